@@ -1,0 +1,1 @@
+//! tpm2-tss, compiled from its sources and linked statically.

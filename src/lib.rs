@@ -1,0 +1,1 @@
+//! measureroot: measure a root image into a TPM 2.0 PCR, then make it the root.
