@@ -1,0 +1,146 @@
+//! Compiles tpm2-tss for the target, without its own build system: that one wants autotools, OpenSSL and pkg-config.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::{env, fs};
+
+/// One line as `sha256sum` writes it: the release this crate is made for. `fetch` reads the same file.
+const SOURCE: &str = include_str!("source.sha256");
+/// A tarball, or a folder with the sources unpacked, to use instead of the fetched one.
+const SOURCE_PATH: &str = "TPM2_TSS_SOURCE_PATH";
+
+type Result<T> = std::result::Result<T, String>;
+
+fn main() -> ExitCode {
+    match build() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("error: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn build() -> Result<()> {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=source.sha256");
+    println!("cargo::rerun-if-env-changed={SOURCE_PATH}");
+    let out = PathBuf::from(variable("OUT_DIR")?);
+    let source = source(&out)?;
+    compile(&source, &out)
+}
+
+/// The folder with the unpacked sources.
+fn source(out: &Path) -> Result<PathBuf> {
+    let (sha256, name) = SOURCE.trim().split_once("  ").ok_or("source.sha256 is not a line of sha256sum")?;
+    let given = env::var_os(SOURCE_PATH).filter(|path| !path.is_empty()).map(PathBuf::from);
+    let path = match &given {
+        Some(path) => path.clone(),
+        None => Path::new(&variable("CARGO_MANIFEST_DIR")?).join("../../target/sources").join(name),
+    };
+    println!("cargo::rerun-if-changed={}", path.display());
+    if path.is_dir() {
+        return Ok(path);
+    }
+    if !path.is_file() {
+        return Err(match given {
+            Some(path) => format!("{SOURCE_PATH} names {}: no such file or folder", path.display()),
+            None => format!(
+                "the sources of tpm2-tss are not there yet: run initramfs/tss2-static/fetch (looked for {})",
+                path.display()
+            ),
+        });
+    }
+    // Whatever this library is, it speaks to the TPM as PID 1: it must be the release that was reviewed.
+    let found = run(Command::new("sha256sum").arg("--binary").arg(&path))?;
+    if !found.starts_with(sha256) {
+        return Err(format!(
+            "{} is not {name}: its sha256 is not {sha256}; delete it and run initramfs/tss2-static/fetch",
+            path.display()
+        ));
+    }
+    run(Command::new("tar")
+        .args(["--extract", "--gzip", "--no-same-owner", "--file"])
+        .arg(&path)
+        .arg("--directory")
+        .arg(out))?;
+    Ok(out.join(name.trim_end_matches(".tar.gz")))
+}
+
+fn compile(source: &Path, out: &Path) -> Result<()> {
+    let src = source.join("src");
+    let mut library = cc::Build::new();
+    library
+        .std("gnu99")
+        .opt_level_str("s")
+        .debug(false)
+        .pic(true)
+        .warnings(false)
+        .flag("-ffunction-sections")
+        .flag("-fdata-sections")
+        .flag("-fvisibility=hidden")
+        // The same bytes from every checkout folder.
+        .flag(format!("-ffile-prefix-map={}=tpm2-tss", source.display()))
+        .define("_GNU_SOURCE", None)
+        .define("NDEBUG", None)
+        .define("NO_DL", None)
+        .define("TCTI_DEVICE", None)
+        // Its log goes to stderr past ours, and its texts are a third of the library; the return codes say it all.
+        .define("MAXLOGLEVEL", "0")
+        .include(&src)
+        .include(source.join("include/tss2"))
+        .include(src.join("tss2-sys"))
+        .include(src.join("tss2-esys"));
+    if variable("CARGO_CFG_TARGET_ENV")? == "musl" {
+        library.include(kernel_headers(out)?);
+    }
+    for file in ["util/log.c", "util/key-value-parse.c", "util-io/io.c"] {
+        library.file(src.join(file));
+    }
+    for file in ["tcti-common.c", "tcti-device.c", "tctildr.c", "tctildr-nodl.c"] {
+        library.file(src.join("tss2-tcti").join(file));
+    }
+    for folder in ["tss2-mu", "tss2-sys", "tss2-sys/api", "tss2-esys", "tss2-esys/api"] {
+        library.files(c_files(&src.join(folder))?);
+    }
+    library.try_compile("tss2").map_err(|error| format!("compile tpm2-tss: {error} (is a C compiler for the target installed? musl needs musl-gcc: Debian's musl-tools)"))
+}
+
+/// The C files of a folder but the backends for other crypto libraries, sorted: a folder's own order is not reproducible.
+fn c_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let cause = |error| format!("list {}: {error} (is it the source of tpm2-tss?)", folder.display());
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).map_err(cause)? {
+        let path = entry.map_err(cause)?.path();
+        let backend = path.file_stem().is_some_and(|stem| stem == "esys_crypto_ossl" || stem == "esys_crypto_mbed");
+        if path.extension().is_some_and(|extension| extension == "c") && !backend {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// musl-gcc hides the kernel's headers together with glibc's. The sources want one of them, `<linux/limits.h>`, and from
+/// it `PATH_MAX`, which musl has in `<limits.h>`. Showing all of /usr/include instead would mix two C libraries.
+fn kernel_headers(out: &Path) -> Result<PathBuf> {
+    let folder = out.join("kernel-headers");
+    let write = || {
+        fs::create_dir_all(folder.join("linux"))?;
+        fs::write(folder.join("linux/limits.h"), "#include <limits.h>\n")
+    };
+    write().map_err(|error| format!("write {}: {error}", folder.display()))?;
+    Ok(folder)
+}
+
+fn run(command: &mut Command) -> Result<String> {
+    let output = command.output().map_err(|error| format!("start {command:?}: {error} (is it installed?)"))?;
+    if !output.status.success() {
+        return Err(format!("{command:?}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr)));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn variable(name: &str) -> Result<String> {
+    env::var(name).map_err(|error| format!("{name}: {error} (cargo sets it for build scripts)"))
+}
