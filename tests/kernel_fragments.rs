@@ -1,0 +1,241 @@
+//! The kernel fragments, and the script that checks them, against Debian's kernel and against broken input.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// What Debian's kernel for clouds does without.
+const LACKING: [&str; 3] = ["erofs-compressors.cfg", "sata.cfg", "usb-storage.cfg"];
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("kernel-fragments")
+}
+
+/// A file of this test alone.
+fn file(name: &str, text: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::write(&path, text).unwrap();
+    path
+}
+
+fn debian_config() -> PathBuf {
+    let output = Command::new(folder().join("debian-config")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim_end().into()
+}
+
+struct Verdict {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl From<Output> for Verdict {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+fn check(config: &Path, fragments: &[&Path]) -> Verdict {
+    let script = folder().join("check");
+    Command::new(script).arg(config).args(fragments).current_dir(folder()).output().unwrap().into()
+}
+
+/// Checks one configuration against one fragment, both given as text; `name` keeps tests apart.
+fn check_text(name: &str, config: &str, fragment: &str) -> Verdict {
+    let config = file(&format!("{name}.config"), config);
+    check(&config, &[&file(&format!("{name}.cfg"), fragment)])
+}
+
+fn named(extension: &str) -> Vec<PathBuf> {
+    let mut files: Vec<_> = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|found| found == extension));
+    files.sort();
+    assert!(!files.is_empty(), "no .{extension} file");
+    files
+}
+
+/// The symbol and the value of a line that asks for something.
+fn request(line: &str) -> Option<(&str, &str)> {
+    match line.strip_prefix("# ") {
+        Some(comment) => Some((comment.strip_suffix(" is not set")?, "n")),
+        None => line.split_once('='),
+    }
+    .filter(|(symbol, _)| symbol.starts_with("CONFIG_"))
+}
+
+#[test]
+fn debians_kernel_has_what_the_boot_test_needs() {
+    let verdict = check(&debian_config(), &[Path::new("test-vm.scc")]);
+    assert_eq!(verdict.code, 0, "{}", verdict.out);
+    assert!(verdict.out.contains("module:  CONFIG_SQUASHFS: the initramfs must carry it"), "{}", verdict.out);
+}
+
+#[test]
+fn debians_cloud_kernel_lacks_only_hardware_that_clouds_lack() {
+    let verdict = check(&debian_config(), &[]);
+    assert_eq!(verdict.code, 1, "{}", verdict.out);
+    for line in verdict.out.lines().filter(|line| line.starts_with("missing:") || line.starts_with("differs:")) {
+        assert!(LACKING.iter().any(|fragment| line.contains(&format!("({fragment})"))), "{line}");
+    }
+    assert!(verdict.out.contains("missing: CONFIG_USB_STORAGE=y (usb-storage.cfg)"), "{}", verdict.out);
+}
+
+#[test]
+fn a_lost_option_is_named() {
+    let whole = fs::read_to_string(debian_config()).unwrap();
+    for (symbol, line, instead) in [
+        ("OVERLAY_FS", "CONFIG_OVERLAY_FS=m\n", ""),
+        ("TMPFS_XATTR", "CONFIG_TMPFS_XATTR=y\n", "# CONFIG_TMPFS_XATTR is not set\n"),
+        ("TCG_TPM", "CONFIG_TCG_TPM=y\n", ""),
+        ("DM_VERITY", "CONFIG_DM_VERITY=m\n", ""),
+    ] {
+        assert!(whole.contains(line), "Debian's configuration has no line {line}");
+        let config = file(&format!("lost-{symbol}.config"), &whole.replace(line, instead));
+        let verdict = check(&config, &[Path::new("test-vm.scc")]);
+        assert_eq!(verdict.code, 1, "{symbol}");
+        assert!(verdict.out.contains(&format!("missing: CONFIG_{symbol}=y (")), "{symbol}: {}", verdict.out);
+        assert_eq!(verdict.out.matches("missing: ").count(), 1, "{}", verdict.out);
+    }
+}
+
+#[test]
+fn a_module_serves_unless_the_fragment_refuses_it() {
+    let verdict = check_text("module", "CONFIG_A=m\n", "# why\nCONFIG_A=y\n");
+    assert_eq!(verdict.code, 0);
+    assert!(verdict.out.contains("module:  CONFIG_A: the initramfs must carry it (module.cfg)"), "{}", verdict.out);
+    let verdict = check_text("built-in", "CONFIG_A=m\n", "# built-in: it carries the modules\nCONFIG_A=y\n");
+    assert_eq!(verdict.code, 1);
+    assert!(
+        verdict.out.contains("differs: CONFIG_A is a module and must be built in (built-in.cfg)"),
+        "{}",
+        verdict.out
+    );
+    assert_eq!(check_text("more", "CONFIG_A=y\n", "# why\nCONFIG_A=m\n").code, 0);
+}
+
+#[test]
+fn values_count() {
+    let config = "CONFIG_N=17\nCONFIG_S=\"two words\"\nCONFIG_ON=y\n# CONFIG_OFF is not set\n";
+    let same = "# why\nCONFIG_N=17\n# why\nCONFIG_S=\"two words\"\n# why\n# CONFIG_OFF is not set\n# why\n# CONFIG_GONE is not set\n";
+    assert_eq!(check_text("same", config, same).code, 0);
+    for (name, fragment, said) in [
+        ("number", "CONFIG_N=18", "differs: CONFIG_N is 17, asked for 18"),
+        ("string", "CONFIG_S=\"two\"", "differs: CONFIG_S is \"two words\", asked for \"two\""),
+        ("off", "# CONFIG_ON is not set", "differs: CONFIG_ON is y, asked for n"),
+        ("on", "CONFIG_OFF=y", "missing: CONFIG_OFF=y"),
+    ] {
+        let verdict = check_text(name, config, &format!("# why\n{fragment}\n"));
+        assert_eq!(verdict.code, 1, "{name}");
+        assert!(verdict.out.contains(said), "{name}: {}", verdict.out);
+        assert!(verdict.out.contains(": why\n"), "the reason is missing: {}", verdict.out);
+    }
+}
+
+#[test]
+fn options_newer_than_the_kernel_are_passed_over() {
+    let fragment = "# why\nCONFIG_A=y\n# since 6.10: why\nCONFIG_B=y\n";
+    let kernel = |version| format!("# Linux/x86 {version} Kernel Configuration\nCONFIG_A=y\n");
+    let old = check_text("old", &kernel("6.1.192"), fragment);
+    assert_eq!(old.code, 0, "{}", old.out);
+    assert!(old.out.contains("CONFIG_B came with Linux 6.10, this is 6.1"), "{}", old.out);
+    assert_eq!(check_text("new", &kernel("6.12.3"), fragment).code, 1);
+    assert_eq!(check_text("unknown", "CONFIG_A=y\n", fragment).code, 1);
+}
+
+#[test]
+fn a_compressed_configuration_is_read() {
+    let plain = file("packed", "CONFIG_A=y\n");
+    assert!(Command::new("gzip").args(["-f", "-k"]).arg(&plain).status().unwrap().success());
+    let fragment = file("packed.cfg", "# why\nCONFIG_A=y\n");
+    assert_eq!(check(&plain.with_extension("gz"), &[&fragment]).code, 0);
+}
+
+#[test]
+fn what_cannot_be_understood_is_refused() {
+    let good = file("good.config", "CONFIG_A=y\n");
+    let fragment = file("good.cfg", "# why\nCONFIG_A=y\n");
+    for (config, fragment, said) in [
+        (file("empty.config", ""), fragment.clone(), "empty.config has not one CONFIG_ line"),
+        (file("junk.config", "CONFIG_A=y\nhello\n"), fragment.clone(), "junk.config, line 2"),
+        (file("novalue.config", "CONFIG_A=\n"), fragment.clone(), "novalue.config, line 1"),
+        (file("notpacked.gz", "CONFIG_A=y\n"), fragment.clone(), "is it gzip-compressed?"),
+        (PathBuf::from("absent.config"), fragment.clone(), "cannot read absent.config"),
+        (good.clone(), PathBuf::from("absent.cfg"), "cannot read the fragment absent.cfg"),
+        (good.clone(), file("junk.cfg", "# why\nCONFIG_A y\n"), "junk.cfg, line 2"),
+        (good.clone(), file("nothing.cfg", "# only words\n"), "ask for nothing"),
+        (good.clone(), file("verb.scc", "patch a.patch\n"), "unknown word patch"),
+        (good.clone(), file("lost.scc", "kconf non-hardware absent.cfg\n"), "cannot read the fragment"),
+        (good.clone(), file("fragment.txt", "CONFIG_A=y\n"), "neither a .cfg nor a .scc"),
+        (PathBuf::from("--frobnicate"), fragment, "unknown option --frobnicate"),
+    ] {
+        let verdict = check(&config, &[&fragment]);
+        assert_eq!(verdict.code, 2, "{said}: {}{}", verdict.out, verdict.err);
+        assert!(verdict.err.contains(said), "expected {said:?}, got {}", verdict.err);
+    }
+}
+
+#[test]
+fn every_option_has_a_reason() {
+    for path in named("cfg") {
+        let text = fs::read_to_string(&path).unwrap();
+        let mut before = "";
+        for line in text.lines() {
+            if request(line).is_some() {
+                let reasoned = before.starts_with("# ") && request(before).is_none();
+                assert!(reasoned, "{}: {line} has no reason above it", path.display());
+            }
+            before = line;
+        }
+    }
+}
+
+#[test]
+fn the_fragments_agree_with_each_other() {
+    let mut asked = BTreeMap::new();
+    for path in named("cfg") {
+        for (symbol, value) in fs::read_to_string(&path).unwrap().lines().filter_map(request) {
+            let before = asked.entry(symbol.to_owned()).or_insert_with(|| value.to_owned());
+            assert_eq!(before, value, "{symbol}, asked for again in {}", path.display());
+        }
+    }
+}
+
+/// The grammar that OpenEmbedded's tools read, as far as it is used here.
+#[test]
+fn every_fragment_is_in_a_well_formed_feature() {
+    let mut used = BTreeSet::new();
+    for path in named("scc") {
+        let text = fs::read_to_string(&path).unwrap();
+        let mut defined = Vec::new();
+        for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            let words: Vec<_> = line.split(' ').collect();
+            match words.as_slice() {
+                ["define", "KFEATURE_DESCRIPTION", description @ ..] => {
+                    let description = description.join(" ");
+                    assert!(
+                        description.len() > 2 && description.starts_with('"') && description.ends_with('"'),
+                        "{line}"
+                    );
+                    defined.push("description");
+                }
+                ["define", "KFEATURE_COMPATIBILITY", "all" | "arch" | "board"] => defined.push("compatibility"),
+                ["include", name] | ["kconf", "hardware" | "non-hardware", name] => {
+                    assert!(folder().join(name).is_file(), "{}: no file {name}", path.display());
+                    used.insert(folder().join(name));
+                }
+                _ => panic!("{}: not understood: {line}", path.display()),
+            }
+        }
+        assert_eq!(defined, ["description", "compatibility"], "{}", path.display());
+    }
+    for path in named("cfg") {
+        assert!(used.contains(&path), "no .scc names {}", path.display());
+    }
+}
