@@ -1,1 +1,37 @@
 //! measureroot: measure a root image into a TPM 2.0 PCR, then make it the root.
+//!
+//! [`boot`] is the boot from top to bottom; `cli` is what a person runs beside it. Both decide with the same
+//! [`config`], [`image`] and [`measure`].
+
+pub mod blocks;
+pub mod boot;
+#[cfg(feature = "cli")]
+pub mod cli;
+pub mod cmdline;
+pub mod config;
+pub mod console;
+pub mod device;
+pub mod error;
+pub mod failure;
+pub mod handover;
+pub mod hash;
+pub mod image;
+pub mod linux;
+pub mod measure;
+pub mod medium;
+pub mod modules;
+pub mod mounts;
+pub mod overlay;
+pub mod parameter;
+pub mod partition;
+pub mod pcr;
+pub mod progress;
+pub mod rootflags;
+pub mod search;
+pub mod source;
+pub mod status;
+pub mod step;
+pub mod superblock;
+pub mod switch_root;
+pub mod sys;
+pub mod tpm;

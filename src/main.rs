@@ -1,3 +1,38 @@
 //! Started as PID 1 the program is the `/init` of an initramfs; started by a person it is the build-side companion.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    if std::process::id() == 1 {
+        return pid1();
+    }
+    person()
+}
+
+/// Boots, and if that fails stops the machine. PID 1 must not return: the kernel would panic, which is the last resort.
+fn pid1() -> ExitCode {
+    use measureroot::{boot, console, failure::FailurePolicy, linux::Linux, sys};
+
+    let environment = sys::take_environment();
+    if let Err(error) = console::start() {
+        eprintln!("measureroot: {error}");
+    }
+    std::panic::set_hook(Box::new(|info| log::error!("{info}")));
+    let (arguments, environment) = measureroot::handover::for_init(std::env::args_os(), environment);
+    let mut machine = Linux::new(arguments, environment);
+    let mut policy = FailurePolicy::of(&[]);
+    let Err(failure) = boot::boot(&mut machine, &mut policy);
+    boot::fail(&mut machine, &policy, &failure);
+    ExitCode::FAILURE
+}
+
+#[cfg(feature = "cli")]
+fn person() -> ExitCode {
+    measureroot::cli::run()
+}
+
+#[cfg(not(feature = "cli"))]
+fn person() -> ExitCode {
+    eprintln!("measureroot {}: this is the agent alone; it runs as /init of an initramfs", env!("CARGO_PKG_VERSION"));
+    ExitCode::from(2)
+}

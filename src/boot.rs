@@ -1,0 +1,119 @@
+//! The boot, from top to bottom.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use crate::cmdline;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::failure::{FailureAction, FailurePolicy};
+use crate::image::Image;
+use crate::measure::{self, Report};
+use crate::pcr::{Bank, Digests, Pcrs};
+use crate::status::Status;
+use crate::step::{Clock, Failure, Step};
+
+/// What the boot asks of the machine it runs on; [`crate::linux`] is the real one.
+#[allow(missing_docs, clippy::missing_errors_doc)] // Each is one step, and fails as that step does.
+pub trait Machine {
+    fn mount_kernel_filesystems(&mut self) -> Result<()>;
+    fn command_line(&mut self) -> Result<Vec<u8>>;
+    fn load_modules(&mut self, config: &Config) -> Result<()>;
+    /// The TPM's PCRs, or `None` where there is no TPM in time.
+    fn tpm(&mut self, patience: Duration) -> Result<Option<Box<dyn Pcrs>>>;
+    fn wait_for_root(&mut self, config: &Config) -> Result<()>;
+    fn find_image(&mut self, config: &Config) -> Result<Image>;
+    /// Shows how far the hashing has come.
+    fn progress(&mut self, done: u64, total: u64);
+    fn mount_image(&mut self, image: Image, config: &Config) -> Result<()>;
+    fn mount_overlay(&mut self, config: &Config) -> Result<()>;
+    fn find_init(&mut self, config: &Config) -> Result<String>;
+    fn write_status(&mut self, status: &Status) -> Result<()>;
+    fn move_mounts(&mut self) -> Result<()>;
+    fn switch_root(&mut self, report: &Report) -> Result<()>;
+    fn exec(&mut self, init: &str) -> Result<Infallible>;
+    fn pause(&mut self, time: Option<Duration>);
+    fn stop(&mut self, action: FailureAction);
+}
+
+/// Boots. It returns only when a step failed: then nothing of the image has run. `policy` says what happens next.
+///
+/// # Errors
+/// The step that failed, and why.
+pub fn boot(machine: &mut impl Machine, policy: &mut FailurePolicy) -> std::result::Result<Infallible, Failure> {
+    let mut clock = Clock::default();
+    clock.step(Step::Mounts, || machine.mount_kernel_filesystems())?;
+    let tokens = clock.step(Step::CommandLine, || machine.command_line().map(|line| cmdline::parse(&line)))?;
+    *policy = FailurePolicy::of(&tokens);
+    let config = clock.step(Step::CommandLine, || Config::parse(&tokens))?;
+    clock.step(Step::Modules, || machine.load_modules(&config))?;
+    let witness = clock.step(Step::Devices, || find_witness(machine, &config))?;
+    clock.step(Step::Devices, || machine.wait_for_root(&config))?;
+    let image = clock.step(Step::Image, || machine.find_image(&config))?;
+    let report = match witness {
+        Witness::Tpm(mut tpm) => {
+            let banks = clock.step(Step::Extend, || tpm.banks(config.pcr))?;
+            let digests = clock.step(Step::Hash, || hash(machine, &image, &banks))?;
+            clock.step(Step::Extend, || measure::extend(&mut *tpm, config.pcr, &digests))?
+        }
+        Witness::Waived(mut tpm) => {
+            log::warn!("THE ROOT IMAGE IS NOT MEASURED: the command line says measureroot=off");
+            clock.step(Step::Extend, || measure::extend_unmeasured(tpm.as_deref_mut(), config.pcr))?
+        }
+    };
+    let mut status = Status::new(&report, &image, &config);
+    clock.step(Step::MountImage, || machine.mount_image(image, &config))?;
+    clock.step(Step::Overlay, || machine.mount_overlay(&config))?;
+    let init = clock.step(Step::Init, || machine.find_init(&config))?;
+    status.finish(&clock);
+    clock.step(Step::Status, || machine.write_status(&status))?;
+    clock.step(Step::MoveMounts, || machine.move_mounts())?;
+    clock.step(Step::SwitchRoot, || machine.switch_root(&report))?;
+    log::info!("{status}");
+    clock.step(Step::Init, || machine.exec(&init))
+}
+
+/// Who will vouch for the image.
+enum Witness {
+    /// The TPM, of which a measured boot must have one.
+    Tpm(Box<dyn Pcrs>),
+    /// Nobody, as the command line demands; a TPM that is there is told.
+    Waived(Option<Box<dyn Pcrs>>),
+}
+
+/// How long an unmeasured boot waits for a TPM that it only wants to tell.
+const WAIVED_PATIENCE: Duration = Duration::from_secs(5);
+
+fn find_witness(machine: &mut impl Machine, config: &Config) -> Result<Witness> {
+    if !config.measured {
+        return machine.tpm(config.timeout.min(WAIVED_PATIENCE)).map(Witness::Waived);
+    }
+    machine.tpm(config.timeout)?.map(Witness::Tpm).ok_or_else(|| {
+        Error::new("TPM", format!("none appeared in {} s", config.timeout.as_secs()))
+            .hint("is it switched on in the firmware, and its driver in the kernel or the initramfs?")
+    })
+}
+
+fn hash(machine: &mut impl Machine, image: &Image, banks: &[Bank]) -> Result<Digests> {
+    let name = image.to_string();
+    measure::image(&image.file, &name, image.bytes, banks, &mut |done| machine.progress(done, image.bytes))
+}
+
+/// What follows a failure: the line that says so, the mark in the PCR, the pause, the stop.
+pub fn fail(machine: &mut impl Machine, policy: &FailurePolicy, failure: &Failure) {
+    log::error!("{failure}");
+    match machine.tpm(Duration::ZERO) {
+        Ok(Some(mut tpm)) => match measure::extend_failed(&mut *tpm, policy.pcr) {
+            Ok(()) => log::info!("PCR {} extended with the digest of \"{}\"", policy.pcr, measure::FAILED),
+            Err(error) => log::error!("{error}"),
+        },
+        Ok(None) => log::warn!("no TPM to extend with the digest of \"{}\"", measure::FAILED),
+        Err(error) => log::error!("{error}"),
+    }
+    machine.pause(policy.pause);
+    machine.stop(policy.action);
+}
+
+#[cfg(test)]
+#[path = "boot_tests.rs"]
+mod tests;

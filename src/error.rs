@@ -1,0 +1,99 @@
+//! What a module reports when it cannot do its work. The boot adds the step, see [`crate::failure`].
+
+use std::fmt::{self, Display};
+
+/// An object, what went wrong with it, and what to do about it. Prints as `object: cause (hint)`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    object: String,
+    cause: String,
+    hint: Option<String>,
+}
+
+/// A result whose error names the object and the cause.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// An error about `object`, for example a path or a token of the command line.
+    pub fn new(object: impl Display, cause: impl Display) -> Self {
+        Self { object: one_line(&object), cause: one_line(&cause), hint: None }
+    }
+
+    /// The same error with the likely cause or the way out.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Display) -> Self {
+        self.hint = Some(one_line(&hint));
+        self
+    }
+
+    /// The same error about `object`, where the caller knows its full name.
+    #[must_use]
+    pub fn renamed(mut self, object: impl Display) -> Self {
+        self.object = one_line(&object);
+        self
+    }
+
+    /// The same error about a part of `whole`.
+    #[must_use]
+    pub fn on(self, whole: impl Display) -> Self {
+        let object = format!("{whole}: {}", self.object);
+        self.renamed(object)
+    }
+
+    /// What the error is about.
+    #[must_use]
+    pub fn object(&self) -> &str {
+        &self.object
+    }
+}
+
+/// Objects and causes quote hostile input (labels, paths, the command line), which must not forge a second log line.
+fn one_line(text: &dyn Display) -> String {
+    let text = text.to_string();
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+impl Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.object, self.cause)?;
+        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, " ({hint})"))
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Names the object of an operating-system error.
+pub trait Context<T> {
+    /// Turns any error into one about `object`.
+    ///
+    /// # Errors
+    /// The error it was called on, with `object` in front.
+    fn about(self, object: impl Display) -> Result<T>;
+
+    /// Like [`Context::about`], with the likely cause or the way out behind it.
+    ///
+    /// # Errors
+    /// The error it was called on, with `object` in front and `hint` behind.
+    fn about_hint(self, object: impl Display, hint: impl Display) -> Result<T>;
+}
+
+impl<T, E: Display> Context<T> for std::result::Result<T, E> {
+    fn about(self, object: impl Display) -> Result<T> {
+        self.map_err(|cause| Error::new(object, cause))
+    }
+
+    fn about_hint(self, object: impl Display, hint: impl Display) -> Result<T> {
+        self.map_err(|cause| Error::new(object, cause).hint(hint))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_text_stays_on_one_line() {
+        let error = Error::new("LABEL=a\nb", "not found").hint("x\ry");
+        assert_eq!(error.to_string(), "LABEL=a\u{fffd}b: not found (x\u{fffd}y)");
+    }
+}

@@ -1,0 +1,190 @@
+//! The machine itself: what the boot asks for, done with Linux.
+
+use std::convert::Infallible;
+use std::ffi::CString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::sys::reboot::{RebootMode, reboot};
+use sys_mount::MountFlags;
+
+use crate::boot::Machine;
+use crate::config::Config;
+use crate::console;
+use crate::device::{self, Devices};
+use crate::error::{Context, Error, Result};
+use crate::failure::FailureAction;
+use crate::image::{self, Image};
+use crate::measure::Report;
+use crate::medium;
+use crate::modules;
+use crate::mounts::{self, Mount};
+use crate::overlay;
+use crate::pcr::Pcrs;
+use crate::progress::{Progress, Style};
+use crate::rootflags::RootFlags;
+use crate::search;
+use crate::source::Source;
+use crate::status::Status;
+use crate::switch_root;
+use crate::sys;
+use crate::tpm::EsysPcrs;
+
+/// The machine we are PID 1 of.
+pub struct Linux {
+    arguments: Vec<CString>,
+    environment: Vec<CString>,
+    devices: Devices,
+    node: Option<PathBuf>,
+    progress: Option<(Style, Progress)>,
+}
+
+impl Linux {
+    /// `arguments` and `environment` are what the kernel gave, for the new init; nothing here reads them.
+    #[must_use]
+    pub fn new(arguments: Vec<CString>, environment: Vec<CString>) -> Self {
+        Self { arguments, environment, devices: Devices::default(), node: None, progress: None }
+    }
+}
+
+impl Machine for Linux {
+    fn mount_kernel_filesystems(&mut self) -> Result<()> {
+        // Who starts us as PID 1 after work of their own may have mounted some of them.
+        let missing = mounts::kernel_filesystems().into_iter().filter(|mount| !mounts::is_mountpoint(&mount.target));
+        missing.collect::<Vec<_>>().iter().try_for_each(Mount::apply)?;
+        console::unlimit();
+        Ok(())
+    }
+
+    fn command_line(&mut self) -> Result<Vec<u8>> {
+        use std::io::Read;
+        let path = "/proc/cmdline";
+        let mut line = Vec::new();
+        let limit = crate::cmdline::MAX_LEN as u64 + 1;
+        fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut line)).about(path)?;
+        if line.len() > crate::cmdline::MAX_LEN {
+            return Err(Error::new(path, format!("longer than {} bytes", crate::cmdline::MAX_LEN)));
+        }
+        Ok(line)
+    }
+
+    fn load_modules(&mut self, config: &Config) -> Result<()> {
+        if config.debug {
+            log::set_max_level(log::LevelFilter::Debug);
+        }
+        let kernel = nix::sys::utsname::uname().about("uname")?;
+        let folder = Path::new("/lib/modules").join(kernel.release());
+        modules::load_all(&folder, &config.module_parameters)
+    }
+
+    fn tpm(&mut self, patience: Duration) -> Result<Option<Box<dyn Pcrs>>> {
+        // A TPM 2.0 has a node with the kernel's resource manager, which a TPM 1.2 lacks.
+        let (node, version) = (Path::new("/dev/tpmrm0"), "/sys/class/tpm/tpm0/tpm_version_major");
+        let found = device::wait(Duration::ZERO, Some(patience), || {
+            if fs::read_to_string(version).is_ok_and(|version| version.trim() == "1") {
+                return Err(Error::new("/dev/tpm0", "is a TPM 1.2").hint("measureroot needs a TPM 2.0"));
+            }
+            Ok(node.exists().then_some(()))
+        })?;
+        found.map(|()| EsysPcrs::open(node).map(|tpm| Box::new(tpm) as Box<dyn Pcrs>)).transpose()
+    }
+
+    fn wait_for_root(&mut self, config: &Config) -> Result<()> {
+        let (Source::Device(name) | Source::File(name, _)) = &config.source else {
+            // Any device may be the one: the search itself waits.
+            return Ok(());
+        };
+        self.node = device::wait(config.delay, config.root_timeout, || self.devices.find(name))?;
+        if let Some(node) = &self.node {
+            log::info!("{name} is {}", node.display());
+            return Ok(());
+        }
+        let there: Vec<_> = self.devices.names()?.into_iter().collect();
+        let there = if there.is_empty() { "none".to_owned() } else { there.join(" ") };
+        let seconds = config.root_timeout.unwrap_or_default().as_secs();
+        Err(Error::new(name, format!("did not appear in {seconds} s"))
+            .hint(format!("block devices there are: {there}; is its driver in the kernel or the initramfs?")))
+    }
+
+    fn find_image(&mut self, config: &Config) -> Result<Image> {
+        match (&config.source, &self.node) {
+            (Source::Device(_), Some(node)) => image::on_device(node, config),
+            (Source::File(_, path), Some(node)) => medium::find_image(node, path, config)?.ok_or_else(|| {
+                Error::new(format!("/{path} on {}", node.display()), "no such file")
+                    .hint("rootimg= names it from the top")
+            }),
+            (Source::Search(path), _) => search::find_image(&self.devices, path, config),
+            (source, None) => Err(Error::new(source, "was not waited for")),
+        }
+    }
+
+    fn progress(&mut self, done: u64, total: u64) {
+        if done == 0 || self.progress.is_none() {
+            self.progress = console::progress_style().map(|style| (style, Progress::new(style)));
+        }
+        let Some((style, progress)) = &mut self.progress else { return };
+        match (progress.line(done, total), style) {
+            (Some(line), Style::Screen) => console::rewrite_line(&line, done == total),
+            (Some(line), Style::Log) => log::info!("{line}"),
+            (None, _) => {}
+        }
+    }
+
+    fn mount_image(&mut self, image: Image, config: &Config) -> Result<()> {
+        let mount =
+            |node: &Path, options| Mount::read_only(image.kind, node, overlay::LOWER, MountFlags::empty(), options);
+        if image.path.is_none() {
+            return mount(&image.device, &config.flags).apply();
+        }
+        // The very file that was hashed. The device must stay open until the mount uses it.
+        let (node, device) = sys::loop_device(&image.file, image.bytes)?;
+        // rootflags= are for the medium, as rootfstype= is.
+        let mounted = mount(&node, &RootFlags::default()).apply();
+        drop(device);
+        mounted
+    }
+
+    fn mount_overlay(&mut self, config: &Config) -> Result<()> {
+        overlay::mount(&config.overlay_size, config.writable)
+    }
+
+    fn find_init(&mut self, config: &Config) -> Result<String> {
+        switch_root::find_init(Path::new(overlay::ROOT), config.init.as_deref())
+    }
+
+    fn write_status(&mut self, status: &Status) -> Result<()> {
+        status.write(Path::new("/run/measureroot"))
+    }
+
+    fn move_mounts(&mut self) -> Result<()> {
+        switch_root::move_mounts(overlay::ROOT)
+    }
+
+    fn switch_root(&mut self, report: &Report) -> Result<()> {
+        switch_root::enter(overlay::ROOT, report)
+    }
+
+    fn exec(&mut self, init: &str) -> Result<Infallible> {
+        switch_root::exec(init, &self.arguments, &self.environment)
+    }
+
+    fn pause(&mut self, time: Option<Duration>) {
+        match time {
+            Some(time) => std::thread::sleep(time),
+            None => loop {
+                std::thread::park();
+            },
+        }
+    }
+
+    fn stop(&mut self, action: FailureAction) {
+        let mode = match action {
+            FailureAction::Reboot => RebootMode::RB_AUTOBOOT,
+            FailureAction::PowerOff => RebootMode::RB_POWER_OFF,
+            FailureAction::Halt => RebootMode::RB_HALT_SYSTEM,
+        };
+        let Err(error) = reboot(mode);
+        log::error!("reboot(2): {error}");
+    }
+}

@@ -1,0 +1,172 @@
+//! What is measured, and into which PCR. The boot and the prediction both come through here, so they cannot drift apart.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+
+use serde::Serialize;
+
+use crate::blocks::FileBlocks;
+use crate::error::{Error, Result};
+use crate::hash;
+use crate::pcr::{Bank, Digest, Digests, PcrIndex, Pcrs, digests_of};
+
+/// What the PCR is extended with when a boot fails: the digest of this text in each bank.
+pub const FAILED: &str = "measureroot: failed";
+/// What it is extended with before an image runs that nobody measured.
+pub const UNMEASURED: &str = "measureroot: unmeasured";
+
+/// One bank's part of an extend.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Extension {
+    /// What the PCR was extended with.
+    pub digest: Digest,
+    /// The PCR before.
+    pub before: Digest,
+    /// The PCR after, as read back: H(before || digest).
+    pub after: Digest,
+}
+
+/// What was measured. Only this module makes one, and switching root wants one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Whether the image was measured; if not, the PCR says so by [`UNMEASURED`].
+    pub measured: bool,
+    /// The PCR that was extended.
+    pub pcr: PcrIndex,
+    /// The extends, by bank; empty only in an unmeasured boot without a TPM.
+    pub banks: BTreeMap<Bank, Extension>,
+}
+
+/// Hashes the image once for all banks: the plain hash of its first `bytes` bytes, as sha256sum gives it for the file.
+/// `progress` is told the bytes hashed so far.
+///
+/// # Errors
+/// When the image cannot be read to its end, or did not keep its length.
+pub fn image(file: &File, name: &str, bytes: u64, banks: &[Bank], progress: &mut dyn FnMut(u64)) -> Result<Digests> {
+    let is_file = file.metadata().is_ok_and(|meta| meta.is_file());
+    let length = || file.metadata().map(|meta| meta.len()).ok();
+    let before = length();
+    let digests = hash::digests(&mut FileBlocks::new(file, name, bytes)?, banks, progress)?;
+    if is_file && length() != before {
+        return Err(Error::new(name, "changed its length while it was hashed").hint("who else writes to the medium?"));
+    }
+    Ok(digests)
+}
+
+/// Extends `pcr` with the image's digests, in all banks at once, and reads back that this is what happened.
+///
+/// # Errors
+/// When the TPM does not do just that.
+pub fn extend(pcrs: &mut dyn Pcrs, pcr: PcrIndex, digests: &Digests) -> Result<Report> {
+    Ok(Report { measured: true, pcr, banks: extend_checked(pcrs, pcr, digests)? })
+}
+
+/// Marks a boot that goes on unmeasured, where there is a TPM that could be mistaken.
+///
+/// # Errors
+/// When there is one and it cannot be marked.
+pub fn extend_unmeasured(pcrs: Option<&mut (dyn Pcrs + '_)>, pcr: PcrIndex) -> Result<Report> {
+    let banks = pcrs.map_or(Ok(BTreeMap::new()), |pcrs| extend_text(pcrs, pcr, UNMEASURED))?;
+    Ok(Report { measured: false, pcr, banks })
+}
+
+/// Marks a boot that failed: from here on the PCR cannot have the value of any image.
+///
+/// # Errors
+/// When it cannot be marked.
+pub fn extend_failed(pcrs: &mut dyn Pcrs, pcr: PcrIndex) -> Result<()> {
+    extend_text(pcrs, pcr, FAILED).map(drop)
+}
+
+fn extend_text(pcrs: &mut dyn Pcrs, pcr: PcrIndex, text: &str) -> Result<BTreeMap<Bank, Extension>> {
+    let banks = pcrs.banks(pcr)?;
+    extend_checked(pcrs, pcr, &digests_of(&banks, text.as_bytes()))
+}
+
+fn extend_checked(pcrs: &mut dyn Pcrs, pcr: PcrIndex, digests: &Digests) -> Result<BTreeMap<Bank, Extension>> {
+    let banks: Vec<_> = digests.keys().copied().collect();
+    if banks.is_empty() {
+        return Err(Error::new(format!("PCR {pcr}"), "no bank to extend"));
+    }
+    let before = pcrs.read(pcr, &banks)?;
+    pcrs.extend(pcr, digests)?;
+    let after = pcrs.read(pcr, &banks)?;
+    let mut extensions = BTreeMap::new();
+    for (&bank, digest) in digests {
+        // A bus between us and the TPM may drop an extend, and a resource manager may slip in another.
+        let (Some(before), Some(after)) = (before.get(&bank), after.get(&bank)) else {
+            return Err(Error::new(format!("PCR {pcr}"), format!("the TPM gave no value for its {bank} bank")));
+        };
+        let wanted = before.extended(bank, digest);
+        if *after != wanted {
+            let cause = format!("its {bank} bank reads {after} after the extend, not {wanted}");
+            return Err(
+                Error::new(format!("PCR {pcr}"), cause).hint("who else extends it, or sits between us and the TPM?")
+            );
+        }
+        extensions.insert(bank, Extension { digest: digest.clone(), before: before.clone(), after: after.clone() });
+    }
+    Ok(extensions)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pcr::SoftPcrs;
+
+    const PCR: PcrIndex = PcrIndex::DEFAULT;
+
+    /// A TPM that lies in one way or another.
+    struct Liar(SoftPcrs, &'static str);
+
+    impl Pcrs for Liar {
+        fn banks(&mut self, pcr: PcrIndex) -> Result<Vec<Bank>> {
+            self.0.banks(pcr)
+        }
+        fn read(&mut self, pcr: PcrIndex, banks: &[Bank]) -> Result<Digests> {
+            let mut values = self.0.read(pcr, banks)?;
+            if self.1 == "withholds a bank" {
+                values.remove(&Bank::Sha256);
+            }
+            Ok(values)
+        }
+        fn extend(&mut self, pcr: PcrIndex, digests: &Digests) -> Result<()> {
+            let mut digests = digests.clone();
+            match self.1 {
+                "drops the extend" => digests.clear(),
+                "drops a bank" => drop(digests.remove(&Bank::Sha1)),
+                "extends twice" => self.0.extend(pcr, &digests)?,
+                _ => {}
+            }
+            self.0.extend(pcr, &digests)
+        }
+    }
+
+    #[test]
+    fn an_extend_that_did_not_happen_as_asked_is_an_error() {
+        let digests = digests_of(&[Bank::Sha1, Bank::Sha256], b"image");
+        for lie in ["withholds a bank", "drops the extend", "drops a bank", "extends twice"] {
+            let mut tpm = Liar(SoftPcrs::zero(&Bank::ALL), lie);
+            assert!(extend(&mut tpm, PCR, &digests).is_err(), "{lie}");
+        }
+        let report = extend(&mut Liar(SoftPcrs::zero(&Bank::ALL), "is honest"), PCR, &digests).unwrap();
+        let sha1 = &report.banks[&Bank::Sha1];
+        assert_eq!(sha1.after, Bank::Sha1.digest(&[[0; 20].as_slice(), sha1.digest.as_bytes()].concat()));
+        assert!(report.measured);
+    }
+
+    #[test]
+    fn no_bank_is_no_measurement() {
+        assert!(extend(&mut SoftPcrs::zero(&[]), PCR, &Digests::new()).is_err());
+        assert!(extend_failed(&mut SoftPcrs::zero(&[]), PCR).is_err());
+    }
+
+    #[test]
+    fn an_unmeasured_boot_is_marked() {
+        let mut tpm = SoftPcrs::zero(&[Bank::Sha256]);
+        let report = extend_unmeasured(Some(&mut tpm), PCR).unwrap();
+        assert!(!report.measured);
+        assert_eq!(report.banks[&Bank::Sha256].digest, Bank::Sha256.digest(b"measureroot: unmeasured"));
+        assert!(extend_unmeasured(None, PCR).unwrap().banks.is_empty());
+    }
+}

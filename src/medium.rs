@@ -1,0 +1,42 @@
+//! The file system that holds the image as a file.
+
+use std::path::Path;
+
+use sys_mount::MountFlags;
+
+use crate::config::Config;
+use crate::device;
+use crate::error::{Context, Error, Result};
+use crate::image::{self, Image};
+use crate::mounts::{Mount, detach};
+use crate::superblock::Superblock;
+
+/// Where it is mounted while the image is opened.
+const TARGET: &str = "/measureroot/medium";
+
+/// Looks for the image at `path` on the device; `None` when it has a file system, but no such file.
+///
+/// # Errors
+/// When it has none that can be mounted, or the file cannot be used.
+pub fn find_image(node: &Path, path: &str, config: &Config) -> Result<Option<Image>> {
+    let superblock = superblock(node, config)?;
+    let flags = MountFlags::NODEV | MountFlags::NOSUID | MountFlags::NOEXEC;
+    Mount::read_only(superblock.kind, node, TARGET, flags, &config.flags).apply()?;
+    let found = image::on_medium(Path::new(TARGET), path, node);
+    // The open file keeps the file system in use; nobody needs to see it any more.
+    detach(TARGET)?;
+    found
+}
+
+fn superblock(node: &Path, config: &Config) -> Result<Superblock> {
+    let name = &node.display();
+    let file = crate::sys::open_device(node).about(name)?;
+    match device::superblock(&file, name)? {
+        Some(found) if found.kind.is_in(&config.fstypes) => Ok(found),
+        Some(found) => {
+            Err(Error::new(name, format!("is {}, but rootfstype={}", found.kind.name(), config.fstypes.join(","))))
+        }
+        None => Err(Error::new(name, "no file system is known on it")
+            .hint("a medium is vfat, iso9660, ext4, squashfs or erofs")),
+    }
+}

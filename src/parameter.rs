@@ -1,0 +1,53 @@
+//! Reading one parameter's value out of the tokens; every error names the token it is about.
+
+use std::time::Duration;
+
+use crate::cmdline::Token;
+use crate::error::{Error, Result};
+
+/// The value of `key`. Twice the same is once; two different values leave open which one was meant.
+///
+/// # Errors
+/// For a conflict, and for a value that is missing or not text.
+pub fn value<'a>(tokens: &'a [Token], key: &str) -> Result<Option<&'a str>> {
+    let mut found: Option<&Token> = None;
+    for token in tokens.iter().filter(|token| token.key == key.as_bytes()) {
+        match found {
+            Some(first) if first != token => {
+                return Err(Error::new(token, format!("conflicts with {first}")).hint("give one of them only"));
+            }
+            _ => found = Some(token),
+        }
+    }
+    let Some(token) = found else { return Ok(None) };
+    let bytes = token.value.as_deref().filter(|bytes| !bytes.is_empty());
+    match bytes.map(std::str::from_utf8) {
+        Some(Ok(text)) => Ok(Some(text)),
+        Some(Err(_)) => Err(Error::new(token, "malformed value").hint("not UTF-8")),
+        None => Err(Error::new(token, "has no value").hint(format!("write {key}=..."))),
+    }
+}
+
+/// The value of `key`, read by `read`.
+///
+/// # Errors
+/// Those of [`value`] and of `read`.
+pub fn parsed<T>(tokens: &[Token], key: &str, read: impl Fn(&str) -> Result<T>) -> Result<Option<T>> {
+    let Some(text) = value(tokens, key)? else { return Ok(None) };
+    read(text).map(Some).map_err(|error| error.renamed(format!("{key}={text}")))
+}
+
+/// Whole seconds, at most a day.
+///
+/// # Errors
+/// Those of [`value`], and for anything but such a number.
+pub fn seconds(tokens: &[Token], key: &str) -> Result<Option<Duration>> {
+    parsed(tokens, key, whole_seconds)
+}
+
+fn whole_seconds(text: &str) -> Result<Duration> {
+    match text.parse::<u64>() {
+        Ok(seconds @ 0..=86_400) => Ok(Duration::from_secs(seconds)),
+        _ => Err(Error::new(text, "malformed value").hint("whole seconds, at most 86400")),
+    }
+}

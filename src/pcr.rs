@@ -1,0 +1,329 @@
+//! PCRs, their banks, and the arithmetic of extending them.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Display};
+use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
+use sha1::Sha1;
+use sha2::{Digest as _, Sha256, Sha384, Sha512};
+
+use crate::error::{Error, Result};
+
+/// A PCR bank: the hash algorithm that its registers are extended with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Bank {
+    /// SHA-1, 20 bytes.
+    Sha1,
+    /// SHA-256, 32 bytes.
+    Sha256,
+    /// SHA-384, 48 bytes.
+    Sha384,
+    /// SHA-512, 64 bytes.
+    Sha512,
+}
+
+impl Bank {
+    /// Every bank whose hash this program has.
+    pub const ALL: [Self; 4] = [Self::Sha1, Self::Sha256, Self::Sha384, Self::Sha512];
+
+    /// The name that tpm2-tools and the kernel's sysfs use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sha1 => "sha1",
+            Self::Sha256 => "sha256",
+            Self::Sha384 => "sha384",
+            Self::Sha512 => "sha512",
+        }
+    }
+
+    /// Length of a digest in bytes (FIPS 180-4, figure 1).
+    #[must_use]
+    pub fn digest_len(self) -> usize {
+        match self {
+            Self::Sha1 => 20,
+            Self::Sha256 => 32,
+            Self::Sha384 => 48,
+            Self::Sha512 => 64,
+        }
+    }
+
+    /// A hash of this bank, ready for its first byte.
+    #[must_use]
+    pub fn hasher(self) -> Hasher {
+        match self {
+            Self::Sha1 => Hasher::Sha1(Sha1::new()),
+            Self::Sha256 => Hasher::Sha256(Sha256::new()),
+            Self::Sha384 => Hasher::Sha384(Sha384::new()),
+            Self::Sha512 => Hasher::Sha512(Sha512::new()),
+        }
+    }
+
+    /// The digest of a few bytes.
+    #[must_use]
+    pub fn digest(self, bytes: &[u8]) -> Digest {
+        let mut hasher = self.hasher();
+        hasher.update(bytes);
+        hasher.finish()
+    }
+}
+
+impl Display for Bank {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Bank {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|bank| bank.name() == text)
+            .ok_or_else(|| Error::new(text, "no such PCR bank").hint("known are sha1, sha256, sha384 and sha512"))
+    }
+}
+
+impl Serialize for Bank {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// A running hash of one bank.
+#[derive(Debug, Clone)]
+pub enum Hasher {
+    /// Running SHA-1.
+    Sha1(Sha1),
+    /// Running SHA-256.
+    Sha256(Sha256),
+    /// Running SHA-384.
+    Sha384(Sha384),
+    /// Running SHA-512.
+    Sha512(Sha512),
+}
+
+impl Hasher {
+    /// Hashes further bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Sha1(hash) => hash.update(bytes),
+            Self::Sha256(hash) => hash.update(bytes),
+            Self::Sha384(hash) => hash.update(bytes),
+            Self::Sha512(hash) => hash.update(bytes),
+        }
+    }
+
+    /// The digest of all bytes given.
+    #[must_use]
+    pub fn finish(self) -> Digest {
+        Digest(match self {
+            Self::Sha1(hash) => hash.finalize().to_vec(),
+            Self::Sha256(hash) => hash.finalize().to_vec(),
+            Self::Sha384(hash) => hash.finalize().to_vec(),
+            Self::Sha512(hash) => hash.finalize().to_vec(),
+        })
+    }
+}
+
+/// The bytes of a digest or of a PCR; prints as lower-case hex.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Digest(Vec<u8>);
+
+impl Digest {
+    /// A digest read from a TPM or a person, of the length that `bank` has.
+    ///
+    /// # Errors
+    /// When the length is another.
+    pub fn from_bytes(bank: Bank, bytes: &[u8]) -> Result<Self> {
+        if bytes.len() == bank.digest_len() {
+            Ok(Self(bytes.to_vec()))
+        } else {
+            let cause = format!("{} bytes where a {bank} digest has {}", bytes.len(), bank.digest_len());
+            Err(Error::new("digest", cause))
+        }
+    }
+
+    /// A PCR as the TPM starts with it (0-15 and 23: all zero; TCG PC Client Platform TPM Profile 1.05, section 4.6).
+    #[must_use]
+    pub fn zero(bank: Bank) -> Self {
+        Self(vec![0; bank.digest_len()])
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The value of a PCR after an extend: H(before || digest) (TPM 2.0 Library, Part 1, section 17.2).
+    #[must_use]
+    pub fn extended(&self, bank: Bank, digest: &Self) -> Self {
+        let mut hasher = bank.hasher();
+        hasher.update(&self.0);
+        hasher.update(&digest.0);
+        hasher.finish()
+    }
+}
+
+impl Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(&self.0))
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// One digest a bank.
+pub type Digests = BTreeMap<Bank, Digest>;
+
+/// The digest of a short text in every one of `banks`: what marks a PCR whose boot was not a measured one.
+#[must_use]
+pub fn digests_of(banks: &[Bank], bytes: &[u8]) -> Digests {
+    banks.iter().map(|&bank| (bank, bank.digest(bytes))).collect()
+}
+
+/// A PCR that the root image may be measured into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct PcrIndex(u8);
+
+impl PcrIndex {
+    /// 13, as in the systems that came before; firmware does not use it (TCG PC Client Platform Firmware Profile 1.05,
+    /// section 3.3.4: 8-15 belong to the operating system).
+    pub const DEFAULT: Self = Self(13);
+
+    /// The number, 0-15 or 23.
+    #[must_use]
+    pub fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl TryFrom<u8> for PcrIndex {
+    type Error = Error;
+
+    fn try_from(index: u8) -> Result<Self> {
+        match index {
+            0..=15 | 23 => Ok(Self(index)),
+            _ => Err(Error::new(format!("PCR {index}"), "not one of 0-15 and 23")
+                .hint("16 to 22 can be reset, or extended only by a dynamic launch")),
+        }
+    }
+}
+
+impl FromStr for PcrIndex {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let index: u8 = text.parse().map_err(|_| Error::new(text, "not the number of a PCR").hint("0-15 or 23"))?;
+        Self::try_from(index)
+    }
+}
+
+impl Display for PcrIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// The PCRs of a TPM, or arithmetic that stands in for them.
+pub trait Pcrs {
+    /// The banks in which `pcr` can be extended.
+    ///
+    /// # Errors
+    /// When the TPM does not answer, has no such bank, or has one whose hash is unknown here: that bank would stay
+    /// unextended, free for whoever comes next.
+    fn banks(&mut self, pcr: PcrIndex) -> Result<Vec<Bank>>;
+
+    /// The value of `pcr` in each of `banks`.
+    ///
+    /// # Errors
+    /// When the TPM does not answer with a value for every bank.
+    fn read(&mut self, pcr: PcrIndex, banks: &[Bank]) -> Result<Digests>;
+
+    /// Extends `pcr` in all banks of `digests` with one command.
+    ///
+    /// # Errors
+    /// When the TPM refuses.
+    fn extend(&mut self, pcr: PcrIndex, digests: &Digests) -> Result<()>;
+}
+
+/// PCRs without a TPM: the values that a prediction starts from, and those it ends with.
+#[derive(Debug, Clone)]
+pub struct SoftPcrs {
+    values: Digests,
+}
+
+impl SoftPcrs {
+    /// One PCR, all zero in each bank.
+    #[must_use]
+    pub fn zero(banks: &[Bank]) -> Self {
+        Self { values: banks.iter().map(|&bank| (bank, Digest::zero(bank))).collect() }
+    }
+
+    /// One PCR with the given values.
+    #[must_use]
+    pub fn with(values: Digests) -> Self {
+        Self { values }
+    }
+}
+
+impl Pcrs for SoftPcrs {
+    fn banks(&mut self, _: PcrIndex) -> Result<Vec<Bank>> {
+        Ok(self.values.keys().copied().collect())
+    }
+
+    fn read(&mut self, _: PcrIndex, banks: &[Bank]) -> Result<Digests> {
+        Ok(self.values.iter().filter(|(bank, _)| banks.contains(bank)).map(|(&b, v)| (b, v.clone())).collect())
+    }
+
+    fn extend(&mut self, _: PcrIndex, digests: &Digests) -> Result<()> {
+        for (&bank, value) in &mut self.values {
+            if let Some(digest) = digests.get(&bank) {
+                *value = value.extended(bank, digest);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_match_the_published_ones() {
+        // FIPS 180-4 examples, message "abc".
+        let table = [
+            (Bank::Sha1, "a9993e364706816aba3e25717850c26c9cd0d89d"),
+            (Bank::Sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+        ];
+        for (bank, hex) in table {
+            assert_eq!(bank.digest(b"abc").to_string(), hex);
+        }
+        assert!(Bank::Sha384.digest(b"abc").to_string().starts_with("cb00753f45a35e8bb5a03d699ac65007"));
+        assert!(Bank::Sha512.digest(b"abc").to_string().starts_with("ddaf35a193617abacc417349ae204131"));
+    }
+
+    #[test]
+    fn pcr_indices() {
+        for index in 0..=255u8 {
+            assert_eq!(PcrIndex::try_from(index).is_ok(), index < 16 || index == 23, "{index}");
+        }
+        for text in ["", "-1", "13 ", "0x0d", "256", "+13x"] {
+            assert!(text.parse::<PcrIndex>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_digest_of_the_wrong_length_is_refused() {
+        assert!(Digest::from_bytes(Bank::Sha256, &[0; 20]).is_err());
+        assert!(Digest::from_bytes(Bank::Sha1, &[0; 20]).is_ok());
+    }
+}

@@ -1,0 +1,99 @@
+//! How far the hashing has come: a line that rewrites itself on a screen, a line every tenth in a log.
+
+use std::time::{Duration, Instant};
+
+/// Where the progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// A terminal: one line, rewritten at most twice a second.
+    Screen,
+    /// A log: a line every 10 %.
+    Log,
+}
+
+/// Decides when there is something new to show.
+#[derive(Debug)]
+pub struct Progress {
+    style: Style,
+    start: Instant,
+    shown_at: Duration,
+    shown_tenth: u128,
+}
+
+const PERIOD: Duration = Duration::from_millis(500);
+
+impl Progress {
+    /// Begins now.
+    #[must_use]
+    pub fn new(style: Style) -> Self {
+        Self { style, start: Instant::now(), shown_at: Duration::ZERO, shown_tenth: 0 }
+    }
+
+    /// The line to show after `done` of `total` bytes, when it is time for one.
+    pub fn line(&mut self, done: u64, total: u64) -> Option<String> {
+        self.line_at(self.start.elapsed(), done, total)
+    }
+
+    fn line_at(&mut self, elapsed: Duration, done: u64, total: u64) -> Option<String> {
+        let tenth = percent(done, total) / 10;
+        let due = match self.style {
+            Style::Screen => elapsed.saturating_sub(self.shown_at) >= PERIOD || done == total,
+            // An image that takes no time needs no log of it.
+            Style::Log => tenth > self.shown_tenth && (elapsed >= PERIOD || self.shown_tenth > 0),
+        };
+        if !due {
+            return None;
+        }
+        (self.shown_at, self.shown_tenth) = (elapsed, tenth);
+        Some(text(elapsed, done, total))
+    }
+}
+
+fn percent(done: u64, total: u64) -> u128 {
+    (u128::from(done) * 100).checked_div(u128::from(total)).unwrap_or(100)
+}
+
+/// Percent, MB/s and seconds left.
+fn text(elapsed: Duration, done: u64, total: u64) -> String {
+    let percent = percent(done, total);
+    #[allow(clippy::cast_precision_loss)] // For reading by a person.
+    let (done, total) = (done as f64, total as f64);
+    let rate = done / elapsed.as_secs_f64().max(0.001);
+    let left = if rate > 0.0 { (total - done) / rate } else { 0.0 };
+    format!("hashing the image: {percent:3} %, {:.0} MB/s, {left:.0} s left", rate / 1e6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(style: Style, total: u64, rate: u64) -> Vec<String> {
+        let mut progress = Progress::new(style);
+        let step = |i: u64| (Duration::from_millis(i * 100), (i * rate / 10).min(total));
+        (0..=total * 10 / rate).filter_map(|i| progress.line_at(step(i).0, step(i).1, total)).collect()
+    }
+
+    #[test]
+    fn a_screen_is_rewritten_at_most_twice_a_second() {
+        let lines = shown(Style::Screen, 100_000_000, 10_000_000);
+        assert_eq!(lines.len(), 20);
+        assert_eq!(lines[0], "hashing the image:   5 %, 10 MB/s, 10 s left");
+        assert_eq!(lines[19], "hashing the image: 100 %, 10 MB/s, 0 s left");
+    }
+
+    #[test]
+    fn a_log_gets_ten_lines() {
+        assert_eq!(shown(Style::Log, 100_000_000, 10_000_000).len(), 10);
+        assert_eq!(shown(Style::Log, 100_000_000, 1_000_000).len(), 10);
+        assert!(shown(Style::Log, 1000, 100_000).is_empty());
+    }
+
+    #[test]
+    fn odd_numbers_do_no_harm() {
+        for (done, total) in [(0, 0), (5, 0), (u64::MAX, u64::MAX), (u64::MAX, 1), (1, u64::MAX)] {
+            for style in [Style::Screen, Style::Log] {
+                Progress::new(style).line_at(Duration::from_secs(1), done, total);
+            }
+        }
+    }
+}

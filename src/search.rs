@@ -1,0 +1,50 @@
+//! `rootimg=` without `root=`: the image is looked for on every medium, again and again as devices appear.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::config::Config;
+use crate::device::{self, Devices};
+use crate::error::{Error, Result};
+use crate::image::Image;
+use crate::medium;
+use crate::sys;
+
+/// The first medium, in the order of the devices' names, that has the image.
+///
+/// # Errors
+/// When none has it in time; the error says what was seen on each.
+pub fn find_image(devices: &Devices, path: &str, config: &Config) -> Result<Image> {
+    // By device and size: a drive that gets its medium later is looked at again, a medium that lacks the image is not.
+    let mut seen: BTreeMap<(String, u64), String> = BTreeMap::new();
+    let found = device::wait(config.delay, config.root_timeout, || {
+        for name in devices.names()? {
+            let node = devices.node(&name);
+            let Some(bytes) = media_size(&node) else { continue };
+            let key = (name, bytes);
+            if seen.contains_key(&key) {
+                continue;
+            }
+            // Another medium's trouble is no reason to miss the right one.
+            match medium::find_image(&node, path, config) {
+                Ok(Some(image)) => return Ok(Some(image)),
+                Ok(None) => drop(seen.insert(key, format!("{}: no such file", node.display()))),
+                Err(error) => {
+                    log::info!("{error}");
+                    seen.insert(key, error.to_string());
+                }
+            }
+        }
+        Ok(None)
+    })?;
+    found.map(|image| Image { searched: true, ..image }).ok_or_else(|| {
+        let seconds = config.root_timeout.unwrap_or_default().as_secs();
+        let all: Vec<_> = seen.into_values().collect();
+        let all = if all.is_empty() { "no block device appeared".to_owned() } else { all.join("; ") };
+        Error::new(format!("/{path}"), format!("on no medium in {seconds} s")).hint(all)
+    })
+}
+
+fn media_size(node: &Path) -> Option<u64> {
+    sys::open_device(node).ok().as_ref().and_then(device::size).filter(|&bytes| bytes > 0)
+}

@@ -1,0 +1,106 @@
+//! What the booted system is told: /run/measureroot/status.json, and one line in the log.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Display};
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::config::Config;
+use crate::error::{Context, Result};
+use crate::image::Image;
+use crate::measure::Report;
+use crate::step::Clock;
+
+/// The boot's result.
+#[derive(Debug, Serialize)]
+pub struct Status<'a> {
+    version: &'static str,
+    #[serde(flatten)]
+    report: &'a Report,
+    image: ImageStatus,
+    overlay: OverlayStatus,
+    seconds: BTreeMap<&'static str, f64>,
+    memory_peak_kib: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct ImageStatus {
+    form: &'static str,
+    device: String,
+    path: Option<String>,
+    filesystem: &'static str,
+    bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct OverlayStatus {
+    size: String,
+    writable: bool,
+}
+
+impl<'a> Status<'a> {
+    /// The result as far as it is known before the mounts.
+    #[must_use]
+    pub fn new(report: &'a Report, image: &Image, config: &Config) -> Self {
+        let form = match (&image.path, image.searched) {
+            (None, _) => "device",
+            (Some(_), false) => "file",
+            (Some(_), true) => "searched",
+        };
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            report,
+            image: ImageStatus {
+                form,
+                device: image.device.display().to_string(),
+                path: image.path.as_ref().map(|path| format!("/{path}")),
+                filesystem: image.kind.name(),
+                bytes: image.bytes,
+            },
+            overlay: OverlayStatus { size: config.overlay_size.clone(), writable: config.writable },
+            seconds: BTreeMap::new(),
+            memory_peak_kib: None,
+        }
+    }
+
+    /// Adds the times and the memory used up to now.
+    pub fn finish(&mut self, clock: &Clock) {
+        self.seconds = clock.seconds();
+        let status = procfs::process::Process::myself().and_then(|process| process.status());
+        self.memory_peak_kib = status.ok().and_then(|status| status.vmhwm);
+    }
+
+    /// Writes it into `folder`, for root's eyes: digests of an image may tell which software runs.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        DirBuilder::new().recursive(true).mode(0o755).create(folder).about(folder.display())?;
+        let path = folder.join("status.json");
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).about(path.display())?;
+        let mut text = serde_json::to_vec_pretty(self).about(path.display())?;
+        text.push(b'\n');
+        file.write_all(&text).about(path.display())
+    }
+}
+
+impl Display for Status<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let image = &self.image;
+        let place = image.path.as_ref().map_or(image.device.clone(), |path| format!("{path} on {}", image.device));
+        if !self.report.measured {
+            return write!(f, "NOT MEASURED: {place}, {} bytes of {}", image.bytes, image.filesystem);
+        }
+        let seconds = self.seconds.get("total").copied().unwrap_or_default();
+        write!(
+            f,
+            "{place} ({}, {} bytes) measured into PCR {} in {seconds:.2} s:",
+            image.filesystem, image.bytes, self.report.pcr
+        )?;
+        self.report.banks.iter().try_for_each(|(bank, extension)| write!(f, " {bank}={}", extension.digest))
+    }
+}

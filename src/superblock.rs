@@ -1,0 +1,203 @@
+//! Which file system is on a device: its kind, its own length, its label and UUID, out of the first bytes.
+//!
+//! The bytes are hostile. Every number read here is bounded before it is used; the kernel reads them again when it mounts.
+
+use crate::error::{Error, Result};
+
+/// How many bytes of a device [`probe`] wants to see: up to the end of ISO 9660's first volume descriptor.
+pub const HEAD: usize = 34 * 1024;
+
+/// A file system we can mount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// SquashFS 4.
+    Squashfs,
+    /// EROFS.
+    Erofs,
+    /// ext2, ext3 and ext4, which the ext4 driver all mounts.
+    Ext4,
+    /// ISO 9660: only a medium, never a root image.
+    Iso9660,
+    /// FAT12, 16 and 32: only a medium.
+    Vfat,
+}
+
+/// What a superblock says of its file system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Superblock {
+    /// The kind, by its magic number.
+    pub kind: Kind,
+    /// Bytes from the device's start to the file system's end; 0 where that does not matter (media).
+    pub bytes: u64,
+    /// The label, where there is one.
+    pub label: Option<String>,
+    /// The identifier, as blkid prints it.
+    pub uuid: Option<String>,
+}
+
+impl Kind {
+    /// The kernel's name for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Squashfs => "squashfs",
+            Self::Erofs => "erofs",
+            Self::Ext4 => "ext4",
+            Self::Iso9660 => "iso9660",
+            Self::Vfat => "vfat",
+        }
+    }
+
+    /// Whether it can be the root: it has owners, modes, and a length of its own.
+    #[must_use]
+    pub fn is_image(self) -> bool {
+        matches!(self, Self::Squashfs | Self::Erofs | Self::Ext4)
+    }
+
+    /// Whether a list as in `rootfstype=` has it; an empty list has all.
+    #[must_use]
+    pub fn is_in(self, names: &[String]) -> bool {
+        let fits =
+            |name: &String| name == self.name() || self == Self::Ext4 && matches!(name.as_str(), "ext2" | "ext3");
+        names.is_empty() || names.iter().any(fits)
+    }
+}
+
+/// Finds the file system whose superblock is in `head`, the first bytes of a device ([`HEAD`] of them, or all it has).
+///
+/// # Errors
+/// For a superblock that is there but cannot be used: damaged, of a version unknown, or with content on other devices.
+pub fn probe(head: &[u8]) -> Result<Option<Superblock>> {
+    for read in [squashfs, erofs, ext4, iso9660, vfat] {
+        if let Some(found) = read(&Bytes(head)) {
+            return found.map(Some);
+        }
+    }
+    Ok(None)
+}
+
+/// Little-endian numbers at fixed offsets; what lies outside reads as absent.
+struct Bytes<'a>(&'a [u8]);
+
+impl Bytes<'_> {
+    fn at<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
+        self.0.get(offset..offset + N)?.try_into().ok()
+    }
+    fn u16(&self, offset: usize) -> Option<u16> {
+        self.at(offset).map(u16::from_le_bytes)
+    }
+    fn u32(&self, offset: usize) -> Option<u32> {
+        self.at(offset).map(u32::from_le_bytes)
+    }
+    fn u64(&self, offset: usize) -> Option<u64> {
+        self.at(offset).map(u64::from_le_bytes)
+    }
+    fn text<const N: usize>(&self, offset: usize) -> Option<String> {
+        let bytes = self.at::<N>(offset)?;
+        let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(N);
+        let text = String::from_utf8_lossy(&bytes[..end]).trim_end_matches(' ').to_owned();
+        Some(text).filter(|text| !text.is_empty())
+    }
+    fn uuid(&self, offset: usize) -> Option<String> {
+        let id = self.at::<16>(offset).filter(|id| id.iter().any(|&byte| byte != 0))?;
+        Some([&id[..4], &id[4..6], &id[6..8], &id[8..10], &id[10..]].map(hex::encode).join("-"))
+    }
+}
+
+type Found = Option<Result<Superblock>>;
+
+/// Ends a reading whose magic was right but whose numbers are not.
+#[allow(clippy::unnecessary_wraps)] // In the type that the readings end with.
+fn bad(kind: Kind, cause: &str) -> Found {
+    Some(Err(Error::new(format!("{} superblock", kind.name()), cause)))
+}
+
+/// kernel, fs/squashfs/squashfs_fs.h: struct squashfs_super_block.
+fn squashfs(head: &Bytes) -> Found {
+    (head.u32(0)? == 0x7371_7368).then_some(())?;
+    let (Some(4), Some(bytes)) = (head.u16(28), head.u64(40)) else {
+        return bad(Kind::Squashfs, "not version 4.0");
+    };
+    Some(Ok(Superblock { kind: Kind::Squashfs, bytes, label: None, uuid: None }))
+}
+
+/// kernel, fs/erofs/erofs_fs.h: struct erofs_super_block at EROFS_SUPER_OFFSET.
+fn erofs(head: &Bytes) -> Found {
+    const AT: usize = 1024;
+    const FEATURE_INCOMPAT_DEVICE_TABLE: u32 = 0x08;
+    const FEATURE_INCOMPAT_48BIT: u32 = 0x80;
+    (head.u32(AT)? == 0xe0f5_e1e2).then_some(())?;
+    let (Some(features), Some(blocks), Some([bits])) = (head.u32(AT + 80), head.u32(AT + 36), head.at(AT + 12)) else {
+        return bad(Kind::Erofs, "cut short");
+    };
+    if features & FEATURE_INCOMPAT_DEVICE_TABLE != 0 || head.u16(AT + 86) != Some(0) {
+        return bad(Kind::Erofs, "has content on further devices, which would not be measured");
+    }
+    if !(9..=16).contains(&bits) {
+        return bad(Kind::Erofs, "has an impossible block size");
+    }
+    let high = if features & FEATURE_INCOMPAT_48BIT == 0 { Some(0) } else { head.u16(AT + 14) };
+    let bytes = (u64::from(high?) << 32 | u64::from(blocks)) << bits;
+    Some(Ok(Superblock { kind: Kind::Erofs, bytes, label: head.text::<16>(AT + 64), uuid: head.uuid(AT + 48) }))
+}
+
+/// kernel, fs/ext4/ext4.h: struct ext4_super_block, 1024 bytes into the device.
+fn ext4(head: &Bytes) -> Found {
+    const AT: usize = 1024;
+    const FEATURE_INCOMPAT_JOURNAL_DEV: u32 = 0x08;
+    const FEATURE_INCOMPAT_64BIT: u32 = 0x80;
+    (head.u16(AT + 0x38)? == 0xef53).then_some(())?;
+    let fields = (head.u32(AT + 0x60), head.u32(AT + 0x04), head.u32(AT + 0x150), head.u32(AT + 0x18));
+    let (Some(features), Some(low), Some(high), Some(log)) = fields else {
+        return bad(Kind::Ext4, "cut short");
+    };
+    if features & FEATURE_INCOMPAT_JOURNAL_DEV != 0 {
+        return bad(Kind::Ext4, "is the journal of another file system");
+    }
+    if log > 6 {
+        return bad(Kind::Ext4, "has an impossible block size");
+    }
+    let high = if features & FEATURE_INCOMPAT_64BIT == 0 { 0 } else { u64::from(high) };
+    match (high << 32 | u64::from(low)).checked_mul(1024 << log) {
+        Some(bytes) => Some(Ok(Superblock {
+            kind: Kind::Ext4,
+            bytes,
+            label: head.text::<16>(AT + 0x78),
+            uuid: head.uuid(AT + 0x68),
+        })),
+        None => bad(Kind::Ext4, "has an impossible number of blocks"),
+    }
+}
+
+/// ECMA-119, section 8.4: the primary volume descriptor in sector 16. Its date stands in for a UUID, as in blkid.
+fn iso9660(head: &Bytes) -> Found {
+    const AT: usize = 16 * 2048;
+    (&head.at::<6>(AT)? == b"\x01CD001").then_some(())?;
+    let date = |offset: usize| {
+        let digits =
+            head.at::<16>(offset).filter(|d| d.iter().all(u8::is_ascii_digit) && d.iter().any(|&c| c != b'0'))?;
+        let text = String::from_utf8_lossy(&digits).into_owned();
+        Some([&text[..4], &text[4..6], &text[6..8], &text[8..10], &text[10..12], &text[12..14], &text[14..]].join("-"))
+    };
+    let uuid = date(AT + 830).or_else(|| date(AT + 813));
+    Some(Ok(Superblock { kind: Kind::Iso9660, bytes: 0, label: head.text::<32>(AT + 40), uuid }))
+}
+
+/// Microsoft's FAT specification 1.03: the boot sector, whose layout differs between FAT32 and the smaller ones.
+fn vfat(head: &Bytes) -> Found {
+    let sector = head.u16(11)?;
+    let boots = matches!(head.at(0)?, [0xeb | 0xe9]) && head.at(510)? == [0x55, 0xaa];
+    let base = match (&head.at::<8>(54)?, &head.at::<8>(82)?) {
+        (_, b"FAT32   ") => 64,
+        (b"FAT12   " | b"FAT16   ", _) => 36,
+        _ => return None,
+    };
+    (boots && matches!(sector, 512 | 1024 | 2048 | 4096)).then_some(())?;
+    let serial = head.u32(base + 3)?;
+    Some(Ok(Superblock {
+        kind: Kind::Vfat,
+        bytes: 0,
+        label: head.text::<11>(base + 7).filter(|label| label != "NO NAME"),
+        uuid: Some(format!("{:04X}-{:04X}", serial >> 16, serial & 0xffff)),
+    }))
+}
