@@ -79,6 +79,7 @@ fn compile(source: &Path, out: &Path) -> Result<()> {
         .flag("-ffunction-sections")
         .flag("-fdata-sections")
         .flag("-fvisibility=hidden")
+        .flag("-fno-asynchronous-unwind-tables")
         // The same bytes from every checkout folder.
         .flag(format!("-ffile-prefix-map={}=tpm2-tss", source.display()))
         .define("_GNU_SOURCE", None)

@@ -1,0 +1,87 @@
+//! The agent, as `initramfs/build` leaves it, read as ELF: nothing of it is looked up at run time, for the initramfs
+//! has no loader and no libraries. RELRO is not asked for: musl's start code for static programs does not apply it.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a helper that fails here fails the test")]
+
+use std::path::PathBuf;
+use std::{env, fs};
+
+use elf::ElfBytes;
+use elf::abi::{DF_1_PIE, DT_FLAGS_1, DT_NEEDED, EM_X86_64, ET_DYN, PF_W, PF_X};
+use elf::abi::{PT_GNU_EH_FRAME, PT_GNU_STACK, PT_INTERP, PT_LOAD};
+use elf::endian::LittleEndian;
+use elf::segment::ProgramHeader;
+
+/// Bytes; the same numbers as in `initramfs/build`.
+const BUDGET_STD_REBUILT: usize = 524_288;
+const BUDGET_STD_PREBUILT: usize = 819_200;
+
+fn agent() -> Vec<u8> {
+    let built = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/initramfs/init");
+    let path = env::var_os("MEASUREROOT_AGENT").map_or_else(built, PathBuf::from);
+    fs::read(&path).unwrap_or_else(|error| panic!("read {}: {error}: run initramfs/build", path.display()))
+}
+
+fn parse(agent: &[u8]) -> ElfBytes<'_, LittleEndian> {
+    ElfBytes::minimal_parse(agent).expect("an ELF file")
+}
+
+fn segments(agent: &[u8]) -> Vec<ProgramHeader> {
+    parse(agent).segments().expect("program headers").iter().collect()
+}
+
+fn dynamic(agent: &[u8], tag: i64) -> Vec<u64> {
+    let table = parse(agent).dynamic().expect("a readable dynamic section").expect("a dynamic section");
+    table.iter().filter(|entry| entry.d_tag == tag).map(|entry| entry.d_val()).collect()
+}
+
+#[test]
+fn it_is_a_position_independent_program_for_x86_64() {
+    let agent = agent();
+    let header = parse(&agent).ehdr;
+    assert_eq!(header.e_machine, EM_X86_64);
+    assert_eq!(header.e_type, ET_DYN, "addresses that are the same at every boot help an attacker");
+    let flags = dynamic(&agent, DT_FLAGS_1);
+    assert!(
+        flags.iter().any(|flags| flags & DF_1_PIE.cast_unsigned() != 0),
+        "a shared library, not a program: {flags:x?}"
+    );
+}
+
+#[test]
+fn it_asks_for_no_interpreter_and_no_library() {
+    let agent = agent();
+    assert!(segments(&agent).iter().all(|segment| segment.p_type != PT_INTERP), "it wants a dynamic loader");
+    assert_eq!(dynamic(&agent, DT_NEEDED), [0; 0], "it wants shared libraries");
+}
+
+#[test]
+fn nothing_is_both_writable_and_executable() {
+    let agent = agent();
+    let segments = segments(&agent);
+    for segment in segments.iter().filter(|segment| segment.p_type == PT_LOAD) {
+        assert_ne!(segment.p_flags & (PF_W | PF_X), PF_W | PF_X, "{segment:x?}");
+    }
+    // Without this header the kernel makes the stack executable.
+    let stack = segments.iter().find(|segment| segment.p_type == PT_GNU_STACK).expect("a GNU_STACK header");
+    assert_eq!(stack.p_flags & PF_X, 0, "its stack is executable");
+}
+
+#[test]
+fn it_is_stripped_and_within_its_budget() {
+    let agent = agent();
+    let symbols = parse(&agent).symbol_table().expect("a readable symbol table");
+    assert!(symbols.is_none(), "it is not stripped");
+    // A prebuilt standard library brings its unwinder, and nothing else in the agent has unwind tables.
+    let prebuilt = segments(&agent).iter().any(|segment| segment.p_type == PT_GNU_EH_FRAME);
+    let budget = if prebuilt { BUDGET_STD_PREBUILT } else { BUDGET_STD_REBUILT };
+    assert!(agent.len() <= budget, "{} bytes, at most {budget} with a std that is prebuilt: {prebuilt}", agent.len());
+}
+
+#[test]
+fn it_does_not_tell_where_it_was_built() {
+    let agent = agent();
+    let folder = env!("CARGO_MANIFEST_DIR").as_bytes();
+    let found = agent.windows(folder.len()).any(|window| window == folder);
+    assert!(!found, "{} is in it: another checkout would give another agent", env!("CARGO_MANIFEST_DIR"));
+}
