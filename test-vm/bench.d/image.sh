@@ -1,0 +1,27 @@
+# shellcheck shell=bash disable=SC2154 # set by the caller
+# The root image that is measured, and the programs of the guest. Sourced; the caller sets `here` and `out`.
+
+image_packages=(gcc libc6-dev openssl squashfs-tools)
+
+# Static programs into the folder $1: they run in images without a library.
+make_guest() {
+	local name
+	for name in start clock init; do
+		gcc -static -O2 -Wall -Wextra -Werror -o "$1/$name" "$here/bench.d/guest/$name.c"
+	done
+}
+
+# Bytes that cannot be compressed and are the same everywhere: a cipher's key stream.
+noise() {
+	head --bytes="$1" /dev/zero | openssl enc -aes-256-ctr -nosalt -K "$(printf '%064d' 0)" -iv "$(printf '%032d' 0)"
+}
+
+# A squashfs of $1 MiB into the folder $2: noise, and an init. Its data are stored as they are, its few tables compressed.
+make_image() {
+	local tree=$2/tree
+	mkdir -p "$tree"/{dev,proc,sys,run,sbin}
+	install "$out/guest/init" "$tree/sbin/init"
+	noise "$(($1 * 1024 * 1024 - 1024 * 1024))" >"$tree/noise"
+	mksquashfs "$tree" "$2/image" -noappend -no-progress -quiet -all-root -no-xattrs -mkfs-time 0 -all-time 0 -noD -noF
+	rm -r "$tree"
+}

@@ -1,0 +1,70 @@
+# shellcheck shell=bash disable=SC2154 # set by the caller
+# The initramfs of each contestant, and the benchmark's own part that is laid beside it. Sourced; the caller sets `here`,
+# `out` and `repo`. The kernel unpacks archives that stand one behind the other, so a contestant's stays as it is shipped.
+
+initramfs_packages=(cpio zstd swtpm swtpm-tools tpm2-tools libtss2-tcti-device0)
+
+# Copies the program $1 to the file $3 and the libraries it is linked with into the folder $2.
+copy_program() {
+	local libraries=$2 linked
+	install -D "$1" "$3"
+	# A static program has none, and ldd says so with an error.
+	mapfile -t linked < <(ldd "$1" 2>/dev/null | sed -n 's/.* => \(\/[^ ]*\).*/\1/p')
+	mkdir -p "$libraries"
+	((${#linked[@]} == 0)) || install --mode=0644 --target-directory="$libraries" "${linked[@]}"
+}
+
+loader() {
+	ldd "$(command -v swtpm)" | grep -o '/[^ ]*/ld-linux[^ ]*'
+}
+
+# Packs the folder $1 as the file $2. The strongest compression: its size is compared.
+pack() {
+	(cd "$1" && find . -mindepth 1 | LC_ALL=C sort | cpio --quiet --create --format=newc --owner=0:0 --reproducible) |
+		zstd -q -19 -o "$2"
+	rm -r "$1"
+}
+
+# The benchmark's own part: swtpm with its libraries, and the program that starts it.
+make_bench_part() {
+	local tree=$1/tree
+	copy_program "$(command -v swtpm)" "$tree/bench/lib" "$tree/bench/swtpm"
+	install "$(loader)" "$tree/bench/ld.so"
+	install "$out/guest/start" "$out/guest/clock" "$tree/bench/"
+	mkdir -p "$tree/dev"
+	pack "$tree" "$1/cpio.zst"
+}
+
+# A TPM as the factory leaves it, with the banks $1 (comma-separated), into the folder $2.
+make_tpm_part() {
+	local state=$2/tree/bench/state
+	mkdir -p "$state"
+	swtpm_setup --tpm2 --tpmstate "$state" --pcr-banks "$1" --overwrite --logfile "$2/log" >/dev/null || {
+		cat "$2/log" >&2
+		return 1
+	}
+	rm -f "$state/.lock"
+	pack "$2/tree" "$2/cpio.zst"
+}
+
+# The shell pipeline with the sha1sum of $1 (busybox or coreutils), into the folder $2.
+make_pipeline() {
+	local sums=$1 tree=$2/tree library applet
+	library=$tree/lib/x86_64-linux-gnu
+	copy_program "$(command -v busybox)" "$library" "$tree/bin/busybox"
+	for applet in sh cat mount mkdir sleep switch_root; do
+		ln -s busybox "$tree/bin/$applet"
+	done
+	if [[ $sums == busybox ]]; then
+		ln -s busybox "$tree/bin/sha1sum"
+	else
+		copy_program "$(command -v sha1sum)" "$library" "$tree/bin/sha1sum"
+	fi
+	copy_program "$(command -v tpm2_pcrextend)" "$library" "$tree/bin/tpm2_pcrextend"
+	# Loaded by name when the program runs, so ldd does not tell of it.
+	install --mode=0644 "$(ldconfig -p | sed -n 's/.*libtss2-tcti-device\.so\.0 .*=> //p' | head -n 1)" "$library/"
+	install -D "$(loader)" "$tree/lib64/ld-linux-x86-64.so.2"
+	install "$here/bench.d/guest/pipeline" "$tree/init"
+	mkdir -p "$tree"/{dev,proc,sys,run}
+	pack "$tree" "$2/cpio.zst"
+}
