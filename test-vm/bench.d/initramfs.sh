@@ -35,11 +35,11 @@ make_bench_part() {
 	pack "$tree" "$1/cpio.zst"
 }
 
-# A TPM as the factory leaves it, with the banks $1 (comma-separated), into the folder $2.
+# A TPM as the factory leaves it, with the banks $1 (sha1+sha256), into the folder $2.
 make_tpm_part() {
 	local state=$2/tree/bench/state
 	mkdir -p "$state"
-	swtpm_setup --tpm2 --tpmstate "$state" --pcr-banks "$1" --overwrite --logfile "$2/log" >/dev/null || {
+	swtpm_setup --tpm2 --tpmstate "$state" --pcr-banks "${1//+/,}" --overwrite --logfile "$2/log" >/dev/null || {
 		cat "$2/log" >&2
 		return 1
 	}

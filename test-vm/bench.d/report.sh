@@ -16,7 +16,7 @@ expect_pcrs() {
 # Lets a run pass whose TPM holds the expected values in the banks it has: a boot that measured wrongly is no result.
 check_pcrs() {
 	jq --compact-output --argjson expected "$1" '
-		(.banks | split(",") | map({(.): $expected[.]}) | add) as $want
+		(.banks | split("+") | map({(.): $expected[.]}) | add) as $want
 		| ((.pcr // {}) | map_values(ascii_downcase)) as $got
 		| if $got == $want then . else error("\(.name): PCR 13 is \($got), not \($want)") end'
 }

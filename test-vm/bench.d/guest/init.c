@@ -45,7 +45,10 @@ int main(void)
 	slurp("/proc/meminfo", text, sizeof(text));
 	record(1, "{\"init\": %lld, \"free_kib\": %ld, \"buffers_kib\": %ld, \"cached_kib\": %ld, \"shmem_kib\": %ld}", init,
 	       meminfo(text, "\nMemFree:"), meminfo(text, "\nBuffers:"), meminfo(text, "\nCached:"), meminfo(text, "\nShmem:"));
-	if (*slurp("/run/measureroot/status.json", text, sizeof(text)))
+	slurp("/run/measureroot/status.json", text, sizeof(text));
+	for (char *end = text; (end = strchr(end, '\n'));)
+		*end = ' '; /* A record is one line. */
+	if (*text)
 		record(1, "{\"status\": %s}", text);
 	report_pcrs();
 	reboot(RB_POWER_OFF);
