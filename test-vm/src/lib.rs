@@ -1,1 +1,68 @@
-//! The boot test.
+//! Boots measureroot in QEMU with a software TPM, asks the guest what it sees, and looks at the TPM from outside.
+//!
+//! A scenario builds a [`Vm`], starts it, and gets a [`Guest`] (the probe in the booted root answers questions) or a
+//! [`Failed`] boot (which step, which object, what the TPM holds). Nothing waits without a limit.
+
+// Every error here is a scenario that failed; its text says what was wrong.
+#![allow(clippy::missing_errors_doc)]
+
+pub mod accel;
+pub mod assets;
+pub mod bank;
+pub mod ended;
+pub mod failure;
+pub mod guest;
+pub mod heard;
+pub mod machine;
+pub mod outside;
+pub mod predict;
+pub mod protocol;
+pub mod qemu;
+pub mod scratch;
+pub mod swtpm;
+pub mod tool;
+pub mod vm;
+
+use std::fmt;
+
+pub use assets::{Image, Kernel};
+pub use bank::Bank;
+pub use ended::Ended;
+pub use failure::{Failed, Failure};
+pub use guest::Guest;
+pub use predict::Prediction;
+pub use vm::{Bus, Vm};
+
+/// Why a scenario does not hold, in words. Its `Debug` is the words too: that is what a failed test prints.
+pub struct Error(String);
+
+impl<E: Into<Box<dyn std::error::Error>>> From<E> for Error {
+    fn from(cause: E) -> Self {
+        Self(cause.into().to_string())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, to: &mut fmt::Formatter) -> fmt::Result {
+        to.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, to: &mut fmt::Formatter) -> fmt::Result {
+        to.write_str(&self.0)
+    }
+}
+
+/// The result of everything here.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Ends the scenario with the formatted reason unless the condition holds.
+#[macro_export]
+macro_rules! ensure {
+    ($holds:expr, $($why:tt)+) => {
+        if !$holds {
+            return Err(format!($($why)+).into());
+        }
+    };
+}

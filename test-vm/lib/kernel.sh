@@ -1,0 +1,66 @@
+# shellcheck shell=bash disable=SC2154
+# Debian's own kernels, opened and not installed. Sourced.
+
+# Everything the scenarios' disks and root images need that Debian builds as modules. nls_ascii is no module's dependency:
+# vfat asks for it when it mounts.
+modules=(
+	virtio_pci virtio_blk virtio_scsi virtio_console sd_mod sr_mod loop overlay squashfs erofs isofs vfat nls_ascii
+)
+
+# The newest kernel that the metapackage $1 stands for: its package and version.
+resolve_kernel() {
+	local package
+	package=$(apt-cache --no-all-versions show "$1" 2>/dev/null | sed -n 's/^Depends:.*\(linux-image-[0-9][^ ,]*\).*/\1/p')
+	[[ -n $package ]] || return 1
+	echo "$package=$(apt-cache policy "$package" | sed -n 's/^  Candidate: //p')"
+}
+
+update_lists() {
+	local as_root=()
+	((EUID == 0)) || as_root=(sudo)
+	echo "images: fetches the package lists: they are missing or out of date"
+	"${as_root[@]}" apt-get -qq update
+}
+
+# Root's download would otherwise be handed to a user who may not write here.
+download() { (cd "$2" && apt-get -qq -o APT::Sandbox::User=root download "$1"); }
+
+# Downloads the kernel of the metapackage $1 into the folder $2 and opens it there.
+open_kernel() {
+	local folder=$2 found release
+	found=$(resolve_kernel "$1" || true)
+	if [[ -z $found ]] || ! download "$found" "$folder"; then
+		update_lists
+		found=$(resolve_kernel "$1" || true)
+		if [[ -z $found ]]; then
+			echo "images: apt knows no $1 (is Debian's security archive among its sources?)" >&2
+			exit 1
+		fi
+		download "$found" "$folder"
+	fi
+	dpkg-deb --extract "$folder"/*.deb "$folder"
+	rm "$folder"/*.deb
+	release=$(basename "$folder"/lib/modules/*)
+	ln -s "boot/vmlinuz-$release" "$folder/vmlinuz"
+	ln -s "lib/modules/$release" "$folder/modules"
+	depmod --basedir "$folder" "$release"
+	echo "images: Debian's $found"
+}
+
+# The kernel of the metapackage $2 as $out/kernel-$1. One that is there stays, however old: it boots as well.
+kernel() { cached "kernel-$1" "$2 $kernel_key" open_kernel "$2"; }
+kernel_key=$(key_of "${BASH_SOURCE[0]}")
+
+# The agent with the modules of $out/kernel-$1, packed by measureroot itself.
+pack() {
+	local folder=$out/kernel-$1 packed=$out/kernel-$1/initramfs.cpio.zst module choice=()
+	local agent=target/initramfs/init program=target/release/measureroot
+	if [[ -f $packed && $packed -nt $agent && $packed -nt $program ]]; then
+		return
+	fi
+	for module in "${modules[@]}"; do
+		choice+=(--module "$module")
+	done
+	"$program" initramfs --agent "$agent" --output "$packed" --kernel-modules "$(realpath "$folder/modules")" "${choice[@]}"
+	echo "images: packs the agent and kernel-$1's modules: $(stat --format=%s "$packed") bytes"
+}

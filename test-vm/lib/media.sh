@@ -1,0 +1,38 @@
+# shellcheck shell=bash
+# Media that hold the small root image. Sourced.
+
+# Each as a file, images/root.squashfs, on a file system of this kind; where there are links, images/inside leads to it,
+# images/outside and images/absolute lead away from the medium.
+make_media() {
+	local image=$1 folder=$2 tree=$2/tree/images
+	mkdir -p "$tree"
+	cp "$image" "$tree/root.squashfs"
+	touch --date="@$SOURCE_DATE_EPOCH" "$tree/root.squashfs" "$tree"
+
+	truncate --size=16M "$folder/medium.vfat"
+	mkfs.vfat --invariant -i 6D656173 -n MEDIUM "$folder/medium.vfat" >/dev/null
+	mcopy -s -m -i "$folder/medium.vfat" "$tree" ::
+
+	ln -s root.squashfs "$tree/inside"
+	ln -s ../../outside "$tree/outside"
+	ln -s /dev/vda "$tree/absolute"
+	touch --no-dereference --date="@$SOURCE_DATE_EPOCH" "$tree"/* "$tree" "$tree/.."
+	xorriso -as mkisofs -quiet -R -V MEDIUM_CD -o "$folder/medium.iso" "$tree/.."
+	make_ext4 "$folder/medium.ext4" 16M medium "$tree/.."
+	mksquashfs "$tree/.." "$folder/medium.squashfs" -all-root -noappend -quiet -no-progress
+	rm -r "$folder/tree"
+	make_partitions "$folder/medium.gpt" "$image"
+}
+
+# A disk with the image in the second partition, which is larger, and not zero behind the image.
+make_partitions() {
+	local disk=$1 image=$2 start=4096 sectors=16384
+	head --bytes=16M /dev/zero | tr '\0' '\245' >"$disk"
+	sfdisk --quiet --wipe always "$disk" <<-EOF
+		label: gpt
+		label-id: 6d656173-7572-4564-a26f-6f7420696d00
+		start=2048, size=2048, name=something-else, uuid=6d656173-7572-4564-a26f-6f7420696d01
+		start=$start, size=$sectors, name=measured-root, uuid=6d656173-7572-4564-a26f-6f7420696d02
+	EOF
+	dd if="$image" of="$disk" bs=512 seek="$start" conv=notrunc status=none
+}

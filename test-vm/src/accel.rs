@@ -1,0 +1,42 @@
+//! Which accelerator runs a guest here. That /dev/kvm can be opened says nothing: on a nested host a kernel may take
+//! minutes to its first line. So it is tried, once per machine and boot of it.
+
+use crate::{Result, Vm, assets};
+use std::fs;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+/// What executes the guest's instructions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accel {
+    /// The processor.
+    Kvm,
+    /// QEMU's translator: everywhere, and about twenty times slower.
+    Tcg,
+}
+
+/// The one that works here.
+pub fn working() -> Result<Accel> {
+    static FOUND: OnceLock<Accel> = OnceLock::new();
+    if let Some(found) = FOUND.get() {
+        return Ok(*found);
+    }
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+    let note = assets::product("test-vm")?.join("accelerator");
+    let known = fs::read_to_string(&note).unwrap_or_default();
+    let found = match known.strip_prefix(&boot) {
+        Some("kvm") => Accel::Kvm,
+        Some("tcg") => Accel::Tcg,
+        _ => tried(),
+    };
+    fs::write(note, boot + if found == Accel::Kvm { "kvm" } else { "tcg" })?;
+    Ok(*FOUND.get_or_init(|| found))
+}
+
+/// A kernel without an initramfs panics when it finds no root, and starts again: two seconds where KVM works.
+fn tried() -> Accel {
+    let usable = fs::File::options().read(true).write(true).open("/dev/kvm").is_ok();
+    let vm = Vm::new("panic=-1").banks(&[]).accel(Accel::Kvm, Duration::from_secs(8));
+    let runs = || vm.start()?.stops();
+    if usable && runs().is_ok() { Accel::Kvm } else { Accel::Tcg }
+}

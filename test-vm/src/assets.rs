@@ -1,0 +1,96 @@
+//! The kernels, initramfs and images that `test-vm/images` and `initramfs/build` leave under target/.
+
+use crate::{Result, ensure, scratch::Scratch};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+/// A file under the checkout's target folder, which must be there.
+pub fn product(name: &str) -> Result<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target").join(name);
+    ensure!(path.exists(), "{} is missing (initramfs/build and test-vm/images make it)", path.display());
+    Ok(path.canonicalize()?)
+}
+
+/// One of Debian's own cloud kernels, with an initramfs that carries its modules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kernel {
+    /// bookworm's; virtio and nearly everything else are modules.
+    V6_1,
+    /// The newer one; its modules are compressed.
+    V6_12,
+}
+
+impl Kernel {
+    fn file(self, name: &str) -> Result<PathBuf> {
+        let version = match self {
+            Self::V6_1 => "6.1",
+            Self::V6_12 => "6.12",
+        };
+        product(&format!("test-vm/kernel-{version}/{name}"))
+    }
+
+    /// The bzImage.
+    pub fn image(self) -> Result<PathBuf> {
+        self.file("vmlinuz")
+    }
+
+    /// The agent and this kernel's modules.
+    pub fn initramfs(self) -> Result<PathBuf> {
+        self.file("initramfs.cpio.zst")
+    }
+}
+
+/// A disk or root image: the shared one, or a changed copy that ends with the scenario.
+#[derive(Debug)]
+pub struct Image {
+    path: PathBuf,
+    _scratch: Option<Scratch>,
+}
+
+impl Image {
+    /// The small root image (the probe is its init) in this format.
+    pub fn small(format: &str) -> Result<Self> {
+        Self::named(&format!("small/root.{format}"))
+    }
+
+    /// Debian with systemd, and the probe as a service, in this format.
+    pub fn debian(format: &str) -> Result<Self> {
+        Self::named(&format!("debian/root.{format}"))
+    }
+
+    /// A medium in this format that holds the small root image as a file (see `lib/media.sh`).
+    pub fn medium(format: &str) -> Result<Self> {
+        Self::named(&format!("media/medium.{format}"))
+    }
+
+    fn named(name: &str) -> Result<Self> {
+        Ok(Self { path: product(&format!("test-vm/{name}"))?, _scratch: None })
+    }
+
+    /// Somebody's own image file.
+    pub fn file(path: &Path) -> Result<Self> {
+        Ok(Self { path: path.canonicalize().map_err(|cause| format!("{}: {cause}", path.display()))?, _scratch: None })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A copy with one bit of the byte at `offset` turned over.
+    pub fn flipped(&self, offset: u64) -> Result<Self> {
+        let scratch = Scratch::new()?;
+        let path = scratch.path("flipped");
+        std::fs::copy(&self.path, &path)?;
+        let file = File::options().read(true).write(true).open(&path)?;
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, offset)?;
+        file.write_all_at(&[byte[0] ^ 1], offset)?;
+        Ok(Self { path, _scratch: Some(scratch) })
+    }
+}
+
+/// A byte of a squashfs whose change leaves the image bootable: in its time of creation (superblock, offset 8).
+pub const SQUASHFS_TIME: u64 = 8;

@@ -1,0 +1,59 @@
+//! A VM that has ended: what it said, how it ended, and its TPM as the guest left it.
+
+use crate::{Bank, Result, ensure, outside::Outside, swtpm::Swtpm};
+use std::collections::BTreeMap;
+
+/// What is left of a VM.
+#[derive(Debug)]
+pub struct Ended {
+    stopped: Option<String>,
+    console: Vec<String>,
+    tpm: Option<Swtpm>,
+}
+
+impl Ended {
+    pub(crate) fn new(stopped: Option<String>, console: Vec<String>, tpm: Option<Swtpm>) -> Self {
+        Self { stopped, console, tpm }
+    }
+
+    /// How it ended, in QEMU's words: `guest-shutdown`, `guest-reset`; `still running` when it was we who ended it.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        self.stopped.as_deref().unwrap_or("still running")
+    }
+
+    /// All that was on the console.
+    #[must_use]
+    pub fn console(&self) -> &[String] {
+        &self.console
+    }
+
+    /// The TPM.
+    pub fn tpm(&self) -> Result<&Swtpm> {
+        self.tpm.as_ref().ok_or_else(|| "this VM had no TPM".into())
+    }
+
+    /// A PCR in every active bank, read from outside.
+    pub fn pcrs(&self, index: u8) -> Result<BTreeMap<Bank, String>> {
+        let tpm = self.tpm()?;
+        let mut outside = Outside::connect(&tpm.control())?;
+        tpm.banks().iter().map(|bank| Ok((*bank, outside.pcr(*bank, index)?))).collect()
+    }
+
+    /// Checks that `event` was extended into the PCR, once, from zero and in every bank.
+    pub fn holds_only(&self, pcr: u8, event: &str) -> Result<()> {
+        for (bank, value) in self.pcrs(pcr)? {
+            let once = bank.extend(&bank.zeros(), &bank.of(event.as_bytes())?)?;
+            ensure!(value == once, "{} PCR {pcr} is {value}, not {event:?} alone ({once})", bank.name());
+        }
+        Ok(())
+    }
+
+    /// Checks that nothing was extended into the PCR.
+    pub fn holds_nothing(&self, pcr: u8) -> Result<()> {
+        for (bank, value) in self.pcrs(pcr)? {
+            ensure!(value == bank.zeros(), "{} PCR {pcr} is {value}, not zero", bank.name());
+        }
+        Ok(())
+    }
+}

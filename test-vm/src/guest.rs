@@ -1,0 +1,186 @@
+//! The booted root, seen through its probe.
+
+use crate::machine::Machine;
+use crate::predict::{Measured, Prediction};
+use crate::protocol::{Answer, Question};
+use crate::{Bank, Ended, Image, Result, ensure};
+use serde::Deserialize;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// A VM whose root has booted.
+#[derive(Debug)]
+pub struct Guest {
+    machine: Machine,
+    /// The process the probe is: 1 where it is the init.
+    pub pid: u32,
+}
+
+/// What measureroot left in `/run/measureroot/status.json`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Status {
+    /// Not so after `measureroot=off`.
+    pub measured: bool,
+    /// What was measured.
+    pub image: ImageStatus,
+    /// The PCR.
+    pub pcr: u8,
+    /// Per bank: digest, before, after.
+    pub banks: BTreeMap<Bank, Measured>,
+    /// The most memory the agent had, in KiB.
+    pub memory_peak_kib: u64,
+}
+
+/// The image's part of [`Status`].
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct ImageStatus {
+    /// `device`, `file` or `searched`.
+    pub form: String,
+    /// The block device.
+    pub device: String,
+    /// The file on it, if it is one.
+    pub path: Option<String>,
+    /// The image's own file system.
+    pub filesystem: String,
+    /// Its length.
+    pub bytes: u64,
+}
+
+/// One mount (`/proc/self/mountinfo`, proc(5)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// Where.
+    pub on: String,
+    /// The file system type.
+    pub kind: String,
+    /// The source.
+    pub source: String,
+    /// The options of the mount and of the file system.
+    pub options: String,
+}
+
+impl Guest {
+    pub(crate) fn new(machine: Machine, pid: u32) -> Self {
+        Self { machine, pid }
+    }
+
+    fn ask(&mut self, question: &Question) -> Result<Answer> {
+        let answer = self.machine.ask(question)?;
+        if let Answer::Refused(why) = answer { Err(format!("{question:?}: {why}").into()) } else { Ok(answer) }
+    }
+
+    /// The permission bits and the text of a file.
+    pub fn file(&mut self, path: impl AsRef<Path>) -> Result<(u32, String)> {
+        match self.ask(&Question::Read(path.as_ref().into()))? {
+            Answer::File { mode, text } => Ok((mode, text)),
+            other => Err(format!("{other:?} is no file").into()),
+        }
+    }
+
+    /// The text of a file, without the newline at its end.
+    pub fn read(&mut self, path: impl AsRef<Path>) -> Result<String> {
+        Ok(self.file(path)?.1.trim_end().to_owned())
+    }
+
+    /// Writes a file.
+    pub fn write(&mut self, path: &str, text: &str) -> Result<()> {
+        self.ask(&Question::Write(path.into(), text.into())).map(drop)
+    }
+
+    /// The names in a folder.
+    pub fn list(&mut self, path: &str) -> Result<Vec<String>> {
+        self.names(&Question::List(path.into()))
+    }
+
+    /// The files left of the initramfs.
+    pub fn beneath(&mut self) -> Result<Vec<String>> {
+        self.names(&Question::Beneath)
+    }
+
+    fn names(&mut self, question: &Question) -> Result<Vec<String>> {
+        match self.ask(question)? {
+            Answer::Names(names) => Ok(names),
+            other => Err(format!("{other:?} are no names").into()),
+        }
+    }
+
+    /// Runs a program, which must succeed; what it says.
+    pub fn run(&mut self, line: &[&str]) -> Result<String> {
+        match self.ask(&Question::Run(line.iter().map(ToString::to_string).collect()))? {
+            Answer::Ran { code: Some(0), output } => Ok(output.trim_end().to_owned()),
+            other => Err(format!("{line:?}: {other:?}").into()),
+        }
+    }
+
+    /// A PCR in every active bank, as the guest's kernel reads it.
+    pub fn pcrs(&mut self, index: u8) -> Result<BTreeMap<Bank, String>> {
+        let active = self.list("/sys/class/tpm/tpm0")?;
+        let banks = Bank::ALL.into_iter().filter(|bank| active.contains(&format!("pcr-{}", bank.name())));
+        let value =
+            |guest: &mut Self, bank: Bank| guest.read(format!("/sys/class/tpm/tpm0/pcr-{}/{index}", bank.name()));
+        banks.map(|bank| Ok((bank, value(self, bank)?.to_lowercase()))).collect()
+    }
+
+    /// What measureroot left for the booted root; readable by root alone.
+    pub fn status(&mut self) -> Result<Status> {
+        let (mode, text) = self.file("/run/measureroot/status.json")?;
+        ensure!(mode == 0o600, "status.json has the mode {mode:o}");
+        Ok(serde_json::from_str(&text).map_err(|cause| format!("{cause}: {text}"))?)
+    }
+
+    /// What is mounted on `path`, topmost first.
+    pub fn mount(&mut self, path: &str) -> Result<Mount> {
+        let table = self.read("/proc/self/mountinfo")?;
+        let mounts = table.lines().rev().filter_map(|line| {
+            let (mount, system) = line.split_once(" - ")?;
+            let [on, options] = [4, 5].map(|field| mount.split(' ').nth(field));
+            let mut system = system.split(' ').map(str::to_owned);
+            let (kind, source) = (system.next()?, system.next()?);
+            Some(Mount { on: on?.into(), kind, source, options: format!("{},{}", options?, system.next()?) })
+        });
+        let found = mounts.into_iter().find(|mount| mount.on == path);
+        found.ok_or_else(|| format!("nothing is mounted on {path}:\n{table}").into())
+    }
+
+    /// Checks that prediction, `status.json` and the guest's TPM agree about `image`; the prediction.
+    pub fn measured(&mut self, image: &Image) -> Result<Prediction> {
+        let predicted = Prediction::of(image.path())?;
+        let (status, held) = (self.status()?, self.pcrs(predicted.pcr)?);
+        ensure!(status.measured, "the status says that nothing was measured");
+        ensure!(status.pcr == predicted.pcr && status.banks == predicted.banks, "{status:?} is not {predicted:?}");
+        ensure!(status.image.bytes == predicted.bytes, "{} bytes, not {}", status.image.bytes, predicted.bytes);
+        ensure!(held == predicted.after(), "the guest's TPM holds {held:?}, not {:?}", predicted.after());
+        Ok(predicted)
+    }
+
+    /// Checks as [`Self::measured`], switches off, and checks the TPM from outside.
+    pub fn ends_measured(mut self, image: &Image) -> Result<Ended> {
+        let predicted = self.measured(image)?;
+        let ended = self.power_off()?;
+        let held = ended.pcrs(predicted.pcr)?;
+        ensure!(held == predicted.after(), "from outside the TPM holds {held:?}, not {:?}", predicted.after());
+        Ok(ended)
+    }
+
+    /// Switches off.
+    pub fn power_off(self) -> Result<Ended> {
+        let mut machine = self.machine;
+        machine.tell(&Question::PowerOff)?;
+        let ended = machine.stops()?;
+        ensure!(ended.reason() == "guest-shutdown", "ended by {}, not by a power-off", ended.reason());
+        Ok(ended)
+    }
+
+    /// Starts the same machine again, as its reset does.
+    pub fn reboot(self) -> Result<Self> {
+        let mut machine = self.machine;
+        machine.order("set-action", &json!({ "reboot": "reset" }))?;
+        machine.tell(&Question::Reboot)?;
+        machine.reset()?;
+        // Only now: the firmware resets once more on its way.
+        let mut guest = machine.booted()?;
+        guest.machine.order("set-action", &json!({ "reboot": "shutdown" }))?;
+        Ok(guest)
+    }
+}

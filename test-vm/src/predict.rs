@@ -1,0 +1,49 @@
+//! What `measureroot predict` says about an image, by the program itself.
+
+use crate::{Bank, Result, assets, tool};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+/// The answer of `measureroot predict --json`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct Prediction {
+    /// The image's length.
+    pub bytes: u64,
+    /// The PCR it is for.
+    pub pcr: u8,
+    /// Per bank: the digest, and the PCR's value before and after.
+    pub banks: BTreeMap<Bank, Measured>,
+}
+
+/// One bank's part of a measurement, in hex; also in `status.json`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct Measured {
+    /// The image's digest.
+    pub digest: String,
+    /// The PCR before.
+    pub before: String,
+    /// The PCR after.
+    pub after: String,
+}
+
+impl Prediction {
+    /// Predicts the default PCR in every bank.
+    pub fn of(image: &Path) -> Result<Self> {
+        Self::with(image, &[])
+    }
+
+    /// Predicts with more options of `measureroot predict`.
+    pub fn with(image: &Path, options: &[&str]) -> Result<Self> {
+        let mut predict = tool::limited(Duration::from_mins(5), assets::product("release/measureroot")?);
+        predict.arg("predict").arg(image).arg("--json").args(options);
+        Ok(serde_json::from_str(&tool::finish(&mut predict)?)?)
+    }
+
+    /// The PCR's value per bank after the image was measured.
+    #[must_use]
+    pub fn after(&self) -> BTreeMap<Bank, String> {
+        self.banks.iter().map(|(bank, measured)| (*bank, measured.after.clone())).collect()
+    }
+}

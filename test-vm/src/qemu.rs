@@ -1,0 +1,58 @@
+//! QEMU's command line. What works and what does not was found by trying; the reasons stand beside.
+
+use crate::accel::Accel;
+use crate::{Bus, Result, Vm, scratch::Scratch, tool};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// QEMU for `vm`: its console on standard output, its monitor and the probe's port connected to sockets in `scratch`.
+pub fn command(vm: &Vm, scratch: &Scratch, tpm: Option<&Path>, accel: Accel) -> Result<Command> {
+    let mut qemu = tool::tied("qemu-system-x86_64");
+    // q35, not microvm: that one finds no TPM and cannot be switched off.
+    qemu.args(["-nodefaults", "-no-user-config", "-display", "none", "-machine", "q35", "-smp", "1"]);
+    match accel {
+        Accel::Kvm => qemu.args(["-accel", "kvm", "-cpu", "host"]),
+        // With cmpxchg16b, QEMU 7.2 panics 6.12 kernels in every other boot.
+        Accel::Tcg => qemu.args(["-accel", "tcg,thread=multi", "-cpu", "max,-cx16"]),
+    };
+    qemu.args(["-m", &format!("{}M", vm.memory_mib)]);
+    // The machine stops where it would start again or be switched off, so that its TPM can be read as the guest left it.
+    qemu.args(["-action", "shutdown=pause,reboot=shutdown"]);
+    qemu.arg("-kernel").arg(vm.kernel.image()?);
+    qemu.arg("-initrd").arg(vm.initramfs.clone().map_or_else(|| vm.kernel.initramfs(), Ok)?);
+    qemu.args(["-append", &vm.cmdline]);
+
+    qemu.args(["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"]);
+    socket(&mut qemu, "monitor", &scratch.path("monitor"));
+    qemu.args(["-mon", "chardev=monitor,mode=control"]);
+    socket(&mut qemu, "probe", &scratch.path("probe"));
+    qemu.args(["-device", "virtio-serial-pci", "-device", "virtserialport,chardev=probe,name=measureroot.probe"]);
+    if let Some(control) = tpm {
+        socket(&mut qemu, "tpm", control);
+        qemu.args(["-tpmdev", "emulator,id=tpm,chardev=tpm", "-device", "tpm-tis,tpmdev=tpm"]);
+    }
+
+    // A free slot for a disk that comes late.
+    qemu.args(["-device", "pcie-root-port,id=late,chassis=1", "-device", "virtio-scsi-pci,id=scsi"]);
+    for (number, (file, bus)) in vm.disks.iter().enumerate() {
+        let drive = format!("if=none,id=disk{number},format=raw,file={}", file.display());
+        match bus {
+            // Writable for the guest, so that a write would be tried; the file behind it stays as it is.
+            Bus::Virtio => {
+                qemu.args(["-drive", &format!("{drive},snapshot=on")]);
+                qemu.args(["-device", &format!("virtio-blk-pci,drive=disk{number}")]);
+            }
+            Bus::CdRom => {
+                qemu.args(["-drive", &format!("{drive},media=cdrom,readonly=on")]);
+                qemu.args(["-device", &format!("scsi-cd,bus=scsi.0,drive=disk{number}")]);
+            }
+        }
+    }
+    qemu.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(std::fs::File::create(scratch.path("messages"))?);
+    Ok(qemu)
+}
+
+/// A channel named `id` that QEMU connects to the socket at `path`.
+fn socket(qemu: &mut Command, id: &str, path: &Path) {
+    qemu.args(["-chardev", &format!("socket,id={id},path={}", path.display())]);
+}

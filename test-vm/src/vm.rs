@@ -1,0 +1,127 @@
+//! A virtual machine as a scenario wants it, before it runs.
+
+use crate::accel::Accel;
+use crate::machine::Machine;
+use crate::{Bank, Failed, Guest, Image, Kernel, Result};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How a disk is connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bus {
+    /// virtio-blk: /dev/vda, /dev/vdb, ...
+    Virtio,
+    /// A SCSI CD-ROM: /dev/sr0.
+    CdRom,
+}
+
+/// A machine to be started. What is written to its disks is lost with it.
+#[derive(Clone, Debug)]
+pub struct Vm {
+    pub(crate) kernel: Kernel,
+    pub(crate) initramfs: Option<PathBuf>,
+    pub(crate) cmdline: String,
+    pub(crate) disks: Vec<(PathBuf, Bus)>,
+    pub(crate) banks: Vec<Bank>,
+    pub(crate) memory_mib: u32,
+    pub(crate) limit: Duration,
+    pub(crate) accel: Option<Accel>,
+    pub(crate) shown: bool,
+}
+
+impl Vm {
+    /// Debian's 6.1 kernel, a TPM with every bank, no disk, and a boot that switches off when it fails.
+    #[must_use]
+    pub fn new(parameters: &str) -> Self {
+        Self {
+            kernel: Kernel::V6_1,
+            initramfs: None,
+            cmdline: format!("console=ttyS0 panic=1 measureroot.onfail=poweroff {parameters}"),
+            disks: Vec::new(),
+            banks: Bank::ALL.into(),
+            memory_mib: 512,
+            limit: Duration::from_mins(2),
+            accel: None,
+            shown: false,
+        }
+    }
+
+    /// Adds a disk.
+    #[must_use]
+    pub fn disk(self, image: &Image) -> Self {
+        self.disk_on(Bus::Virtio, image)
+    }
+
+    /// Adds a disk on this bus.
+    #[must_use]
+    pub fn disk_on(mut self, bus: Bus, image: &Image) -> Self {
+        self.disks.push((image.path().to_owned(), bus));
+        self
+    }
+
+    /// Another kernel.
+    #[must_use]
+    pub fn kernel(mut self, kernel: Kernel) -> Self {
+        self.kernel = kernel;
+        self
+    }
+
+    /// Another initramfs than the kernel's own.
+    #[must_use]
+    pub fn initramfs(mut self, file: PathBuf) -> Self {
+        self.initramfs = Some(file);
+        self
+    }
+
+    /// The TPM's active banks; none: no TPM.
+    #[must_use]
+    pub fn banks(mut self, banks: &[Bank]) -> Self {
+        self.banks = banks.into();
+        self
+    }
+
+    /// Exactly this command line, without the harness' own parameters.
+    #[must_use]
+    pub fn cmdline(mut self, cmdline: &str) -> Self {
+        cmdline.clone_into(&mut self.cmdline);
+        self
+    }
+
+    /// Room and time for a whole distribution.
+    #[must_use]
+    pub fn large(mut self) -> Self {
+        self.memory_mib = 1024;
+        self.limit = Duration::from_mins(5);
+        self
+    }
+
+    /// Shows the guest's console on standard output.
+    #[must_use]
+    pub fn shown(mut self) -> Self {
+        self.shown = true;
+        self
+    }
+
+    /// This accelerator, instead of the one that was found to work.
+    #[must_use]
+    pub fn accel(mut self, accel: Accel, limit: Duration) -> Self {
+        self.accel = Some(accel);
+        self.limit = limit;
+        self
+    }
+
+    /// Starts it.
+    pub fn start(&self) -> Result<Machine> {
+        Machine::start(self)
+    }
+
+    /// Starts it and waits for the probe in the booted root.
+    pub fn boots(&self) -> Result<Guest> {
+        self.start()?.booted()
+    }
+
+    /// Starts it and waits for measureroot to end the boot.
+    pub fn fails(&self) -> Result<Failed> {
+        self.start()?.failed()
+    }
+}
