@@ -15,7 +15,7 @@ use crate::measure::Report;
 use crate::mounts::{Mount, kernel_filesystems};
 
 /// What the kernel itself tries without `init=` (init/main.c), less the shell: a machine that lacks its init shall stop.
-const INITS: [&str; 3] = ["/sbin/init", "/etc/init", "/bin/init"];
+pub const INITS: [&str; 3] = ["/sbin/init", "/etc/init", "/bin/init"];
 
 /// `RAMFS_MAGIC` (kernel, include/uapi/linux/magic.h), which nix does not name.
 const RAMFS_MAGIC: u32 = 0x8584_58f6;

@@ -1,6 +1,100 @@
-//! What a person runs.
-/// Runs.
+//! What a person runs beside the boot.
+
+mod archive;
+mod closure;
+mod explain;
+mod initramfs;
+mod manifest;
+mod predict;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::error::Result;
+
+/// Measure a root image into a TPM 2.0 PCR, and make it the root.
+///
+/// As /init of an initramfs this program hashes the root image, extends a PCR with it, and boots it. Started by a
+/// person it predicts that PCR, builds the initramfs, and explains what a kernel command line would do.
+#[derive(Debug, Parser)]
+#[command(name = "measureroot", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Predict(predict::Predict),
+    Initramfs(initramfs::Initramfs),
+    Explain(explain::Explain),
+    /// Print a completion script for a shell.
+    Completion {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+/// Runs what the arguments say. Exit codes: 0 done, 1 failed, 2 wrong arguments.
 #[must_use]
-pub fn run() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub fn run() -> ExitCode {
+    log_to_stderr();
+    let done = match Arguments::parse().command {
+        Command::Predict(predict) => predict.run(),
+        Command::Initramfs(initramfs) => initramfs.run(),
+        Command::Explain(explain) => explain.run(),
+        Command::Completion { shell } => completion(shell),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Notes and errors, away from the result on standard output.
+fn log_to_stderr() {
+    use simplelog::{ConfigBuilder, LevelFilter, LevelPadding, WriteLogger};
+    let off = LevelFilter::Off;
+    let config = ConfigBuilder::new()
+        .set_time_level(off)
+        .set_thread_level(off)
+        .set_target_level(off)
+        .set_location_level(off)
+        .set_level_padding(LevelPadding::Off)
+        .build();
+    if WriteLogger::init(LevelFilter::Info, config, std::io::stderr()).is_err() {
+        eprintln!("measureroot: there is a logger already");
+    }
+}
+
+fn completion(shell: Shell) -> Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "measureroot", &mut script);
+    print(&script)
+}
+
+/// Writes to standard output; a reader that went away early (`| head`) is no error.
+fn print(bytes: &[u8]) -> Result<()> {
+    use crate::error::Context;
+    use std::io::{ErrorKind, Write};
+    let mut out = std::io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).about("standard output"),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
 }

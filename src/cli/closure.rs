@@ -1,0 +1,117 @@
+//! Which module files an initramfs needs for the modules a person names.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use crate::error::{Context, Error, Result};
+use crate::modules::{Dependencies, module_name};
+
+/// Modules that the kernel asks modprobe for by name when it mounts a file system; there is none in the initramfs.
+/// FAT wants the tables of its default code page and character set (CONFIG_FAT_DEFAULT_CODEPAGE and _IOCHARSET).
+const ASKED_FOR: [(&str, &[&str]); 1] = [("vfat", &["nls_cp437", "nls_ascii", "nls_iso8859_1", "nls_utf8"])];
+
+/// A kernel's module folder, /lib/modules/VERSION.
+#[derive(Debug)]
+pub struct ModuleFolder {
+    dependencies: Dependencies,
+    builtin: BTreeSet<String>,
+    soft: String,
+}
+
+impl ModuleFolder {
+    /// Reads depmod's lists.
+    ///
+    /// # Errors
+    /// When there is no modules.dep.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let list = folder.join("modules.dep");
+        let text = fs::read_to_string(&list).about_hint(list.display(), "run depmod for this kernel first")?;
+        // These two may be absent: a kernel without built-in modules, an old depmod.
+        let other = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_default();
+        Ok(Self {
+            dependencies: Dependencies::parse(&text)?,
+            builtin: other("modules.builtin").lines().map(module_name).collect(),
+            soft: other("modules.softdep"),
+        })
+    }
+
+    /// The files of `names` and of all they need, in the order in which they are loaded. What is built into the kernel
+    /// needs no file.
+    ///
+    /// # Errors
+    /// When there is no such module.
+    pub fn closure(&self, names: &[String]) -> Result<Vec<&str>> {
+        let mut files = Vec::new();
+        for name in names {
+            for soft in self.soft_needs(name) {
+                files.extend(self.dependencies.file(&soft));
+            }
+            match self.dependencies.file(name) {
+                Some(file) => files.push(file),
+                None if self.builtin.contains(&name.replace('-', "_")) => {}
+                None => {
+                    return Err(Error::new(
+                        format!("module {name}"),
+                        "neither a module of this kernel nor built into it",
+                    )
+                    .hint("is the kernel's package complete? cloud kernels lack most drivers for real hardware"));
+                }
+            }
+        }
+        self.dependencies.order(files.into_iter())
+    }
+
+    /// What depmod's modules.softdep (`softdep NAME pre: A B post: C`) and our own list name for a module.
+    fn soft_needs(&self, name: &str) -> Vec<String> {
+        let name = name.replace('-', "_");
+        let listed = self.soft.lines().filter_map(|line| {
+            let mut words = line.split_whitespace();
+            (words.next()? == "softdep" && words.next()?.replace('-', "_") == name).then_some(words)
+        });
+        let asked = ASKED_FOR.iter().filter(|(module, _)| *module == name).flat_map(|(_, needs)| *needs);
+        listed.flatten().filter(|word| !word.ends_with(':')).chain(asked.copied()).map(str::to_owned).collect()
+    }
+
+    /// The lines of modules.dep for `files`.
+    ///
+    /// # Errors
+    /// When one of them needs a file that is not among them.
+    pub fn dep_lines(&self, files: &[&str]) -> Result<String> {
+        files.iter().try_fold(String::new(), |text, file| {
+            let order = self.dependencies.order(std::iter::once(*file))?;
+            let needs = order.iter().rev().skip(1).copied().collect::<Vec<_>>().join(" ");
+            Ok(format!("{text}{file}:{}{needs}\n", if needs.is_empty() { "" } else { " " }))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder() -> ModuleFolder {
+        let dep = "kernel/fs/fat/vfat.ko: kernel/fs/fat/fat.ko\nkernel/fs/fat/fat.ko:\nkernel/nls/nls_ascii.ko:\n\
+                   kernel/x-y.ko.xz:\nkernel/z.ko:\n";
+        ModuleFolder {
+            dependencies: Dependencies::parse(dep).unwrap(),
+            builtin: BTreeSet::from(["ext4".to_owned(), "nls_cp437".to_owned()]),
+            soft: "# comment\nsoftdep x_y pre: z post: absent\n".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_module_comes_with_all_it_needs() {
+        let closure = |name: &str| folder().closure(&[name.to_owned()]).map(|f| f.join(" ")).map_err(|e| e.to_string());
+        assert_eq!(closure("vfat").unwrap(), "kernel/nls/nls_ascii.ko kernel/fs/fat/fat.ko kernel/fs/fat/vfat.ko");
+        assert_eq!(closure("x-y").unwrap(), "kernel/z.ko kernel/x-y.ko.xz");
+        assert_eq!(closure("ext4").unwrap(), "");
+        assert!(closure("absent").unwrap_err().starts_with("module absent: "));
+        let folder = folder();
+        let files = folder.closure(&["vfat".to_owned()]).unwrap();
+        assert_eq!(
+            folder.dep_lines(&files).unwrap(),
+            "kernel/nls/nls_ascii.ko:\nkernel/fs/fat/fat.ko:\nkernel/fs/fat/vfat.ko: kernel/fs/fat/fat.ko\n"
+        );
+    }
+}

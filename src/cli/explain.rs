@@ -1,0 +1,129 @@
+//! `measureroot explain`: what a boot with a command line would do.
+
+use clap::Args;
+
+use super::print;
+use crate::cmdline;
+use crate::config::Config;
+use crate::error::Result;
+use crate::failure::{FailureAction, FailurePolicy};
+use crate::measure;
+use crate::mounts::{Mount, kernel_filesystems};
+use crate::overlay;
+use crate::source::Source;
+use crate::step::{Failure, Step};
+use crate::switch_root;
+
+/// Say what a boot with a kernel command line would do, step by step, without touching anything.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The command line, as one argument.
+    #[arg(value_name = "CMDLINE")]
+    line: String,
+}
+
+impl Explain {
+    /// Explains.
+    ///
+    /// # Errors
+    /// The error that the boot would end with.
+    pub fn run(self) -> Result<()> {
+        let tokens = cmdline::parse(self.line.as_bytes());
+        let policy = on_failure(&FailurePolicy::of(&tokens));
+        match Config::parse(&tokens) {
+            Ok(config) => print(format!("{}\non any failure\n  {policy}\n", steps(&config)).as_bytes()),
+            Err(error) => {
+                print(
+                    format!("{}\n  {policy}\n", Failure { step: Step::CommandLine, error: error.clone() }).as_bytes(),
+                )?;
+                Err(error)
+            }
+        }
+    }
+}
+
+fn steps(config: &Config) -> String {
+    let mut lines = Vec::new();
+    for step in Step::ALL {
+        let actions = actions(step, config);
+        if !actions.is_empty() {
+            lines.push(step.name().to_owned());
+            lines.extend(actions.iter().map(|action| format!("  {action}")));
+        }
+    }
+    lines.join("\n")
+}
+
+fn actions(step: Step, config: &Config) -> Vec<String> {
+    let shell = |mounts: &[Mount]| mounts.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let seconds = |limit: Option<std::time::Duration>| {
+        limit.map_or("for ever".to_owned(), |limit| format!("for at most {} s", limit.as_secs()))
+    };
+    match step {
+        Step::Mounts => shell(&kernel_filesystems()),
+        Step::CommandLine => vec!["/proc/cmdline".to_owned()],
+        Step::Modules => {
+            let given =
+                config.module_parameters.iter().map(|(module, setting)| format!("{module} with {setting}, if carried"));
+            std::iter::once("all that the initramfs carries, each behind what it needs".to_owned())
+                .chain(given)
+                .collect()
+        }
+        Step::Devices => {
+            let tpm = format!("/dev/tpmrm0, {}", seconds(Some(config.timeout)));
+            let delay = (!config.delay.is_zero()).then(|| format!("pause for {} s", config.delay.as_secs()));
+            let root = match &config.source {
+                Source::Device(device) | Source::File(device, _) => {
+                    Some(format!("{device}, {}", seconds(config.root_timeout)))
+                }
+                Source::Search(_) => None,
+            };
+            std::iter::once(tpm).chain(delay).chain(root).collect()
+        }
+        Step::Image => image(config, &seconds(config.root_timeout)),
+        Step::Hash if config.measured => vec!["once, for every active bank of the TPM".to_owned()],
+        Step::Hash => Vec::new(),
+        Step::Extend if config.measured => {
+            vec![format!("PCR {} with the image's digest in each bank, in one command; read back", config.pcr)]
+        }
+        Step::Extend => vec![
+            "THE IMAGE IS NOT MEASURED (measureroot=off)".to_owned(),
+            format!("PCR {} with the digest of \"{}\", if there is a TPM", config.pcr, measure::UNMEASURED),
+        ],
+        Step::MountImage => vec![format!("read-only on {}", overlay::LOWER)],
+        Step::Overlay => shell(&overlay::plan(&config.overlay_size, config.writable)),
+        Step::Status => vec!["/run/measureroot/status.json".to_owned()],
+        Step::MoveMounts => shell(&switch_root::moves(overlay::ROOT)),
+        Step::SwitchRoot => {
+            vec!["delete the initramfs' files".to_owned(), Mount::moving(overlay::ROOT, "/").to_string()]
+        }
+        Step::Init => vec![config.init.clone().unwrap_or_else(|| switch_root::INITS.join(", or else "))],
+    }
+}
+
+fn image(config: &Config, patience: &str) -> Vec<String> {
+    let types = match config.fstypes.as_slice() {
+        [] => String::new(),
+        list => format!(", which must be {}", list.join(" or ")),
+    };
+    let options = match config.flags.data(&[]).as_str() {
+        "" => String::new(),
+        options => format!(", mounted with {options}"),
+    };
+    vec![match &config.source {
+        Source::Device(device) => format!("{device}{types}{options}: as many bytes as its file system has"),
+        Source::File(device, path) => format!("the file /{path} on {device}{types}{options}"),
+        Source::Search(path) => format!("the file /{path} on any block device{types}{options}, {patience}"),
+    }]
+}
+
+fn on_failure(policy: &FailurePolicy) -> String {
+    let action = match policy.action {
+        FailureAction::Reboot => "reboot",
+        FailureAction::PowerOff => "power off",
+        FailureAction::Halt => "halt",
+    };
+    let pause =
+        policy.pause.map_or("wait for ever".to_owned(), |pause| format!("after {} s {action}", pause.as_secs()));
+    format!("extend PCR {} with the digest of \"{}\", and {pause}", policy.pcr, measure::FAILED)
+}

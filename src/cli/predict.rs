@@ -1,0 +1,155 @@
+//! `measureroot predict`: what a boot of an image does to the PCR.
+
+use std::fmt::Write;
+use std::fs::File;
+use std::path::PathBuf;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use super::print;
+use crate::device;
+use crate::error::{Context, Error, Result};
+use crate::image::length_on_device;
+use crate::measure::{self, Report};
+use crate::pcr::{Bank, Digest, Digests, PcrIndex, SoftPcrs};
+
+/// Predict the PCR of a machine that boots an image.
+///
+/// Prints the PCR of each bank just as tpm2_pcrread does, so that the two can be compared; the image's digests go to
+/// standard error. The values come from the very code that measures at boot.
+#[derive(Debug, Args)]
+pub struct Predict {
+    /// The image: a file, or a block device that it was written to.
+    image: PathBuf,
+    /// The PCR, as in rootimgpcr=.
+    #[arg(long, value_name = "N", default_value_t = PcrIndex::DEFAULT)]
+    pcr: PcrIndex,
+    /// A bank to predict: sha1, sha256, sha384 or sha512 [default: all of them].
+    #[arg(long = "bank", value_name = "BANK")]
+    banks: Vec<Bank>,
+    /// The PCR's value before the boot, in hex; its length tells the bank [default: zeros].
+    #[arg(long, value_name = "HEX")]
+    before: Vec<String>,
+    /// Measure only as far as the image's file system goes, as when the file is written to a larger partition.
+    #[arg(long)]
+    device: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Prediction<'a> {
+    image: String,
+    bytes: u64,
+    #[serde(flatten)]
+    report: &'a Report,
+}
+
+impl Predict {
+    /// Hashes the image and prints the values.
+    ///
+    /// # Errors
+    /// When the image cannot be read.
+    pub fn run(self) -> Result<()> {
+        let name = self.image.display().to_string();
+        let file = File::open(&self.image).about(&name)?;
+        let bytes = self.length(&file, &name)?;
+        let banks = if self.banks.is_empty() { Bank::ALL.to_vec() } else { self.banks.clone() };
+        let mut pcrs = SoftPcrs::with(starting_values(&banks, &self.before)?);
+        let bar = progress_bar(bytes);
+        let digests = measure::image(&file, &name, bytes, &banks, &mut |done| bar.set_position(done))?;
+        bar.finish_and_clear();
+        let report = measure::extend(&mut pcrs, self.pcr, &digests)?;
+        if self.json {
+            let prediction = Prediction { image: name, bytes, report: &report };
+            let mut text = serde_json::to_vec_pretty(&prediction).about("JSON")?;
+            text.push(b'\n');
+            return print(&text);
+        }
+        log::info!("{name}: {bytes} bytes");
+        for (bank, digest) in &digests {
+            log::info!("{name}: {bank} {digest}");
+        }
+        print(as_tpm2_pcrread(&report).as_bytes())
+    }
+
+    /// How much of the file the boot hashes: all of it when it is a file on a medium, its file system's own length when
+    /// it is a device.
+    fn length(&self, file: &File, name: &str) -> Result<u64> {
+        let bytes = device::size(file).ok_or_else(|| Error::new(name, "has no length"))?;
+        let on_device = self.device || !file.metadata().about(name)?.is_file();
+        match device::superblock(file, name) {
+            Ok(Some(found)) if found.kind.is_image() => {
+                let own = length_on_device(&found, bytes, name)?;
+                if on_device {
+                    return Ok(own);
+                }
+                if own != bytes {
+                    log::warn!(
+                        "{name}: its {} ends after {own} of {bytes} bytes; on a block device only those are \
+                         measured: predict that with --device",
+                        found.kind.name()
+                    );
+                }
+            }
+            Err(error) if on_device => return Err(error),
+            _ if on_device => {
+                return Err(Error::new(name, "no root image is known on it").hint("squashfs, erofs or ext4"));
+            }
+            _ => log::warn!("{name}: neither squashfs, erofs nor ext4; the boot would refuse it"),
+        }
+        Ok(bytes)
+    }
+}
+
+fn starting_values(banks: &[Bank], given: &[String]) -> Result<Digests> {
+    let mut values: Digests = banks.iter().map(|&bank| (bank, Digest::zero(bank))).collect();
+    for text in given {
+        let object = format!("--before {text}");
+        let bytes = hex::decode(text.trim_start_matches("0x")).about(&object)?;
+        let bank = banks
+            .iter()
+            .copied()
+            .find(|bank| bank.digest_len() == bytes.len())
+            .ok_or_else(|| Error::new(&object, format!("its {} bytes fit no bank asked for", bytes.len())))?;
+        values.insert(bank, Digest::from_bytes(bank, &bytes)?);
+    }
+    Ok(values)
+}
+
+/// The form of `tpm2_pcrread BANK:PCR+...`, which is YAML.
+fn as_tpm2_pcrread(report: &Report) -> String {
+    report.banks.iter().fold(String::new(), |mut text, (bank, extension)| {
+        let value = extension.after.to_string().to_uppercase();
+        // Writing to a string does not fail.
+        writeln!(text, "  {bank}:\n    {:<2}: 0x{value}", report.pcr).ok();
+        text
+    })
+}
+
+/// Shown on a terminal only.
+fn progress_bar(bytes: u64) -> ProgressBar {
+    let bar = ProgressBar::new(bytes);
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {percent:>3} % {bytes_per_sec}, {eta} left") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_length_tells_the_bank() {
+        let values = starting_values(&[Bank::Sha1, Bank::Sha256], &["0x".to_owned() + &"ab".repeat(20)]).unwrap();
+        assert_eq!(values[&Bank::Sha1].to_string(), "ab".repeat(20));
+        assert_eq!(values[&Bank::Sha256], Digest::zero(Bank::Sha256));
+        for wrong in ["", "ab", "xy", &"ab".repeat(64)] {
+            assert!(starting_values(&[Bank::Sha1], &[wrong.to_owned()]).is_err(), "{wrong}");
+        }
+    }
+}
