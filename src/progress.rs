@@ -56,11 +56,10 @@ fn percent(done: u64, total: u64) -> u128 {
 /// Percent, MB/s and seconds left.
 fn text(elapsed: Duration, done: u64, total: u64) -> String {
     let percent = percent(done, total);
-    #[allow(clippy::cast_precision_loss)] // For reading by a person.
-    let (done, total) = (done as f64, total as f64);
-    let rate = done / elapsed.as_secs_f64().max(0.001);
-    let left = if rate > 0.0 { (total - done) / rate } else { 0.0 };
-    format!("hashing the image: {percent:3} %, {:.0} MB/s, {left:.0} s left", rate / 1e6)
+    // In whole numbers: floating point would bring its formatter into the initramfs.
+    let rate = u128::from(done) * 1000 / elapsed.as_millis().max(1);
+    let left = u128::from(total.saturating_sub(done)).checked_div(rate).unwrap_or(0);
+    format!("hashing the image: {percent:3} %, {} MB/s, {left} s left", rate / 1_000_000)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::fs::{DirBuilder, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::Duration;
 
 use nix::sys::resource::{UsageWho, getrusage};
 use serde::Serialize;
@@ -25,6 +26,8 @@ pub struct Status<'a> {
     image: ImageStatus,
     overlay: OverlayStatus,
     seconds: BTreeMap<&'static str, f64>,
+    #[serde(skip)]
+    took: Duration,
     memory_peak_kib: Option<i64>,
 }
 
@@ -64,6 +67,7 @@ impl<'a> Status<'a> {
             },
             overlay: OverlayStatus { size: config.overlay_size.clone(), writable: config.writable },
             seconds: BTreeMap::new(),
+            took: Duration::ZERO,
             memory_peak_kib: None,
         }
     }
@@ -71,6 +75,7 @@ impl<'a> Status<'a> {
     /// Adds the times and the memory used up to now.
     pub fn finish(&mut self, clock: &Clock) {
         self.seconds = clock.seconds();
+        self.took = clock.total();
         // In KiB on Linux (getrusage(2)). The procfs crate would tell the same, with 30 KB of parser for one number.
         self.memory_peak_kib = getrusage(UsageWho::RUSAGE_SELF).ok().map(|usage| usage.max_rss());
     }
@@ -96,11 +101,14 @@ impl Display for Status<'_> {
         if !self.report.measured {
             return write!(f, "NOT MEASURED: {place}, {} bytes of {}", image.bytes, image.filesystem);
         }
-        let seconds = self.seconds.get("total").copied().unwrap_or_default();
         write!(
             f,
-            "{place} ({}, {} bytes) measured into PCR {} in {seconds:.2} s:",
-            image.filesystem, image.bytes, self.report.pcr
+            "{place} ({}, {} bytes) measured into PCR {} in {}.{:02} s:",
+            image.filesystem,
+            image.bytes,
+            self.report.pcr,
+            self.took.as_secs(),
+            self.took.subsec_millis() / 10
         )?;
         self.report.banks.iter().try_for_each(|(bank, extension)| write!(f, " {bank}={}", extension.digest))
     }

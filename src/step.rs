@@ -1,5 +1,6 @@
 //! The steps of the boot: their names in the log, in errors and in the report of timings.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 use std::time::{Duration, Instant};
 
@@ -124,10 +125,16 @@ impl Clock {
         done
     }
 
+    /// The time since the boot began.
+    #[must_use]
+    pub fn total(&self) -> Duration {
+        self.start.elapsed()
+    }
+
     /// Seconds by step, and in all.
     #[must_use]
-    pub fn seconds(&self) -> std::collections::BTreeMap<&'static str, f64> {
-        let mut seconds = std::collections::BTreeMap::from([("total", self.start.elapsed().as_secs_f64())]);
+    pub fn seconds(&self) -> BTreeMap<&'static str, f64> {
+        let mut seconds = BTreeMap::from([("total", self.total().as_secs_f64())]);
         for (step, took) in &self.steps {
             *seconds.entry(step.key()).or_default() += took.as_secs_f64();
         }
