@@ -18,6 +18,16 @@ own_sysroot() {
 	for file in crtbegin.o crtbeginS.o crtend.o crtendS.o; do
 		ln -sfn "$(gcc "-print-file-name=$file")" "$lib/$file"
 	done
-	# The standard library names an unwinder even where panics abort and nothing unwinds: an empty one serves.
-	[[ -f $lib/libunwind.a ]] || ar rcsD "$lib/libunwind.a"
+	[[ -f $lib/libunwind.a ]] || unwinder "$lib"
+}
+
+# The standard library links an unwinder even where panics abort. This one has no frame to show: a backtrace is empty.
+unwinder() {
+	gcc -Os -ffreestanding -fPIC -fno-asynchronous-unwind-tables -x c -c -o "$1/unwind.o" - <<-EOF
+		int _Unwind_Backtrace(void *each, void *data) { (void)each; (void)data; return 5; /* end of stack */ }
+		unsigned long _Unwind_GetIP(void *frame) { (void)frame; return 0; }
+		unsigned long _Unwind_GetCFA(void *frame) { (void)frame; return 0; }
+		void *_Unwind_FindEnclosingFunction(void *address) { (void)address; return 0; }
+	EOF
+	ar rcsD "$1/libunwind.a" "$1/unwind.o"
 }
