@@ -138,8 +138,9 @@ mod tests {
     use std::io::Write;
 
     use super::*;
+    use crate::bank::Bank;
     use crate::hash;
-    use crate::pcr::{Bank, digests_of};
+    use crate::pcr::digests_of;
 
     fn pattern(len: usize) -> Vec<u8> {
         (0..len).map(|i| (i * 31 + i / 251).to_le_bytes()[0]).collect()

@@ -3,13 +3,14 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use crate::bank::Bank;
 use crate::cmdline;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::failure::{FailureAction, FailurePolicy};
 use crate::image::Image;
 use crate::measure::{self, Report};
-use crate::pcr::{Bank, Digests, Pcrs};
+use crate::pcr::{Digests, Pcrs};
 use crate::status::Status;
 use crate::step::{Clock, Failure, Step};
 

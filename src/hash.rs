@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
+use crate::bank::Bank;
 use crate::error::{Context, Error, Result};
-use crate::pcr::{Bank, Digest, Digests};
+use crate::pcr::{Digest, Digests};
 
 /// Where the bytes come from, a block at a time.
 pub trait Blocks {

@@ -3,6 +3,7 @@
 //! [`boot`] is the boot from top to bottom; `cli` is what a person runs beside it. Both decide with the same
 //! [`config`], [`image`] and [`measure`].
 
+pub mod bank;
 pub mod blocks;
 pub mod boot;
 #[cfg(feature = "cli")]

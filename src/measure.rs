@@ -5,10 +5,11 @@ use std::fs::File;
 
 use serde::Serialize;
 
+use crate::bank::Bank;
 use crate::blocks::FileBlocks;
 use crate::error::{Error, Result};
 use crate::hash;
-use crate::pcr::{Bank, Digest, Digests, PcrIndex, Pcrs, digests_of};
+use crate::pcr::{Digest, Digests, PcrIndex, Pcrs, digests_of};
 
 /// What the PCR is extended with when a boot fails: the digest of this text in each bank.
 pub const FAILED: &str = "measureroot: failed";

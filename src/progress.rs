@@ -58,7 +58,7 @@ fn text(elapsed: Duration, done: u64, total: u64) -> String {
     let percent = percent(done, total);
     // In whole numbers: floating point would bring its formatter into the initramfs.
     let rate = u128::from(done) * 1000 / elapsed.as_millis().max(1);
-    let left = u128::from(total.saturating_sub(done)).checked_div(rate).unwrap_or(0);
+    let left = if rate == 0 { 0 } else { u128::from(total.saturating_sub(done)).div_ceil(rate) };
     format!("hashing the image: {percent:3} %, {} MB/s, {left} s left", rate / 1_000_000)
 }
 

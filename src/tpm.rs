@@ -15,8 +15,9 @@ use tss_esapi::tcti_ldr::{DeviceConfig, TctiNameConf};
 // Without this the static library is not linked.
 use tss2_static as _;
 
+use crate::bank::Bank;
 use crate::error::{Context, Error, Result};
-use crate::pcr::{Bank, Digest, Digests, PcrIndex, Pcrs};
+use crate::pcr::{Digest, Digests, PcrIndex, Pcrs};
 
 /// How many PCR selections a TPM can list at once: one a hash it has (TPM 2.0 Library, Part 2, `TPML_PCR_SELECTION`).
 const ALL_BANKS: u32 = 16;

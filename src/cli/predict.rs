@@ -9,11 +9,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::print;
+use crate::bank::Bank;
 use crate::device;
 use crate::error::{Context, Error, Result};
 use crate::image::length_on_device;
 use crate::measure::{self, Report};
-use crate::pcr::{Bank, Digest, Digests, PcrIndex, SoftPcrs};
+use crate::pcr::{Digest, Digests, PcrIndex, SoftPcrs};
 
 /// Predict the PCR of a machine that boots an image.
 ///

@@ -1,0 +1,91 @@
+//! Superblocks that mkfs programs wrote, against what blkid reads in them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use measureroot::bank::Bank;
+use measureroot::device;
+use measureroot::image::length_on_device;
+use measureroot::superblock::{HEAD, Kind, probe};
+
+fn run(program: &str, arguments: &[&str]) {
+    let output = Command::new(program).args(arguments).output();
+    let output = output.unwrap_or_else(|error| panic!("{program}: {error}: install it"));
+    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn blkid(path: &Path, field: &str) -> Option<String> {
+    let output = Command::new("/sbin/blkid").args(["-p", "-o", "value", "-s", field]).arg(path).output().unwrap();
+    Some(String::from_utf8(output.stdout).unwrap().trim_end().to_owned()).filter(|text| !text.is_empty())
+}
+
+/// A file system of each kind with a file in it.
+fn made(folder: &Path) -> Vec<(Kind, PathBuf)> {
+    let content = folder.join("content");
+    fs::create_dir(&content).unwrap();
+    // Nothing that compresses well: the lengths of the images shall differ from those of an empty one.
+    let noise: Vec<u8> = (0..2000u32).flat_map(|i| Bank::Sha256.digest(&i.to_le_bytes()).as_bytes().to_vec()).collect();
+    fs::write(content.join("file"), noise).unwrap();
+    let content = content.to_str().unwrap();
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    run("mksquashfs", &[content, &path("squashfs"), "-quiet", "-no-progress"]);
+    run("mkfs.erofs", &["--quiet", &path("erofs"), content]);
+    run("/sbin/mke2fs", &["-q", "-t", "ext4", "-L", "a label", &path("ext4"), "3000"]);
+    run("/sbin/mke2fs", &["-q", "-t", "ext2", "-b", "1024", &path("ext2"), "777"]);
+    run("xorriso", &["-as", "mkisofs", "-quiet", "-V", "ISO_LABEL", "-o", &path("iso9660"), content]);
+    for (bits, kib) in [("12", "1024"), ("16", "16384"), ("32", "65536")] {
+        run("/sbin/mkfs.vfat", &["-F", bits, "-n", "FATLABEL", "-C", &path(&format!("vfat{bits}")), kib]);
+    }
+    let kinds = [("squashfs", Kind::Squashfs), ("erofs", Kind::Erofs), ("ext4", Kind::Ext4), ("ext2", Kind::Ext4)];
+    let media = [("iso9660", Kind::Iso9660), ("vfat12", Kind::Vfat), ("vfat16", Kind::Vfat), ("vfat32", Kind::Vfat)];
+    kinds.into_iter().chain(media).map(|(name, kind)| (kind, folder.join(name))).collect()
+}
+
+#[test]
+fn kind_label_and_uuid_are_those_of_blkid() {
+    let folder = tempfile::tempdir().unwrap();
+    for (kind, path) in made(folder.path()) {
+        let found = device::superblock(&File::open(&path).unwrap(), path.display()).unwrap().unwrap();
+        assert_eq!(found.kind, kind, "{path:?}");
+        assert_eq!(found.label, blkid(&path, "LABEL"), "{path:?}");
+        assert_eq!(found.uuid, blkid(&path, "UUID"), "{path:?}");
+    }
+}
+
+#[test]
+fn the_length_on_a_larger_device_is_that_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    for (kind, path) in made(folder.path()).into_iter().filter(|(kind, _)| kind.is_image()) {
+        let file = File::open(&path).unwrap();
+        let bytes = file.metadata().unwrap().len();
+        let superblock = device::superblock(&file, "image").unwrap().unwrap();
+        assert_eq!(length_on_device(&superblock, bytes, "x").unwrap(), bytes, "{kind:?}");
+        assert_eq!(length_on_device(&superblock, bytes * 3, "x").unwrap(), bytes, "{kind:?}");
+        assert!(length_on_device(&superblock, bytes / 2, "x").is_err(), "{kind:?}");
+    }
+}
+
+#[test]
+fn damaged_superblocks_are_read_without_harm() {
+    let folder = tempfile::tempdir().unwrap();
+    for (_, path) in made(folder.path()) {
+        let file = fs::read(&path).unwrap();
+        let head = &file[..file.len().min(HEAD)];
+        // Cut anywhere, and with each byte of the fields set to each of a few values.
+        for end in (0..head.len().min(2048)).chain([head.len() - 1]) {
+            probe(&head[..end]).ok();
+        }
+        let fields = (0..128).chain(510..512).chain(1024..1424).chain(32768..32900).chain(33580..33620);
+        for at in fields.filter(|&at| at < head.len()) {
+            for value in [0, 1, 0x7f, 0x80, 0xff] {
+                let mut head = head.to_vec();
+                head[at] = value;
+                if let Ok(Some(found)) = probe(&head) {
+                    length_on_device(&found, 1 << 40, "x").ok();
+                }
+            }
+        }
+    }
+}
