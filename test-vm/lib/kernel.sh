@@ -62,5 +62,4 @@ pack() {
 		choice+=(--module "$module")
 	done
 	"$program" initramfs --agent "$agent" --output "$packed" --kernel-modules "$(realpath "$folder/modules")" "${choice[@]}"
-	echo "images: packs the agent and kernel-$1's modules: $(stat --format=%s "$packed") bytes"
 }

@@ -17,7 +17,7 @@ make_media() {
 	ln -s ../../outside "$tree/outside"
 	ln -s /dev/vda "$tree/absolute"
 	touch --no-dereference --date="@$SOURCE_DATE_EPOCH" "$tree"/* "$tree" "$tree/.."
-	xorriso -as mkisofs -quiet -R -V MEDIUM_CD -o "$folder/medium.iso" "$tree/.."
+	xorriso -report_about WARNING -as mkisofs -quiet -R -V MEDIUM_CD -o "$folder/medium.iso" "$tree/.."
 	make_ext4 "$folder/medium.ext4" 16M medium "$tree/.."
 	mksquashfs "$tree/.." "$folder/medium.squashfs" -all-root -noappend -quiet -no-progress
 	rm -r "$folder/tree"

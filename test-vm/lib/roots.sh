@@ -24,6 +24,7 @@ make_debian() {
 		--dpkgopt='path-exclude=/usr/share/locale/*' \
 		--customize-hook="$inside" \
 		--customize-hook="upload '$probe' /usr/lib/measureroot/probe" \
+		--customize-hook='chmod 0755 "$1/usr/lib/measureroot/probe"' \
 		--customize-hook="upload '$here/lib/probe.service' /etc/systemd/system/probe.service" \
 		bookworm "$tar" "${from[@]}"
 	# fakeroot: somebody who is not root keeps the files' owners all the same. The kernel fills /dev.

@@ -40,11 +40,12 @@ impl Ended {
         tpm.banks().iter().map(|bank| Ok((*bank, outside.pcr(*bank, index)?))).collect()
     }
 
-    /// Checks that `event` was extended into the PCR, once, from zero and in every bank.
-    pub fn holds_only(&self, pcr: u8, event: &str) -> Result<()> {
+    /// Checks that `event` was extended into the PCR, once, in every bank: onto what `before` says, or zero.
+    pub fn holds(&self, pcr: u8, before: Option<&BTreeMap<Bank, String>>, event: &str) -> Result<()> {
         for (bank, value) in self.pcrs(pcr)? {
-            let once = bank.extend(&bank.zeros(), &bank.of(event.as_bytes())?)?;
-            ensure!(value == once, "{} PCR {pcr} is {value}, not {event:?} alone ({once})", bank.name());
+            let start = before.and_then(|before| before.get(&bank)).cloned().unwrap_or_else(|| bank.zeros());
+            let once = bank.extend(&start, &bank.of(event.as_bytes())?)?;
+            ensure!(value == once, "{} PCR {pcr} is {value}, not {start} with {event:?} ({once})", bank.name());
         }
         Ok(())
     }

@@ -163,6 +163,14 @@ impl Guest {
         Ok(ended)
     }
 
+    /// Checks as [`Self::measured`], and that the image is where `place` says: form, device, path.
+    pub fn measured_at(&mut self, image: &Image, place: (&str, &str, Option<&str>)) -> Result<Prediction> {
+        let ImageStatus { form, device, path, .. } = self.status()?.image;
+        let found = (form.as_str(), device.as_str(), path.as_deref());
+        ensure!(found == place, "measured {found:?}, not {place:?}");
+        self.measured(image)
+    }
+
     /// Switches off.
     pub fn power_off(self) -> Result<Ended> {
         let mut machine = self.machine;
