@@ -1,0 +1,135 @@
+//! Finding the device that `root=` means, among devices that are files, in a sysfs that is a folder.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
+
+use std::fs::{self, File};
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use measureroot::device::{Devices, wait};
+use measureroot::partition;
+use measureroot::source::DeviceName;
+
+fn run(program: &str, arguments: &[&str], input: &str) -> String {
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{program}: {error}: install it"));
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{program}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// A disk `vda` with a partition table and two partitions, made by sfdisk.
+fn disk(folder: &Path, label: &str) -> Devices {
+    let devices = Devices { sysfs: folder.join("class"), nodes: folder.join("dev") };
+    let disk = folder.join("devices/vda");
+    for path in [&devices.sysfs, &devices.nodes, &disk.join("queue"), &disk.join("vda1"), &disk.join("vda2")] {
+        fs::create_dir_all(path).unwrap();
+    }
+    fs::write(disk.join("uevent"), "MAJOR=254\nDEVNAME=vda\nDEVTYPE=disk\n").unwrap();
+    fs::write(disk.join("queue/logical_block_size"), "512\n").unwrap();
+    for (number, name) in [(1, "first"), (2, "second part")] {
+        let part = format!("vda{number}");
+        let uevent = format!("DEVNAME={part}\nDEVTYPE=partition\nPARTN={number}\nPARTNAME={name}\n");
+        fs::write(disk.join(&part).join("uevent"), uevent).unwrap();
+        symlink(disk.join(&part), devices.sysfs.join(&part)).unwrap();
+        run("/sbin/mke2fs", &["-q", "-L", name, devices.nodes.join(&part).to_str().unwrap(), "500"], "");
+    }
+    symlink(&disk, devices.sysfs.join("vda")).unwrap();
+    let node = devices.nodes.join("vda");
+    File::create(&node).unwrap().set_len(8 << 20).unwrap();
+    let script = format!("label: {label}\nsize=2MiB\nsize=2MiB\n");
+    run("/sbin/sfdisk", &["--quiet", node.to_str().unwrap()], &script);
+    devices
+}
+
+#[test]
+fn each_name_finds_its_device() {
+    let folder = tempfile::tempdir().unwrap();
+    let devices = disk(folder.path(), "gpt");
+    let node = |name: &str| devices.nodes.join(name);
+    let uuid = run("/sbin/blkid", &["-p", "-o", "value", "-s", "UUID", node("vda2").to_str().unwrap()], "");
+    let part_uuid = run("/sbin/sfdisk", &["--part-uuid", node("vda").to_str().unwrap(), "2"], "");
+    let table = [
+        (DeviceName::Label("first".into()), Some("vda1")),
+        (DeviceName::Label("second part".into()), Some("vda2")),
+        (DeviceName::Label("third".into()), None),
+        (DeviceName::Uuid(uuid.to_uppercase()), Some("vda2")),
+        (DeviceName::PartLabel("second part".into()), Some("vda2")),
+        (DeviceName::PartLabel("second".into()), None),
+        (DeviceName::PartUuid(part_uuid.clone()), Some("vda2")),
+        (DeviceName::PartUuid(part_uuid.to_uppercase()), Some("vda2")),
+        (DeviceName::PartUuid("no".into()), None),
+        (DeviceName::Node(node("vda1").to_str().unwrap().into()), Some("vda1")),
+        (DeviceName::Node(node("vdb").to_str().unwrap().into()), None),
+    ];
+    for (name, wanted) in table {
+        assert_eq!(devices.find(&name).unwrap(), wanted.map(node), "{name}");
+    }
+}
+
+#[test]
+fn part_uuids_are_those_of_sfdisk() {
+    for label in ["gpt", "dos"] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = disk(folder.path(), label).nodes.join("vda");
+        for number in [1, 2] {
+            let found = partition::uuid(&File::open(&path).unwrap(), 512, number).unwrap();
+            let sfdisk = |arguments: &[&str]| {
+                run("/sbin/sfdisk", &[&[arguments[0], path.to_str().unwrap()], &arguments[1..]].concat(), "")
+            };
+            // For a DOS label blkid's form is the disk's signature and the number.
+            let wanted = match label {
+                "dos" => format!("{}-{number:02x}", sfdisk(&["--disk-id"]).trim_start_matches("0x")),
+                _ => sfdisk(&["--part-uuid", &number.to_string()]),
+            };
+            assert!(found.eq_ignore_ascii_case(&wanted), "{label}: {found}, {wanted}");
+        }
+    }
+}
+
+#[test]
+fn a_hostile_partition_table_does_no_harm() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = disk(folder.path(), "gpt").nodes.join("vda");
+    let good = fs::read(&path).unwrap();
+    for at in (510..512).chain(512..604) {
+        for value in [0, 1, 0x7f, 0xff] {
+            let mut bytes = good.clone();
+            bytes[at] = value;
+            fs::write(&path, bytes).unwrap();
+            for number in [0, 1, 2, u32::MAX] {
+                let found = partition::uuid(&File::open(&path).unwrap(), 512, number);
+                assert!(found.is_none_or(|id| id.len() <= 36));
+            }
+        }
+    }
+}
+
+#[test]
+fn loop_and_ram_disks_are_no_media() {
+    let folder = tempfile::tempdir().unwrap();
+    let devices = Devices { sysfs: folder.path().into(), nodes: folder.path().into() };
+    for name in ["loop0", "ram15", "zram0", "sr0", "nvme0n1p2", "mmcblk0", "fd0", "dm-0"] {
+        fs::create_dir(folder.path().join(name)).unwrap();
+    }
+    assert_eq!(devices.names().unwrap().into_iter().collect::<Vec<_>>(), ["dm-0", "mmcblk0", "nvme0n1p2", "sr0"]);
+    assert_eq!(devices.node("cciss!c0d0"), folder.path().join("cciss/c0d0"));
+    let gone = Devices { sysfs: "/no/such".into(), nodes: "/no/such".into() };
+    assert!(gone.names().unwrap().is_empty());
+}
+
+#[test]
+fn waiting_ends_when_there_is_something_or_the_time_is_over() {
+    let start = Instant::now();
+    let mut looks = 0;
+    let found = wait(Duration::ZERO, None, || {
+        looks += 1;
+        Ok((looks == 3).then_some(looks))
+    });
+    assert_eq!(found.unwrap(), Some(3));
+    assert_eq!(wait(Duration::ZERO, Some(Duration::from_millis(50)), || Ok(None::<()>)).unwrap(), None);
+    assert!(start.elapsed() >= Duration::from_millis(50));
+}

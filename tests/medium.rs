@@ -1,0 +1,82 @@
+//! Opening the image on a medium: a folder stands in for the mounted medium, which is hostile.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
+
+use std::fs;
+use std::io::{Seek, SeekFrom, Write};
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
+
+use measureroot::image::on_medium;
+use measureroot::superblock::Kind;
+
+/// A medium with a squashfs at `images/root` and traps beside it; its own folder lies beside a secret one.
+fn medium(folder: &Path) -> std::path::PathBuf {
+    let top = folder.join("medium");
+    fs::create_dir_all(top.join("images")).unwrap();
+    fs::create_dir_all(folder.join("outside")).unwrap();
+    fs::write(folder.join("outside/file"), "content").unwrap();
+    let squash = |from: &Path, to: &Path| {
+        let output = Command::new("mksquashfs").arg(from).arg(to).args(["-quiet", "-no-progress"]).output();
+        assert!(output.expect("mksquashfs: install squashfs-tools").status.success());
+    };
+    squash(&folder.join("outside"), &top.join("images/root"));
+    squash(&folder.join("outside"), &folder.join("outside/image"));
+    symlink("root", top.join("images/link")).unwrap();
+    symlink("../../outside/image", top.join("images/climber")).unwrap();
+    symlink(folder.join("outside/image"), top.join("images/absolute")).unwrap();
+    symlink("loop", top.join("images/loop")).unwrap();
+    symlink(folder.join("outside"), top.join("elsewhere")).unwrap();
+    fs::write(top.join("images/text"), "no image").unwrap();
+    fs::write(top.join("images/empty"), "").unwrap();
+    let copy = |name: &str| {
+        let path = top.join("images").join(name);
+        fs::copy(top.join("images/root"), &path).unwrap();
+        fs::OpenOptions::new().write(true).open(path).unwrap()
+    };
+    copy("short").set_len(200).unwrap();
+    let mut odd = copy("odd");
+    odd.seek(SeekFrom::End(0)).unwrap();
+    odd.write_all(b"x").unwrap();
+    assert!(Command::new("mkfifo").arg(top.join("images/fifo")).status().unwrap().success());
+    top
+}
+
+#[test]
+fn the_image_is_found_in_place_and_through_a_link_that_stays_on_the_medium() {
+    let folder = tempfile::tempdir().unwrap();
+    let top = medium(folder.path());
+    for path in ["images/root", "images/link"] {
+        let image = on_medium(&top, path, Path::new("/dev/vda")).unwrap().unwrap();
+        assert_eq!((image.kind, image.bytes), (Kind::Squashfs, fs::metadata(top.join(path)).unwrap().len()));
+        assert_eq!(image.to_string(), format!("/{path} on /dev/vda"));
+    }
+}
+
+#[test]
+fn nothing_else_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let top = medium(folder.path());
+    let error = |path: &str| match on_medium(&top, path, Path::new("/dev/vda")) {
+        Ok(found) => format!("found: {}", found.is_some()),
+        Err(error) => error.to_string(),
+    };
+    let table = [
+        ("images/absent", "found: false"),
+        ("images/root/below", "found: false"),
+        ("images/climber", "leads out of the medium"),
+        ("images/absolute", "leads out of the medium"),
+        ("elsewhere/image", "leads out of the medium"),
+        ("../outside/image", "leads out of the medium"),
+        ("images/loop", "leads out of the medium"),
+        ("images/text", "no file system is known"),
+        ("images/empty", "no file system is known"),
+        ("images/fifo", "not a regular file"),
+        ("images", "not a regular file"),
+        ("images/short", "bytes long, the file 200"),
+        ("images/odd", "no whole number of 512-byte sectors"),
+    ];
+    for (path, part) in table {
+        assert!(error(path).contains(part), "{path}: {}", error(path));
+    }
+}
