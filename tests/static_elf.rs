@@ -1,7 +1,6 @@
 //! The agent, as `initramfs/build` leaves it, read as ELF: nothing of it is looked up at run time, for the initramfs
 //! has no loader and no libraries. RELRO is not asked for: musl's start code for static programs does not apply it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
-#![allow(clippy::expect_used, clippy::panic, reason = "a helper that fails here fails the test")]
 
 use std::path::PathBuf;
 use std::{env, fs};
