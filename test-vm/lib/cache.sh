@@ -2,6 +2,7 @@
 # Slow products are made once. Sourced; the caller sets `out`.
 #   cached NAME KEY COMMAND...   runs COMMAND with a new folder as its last argument, which becomes $out/NAME, unless the
 #                                folder there was made with the same KEY; says what it makes
+#   quietly COMMAND...           shows what COMMAND says only if it fails
 #   key_of FILE...               a key that changes when any of the files does
 
 cached() {
@@ -19,3 +20,10 @@ cached() {
 }
 
 key_of() { cat -- "$@" | sha256sum | cut -d ' ' -f 1; }
+
+quietly() {
+	local said status=0
+	said=$("$@" 2>&1) || status=$?
+	((status == 0)) || printf '%s\n' "$said" >&2
+	return "$status"
+}

@@ -1,12 +1,6 @@
 # shellcheck shell=bash disable=SC2154
 # Debian's own kernels, opened and not installed. Sourced.
 
-# Everything the scenarios' disks and root images need that Debian builds as modules. nls_ascii is no module's dependency:
-# vfat asks for it when it mounts.
-modules=(
-	virtio_pci virtio_blk virtio_scsi virtio_console sd_mod sr_mod loop overlay squashfs erofs isofs vfat nls_ascii
-)
-
 # The newest kernel that the metapackage $1 stands for: its package and version.
 resolve_kernel() {
 	local package
@@ -50,16 +44,3 @@ open_kernel() {
 # The kernel of the metapackage $2 as $out/kernel-$1. One that is there stays, however old: it boots as well.
 kernel() { cached "kernel-$1" "$2 $kernel_key" open_kernel "$2"; }
 kernel_key=$(key_of "${BASH_SOURCE[0]}")
-
-# The agent with the modules of $out/kernel-$1, packed by measureroot itself.
-pack() {
-	local folder=$out/kernel-$1 packed=$out/kernel-$1/initramfs.cpio.zst module choice=()
-	local agent=target/initramfs/init program=target/release/measureroot
-	if [[ -f $packed && $packed -nt $agent && $packed -nt $program ]]; then
-		return
-	fi
-	for module in "${modules[@]}"; do
-		choice+=(--module "$module")
-	done
-	"$program" initramfs --agent "$agent" --output "$packed" --kernel-modules "$(realpath "$folder/modules")" "${choice[@]}"
-}

@@ -10,14 +10,14 @@ make_media() {
 	touch --date="@$SOURCE_DATE_EPOCH" "$tree/root.squashfs" "$tree"
 
 	truncate --size=16M "$folder/medium.vfat"
-	mkfs.vfat --invariant -i 6D656173 -n MEDIUM "$folder/medium.vfat" >/dev/null
+	quietly mkfs.vfat --invariant -i 6D656173 -n MEDIUM "$folder/medium.vfat"
 	mcopy -s -m -i "$folder/medium.vfat" "$tree" ::
 
 	ln -s root.squashfs "$tree/inside"
 	ln -s ../../outside "$tree/outside"
 	ln -s /dev/vda "$tree/absolute"
 	touch --no-dereference --date="@$SOURCE_DATE_EPOCH" "$tree"/* "$tree" "$tree/.."
-	xorriso -report_about WARNING -as mkisofs -quiet -R -V MEDIUM_CD -o "$folder/medium.iso" "$tree/.."
+	quietly xorriso -as mkisofs -R -V MEDIUM_CD -o "$folder/medium.iso" "$tree/.."
 	make_ext4 "$folder/medium.ext4" 16M medium "$tree/.."
 	mksquashfs "$tree/.." "$folder/medium.squashfs" -all-root -noappend -quiet -no-progress
 	rm -r "$folder/tree"

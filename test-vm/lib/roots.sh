@@ -50,6 +50,6 @@ make_small() {
 
 # An ext4 image $1 of size $2 with the label $3 and the files of the folder $4.
 make_ext4() {
-	E2FSPROGS_FAKE_TIME=$SOURCE_DATE_EPOCH mke2fs -q -t ext4 -L "$3" -U "$root_uuid" \
-		-E "hash_seed=$root_uuid,root_owner=0:0" -d "$4" "$1" "$2" >/dev/null
+	E2FSPROGS_FAKE_TIME=$SOURCE_DATE_EPOCH quietly mke2fs -t ext4 -L "$3" -U "$root_uuid" \
+		-E "hash_seed=$root_uuid,root_owner=0:0" -d "$4" "$1" "$2"
 }

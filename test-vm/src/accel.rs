@@ -2,9 +2,9 @@
 //! minutes to its first line. So it is tried, once per machine and boot of it.
 
 use crate::{Result, Vm, assets};
-use std::fs;
 use std::sync::OnceLock;
 use std::time::Duration;
+use std::{fmt, fs};
 
 /// What executes the guest's instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +13,15 @@ pub enum Accel {
     Kvm,
     /// QEMU's translator: everywhere, and about twenty times slower.
     Tcg,
+}
+
+impl fmt::Display for Accel {
+    fn fmt(&self, to: &mut fmt::Formatter) -> fmt::Result {
+        to.write_str(match self {
+            Self::Kvm => "with KVM",
+            Self::Tcg => "without KVM, which does not work here",
+        })
+    }
 }
 
 /// The one that works here.

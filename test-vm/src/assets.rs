@@ -68,11 +68,6 @@ impl Image {
         Ok(Self { path: product(&format!("test-vm/{name}"))?, _scratch: None })
     }
 
-    /// Somebody's own image file.
-    pub fn file(path: &Path) -> Result<Self> {
-        Ok(Self { path: path.canonicalize().map_err(|cause| format!("{}: {cause}", path.display()))?, _scratch: None })
-    }
-
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -81,13 +76,23 @@ impl Image {
 
     /// A copy with one bit of the byte at `offset` turned over.
     pub fn flipped(&self, offset: u64) -> Result<Self> {
+        self.changed(|file| {
+            let mut byte = [0];
+            file.read_exact_at(&mut byte, offset)?;
+            file.write_all_at(&[byte[0] ^ 1], offset)
+        })
+    }
+
+    /// A copy of the first `bytes` alone.
+    pub fn cut(&self, bytes: u64) -> Result<Self> {
+        self.changed(|file| file.set_len(bytes))
+    }
+
+    fn changed(&self, change: impl FnOnce(&File) -> std::io::Result<()>) -> Result<Self> {
         let scratch = Scratch::new()?;
-        let path = scratch.path("flipped");
+        let path = scratch.path("changed");
         std::fs::copy(&self.path, &path)?;
-        let file = File::options().read(true).write(true).open(&path)?;
-        let mut byte = [0];
-        file.read_exact_at(&mut byte, offset)?;
-        file.write_all_at(&[byte[0] ^ 1], offset)?;
+        change(&File::options().read(true).write(true).open(&path)?)?;
         Ok(Self { path, _scratch: Some(scratch) })
     }
 }

@@ -34,7 +34,7 @@ pub use predict::Prediction;
 pub use vm::{Bus, Vm};
 
 /// Why a scenario does not hold, in words. Its `Debug` is the words too: that is what a failed test prints.
-pub struct Error(String);
+pub struct Error(pub String);
 
 impl<E: Into<Box<dyn std::error::Error>>> From<E> for Error {
     fn from(cause: E) -> Self {

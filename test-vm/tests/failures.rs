@@ -43,6 +43,22 @@ fn a_device_without_a_file_system() -> Result<()> {
 }
 
 #[test]
+fn an_image_that_is_cut_short() -> Result<()> {
+    let image = Image::small("erofs")?.cut(256 * 1024)?;
+    Vm::new("root=/dev/vda").disk(&image).fails()?.at("find the image", "/dev/vda")
+}
+
+#[test]
+fn another_file_system_than_the_one_named() -> Result<()> {
+    fails("root=/dev/vda rootfstype=erofs")?.at("find the image", "/dev/vda")
+}
+
+#[test]
+fn a_failure_is_said_to_the_person_who_wanted_it_quiet() -> Result<()> {
+    fails("root=/dev/vdb measureroot.timeout=2 quiet loglevel=1")?.at("wait for devices", "/dev/vdb")
+}
+
+#[test]
 fn no_tpm() -> Result<()> {
     let vm = Vm::new("root=/dev/vda measureroot.timeout=2").banks(&[]).disk(&Image::small("squashfs")?);
     vm.fails()?.at_step("wait for devices", "TPM")

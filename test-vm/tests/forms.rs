@@ -65,6 +65,12 @@ fn a_partition_by_uuid() -> Result<()> {
 }
 
 #[test]
+fn a_partition_by_the_link_that_udev_would_make() -> Result<()> {
+    let root = "root=/dev/disk/by-partlabel/measured-root";
+    boots(root, &Image::medium("gpt")?, &Image::small("squashfs")?, ("device", "/dev/vda2", None))
+}
+
+#[test]
 fn a_file_on_vfat() -> Result<()> {
     boots_from_file("vfat")
 }

@@ -1,0 +1,51 @@
+//! What `test-vm/demo` shows: a PCR predicted from an image file, and the same PCR in the TPM of a machine that booted it.
+
+use std::process::ExitCode;
+use test_vm::{Error, Image, Prediction, Result, Vm, accel, assets, ensure};
+
+/// Whether the TPM holds what was predicted: the exit code, 0 or 1. An error is 2.
+fn main() -> ExitCode {
+    match demo() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(Error(cause)) => {
+            eprintln!("demo: {cause}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn demo() -> Result<bool> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let flip = words == ["--flip"];
+    ensure!(flip || words.is_empty(), "usage: test-vm/demo [--flip]");
+
+    let image = Image::debian("squashfs")?;
+    let predicted = Prediction::of(image.path())?;
+    let pcr = predicted.pcr;
+    println!("\ndemo: the image is Debian with systemd: {}, {} bytes", image.path().display(), predicted.bytes);
+    println!("demo: measureroot predicts from it that a TPM will hold in PCR {pcr}:");
+    for (bank, value) in predicted.after() {
+        println!("  {:6} {value}", bank.name());
+    }
+    let booted = if flip {
+        println!("demo: one bit of a copy is turned over: in byte {}, a time stamp", assets::SQUASHFS_TIME);
+        image.flipped(assets::SQUASHFS_TIME)?
+    } else {
+        image
+    };
+    println!("demo: QEMU ({}) boots it with a new software TPM; on its console:", accel::working()?);
+    let mut guest = Vm::new("root=/dev/vda").large().shown().disk(&booted).boots()?;
+    let name = guest.run(&["sh", "-c", ". /etc/os-release && echo \"$PRETTY_NAME\""])?;
+    println!("demo: {name} has started all its services, and is switched off:");
+    let ended = guest.power_off()?;
+
+    println!("demo: the TPM, read from outside, holds in PCR {pcr}:");
+    let (held, expected) = (ended.pcrs(pcr)?, predicted.after());
+    for (bank, value) in &held {
+        let verdict = if expected.get(bank) == Some(value) { "as predicted" } else { "not as predicted" };
+        println!("  {:6} {value}  {verdict}", bank.name());
+    }
+    println!("demo: {}", if held == expected { "MATCH" } else { "DIFFERENT" });
+    Ok(held == expected)
+}
