@@ -1,7 +1,15 @@
-# shellcheck shell=bash disable=SC2154 # set by the caller
-# The root image that is measured, and the programs of the guest. Sourced; the caller sets `here` and `out`.
+# shellcheck shell=bash disable=SC2034,SC2154 # used, or set, by the caller
+# The root image that is measured, and the programs of the guest. Sourced, after cache.sh; the caller sets `here` and `out`.
 
 image_packages=(gcc libc6-dev openssl squashfs-tools)
+
+guest_key() {
+	{
+		dpkg-query --show gcc libc6-dev
+		declare -f make_guest
+		cat "$here"/bench.d/guest/*.[ch]
+	} | key_of -
+}
 
 # Static programs into the folder $1: they run in images without a library.
 make_guest() {
@@ -9,6 +17,10 @@ make_guest() {
 	for name in start clock init; do
 		gcc -static -O2 -Wall -Wextra -Werror -o "$1/$name" "$here/bench.d/guest/$name.c"
 	done
+}
+
+image_key() {
+	declare -f make_image noise | key_of - "$out/guest/init"
 }
 
 # Bytes that cannot be compressed and are the same everywhere: a cipher's key stream.

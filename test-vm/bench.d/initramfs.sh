@@ -1,17 +1,36 @@
-# shellcheck shell=bash disable=SC2154 # set by the caller
+# shellcheck shell=bash disable=SC2034,SC2154 # used, or set, by the caller
 # The initramfs of each contestant, and the benchmark's own part that is laid beside it. Sourced; the caller sets `here`,
 # `out` and `repo`. The kernel unpacks archives that stand one behind the other, so a contestant's stays as it is shipped.
 
 initramfs_packages=(cpio zstd swtpm swtpm-tools tpm2-tools libtss2-tcti-device0)
 
+# The libraries the program $1 is linked with. A static program has none, and ldd says so with an error.
+libraries_of() {
+	{ ldd "$1" 2>/dev/null || true; } | sed -n 's/.* => \(\/[^ ]*\).*/\1/p'
+}
+
+# Loaded by name when tpm2_pcrextend runs, so ldd does not tell of it.
+device_driver() {
+	ldconfig -p | sed -n 's/.*libtss2-tcti-device\.so\.0 .*=> //p' | sed -n 1p
+}
+
+# Whatever is packed, and how.
+initramfs_key() {
+	local program files=("$here/bench.d/guest/pipeline" "$out/guest/start" "$out/guest/clock" "$(device_driver)")
+	for program in swtpm busybox sha1sum tpm2_pcrextend; do
+		program=$(command -v "$program")
+		mapfile -t -O "${#files[@]}" files < <(echo "$program" && libraries_of "$program")
+	done
+	declare -f make_bench_part make_tpm_part make_pipeline copy_program pack | key_of - "${files[@]}"
+}
+
 # Copies the program $1 to the file $3 and the libraries it is linked with into the folder $2.
 copy_program() {
-	local libraries=$2 linked
+	local libraries
+	mapfile -t libraries < <(libraries_of "$1")
 	install -D "$1" "$3"
-	# A static program has none, and ldd says so with an error.
-	mapfile -t linked < <(ldd "$1" 2>/dev/null | sed -n 's/.* => \(\/[^ ]*\).*/\1/p')
-	mkdir -p "$libraries"
-	((${#linked[@]} == 0)) || install --mode=0644 --target-directory="$libraries" "${linked[@]}"
+	mkdir -p "$2"
+	((${#libraries[@]} == 0)) || install --mode=0644 --target-directory="$2" "${libraries[@]}"
 }
 
 loader() {
@@ -61,8 +80,7 @@ make_pipeline() {
 		copy_program "$(command -v sha1sum)" "$library" "$tree/bin/sha1sum"
 	fi
 	copy_program "$(command -v tpm2_pcrextend)" "$library" "$tree/bin/tpm2_pcrextend"
-	# Loaded by name when the program runs, so ldd does not tell of it.
-	install --mode=0644 "$(ldconfig -p | sed -n 's/.*libtss2-tcti-device\.so\.0 .*=> //p' | head -n 1)" "$library/"
+	install --mode=0644 "$(device_driver)" "$library/"
 	install -D "$(loader)" "$tree/lib64/ld-linux-x86-64.so.2"
 	install "$here/bench.d/guest/pipeline" "$tree/init"
 	mkdir -p "$tree"/{dev,proc,sys,run}

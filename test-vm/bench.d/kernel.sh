@@ -1,18 +1,24 @@
-# shellcheck shell=bash disable=SC2154 # set by the caller
-# The user-mode Linux kernel of the benchmark. Sourced; the caller sets `repo`.
+# shellcheck shell=bash disable=SC2034,SC2154 # used, or set, by the caller
+# The user-mode Linux kernel of the benchmark. Sourced, after cache.sh; the caller sets `repo`.
 
 linux_source=linux-source-6.12
 
 kernel_packages=("$linux_source" gcc make flex bison bc xz-utils libc6-dev)
 
-# A new source, compiler or fragment makes a new kernel.
-kernel_key() {
-	dpkg-query --show "$linux_source" gcc | cat - "${BASH_SOURCE[0]}" "$@" | sha256sum
-}
-
 # The fragments that the benchmark's feature names.
 kernel_fragments() {
 	"$repo/kernel-fragments/check" --list "$repo/kernel-fragments/uml.scc"
+}
+
+# A new source, compiler, recipe or option makes a new kernel; a new comment does not.
+kernel_key() {
+	local fragments
+	mapfile -t fragments < <(kernel_fragments)
+	{
+		dpkg-query --show "$linux_source" gcc
+		declare -f make_kernel
+		grep --no-filename -e ^CONFIG_ -e ' is not set$' "${fragments[@]}"
+	} | key_of -
 }
 
 # Builds into the folder $1: linux, config. About six minutes on two cores.

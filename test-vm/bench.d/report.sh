@@ -1,5 +1,5 @@
-# shellcheck shell=bash disable=SC2154 # set by the caller
-# What came out. Sourced; the caller sets `out`, `image`, `results`, `size` and `runs`.
+# shellcheck shell=bash disable=SC2034,SC2154 # used, or set, by the caller
+# What came out. Sourced; the caller sets `here`, `image`, `results`, `contestants`, `size` and `runs`.
 
 # The PCR of a TPM in which the image $1 was extended once, by bank, as JSON: computed with the tools of coreutils.
 expect_pcrs() {
@@ -7,7 +7,7 @@ expect_pcrs() {
 	for bank in sha1 sha256 sha384 sha512; do
 		digest=$("${bank}sum" "$1")
 		digest=${digest%% *}
-		zeros=$(printf '%*s' "${#digest}" '' | tr ' ' 0)
+		zeros=${digest//?/0}
 		printf '%s%s' "$zeros" "${digest^^}" | basenc --base16 --decode | "${bank}sum" |
 			jq --raw-input --arg bank "$bank" '{($bank): split(" ")[0]}'
 	done | jq --compact-output --slurp add
@@ -21,29 +21,30 @@ check_pcrs() {
 		| if $got == $want then . else error("\(.name): PCR 13 is \($got), not \($want)") end'
 }
 
-# Reads of the image by the host, for reference: what a program on this machine needs to read, and to hash, as many bytes.
+# What other programs of this machine need to read, and to hash, the same bytes.
 host_figures() {
 	local command start
-	for command in "dd if=$image of=/dev/null bs=8M iflag=direct status=none" "cat $image" "sha1sum $image" "sha256sum $image" \
-		"sha512sum $image"; do
+	for command in "dd bs=8M iflag=direct status=none of=/dev/null if=" "cat " "sha1sum " "sha256sum " "sha384sum " "sha512sum "; do
 		start=$EPOCHREALTIME
-		$command >/dev/null
-		awk -v name="${command/$image/IMAGE}" -v from="$start" -v to="$EPOCHREALTIME" \
-			'BEGIN { printf "  %6.2f s  %s\n", to - from, name }'
+		eval "$command'$image'" >/dev/null
+		awk -v name="${command}IMAGE" -v from="$start" -v to="$EPOCHREALTIME" 'BEGIN { printf "  %6.3f  %s\n", to - from, name }'
 	done
 }
 
-report() {
-	local contestant name initramfs rest
-	echo "Initramfs, as shipped (zstd):"
+initramfs_sizes() {
+	local contestant name initramfs
 	for contestant in "${contestants[@]}"; do
-		read -r name initramfs rest <<<"$contestant"
-		printf '  %9d bytes  %s\n' "$(stat --format=%s "$initramfs")" "$name"
-	done | sort -u
+		read -r name initramfs _ <<<"$contestant"
+		printf '  %9d  %s\n' "$(stat --format=%s "$initramfs")" "$name"
+	done | sort --unique
+}
+
+report() {
+	echo "Initramfs, bytes, compressed:"
+	initramfs_sizes
 	echo
-	echo "From /init to the image's own init, $size MiB, $runs runs each; seconds, median (least-most):"
-	jq --raw-output --slurp --from-file "$here/bench.d/report.jq" "$results"
+	jq --raw-output --slurp --arg size "$size" --arg runs "$runs" --from-file "$here/bench.d/report.jq" "$results"
 	echo
-	echo "The same image on the host, once each:"
+	echo "The host's own programs with the same image, once each, seconds (all but dd find it in memory, as the guests' disk does):"
 	host_figures
 }
