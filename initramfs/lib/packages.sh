@@ -30,9 +30,11 @@ need_packages() {
 		fi
 	fi
 	echo "$0: installs with apt-get, because they are needed and missing: ${missing[*]}"
-	local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
+	local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
 	local install=("${apt[@]}" install --yes --no-install-recommends "${missing[@]}")
-	# The package lists may be missing (containers) or out of date: then, and only then, they are fetched.
+	# The package lists may be missing (containers): apt would not know the packages.
+	apt-get install --simulate "${missing[@]}" >/dev/null 2>&1 || "${apt[@]}" update || true
+	# Or they are out of date, and name versions that the mirror no longer has.
 	if ! "${install[@]}" && ! { "${apt[@]}" update && "${install[@]}"; }; then
 		echo "$0: apt-get could not install ${missing[*]} (see above; is Debian's security archive among the apt sources?)" >&2
 		exit 1
