@@ -53,7 +53,7 @@ pub fn boot(machine: &mut impl Machine, policy: &mut FailurePolicy) -> std::resu
     let image = clock.step(Step::Image, || machine.find_image(&config))?;
     let report = match witness {
         Witness::Tpm(mut tpm) => {
-            let banks = clock.step(Step::Extend, || tpm.banks(config.pcr))?;
+            let banks = clock.step(Step::Banks, || tpm.banks(config.pcr))?;
             let digests = clock.step(Step::Hash, || hash(machine, &image, &banks))?;
             clock.step(Step::Extend, || measure::extend(&mut *tpm, config.pcr, &digests))?
         }

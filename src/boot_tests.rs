@@ -140,7 +140,7 @@ fn each_step_fails_in_turn_and_init_is_never_reached() {
         ("tpm", Step::Devices, &[FAILED]),
         ("wait_for_root", Step::Devices, &[FAILED]),
         ("find_image", Step::Image, &[FAILED]),
-        ("banks", Step::Extend, &[FAILED]),
+        ("banks", Step::Banks, &[FAILED]),
         ("hash", Step::Hash, &[FAILED]),
         ("read", Step::Extend, &[FAILED]),
         ("extend", Step::Extend, &[FAILED]),

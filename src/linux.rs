@@ -97,7 +97,7 @@ impl Machine for Linux {
         };
         self.node = device::wait(config.delay, config.root_timeout, || self.devices.find(name))?;
         if let Some(node) = &self.node {
-            log::info!("{name} is {}", node.display());
+            log::info!("{name}: found at {}", node.display());
             return Ok(());
         }
         let there: Vec<_> = self.devices.names()?.into_iter().collect();

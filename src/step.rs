@@ -15,6 +15,7 @@ pub enum Step {
     Modules,
     Devices,
     Image,
+    Banks,
     Hash,
     Extend,
     MountImage,
@@ -27,12 +28,13 @@ pub enum Step {
 
 impl Step {
     /// Every step, in order.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Mounts,
         Self::CommandLine,
         Self::Modules,
         Self::Devices,
         Self::Image,
+        Self::Banks,
         Self::Hash,
         Self::Extend,
         Self::MountImage,
@@ -52,6 +54,7 @@ impl Step {
             Self::Modules => "load kernel modules",
             Self::Devices => "wait for devices",
             Self::Image => "find the image",
+            Self::Banks => "ask the TPM for its banks",
             Self::Hash => "hash the image",
             Self::Extend => "extend the PCR",
             Self::MountImage => "mount the image",
@@ -72,6 +75,7 @@ impl Step {
             Self::Modules => "modules",
             Self::Devices => "devices",
             Self::Image => "image",
+            Self::Banks => "banks",
             Self::Hash => "hash",
             Self::Extend => "extend",
             Self::MountImage => "mount_image",
@@ -118,7 +122,9 @@ impl Clock {
     /// # Errors
     /// That of `work`, with the step's name.
     pub fn step<T>(&mut self, step: Step, work: impl FnOnce() -> Result<T>) -> std::result::Result<T, Failure> {
-        log::info!("{}", step.name());
+        if self.steps.last().is_none_or(|(last, _)| *last != step) {
+            log::info!("{}", step.name());
+        }
         let start = Instant::now();
         let done = work().map_err(|error| Failure { step, error });
         self.steps.push((step, start.elapsed()));

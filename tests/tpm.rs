@@ -1,71 +1,17 @@
 //! The TPM back end against a real software TPM (swtpm), and against one that answers nonsense.
-//!
-//! swtpm sits at one end of a pseudo-terminal, and the other end is the "device": the very code of the boot is tested,
-//! with no TPM in the machine.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
+
+mod swtpm;
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 
 use measureroot::bank::Bank;
 use measureroot::measure;
 use measureroot::pcr::{Digest, PcrIndex, Pcrs, digests_of};
 use measureroot::tpm::EsysPcrs;
-use nix::pty::openpty;
-use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
-
-/// Both ends of a pseudo-terminal that passes every byte as it is. The device's end stays open here, so that the other
-/// one does not see a hang-up between two users.
-fn pipe() -> (OwnedFd, OwnedFd, PathBuf) {
-    let pty = openpty(None, None).unwrap();
-    let mut settings = tcgetattr(&pty.slave).unwrap();
-    cfmakeraw(&mut settings);
-    tcsetattr(&pty.slave, SetArg::TCSANOW, &settings).unwrap();
-    let path = std::fs::read_link(format!("/proc/self/fd/{}", pty.slave.as_raw_fd())).unwrap();
-    (pty.master, pty.slave, path)
-}
-
-struct Swtpm {
-    process: Child,
-    device: PathBuf,
-    _end: OwnedFd,
-    _state: tempfile::TempDir,
-}
-
-impl Swtpm {
-    fn start(banks: &str) -> Self {
-        let state = tempfile::tempdir().unwrap();
-        let folder = state.path().to_str().unwrap();
-        let setup = Command::new("swtpm_setup")
-            .args(["--tpm2", "--tpmstate", folder, "--pcr-banks", banks, "--overwrite"])
-            .stdout(Stdio::null())
-            .status();
-        assert!(setup.expect("swtpm_setup: install swtpm-tools").success());
-        let (tpm, end, device) = pipe();
-        // It takes no descriptor below 3.
-        let swtpm = "exec swtpm chardev --tpm2 --fd 3 --flags not-need-init,startup-clear --tpmstate dir=$1 3<&0";
-        let process = Command::new("sh").args(["-c", swtpm, "sh", folder]).stdin(tpm).spawn().unwrap();
-        Self { process, device, _end: end, _state: state }
-    }
-
-    /// What tpm2-tools reads in PCR 13 of a bank.
-    fn tpm2_pcrread(&self, bank: &str) -> String {
-        let tcti = format!("device:{}", self.device.display());
-        let run = Command::new("tpm2_pcrread").args(["-T", &tcti, &format!("{bank}:13")]).output();
-        let text = String::from_utf8(run.expect("tpm2_pcrread: install tpm2-tools").stdout).unwrap();
-        text.split("0x").nth(1).expect("a value").trim().to_lowercase()
-    }
-}
-
-impl Drop for Swtpm {
-    fn drop(&mut self) {
-        self.process.kill().ok();
-        self.process.wait().ok();
-    }
-}
+use swtpm::{Swtpm, pipe};
 
 const PCR: PcrIndex = PcrIndex::DEFAULT;
 
@@ -129,7 +75,6 @@ fn nonsense_is_refused_and_does_no_harm() {
         if let Ok(mut tpm) = EsysPcrs::open(&device) {
             assert!(tpm.banks(PCR).is_err(), "{what}");
         }
-        assert!(end.as_fd().as_raw_fd() >= 0);
         drop(end);
         liar.join().unwrap();
     }

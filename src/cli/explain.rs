@@ -81,8 +81,9 @@ fn actions(step: Step, config: &Config) -> Vec<String> {
             std::iter::once(tpm).chain(delay).chain(root).collect()
         }
         Step::Image => image(config, &seconds(config.root_timeout)),
+        Step::Banks if config.measured => vec!["a bank whose hash is unknown here is an error".to_owned()],
         Step::Hash if config.measured => vec!["once, for every active bank of the TPM".to_owned()],
-        Step::Hash => Vec::new(),
+        Step::Banks | Step::Hash => Vec::new(),
         Step::Extend if config.measured => {
             vec![format!("PCR {} with the image's digest in each bank, in one command; read back", config.pcr)]
         }

@@ -50,7 +50,7 @@ pub fn run() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            log::error!("{error}");
+            log::error!("measureroot: {error}");
             ExitCode::FAILURE
         }
     }
@@ -58,14 +58,14 @@ pub fn run() -> ExitCode {
 
 /// Notes and errors, away from the result on standard output.
 fn log_to_stderr() {
-    use simplelog::{ConfigBuilder, LevelFilter, LevelPadding, WriteLogger};
+    use simplelog::{ConfigBuilder, LevelFilter, WriteLogger};
     let off = LevelFilter::Off;
     let config = ConfigBuilder::new()
+        .set_max_level(off)
         .set_time_level(off)
         .set_thread_level(off)
         .set_target_level(off)
         .set_location_level(off)
-        .set_level_padding(LevelPadding::Off)
         .build();
     if WriteLogger::init(LevelFilter::Info, config, std::io::stderr()).is_err() {
         eprintln!("measureroot: there is a logger already");

@@ -1,0 +1,124 @@
+//! Every command in README.md does what it says: those of a boot run in the boot tests, all others here, as they stand.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
+
+mod swtpm;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use measureroot::bank::Bank;
+use measureroot::measure;
+use measureroot::pcr::{PcrIndex, Pcrs};
+use measureroot::tpm::EsysPcrs;
+use swtpm::Swtpm;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// The blocks of shell commands in README.md.
+fn blocks() -> Vec<String> {
+    let text = fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
+    text.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
+}
+
+/// The one block that has `part`.
+fn block(part: &str) -> String {
+    let found: Vec<_> = blocks().into_iter().filter(|block| block.contains(part)).collect();
+    assert_eq!(found.len(), 1, "blocks with {part}");
+    found.concat()
+}
+
+/// Runs a block in `folder`, with `measureroot` on the path.
+fn run(block: &str, folder: &Path, environment: &[(&str, &str)]) -> String {
+    let bin = Path::new(env!("CARGO_BIN_EXE_measureroot")).parent().unwrap();
+    let path = format!("{}:/sbin:{}", bin.display(), std::env::var("PATH").unwrap());
+    let mut shell = Command::new("bash");
+    shell.args(["-euo", "pipefail", "-c", block]).current_dir(folder).env("PATH", path);
+    let output = shell.envs(environment.iter().copied()).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{block}\n{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    text
+}
+
+/// A folder that looks to a README command like the project's own, with the programs of this build.
+fn checkout(folder: &Path) -> PathBuf {
+    let top = folder.join("checkout");
+    fs::create_dir_all(top.join("target/release")).unwrap();
+    fs::create_dir_all(top.join("target/initramfs")).unwrap();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_measureroot"), top.join("target/release/measureroot")).unwrap();
+    fs::write(top.join("target/initramfs/init"), "agent").unwrap();
+    std::os::unix::fs::symlink(Path::new(ROOT).join("kernel-fragments"), top.join("kernel-fragments")).unwrap();
+    top
+}
+
+#[test]
+fn there_is_no_block_that_nobody_runs() {
+    let known = ["test-vm/demo", "initramfs/build", "--kernel-modules", "kernel-fragments/check", "tpm2_pcrread"];
+    for block in blocks() {
+        assert_eq!(known.iter().filter(|part| block.contains(**part)).count(), 1, "{block}");
+    }
+}
+
+#[test]
+fn the_two_commands_and_the_build_run_in_ci() {
+    let text = |path: &str| fs::read_to_string(Path::new(ROOT).join(path)).unwrap();
+    for line in block("test-vm/demo").lines().chain(block("initramfs/build").lines()) {
+        let command = line.split('#').next().unwrap().trim();
+        assert!(Path::new(ROOT).join(command).is_file(), "{command}");
+        assert!(text(".ci/run").contains(command) || text("test-vm/test").contains(command), "{command}");
+    }
+}
+
+#[test]
+fn an_initramfs_with_modules_is_packed() {
+    let folder = tempfile::tempdir().unwrap();
+    let top = checkout(folder.path());
+    let modules = folder.path().join("6.1.0");
+    fs::create_dir_all(modules.join("kernel")).unwrap();
+    let names = ["virtio_blk", "squashfs", "overlay"];
+    fs::write(modules.join("modules.dep"), names.map(|name| format!("kernel/{name}.ko:\n")).concat()).unwrap();
+    for name in names {
+        fs::write(modules.join(format!("kernel/{name}.ko")), name).unwrap();
+    }
+    // The modules of a kernel that need not be the running one.
+    let block = block("--kernel-modules");
+    let (first, command) = block.split_once('\n').unwrap();
+    assert_eq!(first, "MODULES=/lib/modules/$(uname -r)");
+    run(command, &top, &[("MODULES", modules.to_str().unwrap())]);
+    assert!(top.join("initramfs.cpio.zst").metadata().unwrap().len() > 100);
+}
+
+#[test]
+fn a_kernel_configuration_is_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let top = checkout(folder.path());
+    let config = Command::new(Path::new(ROOT).join("kernel-fragments/debian-config")).output().unwrap();
+    let config = String::from_utf8(config.stdout).unwrap();
+    // The configuration of a kernel that need not be the running one.
+    let command = block("kernel-fragments/check").replace("/boot/config-\"$(uname -r)\"", "\"$CONFIG\"");
+    assert!(command.contains("\"$CONFIG\""));
+    run(&command, &top, &[("CONFIG", config.trim())]);
+}
+
+#[test]
+fn a_machine_is_checked_by_hand() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("rootfs.squashfs");
+    fs::write(folder.path().join("content"), "content").unwrap();
+    let mut mksquashfs = Command::new("mksquashfs");
+    mksquashfs.arg(folder.path().join("content")).arg(&image).args(["-quiet", "-no-progress"]);
+    assert!(mksquashfs.output().unwrap().status.success());
+    // What a boot of the image does to the TPM.
+    let swtpm = Swtpm::start("sha1,sha256");
+    let mut tpm = EsysPcrs::open(&swtpm.device).unwrap();
+    let pcr = PcrIndex::DEFAULT;
+    let banks = tpm.banks(pcr).unwrap();
+    let file = fs::File::open(&image).unwrap();
+    let digests = measure::image(&file, "image", file.metadata().unwrap().len(), &banks, &mut |_| ()).unwrap();
+    measure::extend(&mut tpm, pcr, &digests).unwrap();
+    drop(tpm);
+    assert!(banks.contains(&Bank::Sha256));
+    let tcti = format!("device:{}", swtpm.device.display());
+    let text = run(&block("tpm2_pcrread"), folder.path(), &[("TPM2TOOLS_TCTI", &tcti)]);
+    assert!(text.contains("this is rootfs.squashfs"), "{text}");
+}

@@ -1,0 +1,63 @@
+//! swtpm sits at one end of a pseudo-terminal, and the other end is the "device": the very code of the boot is tested,
+//! with no TPM in the machine.
+#![allow(dead_code)] // Each test uses a part of it.
+
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use nix::pty::openpty;
+use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
+
+/// Both ends of a pseudo-terminal that passes every byte as it is. The device's end stays open here, so that the other
+/// one does not see a hang-up between two users.
+pub fn pipe() -> (OwnedFd, OwnedFd, PathBuf) {
+    let pty = openpty(None, None).unwrap();
+    let mut settings = tcgetattr(&pty.slave).unwrap();
+    cfmakeraw(&mut settings);
+    tcsetattr(&pty.slave, SetArg::TCSANOW, &settings).unwrap();
+    let path = std::fs::read_link(format!("/proc/self/fd/{}", pty.slave.as_raw_fd())).unwrap();
+    (pty.master, pty.slave, path)
+}
+
+/// A software TPM at one end of a pseudo-terminal; the other end is the device.
+pub struct Swtpm {
+    process: Child,
+    /// The device.
+    pub device: PathBuf,
+    _end: OwnedFd,
+    _state: tempfile::TempDir,
+}
+
+impl Swtpm {
+    /// A TPM that just started, with the given banks.
+    pub fn start(banks: &str) -> Self {
+        let state = tempfile::tempdir().unwrap();
+        let folder = state.path().to_str().unwrap();
+        let setup = Command::new("swtpm_setup")
+            .args(["--tpm2", "--tpmstate", folder, "--pcr-banks", banks, "--overwrite"])
+            .stdout(Stdio::null())
+            .status();
+        assert!(setup.expect("swtpm_setup: install swtpm-tools").success());
+        let (tpm, end, device) = pipe();
+        // It takes no descriptor below 3.
+        let swtpm = "exec swtpm chardev --tpm2 --fd 3 --flags not-need-init,startup-clear --tpmstate dir=$1 3<&0";
+        let process = Command::new("sh").args(["-c", swtpm, "sh", folder]).stdin(tpm).spawn().unwrap();
+        Self { process, device, _end: end, _state: state }
+    }
+
+    /// What tpm2-tools reads in PCR 13 of a bank.
+    pub fn tpm2_pcrread(&self, bank: &str) -> String {
+        let tcti = format!("device:{}", self.device.display());
+        let run = Command::new("tpm2_pcrread").args(["-T", &tcti, &format!("{bank}:13")]).output();
+        let text = String::from_utf8(run.expect("tpm2_pcrread: install tpm2-tools").stdout).unwrap();
+        text.split("0x").nth(1).expect("a value").trim().to_lowercase()
+    }
+}
+
+impl Drop for Swtpm {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
