@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Where rustc looks for a static musl program's start files and C library, when its own toolchain has none. Sourced.
 #   own_sysroot FOLDER   makes FOLDER that place from the distribution's musl and gcc
+#   no_unwinder FOLDER   leaves a libunwind.a there that does nothing, and the linker script that goes with it
 
 own_sysroot() {
 	local lib=$1/lib/rustlib/$AGENT_TARGET/lib/self-contained musl file
@@ -18,16 +19,13 @@ own_sysroot() {
 	for file in crtbegin.o crtbeginS.o crtend.o crtendS.o; do
 		ln -sfn "$(gcc "-print-file-name=$file")" "$lib/$file"
 	done
-	[[ -f $lib/libunwind.a ]] || unwinder "$lib"
 }
 
-# The standard library links an unwinder even where panics abort. This one has no frame to show: a backtrace is empty.
-unwinder() {
-	gcc -Os -ffreestanding -fPIC -fno-asynchronous-unwind-tables -x c -c -o "$1/unwind.o" - <<-EOF
-		int _Unwind_Backtrace(void *each, void *data) { (void)each; (void)data; return 5; /* end of stack */ }
-		unsigned long _Unwind_GetIP(void *frame) { (void)frame; return 0; }
-		unsigned long _Unwind_GetCFA(void *frame) { (void)frame; return 0; }
-		void *_Unwind_FindEnclosingFunction(void *address) { (void)address; return 0; }
-	EOF
-	ar rcsD "$1/libunwind.a" "$1/unwind.o"
+no_unwinder() {
+	local lib=${BASH_SOURCE[0]%/*}
+	[[ ! -f $1/libunwind.a ]] || return 0
+	mkdir -p "$1"
+	gcc -Os -fPIC -fno-asynchronous-unwind-tables -c -o "$1/no-unwinder.o" "$lib/no-unwinder.c"
+	cp "$lib/no-unwind-tables.ld" "$1/"
+	ar rcsD "$1/libunwind.a" "$1/no-unwinder.o"
 }
