@@ -11,11 +11,12 @@ use nix::fcntl::{FcntlArg, OFlag, PosixFadviseAdvice, fcntl, posix_fadvise};
 use crate::error::{Context, Error, Result};
 use crate::hash::Blocks;
 
-/// Bytes of a block: large enough that a read's fixed cost does not show, and a multiple of any sector size.
-const BLOCK: usize = 1 << 20;
+/// Bytes of a block: a multiple of any sector size, and so large that neither a read's fixed cost shows nor that of
+/// handing the block over, which is dear on a machine with one processor.
+const BLOCK: usize = 2 << 20;
 
-/// Blocks in memory at a time: one being read, the others being hashed.
-const BUFFERS: usize = 4;
+/// Blocks in memory at a time: one being read, one being hashed.
+const BUFFERS: usize = 2;
 
 /// O_DIRECT wants memory and offsets that are multiples of the sector size; 4096 is the largest in use.
 const ALIGN: usize = 4096;
