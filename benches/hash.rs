@@ -36,7 +36,7 @@ fn one_pass(criterion: &mut Criterion) {
     for banks in sets {
         let name = banks.iter().map(|bank| bank.name()).collect::<Vec<_>>().join("+");
         group.bench_function(BenchmarkId::new("one pass", name), |bencher| {
-            bencher.iter(|| black_box(digests(&mut Memory(buffer.chunks(BLOCK)), &banks, &mut |_| ()).unwrap()));
+            bencher.iter(|| black_box(digests(&mut Memory(buffer.chunks(BLOCK)), &banks, None, &mut |_| ()).unwrap()));
         });
     }
     group.finish();

@@ -160,7 +160,7 @@ mod tests {
             let bytes = pattern(len + 5000);
             let file = file(&bytes);
             let mut blocks = FileBlocks::new(&file, "test", len as u64).unwrap();
-            let digests = hash::digests(&mut blocks, &[Bank::Sha256], &mut |_| ()).unwrap();
+            let digests = hash::digests(&mut blocks, &[Bank::Sha256], None, &mut |_| ()).unwrap();
             assert_eq!(digests, digests_of(&[Bank::Sha256], &bytes[..len]), "{len}");
         }
     }
@@ -169,7 +169,7 @@ mod tests {
     fn a_short_image_is_an_error() {
         let file = file(&pattern(BLOCK + 10));
         let mut blocks = FileBlocks::new(&file, "test", BLOCK as u64 + 11).unwrap();
-        let error = hash::digests(&mut blocks, &[Bank::Sha1], &mut |_| ()).unwrap_err();
+        let error = hash::digests(&mut blocks, &[Bank::Sha1], None, &mut |_| ()).unwrap_err();
         assert!(error.to_string().contains(&format!("ends after {} of {} bytes", BLOCK + 10, BLOCK + 11)), "{error}");
     }
 

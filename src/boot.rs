@@ -11,6 +11,7 @@ use crate::failure::{FailureAction, FailurePolicy};
 use crate::image::Image;
 use crate::measure::{self, Report};
 use crate::pcr::{Digests, Pcrs};
+use crate::seal::{self, Means, Sealed, Sealing};
 use crate::status::Status;
 use crate::step::{Clock, Failure, Step};
 
@@ -26,7 +27,9 @@ pub trait Machine {
     fn find_image(&mut self, config: &Config) -> Result<Image>;
     /// Shows how far the hashing has come.
     fn progress(&mut self, done: u64, total: u64);
-    fn mount_image(&mut self, image: Image, config: &Config) -> Result<()>;
+    /// What decides how the image can be sealed.
+    fn means(&mut self, image: &Image) -> Result<Means>;
+    fn mount_image(&mut self, image: &Image, sealed: &Sealed, config: &Config) -> Result<()>;
     fn mount_overlay(&mut self, config: &Config) -> Result<()>;
     fn find_init(&mut self, config: &Config) -> Result<String>;
     fn write_status(&mut self, status: &Status) -> Result<()>;
@@ -51,10 +54,11 @@ pub fn boot(machine: &mut impl Machine, policy: &mut FailurePolicy) -> std::resu
     let witness = clock.step(Step::Devices, || find_witness(machine, &config))?;
     clock.step(Step::Devices, || machine.wait_for_root(&config))?;
     let image = clock.step(Step::Image, || machine.find_image(&config))?;
+    let mut sealing = clock.step(Step::Seal, || begin_seal(machine, &image, &config))?;
     let report = match witness {
         Witness::Tpm(mut tpm) => {
             let banks = clock.step(Step::Banks, || tpm.banks(config.pcr))?;
-            let digests = clock.step(Step::Hash, || hash(machine, &image, &banks))?;
+            let digests = clock.step(Step::Hash, || hash(machine, &image, &banks, &mut sealing))?;
             clock.step(Step::Extend, || measure::extend(&mut *tpm, config.pcr, &digests))?
         }
         Witness::Waived(mut tpm) => {
@@ -62,8 +66,10 @@ pub fn boot(machine: &mut impl Machine, policy: &mut FailurePolicy) -> std::resu
             clock.step(Step::Extend, || measure::extend_unmeasured(tpm.as_deref_mut(), config.pcr))?
         }
     };
-    let mut status = Status::new(&report, &image, &config);
-    clock.step(Step::MountImage, || machine.mount_image(image, &config))?;
+    let sealed = clock.step(Step::Seal, || sealing.finish())?;
+    let mut status = Status::new(&report, &image, &sealed, &config);
+    clock.step(Step::MountImage, || machine.mount_image(&image, &sealed, &config))?;
+    drop((image, sealed));
     clock.step(Step::Overlay, || machine.mount_overlay(&config))?;
     let init = clock.step(Step::Init, || machine.find_init(&config))?;
     status.finish(&clock);
@@ -95,9 +101,21 @@ fn find_witness(machine: &mut impl Machine, config: &Config) -> Result<Witness> 
     })
 }
 
-fn hash(machine: &mut impl Machine, image: &Image, banks: &[Bank]) -> Result<Digests> {
+fn begin_seal(machine: &mut impl Machine, image: &Image, config: &Config) -> Result<Sealing> {
+    let kind = seal::decide(config.seal, machine.means(image)?)?;
+    match kind {
+        seal::Kind::None if config.measured => {
+            log::warn!("measureroot.seal=none: a medium that answers a second read differently is believed");
+        }
+        _ => log::info!("seal: {kind}"),
+    }
+    Sealing::begin(kind, image.bytes)
+}
+
+fn hash(machine: &mut impl Machine, image: &Image, banks: &[Bank], sealing: &mut Sealing) -> Result<Digests> {
     let name = image.to_string();
-    measure::image(&image.file, &name, image.bytes, banks, &mut |done| machine.progress(done, image.bytes))
+    let progress = &mut |done| machine.progress(done, image.bytes);
+    measure::image(&image.file, &name, image.bytes, banks, sealing.tee(), progress)
 }
 
 /// What follows a failure: the line that says so, the mark in the PCR, the pause, the stop.

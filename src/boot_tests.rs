@@ -94,7 +94,10 @@ impl Machine for Fake {
         Ok(Image { file, device: "/dev/vda".into(), path: None, searched: false, kind: Kind::Squashfs, bytes })
     }
     fn progress(&mut self, _: u64, _: u64) {}
-    fn mount_image(&mut self, _: Image, _: &Config) -> Result<()> {
+    fn means(&mut self, image: &Image) -> Result<Means> {
+        self.call("means").map(|()| Means { bytes: image.bytes, verity: false, memory: 1 << 40 })
+    }
+    fn mount_image(&mut self, _: &Image, _: &Sealed, _: &Config) -> Result<()> {
         self.call("mount_image")
     }
     fn mount_overlay(&mut self, _: &Config) -> Result<()> {
@@ -133,13 +136,14 @@ const FAILED: &[u8] = measure::FAILED.as_bytes();
 
 #[test]
 fn each_step_fails_in_turn_and_init_is_never_reached() {
-    let table: [(&str, Step, &[&[u8]]); 15] = [
+    let table: [(&str, Step, &[&[u8]]); 16] = [
         ("mount_kernel_filesystems", Step::Mounts, &[FAILED]),
         ("command_line", Step::CommandLine, &[FAILED]),
         ("load_modules", Step::Modules, &[FAILED]),
         ("tpm", Step::Devices, &[FAILED]),
         ("wait_for_root", Step::Devices, &[FAILED]),
         ("find_image", Step::Image, &[FAILED]),
+        ("means", Step::Seal, &[FAILED]),
         ("banks", Step::Banks, &[FAILED]),
         ("hash", Step::Hash, &[FAILED]),
         ("read", Step::Extend, &[FAILED]),
@@ -178,7 +182,7 @@ fn a_good_boot_goes_through_all_steps_in_order() {
     let mut machine = Fake::new(LINE, "");
     machine.boot();
     assert_eq!(
-        machine.calls[..12],
+        machine.calls[..13],
         [
             "mount_kernel_filesystems",
             "command_line",
@@ -186,6 +190,7 @@ fn a_good_boot_goes_through_all_steps_in_order() {
             "tpm",
             "wait_for_root",
             "find_image",
+            "means",
             "mount_image",
             "mount_overlay",
             "find_init",
@@ -194,7 +199,7 @@ fn a_good_boot_goes_through_all_steps_in_order() {
             "switch_root",
         ]
     );
-    assert_eq!(machine.calls[12], "exec");
+    assert_eq!(machine.calls[13], "exec");
 }
 
 #[test]

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use crate::cmdline::Token;
+use crate::dm::OnCorrupt;
 use crate::error::{Error, Result};
 use crate::failure::FailureAction;
 use crate::parameter::{parsed, seconds, value};
 use crate::pcr::PcrIndex;
 use crate::rootflags::RootFlags;
+use crate::seal::Wanted;
 use crate::source::{self, DeviceName, Source};
 
 /// Everything the command line decides.
@@ -31,6 +33,10 @@ pub struct Config {
     pub timeout: Duration,
     /// How long to wait for the root device; `None`, for ever, with `rootwait` alone.
     pub root_timeout: Option<Duration>,
+    /// `measureroot.seal=`.
+    pub seal: Wanted,
+    /// `measureroot.oncorrupt=`.
+    pub on_corrupt: OnCorrupt,
     /// `init=`.
     pub init: Option<String>,
     /// The size of the overlay's tmpfs, in tmpfs's own words.
@@ -42,7 +48,13 @@ pub struct Config {
 }
 
 /// Our own parameters; any other `measureroot.*` is an error, for it may be a misspelt one that matters.
-const OWN: [&str; 3] = ["measureroot.timeout", "measureroot.onfail", "measureroot.overlaysize"];
+const OWN: [&str; 5] = [
+    "measureroot.timeout",
+    "measureroot.onfail",
+    "measureroot.overlaysize",
+    "measureroot.seal",
+    "measureroot.oncorrupt",
+];
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -66,6 +78,8 @@ impl Config {
             delay: seconds(tokens, "rootdelay")?.unwrap_or_default(),
             timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
             root_timeout: timeout.or(rootwait.unwrap_or(Some(DEFAULT_TIMEOUT))),
+            seal: seal(tokens)?,
+            on_corrupt: parsed(tokens, "measureroot.oncorrupt", OnCorrupt::parse)?.unwrap_or_default(),
             init: init(tokens)?,
             overlay_size: parsed(tokens, "measureroot.overlaysize", overlay_size)?.unwrap_or_else(|| "50%".to_owned()),
             debug: tokens.iter().any(|token| token.key == b"debug" && token.value.is_none()),
@@ -121,6 +135,20 @@ fn rootwait(tokens: &[Token]) -> Result<Option<Option<Duration>>> {
         return Ok(Some(None));
     }
     Ok(seconds(tokens, "rootwait")?.map(Some))
+}
+
+/// An image that nobody measures cannot be held to what was measured.
+fn seal(tokens: &[Token]) -> Result<Wanted> {
+    let wanted = parsed(tokens, "measureroot.seal", Wanted::parse)?;
+    if measured(tokens)? {
+        return Ok(wanted.unwrap_or_default());
+    }
+    match wanted {
+        None | Some(Wanted::None) => Ok(Wanted::None),
+        Some(_) => {
+            Err(Error::new("measureroot.seal", "goes with a measured boot only").hint("measureroot=off is given"))
+        }
+    }
 }
 
 fn access(token: &Token) -> Option<bool> {
@@ -218,6 +246,9 @@ mod tests {
             of("loop.max_loop=3 virtio-blk.x").module_parameters,
             [("loop".to_owned(), "max_loop=\"3\"".to_owned()), ("virtio_blk".to_owned(), "x".to_owned())]
         );
+        assert_eq!((of("").seal, of("measureroot.seal=verity").seal), (Wanted::Auto, Wanted::Verity));
+        assert_eq!((of("measureroot.seal=toram").seal, of("measureroot=off").seal), (Wanted::Ram, Wanted::None));
+        assert_eq!(of("measureroot.oncorrupt=panic").on_corrupt, OnCorrupt::Panic);
         assert_eq!(config("rootimg=/a").unwrap().source, Source::Search("a".into()));
         assert_eq!(
             config("rootimg=a root=LABEL=x").unwrap().source,
@@ -251,6 +282,9 @@ mod tests {
             ("root=/dev/vda measureroot.overlaysize=5,mode=0", "measureroot.overlaysize=5,mode=0"),
             ("root=/dev/vda measureroot.shell", "measureroot.shell"),
             ("root=/dev/vda measureroot.", "measureroot."),
+            ("root=/dev/vda measureroot.seal=tape", "measureroot.seal=tape"),
+            ("root=/dev/vda measureroot.oncorrupt=ignore", "measureroot.oncorrupt=ignore"),
+            ("root=/dev/vda measureroot=off measureroot.seal=ram", "measureroot.seal"),
             ("root=/dev/vda measureroot=no", "measureroot=no"),
             ("root=/dev/vda measureroot measureroot=off", "measureroot"),
         ];

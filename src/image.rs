@@ -40,9 +40,6 @@ impl std::fmt::Display for Image {
 /// mksquashfs fills the file up to this many bytes, beyond the length the superblock gives (-nopad leaves that out).
 const SQUASHFS_PAD: u64 = 4096;
 
-/// What a loop device counts in (kernel, drivers/block/loop.c: the size is shifted by SECTOR_SHIFT).
-const SECTOR: u64 = 512;
-
 /// The length of an image that fills the front of a device of `device_bytes`: what `sha256sum` of the image file hashed
 /// before the file was written to the device.
 ///
@@ -103,10 +100,6 @@ pub fn on_medium(top: &Path, path: &str, node: &Path) -> Result<Option<Image>> {
     if superblock.bytes > bytes {
         let cause = format!("its {} is {} bytes long, the file {bytes}", superblock.kind.name(), superblock.bytes);
         return Err(Error::new(name, cause).hint("was it copied to the medium as a whole?"));
-    }
-    if bytes % SECTOR != 0 {
-        return Err(Error::new(name, format!("{bytes} bytes are no whole number of {SECTOR}-byte sectors"))
-            .hint("a loop device would cut the end off; build the image without -nopad"));
     }
     log::info!("{name}: {} in a file of {bytes} bytes", superblock.kind.name());
     Ok(Some(Image {

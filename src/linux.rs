@@ -13,6 +13,7 @@ use crate::boot::Machine;
 use crate::config::Config;
 use crate::console;
 use crate::device::{self, Devices};
+use crate::dm;
 use crate::error::{Context, Error, Result};
 use crate::failure::FailureAction;
 use crate::image::{self, Image};
@@ -24,11 +25,11 @@ use crate::overlay;
 use crate::pcr::Pcrs;
 use crate::progress::{Progress, Style};
 use crate::rootflags::RootFlags;
+use crate::seal::{self, Means, Sealed};
 use crate::search;
 use crate::source::Source;
 use crate::status::Status;
 use crate::switch_root;
-use crate::sys;
 use crate::tpm::EsysPcrs;
 
 /// The machine we are PID 1 of.
@@ -131,18 +132,17 @@ impl Machine for Linux {
         }
     }
 
-    fn mount_image(&mut self, image: Image, config: &Config) -> Result<()> {
-        let mount =
-            |node: &Path, options| Mount::read_only(image.kind, node, overlay::LOWER, MountFlags::empty(), options);
-        if image.path.is_none() {
-            return mount(&image.device, &config.flags).apply();
-        }
-        // The very file that was hashed. The device must stay open until the mount uses it.
-        let (node, device) = sys::loop_device(&image.file, image.bytes)?;
-        // rootflags= are for the medium, as rootfstype= is.
-        let mounted = mount(&node, &RootFlags::default()).apply();
-        drop(device);
-        mounted
+    fn means(&mut self, image: &Image) -> Result<Means> {
+        Ok(Means { bytes: image.bytes, verity: dm::has_verity(), memory: seal::available_memory()? })
+    }
+
+    fn mount_image(&mut self, image: &Image, sealed: &Sealed, config: &Config) -> Result<()> {
+        // The devices must stay open until the mount uses them.
+        let mut devices = Vec::new();
+        let node = sealed.device(image, config.on_corrupt, &mut devices)?;
+        // With rootimg=, rootflags= are for the medium, as rootfstype= is.
+        let options = if image.path.is_none() { config.flags.clone() } else { RootFlags::default() };
+        Mount::read_only(image.kind, &node, overlay::LOWER, MountFlags::empty(), &options).apply()
     }
 
     fn mount_overlay(&mut self, config: &Config) -> Result<()> {

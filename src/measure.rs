@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::bank::Bank;
 use crate::blocks::FileBlocks;
 use crate::error::{Error, Result};
-use crate::hash;
+use crate::hash::{self, Tee};
 use crate::pcr::{Digest, Digests, PcrIndex, Pcrs, digests_of};
 
 /// What the PCR is extended with when a boot fails: the digest of this text in each bank.
@@ -39,15 +39,22 @@ pub struct Report {
 }
 
 /// Hashes the image once for all banks: the plain hash of its first `bytes` bytes, as sha256sum gives it for the file.
-/// `progress` is told the bytes hashed so far.
+/// `tee` is given the same bytes; `progress` is told how many were hashed so far.
 ///
 /// # Errors
 /// When the image cannot be read to its end, or did not keep its length.
-pub fn image(file: &File, name: &str, bytes: u64, banks: &[Bank], progress: &mut dyn FnMut(u64)) -> Result<Digests> {
+pub fn image(
+    file: &File,
+    name: &str,
+    bytes: u64,
+    banks: &[Bank],
+    tee: Option<&mut dyn Tee>,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Digests> {
     let is_file = file.metadata().is_ok_and(|meta| meta.is_file());
     let length = || file.metadata().map(|meta| meta.len()).ok();
     let before = length();
-    let digests = hash::digests(&mut FileBlocks::new(file, name, bytes)?, banks, progress)?;
+    let digests = hash::digests(&mut FileBlocks::new(file, name, bytes)?, banks, tee, progress)?;
     if is_file && length() != before {
         return Err(Error::new(name, "changed its length while it was hashed").hint("who else writes to the medium?"));
     }

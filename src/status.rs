@@ -15,6 +15,8 @@ use crate::config::Config;
 use crate::error::{Context, Result};
 use crate::image::Image;
 use crate::measure::Report;
+use crate::merkle::HASH_BLOCK;
+use crate::seal::Sealed;
 use crate::step::Clock;
 
 /// The boot's result.
@@ -24,6 +26,7 @@ pub struct Status<'a> {
     #[serde(flatten)]
     report: &'a Report,
     image: ImageStatus,
+    seal: SealStatus,
     overlay: OverlayStatus,
     seconds: BTreeMap<&'static str, f64>,
     #[serde(skip)]
@@ -40,6 +43,30 @@ struct ImageStatus {
     bytes: u64,
 }
 
+/// With the words of `veritysetup`, so that its tree can be compared.
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+enum SealStatus {
+    Verity { root_hash: String, salt: String, data_block: u16, hash_block: usize },
+    Ram,
+    None,
+}
+
+impl SealStatus {
+    fn of(sealed: &Sealed) -> Self {
+        match sealed {
+            Sealed::Verity { root_hash, salt, data_block, .. } => Self::Verity {
+                root_hash: hex::encode(root_hash),
+                salt: hex::encode(salt),
+                data_block: *data_block,
+                hash_block: HASH_BLOCK,
+            },
+            Sealed::Ram(_) => Self::Ram,
+            Sealed::None => Self::None,
+        }
+    }
+}
+
 #[derive(Debug, Serialize)]
 struct OverlayStatus {
     size: String,
@@ -49,7 +76,7 @@ struct OverlayStatus {
 impl<'a> Status<'a> {
     /// The result as far as it is known before the mounts.
     #[must_use]
-    pub fn new(report: &'a Report, image: &Image, config: &Config) -> Self {
+    pub fn new(report: &'a Report, image: &Image, sealed: &Sealed, config: &Config) -> Self {
         let form = match (&image.path, image.searched) {
             (None, _) => "device",
             (Some(_), false) => "file",
@@ -65,6 +92,7 @@ impl<'a> Status<'a> {
                 filesystem: image.kind.name(),
                 bytes: image.bytes,
             },
+            seal: SealStatus::of(sealed),
             overlay: OverlayStatus { size: config.overlay_size.clone(), writable: config.writable },
             seconds: BTreeMap::new(),
             took: Duration::ZERO,

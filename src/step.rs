@@ -15,6 +15,7 @@ pub enum Step {
     Modules,
     Devices,
     Image,
+    Seal,
     Banks,
     Hash,
     Extend,
@@ -28,12 +29,13 @@ pub enum Step {
 
 impl Step {
     /// Every step, in order.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Mounts,
         Self::CommandLine,
         Self::Modules,
         Self::Devices,
         Self::Image,
+        Self::Seal,
         Self::Banks,
         Self::Hash,
         Self::Extend,
@@ -54,6 +56,7 @@ impl Step {
             Self::Modules => "load kernel modules",
             Self::Devices => "wait for devices",
             Self::Image => "find the image",
+            Self::Seal => "seal the image",
             Self::Banks => "ask the TPM for its banks",
             Self::Hash => "hash the image",
             Self::Extend => "extend the PCR",
@@ -75,6 +78,7 @@ impl Step {
             Self::Modules => "modules",
             Self::Devices => "devices",
             Self::Image => "image",
+            Self::Seal => "seal",
             Self::Banks => "banks",
             Self::Hash => "hash",
             Self::Extend => "extend",

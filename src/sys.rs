@@ -48,6 +48,10 @@ mod request {
     nix::ioctl_none_bad!(loop_ctl_get_free, 0x4c82);
     nix::ioctl_write_ptr_bad!(loop_configure, 0x4c0a, super::LoopConfig);
     nix::ioctl_write_ptr_bad!(blkroset, nix::request_code_none!(0x12, 93), nix::libc::c_int);
+    // _IOWR(DM_IOCTL, number, struct dm_ioctl)
+    nix::ioctl_readwrite_bad!(dm_dev_create, nix::request_code_readwrite!(0xfd, 3, super::DM_HEADER), u8);
+    nix::ioctl_readwrite_bad!(dm_dev_suspend, nix::request_code_readwrite!(0xfd, 6, super::DM_HEADER), u8);
+    nix::ioctl_readwrite_bad!(dm_table_load, nix::request_code_readwrite!(0xfd, 9, super::DM_HEADER), u8);
 }
 
 /// Other programs may take the free number before us; more often than this nobody does.
@@ -100,6 +104,46 @@ fn loop_config(fd: u32, flags: u32, sizelimit: u64) -> LoopConfig {
         init: [0; 2],
     };
     LoopConfig { fd, block_size: 0, info, reserved: [0; 8] }
+}
+
+/// A command of device-mapper (kernel, include/uapi/linux/dm-ioctl.h).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DmCommand {
+    /// DM_DEV_CREATE.
+    DeviceCreate,
+    /// DM_DEV_SUSPEND; without its flag it resumes.
+    DeviceSuspend,
+    /// DM_TABLE_LOAD.
+    TableLoad,
+}
+
+/// Bytes of struct dm_ioctl.
+pub const DM_HEADER: usize = 312;
+
+/// Has device-mapper carry out a command. `buffer` is a struct dm_ioctl with whatever follows it; its sizes are set here,
+/// so that the kernel stays within it.
+///
+/// # Errors
+/// EINVAL for a buffer that is too short, and those of the command.
+pub fn dm_ioctl(control: &File, command: DmCommand, buffer: &mut [u8]) -> nix::Result<()> {
+    const DATA_SIZE: usize = 12;
+    const DATA_START: usize = 16;
+    let size = u32::try_from(buffer.len()).map_err(|_| Errno::EINVAL)?;
+    if buffer.len() < DM_HEADER {
+        return Err(Errno::EINVAL);
+    }
+    buffer[DATA_SIZE..DATA_SIZE + 4].copy_from_slice(&size.to_ne_bytes());
+    buffer[DATA_START..DATA_START + 4].copy_from_slice(&312u32.to_ne_bytes());
+    let (fd, data) = (control.as_raw_fd(), buffer.as_mut_ptr());
+    // SAFETY: the kernel reads and writes at most `data_size` bytes, which is the buffer's length.
+    unsafe {
+        match command {
+            DmCommand::DeviceCreate => request::dm_dev_create(fd, data),
+            DmCommand::DeviceSuspend => request::dm_dev_suspend(fd, data),
+            DmCommand::TableLoad => request::dm_table_load(fd, data),
+        }
+    }
+    .map(drop)
 }
 
 /// Tells the kernel to refuse every write to a block device.

@@ -5,11 +5,13 @@ use clap::Args;
 use super::print;
 use crate::cmdline;
 use crate::config::Config;
+use crate::dm::OnCorrupt;
 use crate::error::Result;
 use crate::failure::{FailureAction, FailurePolicy};
 use crate::measure;
 use crate::mounts::{Mount, kernel_filesystems};
 use crate::overlay;
+use crate::seal::Wanted;
 use crate::source::Source;
 use crate::step::{Failure, Step};
 use crate::switch_root;
@@ -81,6 +83,7 @@ fn actions(step: Step, config: &Config) -> Vec<String> {
             std::iter::once(tpm).chain(delay).chain(root).collect()
         }
         Step::Image => image(config, &seconds(config.root_timeout)),
+        Step::Seal => vec![seal(config)],
         Step::Banks if config.measured => vec!["a bank whose hash is unknown here is an error".to_owned()],
         Step::Hash if config.measured => vec!["once, for every active bank of the TPM".to_owned()],
         Step::Banks | Step::Hash => Vec::new(),
@@ -116,6 +119,25 @@ fn image(config: &Config, patience: &str) -> Vec<String> {
         Source::File(device, path) => format!("the file /{path} on {device}{types}{options}"),
         Source::Search(path) => format!("the file /{path} on any block device{types}{options}, {patience}"),
     }]
+}
+
+fn seal(config: &Config) -> String {
+    let verity = match config.on_corrupt {
+        OnCorrupt::Error => "a Merkle tree in RAM; dm-verity fails every later read that does not agree with it",
+        OnCorrupt::Restart => {
+            "a Merkle tree in RAM; dm-verity restarts the machine at a read that does not agree with it"
+        }
+        OnCorrupt::Panic => "a Merkle tree in RAM; dm-verity panics at a read that does not agree with it",
+    };
+    match config.seal {
+        Wanted::Auto => format!("{verity}; without dm-verity a copy in RAM, if it fits; else an error"),
+        Wanted::Verity => verity.to_owned(),
+        Wanted::Ram => "a copy in RAM, if it fits".to_owned(),
+        Wanted::None if config.measured => {
+            "none: a medium that answers a second read differently is believed".to_owned()
+        }
+        Wanted::None => "none, for nothing was measured".to_owned(),
+    }
 }
 
 fn on_failure(policy: &FailurePolicy) -> String {

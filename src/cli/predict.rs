@@ -61,7 +61,7 @@ impl Predict {
         let banks = if self.banks.is_empty() { Bank::ALL.to_vec() } else { self.banks.clone() };
         let mut pcrs = SoftPcrs::with(starting_values(&banks, &self.before)?);
         let bar = progress_bar(bytes);
-        let digests = measure::image(&file, &name, bytes, &banks, &mut |done| bar.set_position(done))?;
+        let digests = measure::image(&file, &name, bytes, &banks, None, &mut |done| bar.set_position(done))?;
         bar.finish_and_clear();
         let report = measure::extend(&mut pcrs, self.pcr, &digests)?;
         if self.json {

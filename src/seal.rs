@@ -1,0 +1,347 @@
+//! The bytes that were measured are the bytes that run: what the one pass over the image leaves behind, so that no later
+//! read of the medium has to be believed.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+
+use crate::dm::{self, OnCorrupt, Verity};
+use crate::error::{Context, Error, Result};
+use crate::hash::Tee;
+use crate::image::Image;
+use crate::merkle::{self, HASH_BLOCK, Hash};
+use crate::sys;
+
+/// `measureroot.seal=`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Wanted {
+    /// The best that the machine can: verity, else RAM.
+    #[default]
+    Auto,
+    /// A Merkle tree in RAM, by which dm-verity checks every later read.
+    Verity,
+    /// A copy in RAM.
+    Ram,
+    /// Nothing: a medium that lies is believed.
+    None,
+}
+
+impl Wanted {
+    /// Reads the parameter's value.
+    ///
+    /// # Errors
+    /// For any other word.
+    pub fn parse(text: &str) -> Result<Self> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "verity" => Ok(Self::Verity),
+            "ram" | "toram" => Ok(Self::Ram),
+            "none" => Ok(Self::None),
+            _ => Err(Error::new(text, "malformed value").hint("auto, verity, ram or none")),
+        }
+    }
+}
+
+/// What decides which seal it can be.
+#[derive(Debug, Clone, Copy)]
+pub struct Means {
+    /// The image's length in bytes.
+    pub bytes: u64,
+    /// The kernel has dm-verity.
+    pub verity: bool,
+    /// Bytes of memory that could be had.
+    pub memory: u64,
+}
+
+/// A seal that was decided on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// See [`Wanted::Verity`].
+    Verity,
+    /// See [`Wanted::Ram`].
+    Ram,
+    /// See [`Wanted::None`].
+    None,
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Verity => "verity, every later read is checked against what was measured",
+            Self::Ram => "ram, a copy of what was measured",
+            Self::None => "none",
+        })
+    }
+}
+
+/// Memory that the copy in RAM must leave to the rest of the system.
+const SPARE: u64 = 64 << 20;
+
+/// Decides.
+///
+/// # Errors
+/// When what is wanted cannot be had; with both ways out when nothing can.
+pub fn decide(wanted: Wanted, means: Means) -> Result<Kind> {
+    let verity = if !means.verity {
+        Err(Error::new("dm-verity", "the kernel does not have it")
+            .hint("set CONFIG_DM_VERITY, or pack the dm-verity module into the initramfs"))
+    } else if merkle::data_block(means.bytes).is_none() {
+        Err(Error::new("dm-verity", format!("the image's {} bytes are no multiple of 512", means.bytes)))
+    } else {
+        Ok(Kind::Verity)
+    };
+    let needed = means.bytes.saturating_add(SPARE);
+    let ram = if needed > means.memory {
+        let cause = format!("the copy needs {needed} bytes of memory, {} can be had", means.memory);
+        Err(Error::new("measureroot.seal=ram", cause).hint("add memory, or use measureroot.seal=verity"))
+    } else {
+        Ok(Kind::Ram)
+    };
+    match wanted {
+        Wanted::None => Ok(Kind::None),
+        Wanted::Verity => verity,
+        Wanted::Ram => ram,
+        Wanted::Auto => verity.or_else(|no_verity| {
+            ram.map_err(|no_ram| {
+                Error::new("measureroot.seal=auto", format!("{no_verity}; and {no_ram}"))
+                    .hint("or accept the gap with measureroot.seal=none")
+            })
+        }),
+    }
+}
+
+/// A seal in the making: the tee of the pass.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // There is one of it.
+pub enum Sealing {
+    /// The tree grows in a memory file.
+    Verity {
+        /// The tree.
+        tree: merkle::Builder,
+        /// The salt.
+        salt: Vec<u8>,
+        /// Bytes of a data block.
+        data_block: u16,
+        /// How many there are.
+        data_blocks: u64,
+    },
+    /// The copy grows in a memory file.
+    Ram {
+        /// The copy.
+        memory: File,
+        /// How much of it is there.
+        written: u64,
+    },
+    /// Nothing is kept.
+    None,
+}
+
+/// What can be mounted in place of the medium, as far as it can.
+#[derive(Debug)]
+pub enum Sealed {
+    /// The tree, sealed, and what dm-verity must know.
+    Verity {
+        /// The tree's memory file.
+        tree: File,
+        /// The root hash.
+        root_hash: Hash,
+        /// The salt.
+        salt: Vec<u8>,
+        /// Bytes of a data block.
+        data_block: u16,
+        /// How many there are.
+        data_blocks: u64,
+    },
+    /// The copy, sealed.
+    Ram(File),
+    /// Nothing.
+    None,
+}
+
+impl Sealing {
+    /// Begins the seal of an image of `bytes` bytes.
+    ///
+    /// # Errors
+    /// When there is no memory file or no randomness to be had.
+    pub fn begin(kind: Kind, bytes: u64) -> Result<Self> {
+        match kind {
+            Kind::None => Ok(Self::None),
+            Kind::Ram => Ok(Self::Ram { memory: memory_file("image")?, written: 0 }),
+            Kind::Verity => {
+                let block =
+                    merkle::data_block(bytes).ok_or_else(|| Error::new("image", "no whole number of blocks"))?;
+                let mut salt = vec![0; 32];
+                getrandom::fill(&mut salt).about("salt")?;
+                let blocks = bytes / u64::from(block);
+                let tree = merkle::Builder::new(memory_file("tree")?, &salt, block, blocks);
+                Ok(Self::Verity { tree, salt, data_block: block, data_blocks: blocks })
+            }
+        }
+    }
+
+    /// The tee of the pass over the image.
+    pub fn tee(&mut self) -> Option<&mut dyn Tee> {
+        match self {
+            Self::None => None,
+            sealing => Some(sealing),
+        }
+    }
+
+    /// Closes the seal: from here on nobody can change what was kept.
+    ///
+    /// # Errors
+    /// When not all of the image came, or the memory file cannot be sealed.
+    pub fn finish(self) -> Result<Sealed> {
+        match self {
+            Self::None => Ok(Sealed::None),
+            Self::Ram { memory, written } => {
+                // A loop device has whole sectors.
+                memory.set_len(written.next_multiple_of(HASH_BLOCK as u64)).about("copy of the image")?;
+                Ok(Sealed::Ram(close(memory, "copy of the image")?))
+            }
+            Self::Verity { tree, salt, data_block, data_blocks } => {
+                let (tree, root_hash) = tree.finish()?;
+                Ok(Sealed::Verity { tree: close(tree, "Merkle tree")?, root_hash, salt, data_block, data_blocks })
+            }
+        }
+    }
+}
+
+impl Tee for Sealing {
+    fn take(&mut self, bytes: &[u8]) -> Result<()> {
+        match self {
+            Self::None => Ok(()),
+            Self::Verity { tree, .. } => tree.update(bytes),
+            Self::Ram { memory, written } => {
+                memory.write_all_at(bytes, *written).about("copy of the image")?;
+                *written += bytes.len() as u64;
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Sealed {
+    /// The block device to mount as the root, and how many bytes of it count. `devices` are held until the mount is.
+    ///
+    /// # Errors
+    /// When a device cannot be made.
+    pub fn device(&self, image: &Image, on_corrupt: OnCorrupt, devices: &mut Vec<File>) -> Result<PathBuf> {
+        match self {
+            Self::None => image_device(image, devices),
+            Self::Ram(memory) => {
+                let length = memory.metadata().about("copy of the image")?.len();
+                looped(memory, length, devices)
+            }
+            Self::Verity { tree, root_hash, salt, data_block, data_blocks } => {
+                let data = image_device(image, devices)?;
+                let length = tree.metadata().about("Merkle tree")?.len();
+                let verity = Verity {
+                    data,
+                    tree: looped(tree, length, devices)?,
+                    data_block: *data_block,
+                    hash_block: HASH_BLOCK,
+                    data_blocks: *data_blocks,
+                    root_hash: root_hash.to_vec(),
+                    salt: salt.clone(),
+                    on_corrupt,
+                };
+                dm::create_verity("measureroot", &verity)
+            }
+        }
+    }
+}
+
+/// What a loop device counts in (kernel, drivers/block/loop.c: the size is shifted by SECTOR_SHIFT).
+const SECTOR: u64 = 512;
+
+/// The medium's own device, or a loop device of the very file that was hashed.
+fn image_device(image: &Image, devices: &mut Vec<File>) -> Result<PathBuf> {
+    if image.path.is_none() {
+        return Ok(image.device.clone());
+    }
+    if !image.bytes.is_multiple_of(SECTOR) {
+        let cause = format!("{} bytes are no whole number of {SECTOR}-byte sectors", image.bytes);
+        return Err(Error::new(image, cause).hint("a loop device would cut the end off: use measureroot.seal=ram"));
+    }
+    looped(&image.file, image.bytes, devices)
+}
+
+fn looped(file: &File, bytes: u64, devices: &mut Vec<File>) -> Result<PathBuf> {
+    let (node, device) = sys::loop_device(file, bytes)?;
+    devices.push(device);
+    Ok(node)
+}
+
+fn memory_file(name: &str) -> Result<File> {
+    let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
+    memfd_create(name, flags).map(File::from).about_hint("memory file", "is CONFIG_MEMFD_CREATE set?")
+}
+
+/// Nobody can write to it any more, by whatever name he finds it.
+fn close(file: File, name: &str) -> Result<File> {
+    let seals = SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
+    fcntl(&file, FcntlArg::F_ADD_SEALS(seals)).about(name)?;
+    Ok(file)
+}
+
+/// What could be had for a copy: the kernel's own estimate (proc_meminfo(5), MemAvailable).
+///
+/// # Errors
+/// When /proc/meminfo does not tell.
+pub fn available_memory() -> Result<u64> {
+    let path = Path::new("/proc/meminfo");
+    let text = std::fs::read_to_string(path).about(path.display())?;
+    let kib = text.lines().find_map(|line| line.strip_prefix("MemAvailable:")?.trim().strip_suffix("kB"));
+    let kib: u64 =
+        kib.and_then(|kib| kib.trim().parse().ok()).ok_or_else(|| Error::new(path.display(), "no MemAvailable"))?;
+    Ok(kib.saturating_mul(1024))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_seal_is_decided_by_a_table() {
+        const GIB: u64 = 1 << 30;
+        let means = |bytes, verity, memory| Means { bytes, verity, memory };
+        let (rich, poor) = (4 * GIB, GIB);
+        let table = [
+            (Wanted::Auto, means(GIB, true, rich), Some(Kind::Verity)),
+            (Wanted::Auto, means(GIB, true, poor), Some(Kind::Verity)),
+            (Wanted::Auto, means(GIB, false, rich), Some(Kind::Ram)),
+            (Wanted::Auto, means(GIB, false, poor), None),
+            (Wanted::Auto, means(GIB + 1, true, rich), Some(Kind::Ram)),
+            (Wanted::Auto, means(GIB + 1, true, poor), None),
+            (Wanted::Verity, means(GIB, true, poor), Some(Kind::Verity)),
+            (Wanted::Verity, means(GIB, false, rich), None),
+            (Wanted::Verity, means(GIB + 1, true, rich), None),
+            (Wanted::Ram, means(GIB, true, rich), Some(Kind::Ram)),
+            (Wanted::Ram, means(GIB, true, poor), None),
+            (Wanted::Ram, means(u64::MAX, true, u64::MAX - 1), None),
+            (Wanted::None, means(GIB, true, rich), Some(Kind::None)),
+        ];
+        for (wanted, means, kind) in table {
+            assert_eq!(decide(wanted, means).ok(), kind, "{wanted:?} {means:?}");
+        }
+        let error = decide(Wanted::Auto, means(GIB, false, poor)).unwrap_err().to_string();
+        assert!(error.contains("CONFIG_DM_VERITY") && error.contains("1140850688") && error.contains("1073741824"));
+    }
+
+    #[test]
+    fn what_is_sealed_is_what_came_and_cannot_be_written() {
+        let image = vec![7; 10_000];
+        let mut sealing = Sealing::begin(Kind::Ram, image.len() as u64).unwrap();
+        sealing.tee().unwrap().take(&image).unwrap();
+        let Sealed::Ram(copy) = sealing.finish().unwrap() else { panic!("another seal") };
+        let mut bytes = vec![1; 12_288];
+        copy.read_exact_at(&mut bytes, 0).unwrap();
+        assert!(bytes[..10_000] == image && bytes[10_000..].iter().all(|&byte| byte == 0));
+        assert!(copy.write_all_at(&[1], 0).is_err() && copy.set_len(1).is_err());
+        assert!(Sealing::begin(Kind::Verity, 8192).unwrap().finish().is_err(), "nothing came");
+    }
+}
