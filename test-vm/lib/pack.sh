@@ -1,10 +1,11 @@
 # shellcheck shell=bash disable=SC2154
 # The initramfs of each kernel. Sourced; the caller sets `out`.
 
-# Everything the scenarios' disks and root images need that Debian builds as modules. nls_ascii is no module's dependency:
-# vfat asks for it when it mounts.
+# Everything the scenarios' disks, root images and seals need that Debian builds as modules. nls_ascii is no module's
+# dependency: vfat asks for it when it mounts.
 modules=(
 	virtio_pci virtio_blk virtio_scsi virtio_console sd_mod sr_mod loop overlay squashfs erofs isofs vfat nls_ascii
+	dm-verity
 )
 
 # The agent with the modules of $out/kernel-$1, packed by measureroot itself, again when something of that is newer.

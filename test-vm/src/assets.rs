@@ -1,9 +1,10 @@
 //! The kernels, initramfs and images that `test-vm/images` and `initramfs/build` leave under target/.
 
-use crate::{Result, ensure, scratch::Scratch};
-use std::fs::File;
+use crate::{Result, ensure, scratch::Scratch, tool};
+use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A file under the checkout's target folder, which must be there.
 pub fn product(name: &str) -> Result<PathBuf> {
@@ -64,6 +65,27 @@ impl Image {
         Self::named(&format!("media/medium.{format}"))
     }
 
+    /// A root image in this format, not compressed, with the probe as its init and `content` as its /secret.
+    pub fn plain(format: &str, content: &str) -> Result<Self> {
+        let scratch = Scratch::new()?;
+        let (tree, path) = (scratch.path("tree"), scratch.path("root"));
+        for folder in ["dev", "proc", "sys", "run", "tmp", "etc", "sbin"] {
+            fs::create_dir_all(tree.join(folder))?;
+        }
+        fs::copy(product("test-vm/probe/x86_64-unknown-linux-gnu/release/probe")?, tree.join("sbin/init"))?;
+        fs::write(tree.join("secret"), content)?;
+        // mke2fs is not on an ordinary user's path.
+        let make = match format {
+            "squashfs" => "mksquashfs tree root -noI -noD -noF -noX -no-fragments -all-root -no-progress",
+            "erofs" => "mkfs.erofs --quiet --all-root root tree",
+            "ext4" => "/usr/sbin/mke2fs -q -t ext4 -b 4096 -E root_owner=0:0 -d tree root 16M",
+            _ => return Err(format!("no {format} here").into()),
+        };
+        let mut shell = tool::limited(Duration::from_mins(1), "sh");
+        tool::finish(shell.current_dir(scratch.folder()).args(["-c", make]))?;
+        Ok(Self { path, _scratch: Some(scratch) })
+    }
+
     fn named(name: &str) -> Result<Self> {
         Ok(Self { path: product(&format!("test-vm/{name}"))?, _scratch: None })
     }
@@ -91,7 +113,7 @@ impl Image {
     fn changed(&self, change: impl FnOnce(&File) -> std::io::Result<()>) -> Result<Self> {
         let scratch = Scratch::new()?;
         let path = scratch.path("changed");
-        std::fs::copy(&self.path, &path)?;
+        fs::copy(&self.path, &path)?;
         change(&File::options().read(true).write(true).open(&path)?)?;
         Ok(Self { path, _scratch: Some(scratch) })
     }

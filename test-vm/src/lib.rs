@@ -13,6 +13,7 @@ pub mod ended;
 pub mod failure;
 pub mod guest;
 pub mod heard;
+pub mod lying;
 pub mod machine;
 pub mod outside;
 pub mod predict;
@@ -30,6 +31,7 @@ pub use bank::Bank;
 pub use ended::Ended;
 pub use failure::{Failed, Failure};
 pub use guest::Guest;
+pub use lying::Lying;
 pub use predict::Prediction;
 pub use vm::{Bus, Vm};
 

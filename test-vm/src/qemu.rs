@@ -46,6 +46,13 @@ pub fn command(vm: &Vm, scratch: &Scratch, tpm: Option<&Path>, accel: Accel) -> 
                 qemu.args(["-drive", &format!("{drive},media=cdrom,readonly=on")]);
                 qemu.args(["-device", &format!("scsi-cd,bus=scsi.0,drive=disk{number}")]);
             }
+            // No cache: each read of the guest is a read of the server.
+            Bus::Nbd => {
+                let node = format!("driver=raw,node-name=disk{number},read-only=on,cache.direct=on");
+                let server = format!("file.driver=nbd,file.server.type=unix,file.server.path={}", file.display());
+                qemu.args(["-blockdev", &format!("{node},{server}")]);
+                qemu.args(["-device", &format!("virtio-blk-pci,drive=disk{number}")]);
+            }
         }
     }
     qemu.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(std::fs::File::create(scratch.path("messages"))?);

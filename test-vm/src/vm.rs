@@ -2,7 +2,7 @@
 
 use crate::accel::Accel;
 use crate::machine::Machine;
-use crate::{Bank, Failed, Guest, Image, Kernel, Result};
+use crate::{Bank, Failed, Guest, Image, Kernel, Lying, Result};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,6 +13,8 @@ pub enum Bus {
     Virtio,
     /// A SCSI CD-ROM: /dev/sr0.
     CdRom,
+    /// virtio-blk too, served by an NBD server at this socket instead of a file.
+    Nbd,
 }
 
 /// A machine to be started. What is written to its disks is lost with it.
@@ -56,6 +58,13 @@ impl Vm {
     #[must_use]
     pub fn disk_on(mut self, bus: Bus, image: &Image) -> Self {
         self.disks.push((image.path().to_owned(), bus));
+        self
+    }
+
+    /// Adds a virtio disk that lies.
+    #[must_use]
+    pub fn lying_disk(mut self, disk: &Lying) -> Self {
+        self.disks.push((disk.socket(), Bus::Nbd));
         self
     }
 

@@ -1,0 +1,151 @@
+//! A disk that lies: what it serves for a range of bytes is clean the first time it is read, and altered every later time.
+//! Whoever measures an image and then believes the medium runs what was never measured.
+//!
+//! An NBD server (the protocol: doc/proto.md of the NBD project) for one client, QEMU, in a thread of its own.
+
+use crate::{Image, Result, ensure, scratch::Scratch};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::FileExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+/// A server that ends with its client.
+#[derive(Debug)]
+pub struct Lying {
+    scratch: Scratch,
+    reads: Arc<AtomicUsize>,
+}
+
+impl Lying {
+    /// Serves `image`, and in every read of the first occurrence of `clean` but the first one, `altered` instead.
+    pub fn about(image: &Image, clean: &[u8], altered: &[u8]) -> Result<Self> {
+        ensure!(clean.len() == altered.len() && !clean.is_empty(), "the lie must be as long as the truth");
+        let bytes = std::fs::read(image.path())?;
+        let found = bytes.windows(clean.len()).position(|window| window == clean);
+        let at = found.ok_or("the image does not hold what is to be lied about")?;
+        let (scratch, reads) = (Scratch::new()?, Arc::new(AtomicUsize::new(0)));
+        let listener = UnixListener::bind(scratch.path("disk"))?;
+        let altered = altered.to_vec();
+        let export = Export { file: File::open(image.path())?, at: at.try_into()?, altered, reads: Arc::clone(&reads) };
+        // An error here closes the connection, and the guest sees a broken disk.
+        thread::spawn(move || export.serve(listener.accept()?.0));
+        Ok(Self { scratch, reads })
+    }
+
+    /// The socket QEMU connects to, once.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.scratch.path("disk")
+    }
+
+    /// How often the range was read, even in part.
+    #[must_use]
+    pub fn reads(&self) -> usize {
+        self.reads.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Lying {
+    fn drop(&mut self) {
+        // Lets a thread go that still waits for its client.
+        UnixStream::connect(self.socket()).ok();
+    }
+}
+
+/// `NBDMAGIC`, `IHAVEOPT`; then `NBD_FLAG_FIXED_NEWSTYLE` and `NBD_FLAG_NO_ZEROES`.
+const GREETING: &[u8] = b"NBDMAGICIHAVEOPT\0\x03";
+const OPTION_REPLY: u64 = 0x0003_E889_0455_65A9;
+const REPLY: u32 = 0x6744_6698;
+const REQUEST: u32 = 0x2560_9513;
+const OPT_GO: u32 = 7;
+const REP_ACK: u32 = 1;
+const REP_INFO: u32 = 3;
+const REP_ERR_UNSUP: u32 = 0x8000_0001;
+/// `NBD_FLAG_HAS_FLAGS`, `NBD_FLAG_READ_ONLY`.
+const READ_ONLY: u16 = 3;
+const CMD_READ: u16 = 0;
+const CMD_DISC: u16 = 2;
+const CMD_FLUSH: u16 = 3;
+/// What the protocol calls `NBD_EPERM`: the disk is read-only.
+const EPERM: u32 = 1;
+
+struct Export {
+    file: File,
+    at: u64,
+    altered: Vec<u8>,
+    reads: Arc<AtomicUsize>,
+}
+
+impl Export {
+    fn serve(&self, mut client: UnixStream) -> io::Result<()> {
+        client.write_all(GREETING)?;
+        // The client's own flags: it can only confirm ours.
+        take::<4>(&mut client)?;
+        while !self.option(&mut client)? {}
+        while self.request(&mut client)? {}
+        Ok(())
+    }
+
+    /// Answers one option; whether it was the last.
+    fn option(&self, client: &mut UnixStream) -> io::Result<bool> {
+        ensure_io(&take::<8>(client)? == b"IHAVEOPT", "no option")?;
+        let (option, length) = (u32::from_be_bytes(take(client)?), u32::from_be_bytes(take(client)?));
+        io::copy(&mut Read::by_ref(client).take(length.into()), &mut io::sink())?;
+        let mut reply = |kind: u32, data: &[u8]| {
+            let length = u32::try_from(data.len()).map_err(io::Error::other)?.to_be_bytes();
+            let head = [&OPTION_REPLY.to_be_bytes()[..], &option.to_be_bytes(), &kind.to_be_bytes(), &length];
+            client.write_all(&[&head.concat(), data].concat())
+        };
+        if option != OPT_GO {
+            return reply(REP_ERR_UNSUP, &[]).map(|()| false);
+        }
+        // NBD_INFO_EXPORT: 0, size, flags.
+        let size = self.file.metadata()?.len().to_be_bytes();
+        reply(REP_INFO, &[&[0, 0][..], &size, &READ_ONLY.to_be_bytes()].concat())?;
+        reply(REP_ACK, &[]).map(|()| true)
+    }
+
+    /// Answers one request; whether there may be another.
+    fn request(&self, client: &mut UnixStream) -> io::Result<bool> {
+        ensure_io(u32::from_be_bytes(take(client)?) == REQUEST, "no request")?;
+        take::<2>(client)?;
+        let (kind, cookie) = (u16::from_be_bytes(take(client)?), take::<8>(client)?);
+        let (offset, length) = (u64::from_be_bytes(take(client)?), u32::from_be_bytes(take(client)?));
+        let (error, data) = match kind {
+            CMD_READ => (0, self.read(offset, length)?),
+            CMD_FLUSH => (0, Vec::new()),
+            CMD_DISC => return Ok(false),
+            _ => (EPERM, Vec::new()),
+        };
+        client.write_all(&[&REPLY.to_be_bytes()[..], &error.to_be_bytes(), &cookie, &data].concat())?;
+        // What a refused write would write follows it unread: no further request could be told from it.
+        Ok(error == 0)
+    }
+
+    fn read(&self, offset: u64, length: u32) -> io::Result<Vec<u8>> {
+        let mut data = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+        self.file.read_exact_at(&mut data, offset)?;
+        let places =
+            (self.at..).zip(&self.altered).filter_map(|(place, byte)| Some((place.checked_sub(offset)?, byte)));
+        let lies: Vec<_> = places.filter(|(place, _)| *place < length.into()).collect();
+        if !lies.is_empty() && self.reads.fetch_add(1, Ordering::SeqCst) > 0 {
+            for (place, byte) in lies {
+                data[usize::try_from(place).map_err(io::Error::other)?] = *byte;
+            }
+        }
+        Ok(data)
+    }
+}
+
+fn take<const N: usize>(client: &mut UnixStream) -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    client.read_exact(&mut bytes).map(|()| bytes)
+}
+
+fn ensure_io(holds: bool, why: &'static str) -> io::Result<()> {
+    if holds { Ok(()) } else { Err(io::Error::other(why)) }
+}
