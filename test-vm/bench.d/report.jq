@@ -31,7 +31,7 @@ map({
   "",
   "The agent's steps, median, milliseconds",
   ($by | to_entries | map(select(.value[0].steps)) | . as $agents
-	| ((map(.key | ltrimstr("agent ")) | row(""; 28))),
+	| ((map(.key | ltrimstr("agent ") | ltrimstr("agent,")) | row(""; 28))),
 	(($agents | map(.value[].steps | keys[]) | unique - ["total"])[] as $step
 	| $agents | map(.value | map(.steps[$step] * 1000) | median | fixed) | row($step; 28)),
 	($agents | map(.value | map((.total - .steps.total) * 1000) | median | fixed) | row("before and after these"; 28))),

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # used, or set, by the caller
-# What came out. Sourced; the caller sets `here`, `image`, `results`, `contestants`, `size` and `runs`.
+# What came out. Sourced; the caller sets `here`, `image`, `folder`, `results`, `contestants`, `size` and `runs`.
 
 # The PCR of a TPM in which the image $1 was extended once, by bank, as JSON: computed with the tools of coreutils.
 expect_pcrs() {
@@ -24,6 +24,10 @@ check_pcrs() {
 # What other programs of this machine need to read, and to hash, the same bytes.
 host_figures() {
 	local command start
+	start=$EPOCHREALTIME
+	veritysetup format "$image" "$folder/hashes" >/dev/null && sha1sum "$image" >/dev/null && sha256sum "$image" >/dev/null
+	awk -v from="$start" -v to="$EPOCHREALTIME" 'BEGIN {
+		printf "  %6.3f  veritysetup format IMAGE, sha1sum IMAGE, sha256sum IMAGE, one after the other\n", to - from }'
 	for command in "dd bs=8M iflag=direct status=none of=/dev/null if=" "cat " "sha1sum " "sha256sum " "sha384sum " "sha512sum "; do
 		start=$EPOCHREALTIME
 		eval "$command'$image'" >/dev/null
@@ -35,7 +39,7 @@ initramfs_sizes() {
 	local contestant name initramfs
 	for contestant in "${contestants[@]}"; do
 		read -r name initramfs _ <<<"$contestant"
-		printf '  %9d  %s\n' "$(stat --format=%s "$initramfs")" "$name"
+		printf '  %9d  %s\n' "$(stat --format=%s "$initramfs")" "${name%,*}"
 	done | sort --unique
 }
 
