@@ -110,6 +110,14 @@ impl Image {
         self.changed(|file| file.set_len(bytes))
     }
 
+    /// A copy of a squashfs that counts a hole behind it as part of itself, up to `bytes`.
+    pub fn larger(&self, bytes: u64) -> Result<Self> {
+        self.changed(|file| {
+            file.set_len(bytes)?;
+            file.write_all_at(&bytes.to_le_bytes(), SQUASHFS_BYTES)
+        })
+    }
+
     fn changed(&self, change: impl FnOnce(&File) -> std::io::Result<()>) -> Result<Self> {
         let scratch = Scratch::new()?;
         let path = scratch.path("changed");
@@ -121,3 +129,5 @@ impl Image {
 
 /// A byte of a squashfs whose change leaves the image bootable: in its time of creation (superblock, offset 8).
 pub const SQUASHFS_TIME: u64 = 8;
+/// Where a squashfs holds its length.
+const SQUASHFS_BYTES: u64 = 40;

@@ -24,6 +24,8 @@ pub struct Status {
     pub measured: bool,
     /// What was measured.
     pub image: ImageStatus,
+    /// What keeps the image to what was measured.
+    pub seal: Seal,
     /// The PCR.
     pub pcr: u8,
     /// Per bank: digest, before, after.
@@ -45,6 +47,16 @@ pub struct ImageStatus {
     pub filesystem: String,
     /// Its length.
     pub bytes: u64,
+}
+
+/// The seal's part of [`Status`].
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+#[allow(missing_docs)] // The words of veritysetup(8): hashes in hex, blocks in bytes.
+pub enum Seal {
+    Verity { root_hash: String, salt: String, data_block: u32, hash_block: u32 },
+    Ram,
+    None,
 }
 
 /// One mount (`/proc/self/mountinfo`, proc(5)).
@@ -169,6 +181,18 @@ impl Guest {
         let found = (form.as_str(), device.as_str(), path.as_deref());
         ensure!(found == place, "measured {found:?}, not {place:?}");
         self.measured(image)
+    }
+
+    /// Pulls out the disk that was plugged in late.
+    pub fn pull(&mut self) -> Result<()> {
+        self.machine.pull()
+    }
+
+    /// Reads a file, and with that ends the machine.
+    pub fn ends_reading(self, path: &str) -> Result<Ended> {
+        let mut machine = self.machine;
+        machine.tell(&Question::Read(path.into()))?;
+        machine.stops()
     }
 
     /// Switches off.

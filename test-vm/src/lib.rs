@@ -30,7 +30,7 @@ pub use assets::{Image, Kernel};
 pub use bank::Bank;
 pub use ended::Ended;
 pub use failure::{Failed, Failure};
-pub use guest::Guest;
+pub use guest::{Guest, Seal};
 pub use lying::Lying;
 pub use predict::Prediction;
 pub use vm::{Bus, Vm};

@@ -129,8 +129,20 @@ impl Machine {
     pub fn plug(&mut self, image: &Image) -> Result<()> {
         let file = json!({ "driver": "file", "filename": image.path(), "read-only": true });
         self.order("blockdev-add", &json!({ "node-name": "late", "driver": "raw", "read-only": true, "file": file }))?;
-        self.order("device_add", &json!({ "driver": "virtio-blk-pci", "drive": "late", "bus": "late" }))?;
+        self.order(
+            "device_add",
+            &json!({ "driver": "virtio-blk-pci", "drive": "late", "bus": "late", "id": "plugged" }),
+        )?;
         Ok(())
+    }
+
+    /// Pulls it out again, once the guest lets it go.
+    pub fn pull(&mut self) -> Result<()> {
+        self.order("device_del", &json!({ "id": "plugged" }))?;
+        self.until("end of the disk", |heard| match heard {
+            Heard::Monitor(record) if record["event"] == "DEVICE_DELETED" => Some(()),
+            _ => None,
+        })
     }
 
     /// Waits for the probe in the booted root.

@@ -48,6 +48,13 @@ impl Vm {
         }
     }
 
+    /// One more parameter on the command line.
+    #[must_use]
+    pub fn with(mut self, parameter: &str) -> Self {
+        self.cmdline = format!("{} {parameter}", self.cmdline);
+        self
+    }
+
     /// Adds a disk.
     #[must_use]
     pub fn disk(self, image: &Image) -> Self {

@@ -1,6 +1,8 @@
 //! The bytes that were measured are the bytes that run, also on a medium that answers the second read differently.
 
-use test_vm::{Image, Lying, Result, Vm, ensure};
+use std::time::Duration;
+use test_vm::scratch::Scratch;
+use test_vm::{Bus, Ended, Guest, Image, Lying, Result, Seal, Vm, assets, ensure, tool};
 
 /// What the image says, and what the disk says the second time.
 const TRUTH: &str = "the bytes that were measured";
@@ -12,14 +14,53 @@ fn secret() -> String {
     format!("{filler}{TRUTH}\n{filler}")
 }
 
-/// Without a seal the lie arrives, and the PCR does not show it.
-fn is_deceived(format: &str) -> Result<()> {
+/// A root image that holds the secret, and a disk that serves it truthfully once.
+fn lying(format: &str) -> Result<(Image, Lying)> {
     let image = Image::plain(format, &secret())?;
     let disk = Lying::about(&image, TRUTH.as_bytes(), LIE.as_bytes())?;
-    let mut guest = Vm::new("root=/dev/vda").lying_disk(&disk).boots()?;
-    assert_eq!(disk.reads(), 1, "reads of the secret until the root runs");
+    Ok((image, disk))
+}
+
+/// Boots from a disk that lies about the secret from here on.
+fn boots(parameters: &str, disk: &Lying) -> Result<Guest> {
+    let guest = Vm::new(&format!("root=/dev/vda {parameters}")).lying_disk(disk).boots()?;
+    ensure!(disk.reads() == 1, "the secret was read {} times before the root ran", disk.reads());
+    Ok(guest)
+}
+
+fn says(ended: &Ended, words: &[&str]) -> Result<()> {
+    let said = ended.console().iter().any(|line| words.iter().all(|word| line.contains(word)));
+    ensure!(said, "no line with {words:?} in\n{}", ended.console().join("\n"));
+    Ok(())
+}
+
+/// Without a seal the lie arrives, and the PCR does not show it: the attack works.
+fn is_deceived(format: &str) -> Result<()> {
+    let (image, disk) = lying(format)?;
+    let mut guest = boots("measureroot.seal=none", &disk)?;
     ensure!(guest.read("/secret")? == secret().replace(TRUTH, LIE).trim_end(), "the attack does not work");
     ensure!(disk.reads() > 1, "the lie came from nowhere");
+    assert_eq!(guest.status()?.seal, Seal::None);
+    says(&guest.ends_measured(&image)?, &["measureroot", "seal=none"])
+}
+
+/// dm-verity sees the lie, and the kernel's log names the disk by its number.
+fn is_checked(format: &str) -> Result<()> {
+    let (image, disk) = lying(format)?;
+    let mut guest = boots("measureroot.seal=verity", &disk)?;
+    let refused = guest.read("/secret").err().ok_or("the lie was believed")?.to_string();
+    ensure!(refused.contains("(os error 5)"), "not EIO but {refused}");
+    ensure!(disk.reads() > 1, "nobody asked the disk");
+    let number = guest.read("/sys/block/vda/dev")?;
+    says(&guest.ends_measured(&image)?, &["verity", &number, "is corrupted"])
+}
+
+/// The copy is the truth, and nobody asks the disk.
+fn is_kept(format: &str) -> Result<()> {
+    let (image, disk) = lying(format)?;
+    let mut guest = boots("measureroot.seal=ram", &disk)?;
+    ensure!(guest.read("/secret")? == secret().trim_end(), "the copy is another");
+    assert_eq!(disk.reads(), 1);
     guest.ends_measured(&image).map(drop)
 }
 
@@ -36,4 +77,216 @@ fn without_a_seal_an_erofs_that_lies_is_believed() -> Result<()> {
 #[test]
 fn without_a_seal_an_ext4_that_lies_is_believed() -> Result<()> {
     is_deceived("ext4")
+}
+
+#[test]
+fn verity_fails_the_reads_of_a_squashfs_that_lies() -> Result<()> {
+    is_checked("squashfs")
+}
+
+#[test]
+fn verity_fails_the_reads_of_an_erofs_that_lies() -> Result<()> {
+    is_checked("erofs")
+}
+
+#[test]
+fn verity_fails_the_reads_of_an_ext4_that_lies() -> Result<()> {
+    is_checked("ext4")
+}
+
+#[test]
+fn a_copy_of_a_squashfs_that_lies_later_is_the_truth() -> Result<()> {
+    is_kept("squashfs")
+}
+
+#[test]
+fn a_copy_of_an_erofs_that_lies_later_is_the_truth() -> Result<()> {
+    is_kept("erofs")
+}
+
+#[test]
+fn a_copy_of_an_ext4_that_lies_later_is_the_truth() -> Result<()> {
+    is_kept("ext4")
+}
+
+/// The end of a machine that reads the lie.
+fn ends_at_the_lie(on_corrupt: &str) -> Result<Ended> {
+    let (_image, disk) = lying("erofs")?;
+    let ended = boots(&format!("measureroot.oncorrupt={on_corrupt}"), &disk)?.ends_reading("/secret")?;
+    assert_eq!(ended.reason(), "guest-reset");
+    Ok(ended)
+}
+
+#[test]
+fn a_lie_restarts_the_machine_that_asks_for_it() -> Result<()> {
+    says(&ends_at_the_lie("restart")?, &["Restarting system", "dm-verity device corrupted"])
+}
+
+#[test]
+fn a_lie_panics_the_machine_that_asks_for_it() -> Result<()> {
+    says(&ends_at_the_lie("panic")?, &["Kernel panic", "dm-verity device"])
+}
+
+/// The tree that veritysetup makes of the image has this root hash.
+fn is_of_veritysetup(image: &Image, seal: &Seal) -> Result<()> {
+    let Seal::Verity { root_hash, salt, data_block, hash_block } = seal else {
+        return Err(format!("{seal:?} is no tree").into());
+    };
+    let scratch = Scratch::new()?;
+    let mut format = tool::limited(Duration::from_mins(1), "/usr/sbin/veritysetup");
+    format.args(["format", "--no-superblock", "--hash=sha256", "--salt", salt]);
+    format.args(["--data-block-size", &data_block.to_string(), "--hash-block-size", &hash_block.to_string()]);
+    let said = tool::finish(format.arg(image.path()).arg(scratch.path("tree")))?;
+    ensure!(
+        said.lines().any(|line| line.starts_with("Root hash:") && line.ends_with(root_hash)),
+        "{root_hash}: {said}"
+    );
+    Ok(())
+}
+
+/// The image boots with each seal, is where `place` says, and is measured the same.
+fn boots_with_each(vm: &Vm, image: &Image, place: (&str, &str, Option<&str>)) -> Result<()> {
+    for seal in ["verity", "ram", "none"] {
+        let mut guest = vm.clone().with(&format!("measureroot.seal={seal}")).boots()?;
+        guest.measured_at(image, place)?;
+        match (seal, guest.status()?.seal) {
+            ("verity", made) => {
+                is_of_veritysetup(image, &made)?;
+                assert_eq!(guest.read("/sys/block/dm-0/ro")?, "1");
+            }
+            ("ram", Seal::Ram) | ("none", Seal::None) => {}
+            (_, made) => return Err(format!("{made:?} instead of {seal}").into()),
+        }
+        guest.ends_measured(image)?;
+    }
+    Ok(())
+}
+
+/// The same for an image that is a whole device.
+fn device_boots_with_each(format: &str) -> Result<()> {
+    let image = Image::small(format)?;
+    boots_with_each(&Vm::new("root=/dev/vda").disk(&image), &image, ("device", "/dev/vda", None))
+}
+
+/// The same for the small squashfs as a file on a medium.
+fn file_boots_with_each(format: &str) -> Result<()> {
+    let vm = Vm::new("root=/dev/vda rootimg=/images/root.squashfs").disk(&Image::medium(format)?);
+    boots_with_each(&vm, &Image::small("squashfs")?, ("file", "/dev/vda", Some("/images/root.squashfs")))
+}
+
+#[test]
+fn a_device_that_is_squashfs() -> Result<()> {
+    device_boots_with_each("squashfs")
+}
+
+#[test]
+fn a_device_that_is_erofs() -> Result<()> {
+    device_boots_with_each("erofs")
+}
+
+#[test]
+fn a_device_that_is_ext4() -> Result<()> {
+    device_boots_with_each("ext4")
+}
+
+#[test]
+fn a_partition_larger_than_its_image() -> Result<()> {
+    let vm = Vm::new("root=PARTLABEL=measured-root").disk(&Image::medium("gpt")?);
+    boots_with_each(&vm, &Image::small("squashfs")?, ("device", "/dev/vda2", None))
+}
+
+#[test]
+fn a_file_on_vfat() -> Result<()> {
+    file_boots_with_each("vfat")
+}
+
+#[test]
+fn a_file_on_ext4() -> Result<()> {
+    file_boots_with_each("ext4")
+}
+
+#[test]
+fn a_file_on_squashfs() -> Result<()> {
+    file_boots_with_each("squashfs")
+}
+
+#[test]
+fn a_file_on_a_cd_rom() -> Result<()> {
+    let vm = Vm::new("root=LABEL=MEDIUM_CD rootimg=/images/root.squashfs").disk_on(Bus::CdRom, &Image::medium("iso")?);
+    boots_with_each(&vm, &Image::small("squashfs")?, ("file", "/dev/sr0", Some("/images/root.squashfs")))
+}
+
+#[test]
+fn a_file_that_is_searched() -> Result<()> {
+    let vm = Vm::new("rootimg=/images/root.squashfs").disk(&Image::medium("vfat")?);
+    boots_with_each(&vm, &Image::small("squashfs")?, ("searched", "/dev/vda", Some("/images/root.squashfs")))
+}
+
+/// The tree, the image and what is made of both: as root of the booted system.
+#[test]
+fn nobody_can_write_to_a_sealed_root() -> Result<()> {
+    let image = Image::small("squashfs")?;
+    let medium = Image::medium("vfat")?;
+    let mut guest = Vm::new("rootimg=/images/root.squashfs").disk(&medium).boots()?;
+    ensure!(matches!(guest.status()?.seal, Seal::Verity { .. }), "verity is not the default");
+    for device in ["loop0", "loop1", "dm-0"] {
+        ensure!(guest.read(format!("/sys/block/{device}/size"))? != "0", "{device} is not in use");
+        let refused = guest.write(&format!("/dev/{device}"), "changed").err().ok_or("it was written to")?.to_string();
+        ensure!(refused.contains("(os error "), "{device}: {refused}");
+    }
+    guest.ends_measured(&image).map(drop)
+}
+
+/// A machine whose initramfs has no dm-verity.
+fn without_verity(parameters: &str) -> Result<(Scratch, Vm, Image)> {
+    let (scratch, image) = (Scratch::new()?, Image::small("squashfs")?);
+    let mut pack = tool::limited(Duration::from_mins(1), assets::product("release/measureroot")?);
+    pack.arg("initramfs").arg("--agent").arg(assets::product("initramfs/init")?);
+    pack.arg("--kernel-modules").arg(assets::product("test-vm/kernel-6.1/modules")?);
+    for module in ["virtio_pci", "virtio_blk", "virtio_console", "loop", "overlay", "squashfs"] {
+        pack.args(["--module", module]);
+    }
+    tool::finish(pack.arg("--output").arg(scratch.path("initramfs")))?;
+    let vm = Vm::new(&format!("root=/dev/vda {parameters}")).initramfs(scratch.path("initramfs")).disk(&image);
+    Ok((scratch, vm, image))
+}
+
+#[test]
+fn no_verity_where_it_was_asked_for() -> Result<()> {
+    let (_scratch, vm, _image) = without_verity("measureroot.seal=verity")?;
+    vm.fails()?.at("seal the image", "dm-verity")
+}
+
+#[test]
+fn no_verity_is_a_copy_where_nothing_was_asked_for() -> Result<()> {
+    let (_scratch, vm, image) = without_verity("")?;
+    let mut guest = vm.boots()?;
+    assert_eq!(guest.status()?.seal, Seal::Ram);
+    guest.ends_measured(&image).map(drop)
+}
+
+#[test]
+fn too_little_memory_for_a_copy() -> Result<()> {
+    let bytes = 1 << 30;
+    let image = Image::small("squashfs")?.larger(bytes)?;
+    let failed = Vm::new("root=/dev/vda measureroot.seal=ram").disk(&image).fails()?;
+    failed.at("seal the image", "measureroot.seal=ram")?;
+    let numbers = failed.failure.cause.split(|char: char| !char.is_ascii_digit()).filter_map(|word| word.parse().ok());
+    let numbers: Vec<u64> = numbers.collect();
+    let [needed, there] = numbers[..] else { return Err(format!("not two numbers: {:?}", failed.failure).into()) };
+    ensure!(needed >= bytes && there > 0 && there < 512 << 20, "{:?}", failed.failure);
+    Ok(())
+}
+
+#[test]
+fn a_copy_outlives_its_medium() -> Result<()> {
+    let image = Image::plain("squashfs", &secret())?;
+    let mut machine = Vm::new("root=/dev/vda measureroot.seal=toram").start()?;
+    machine.says("measureroot: wait for devices")?;
+    machine.plug(&image)?;
+    let mut guest = machine.booted()?;
+    guest.pull()?;
+    ensure!(!guest.list("/sys/block")?.contains(&"vda".to_owned()), "the disk is still there");
+    ensure!(guest.read("/secret")? == secret().trim_end(), "the copy is another");
+    guest.ends_measured(&image).map(drop)
 }
