@@ -104,6 +104,9 @@ fn compile(source: &Path, out: &Path) -> Result<()> {
     for folder in ["tss2-mu", "tss2-sys", "tss2-sys/api", "tss2-esys", "tss2-esys/api"] {
         library.files(c_files(&src.join(folder))?);
     }
+    // No crate that calls the library depends on this one, so rustc may name it to the linker first, and a linker takes
+    // from an archive what is missing at that point only. The agent's link drops again what is not used.
+    library.link_lib_modifier("+whole-archive");
     library.try_compile("tss2").map_err(|error| format!("compile tpm2-tss: {error} (is a C compiler for the target installed? musl needs musl-gcc: Debian's musl-tools)"))
 }
 

@@ -1,10 +1,11 @@
 //! The booted root, seen through its probe.
 
 use crate::machine::Machine;
-use crate::predict::{Measured, Prediction};
+use crate::mount::Mount;
+use crate::predict::Prediction;
 use crate::protocol::{Answer, Question};
+use crate::status::{ImageStatus, Status};
 use crate::{Bank, Ended, Image, Result, ensure};
-use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,61 +16,6 @@ pub struct Guest {
     machine: Machine,
     /// The process the probe is: 1 where it is the init.
     pub pid: u32,
-}
-
-/// What measureroot left in `/run/measureroot/status.json`.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Status {
-    /// Not so after `measureroot=off`.
-    pub measured: bool,
-    /// What was measured.
-    pub image: ImageStatus,
-    /// What keeps the image to what was measured.
-    pub seal: Seal,
-    /// The PCR.
-    pub pcr: u8,
-    /// Per bank: digest, before, after.
-    pub banks: BTreeMap<Bank, Measured>,
-    /// The most memory the agent had, in KiB.
-    pub memory_peak_kib: u64,
-}
-
-/// The image's part of [`Status`].
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
-pub struct ImageStatus {
-    /// `device`, `file` or `searched`.
-    pub form: String,
-    /// The block device.
-    pub device: String,
-    /// The file on it, if it is one.
-    pub path: Option<String>,
-    /// The image's own file system.
-    pub filesystem: String,
-    /// Its length.
-    pub bytes: u64,
-}
-
-/// The seal's part of [`Status`].
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
-#[serde(tag = "kind", rename_all = "lowercase")]
-#[allow(missing_docs)] // The words of veritysetup(8): hashes in hex, blocks in bytes.
-pub enum Seal {
-    Verity { root_hash: String, salt: String, data_block: u32, hash_block: u32 },
-    Ram,
-    None,
-}
-
-/// One mount (`/proc/self/mountinfo`, proc(5)).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mount {
-    /// Where.
-    pub on: String,
-    /// The file system type.
-    pub kind: String,
-    /// The source.
-    pub source: String,
-    /// The options of the mount and of the file system.
-    pub options: String,
 }
 
 impl Guest {
@@ -144,14 +90,7 @@ impl Guest {
     /// What is mounted on `path`, topmost first.
     pub fn mount(&mut self, path: &str) -> Result<Mount> {
         let table = self.read("/proc/self/mountinfo")?;
-        let mounts = table.lines().rev().filter_map(|line| {
-            let (mount, system) = line.split_once(" - ")?;
-            let [on, options] = [4, 5].map(|field| mount.split(' ').nth(field));
-            let mut system = system.split(' ').map(str::to_owned);
-            let (kind, source) = (system.next()?, system.next()?);
-            Some(Mount { on: on?.into(), kind, source, options: format!("{},{}", options?, system.next()?) })
-        });
-        let found = mounts.into_iter().find(|mount| mount.on == path);
+        let found = table.lines().rev().filter_map(Mount::parse).find(|mount| mount.on == path);
         found.ok_or_else(|| format!("nothing is mounted on {path}:\n{table}").into())
     }
 

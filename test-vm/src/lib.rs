@@ -15,11 +15,13 @@ pub mod guest;
 pub mod heard;
 pub mod lying;
 pub mod machine;
+pub mod mount;
 pub mod outside;
 pub mod predict;
 pub mod protocol;
 pub mod qemu;
 pub mod scratch;
+pub mod status;
 pub mod swtpm;
 pub mod tool;
 pub mod vm;
@@ -30,9 +32,10 @@ pub use assets::{Image, Kernel};
 pub use bank::Bank;
 pub use ended::Ended;
 pub use failure::{Failed, Failure};
-pub use guest::{Guest, Seal};
+pub use guest::Guest;
 pub use lying::Lying;
 pub use predict::Prediction;
+pub use status::Seal;
 pub use vm::{Bus, Vm};
 
 /// Why a scenario does not hold, in words. Its `Debug` is the words too: that is what a failed test prints.
