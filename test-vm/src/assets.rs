@@ -77,6 +77,8 @@ impl Image {
         // mke2fs is not on an ordinary user's path.
         let make = match format {
             "squashfs" => "mksquashfs tree root -noI -noD -noF -noX -no-fragments -all-root -no-progress",
+            "squashfs of any length" => "mksquashfs tree root -noI -noD -noF -noX -all-root -no-progress -nopad",
+            "ext4 of 1024-byte blocks" => "/usr/sbin/mke2fs -q -t ext4 -b 1024 -E root_owner=0:0 -d tree root 16385k",
             "erofs" => "mkfs.erofs --quiet --all-root root tree",
             "ext4" => "/usr/sbin/mke2fs -q -t ext4 -b 4096 -E root_owner=0:0 -d tree root 16M",
             _ => return Err(format!("no {format} here").into()),
@@ -110,7 +112,7 @@ impl Image {
         self.changed(|file| file.set_len(bytes))
     }
 
-    /// A copy of a squashfs that counts a hole behind it as part of itself, up to `bytes`.
+    /// A copy of a squashfs that says it has this many bytes, with a hole behind it; it can be found, and not mounted.
     pub fn larger(&self, bytes: u64) -> Result<Self> {
         self.changed(|file| {
             file.set_len(bytes)?;

@@ -190,6 +190,34 @@ fn a_device_that_is_ext4() -> Result<()> {
 }
 
 #[test]
+fn a_length_that_is_no_multiple_of_4096() -> Result<()> {
+    let image = Image::plain("ext4 of 1024-byte blocks", "")?;
+    ensure!(std::fs::metadata(image.path())?.len() % 4096 == 1024, "the image has another length");
+    boots_with_each(&Vm::new("root=/dev/vda").disk(&image), &image, ("device", "/dev/vda", None))
+}
+
+/// An image whose last sector is not whole.
+fn odd() -> Result<Image> {
+    let image = Image::plain("squashfs of any length", &secret())?;
+    ensure!(std::fs::metadata(image.path())?.len() % 512 != 0, "the image has whole sectors");
+    Ok(image)
+}
+
+#[test]
+fn a_length_of_no_whole_sectors_is_copied_where_nothing_was_asked_for() -> Result<()> {
+    let image = odd()?;
+    let mut guest = Vm::new("root=/dev/vda").disk(&image).boots()?;
+    assert_eq!(guest.status()?.seal, Seal::Ram);
+    guest.ends_measured(&image).map(drop)
+}
+
+#[test]
+fn a_length_of_no_whole_sectors_has_no_tree() -> Result<()> {
+    let image = odd()?;
+    Vm::new("root=/dev/vda measureroot.seal=verity").disk(&image).fails()?.at("seal the image", "dm-verity")
+}
+
+#[test]
 fn a_partition_larger_than_its_image() -> Result<()> {
     let vm = Vm::new("root=PARTLABEL=measured-root").disk(&Image::medium("gpt")?);
     boots_with_each(&vm, &Image::small("squashfs")?, ("device", "/dev/vda2", None))
