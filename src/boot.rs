@@ -109,7 +109,7 @@ fn begin_seal(machine: &mut impl Machine, image: &Image, config: &Config) -> Res
         }
         _ => log::info!("seal: {kind}"),
     }
-    Sealing::begin(kind, image.bytes)
+    Sealing::begin(kind, image.bytes, image.block)
 }
 
 fn hash(machine: &mut impl Machine, image: &Image, banks: &[Bank], sealing: &mut Sealing) -> Result<Digests> {

@@ -91,11 +91,19 @@ impl Machine for Fake {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(IMAGE).unwrap();
         let bytes = IMAGE.len() as u64 + u64::from(self.fails_at == "hash");
-        Ok(Image { file, device: "/dev/vda".into(), path: None, searched: false, kind: Kind::Squashfs, bytes })
+        Ok(Image {
+            file,
+            device: "/dev/vda".into(),
+            path: None,
+            searched: false,
+            kind: Kind::Squashfs,
+            block: 4096,
+            bytes,
+        })
     }
     fn progress(&mut self, _: u64, _: u64) {}
     fn means(&mut self, image: &Image) -> Result<Means> {
-        self.call("means").map(|()| Means { bytes: image.bytes, verity: false, memory: 1 << 40 })
+        self.call("means").map(|()| Means { bytes: image.bytes, block: image.block, verity: false, memory: 1 << 40 })
     }
     fn mount_image(&mut self, _: &Image, _: &Sealed, _: &Config) -> Result<()> {
         self.call("mount_image")

@@ -24,6 +24,8 @@ pub struct Image {
     pub searched: bool,
     /// Its file system.
     pub kind: Kind,
+    /// Bytes of the file system's blocks, see [`Superblock::block`].
+    pub block: u32,
     /// Its length in bytes: the file's, or the file system's own on a device.
     pub bytes: u64,
 }
@@ -70,7 +72,15 @@ pub fn on_device(node: &Path, config: &Config) -> Result<Image> {
     let bytes = length_on_device(&superblock, device_bytes, &name)?;
     crate::sys::set_read_only(&file, &name)?;
     log::info!("{name}: {} of {bytes} bytes on a device of {device_bytes}", superblock.kind.name());
-    Ok(Image { file, device: node.to_owned(), path: None, searched: false, kind: superblock.kind, bytes })
+    Ok(Image {
+        file,
+        device: node.to_owned(),
+        path: None,
+        searched: false,
+        kind: superblock.kind,
+        block: superblock.block,
+        bytes,
+    })
 }
 
 /// Opens the file `path` below the mounted medium `top`; `None` when it has no such file.
@@ -108,6 +118,7 @@ pub fn on_medium(top: &Path, path: &str, node: &Path) -> Result<Option<Image>> {
         path: Some(path.to_owned()),
         searched: false,
         kind: superblock.kind,
+        block: superblock.block,
         bytes,
     }))
 }

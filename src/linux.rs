@@ -133,7 +133,12 @@ impl Machine for Linux {
     }
 
     fn means(&mut self, image: &Image) -> Result<Means> {
-        Ok(Means { bytes: image.bytes, verity: dm::has_verity(), memory: seal::available_memory()? })
+        Ok(Means {
+            bytes: image.bytes,
+            block: image.block,
+            verity: dm::has_verity(),
+            memory: seal::available_memory()?,
+        })
     }
 
     fn mount_image(&mut self, image: &Image, sealed: &Sealed, config: &Config) -> Result<()> {

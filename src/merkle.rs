@@ -18,11 +18,13 @@ pub const HASH_BLOCK: usize = 4096;
 /// Digests in a block of the tree.
 const FAN_OUT: u64 = (HASH_BLOCK / size_of::<Hash>()) as u64;
 
-/// The largest block size that divides `bytes`: 4096, or less down to the 512 of a loop device; `None` when even that
-/// does not, or when there is nothing to divide.
+/// The largest block size that divides `bytes`, at most `most` bytes: 4096, or less down to the 512 of a loop device;
+/// `None` when even that does not, or when there is nothing to divide. A verity device has sectors of this size, and no
+/// file system can be mounted from sectors larger than its own blocks.
 #[must_use]
-pub fn data_block(bytes: u64) -> Option<u16> {
-    [4096, 2048, 1024, 512].into_iter().find(|&size| bytes > 0 && bytes.is_multiple_of(size.into()))
+pub fn data_block(bytes: u64, most: u32) -> Option<u16> {
+    let fits = |&size: &u16| bytes > 0 && u32::from(size) <= most && bytes.is_multiple_of(size.into());
+    [4096, 2048, 1024, 512].into_iter().find(fits)
 }
 
 /// How many blocks each level of the tree over `data_blocks` has, the lowest level first.

@@ -123,7 +123,9 @@ fn hint(fstype: &str, errno: Option<i32>) -> String {
             "are the modules nls_cp437 and nls_ascii in the initramfs?".to_owned()
         }
         Some(nix::errno::Errno::EINVAL) => {
-            format!("is the {fstype} whole, and can the kernel read its compression? dmesg tells")
+            let compressed = matches!(fstype, "squashfs" | "erofs");
+            let compression = if compressed { ", and can the kernel read its compression" } else { "" };
+            format!("is the {fstype} whole{compression}? dmesg tells")
         }
         _ => String::new(),
     }

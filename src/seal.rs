@@ -50,6 +50,8 @@ impl Wanted {
 pub struct Means {
     /// The image's length in bytes.
     pub bytes: u64,
+    /// Bytes of its file system's blocks.
+    pub block: u32,
     /// The kernel has dm-verity.
     pub verity: bool,
     /// Bytes of memory that could be had.
@@ -88,7 +90,7 @@ pub fn decide(wanted: Wanted, means: Means) -> Result<Kind> {
     let verity = if !means.verity {
         Err(Error::new("dm-verity", "the kernel does not have it")
             .hint("set CONFIG_DM_VERITY, or pack the dm-verity module into the initramfs"))
-    } else if merkle::data_block(means.bytes).is_none() {
+    } else if merkle::data_block(means.bytes, means.block).is_none() {
         Err(Error::new("dm-verity", format!("the image's {} bytes are no multiple of 512", means.bytes)))
     } else {
         Ok(Kind::Verity)
@@ -162,17 +164,17 @@ pub enum Sealed {
 }
 
 impl Sealing {
-    /// Begins the seal of an image of `bytes` bytes.
+    /// Begins the seal of an image of `bytes` bytes, whose file system has blocks of `block` bytes.
     ///
     /// # Errors
     /// When there is no memory file or no randomness to be had.
-    pub fn begin(kind: Kind, bytes: u64) -> Result<Self> {
+    pub fn begin(kind: Kind, bytes: u64, block: u32) -> Result<Self> {
         match kind {
             Kind::None => Ok(Self::None),
             Kind::Ram => Ok(Self::Ram { memory: memory_file("image")?, written: 0 }),
             Kind::Verity => {
                 let block =
-                    merkle::data_block(bytes).ok_or_else(|| Error::new("image", "no whole number of blocks"))?;
+                    merkle::data_block(bytes, block).ok_or_else(|| Error::new("image", "no whole number of blocks"))?;
                 let mut salt = vec![0; 32];
                 getrandom::fill(&mut salt).about("salt")?;
                 let blocks = bytes / u64::from(block);
@@ -308,7 +310,7 @@ mod tests {
     #[test]
     fn the_seal_is_decided_by_a_table() {
         const GIB: u64 = 1 << 30;
-        let means = |bytes, verity, memory| Means { bytes, verity, memory };
+        let means = |bytes, verity, memory| Means { bytes, block: 4096, verity, memory };
         let (rich, poor) = (4 * GIB, GIB);
         let table = [
             (Wanted::Auto, means(GIB, true, rich), Some(Kind::Verity)),
@@ -335,13 +337,13 @@ mod tests {
     #[test]
     fn what_is_sealed_is_what_came_and_cannot_be_written() {
         let image = vec![7; 10_000];
-        let mut sealing = Sealing::begin(Kind::Ram, image.len() as u64).unwrap();
+        let mut sealing = Sealing::begin(Kind::Ram, image.len() as u64, 4096).unwrap();
         sealing.tee().unwrap().take(&image).unwrap();
         let Sealed::Ram(copy) = sealing.finish().unwrap() else { panic!("another seal") };
         let mut bytes = vec![1; 12_288];
         copy.read_exact_at(&mut bytes, 0).unwrap();
         assert!(bytes[..10_000] == image && bytes[10_000..].iter().all(|&byte| byte == 0));
         assert!(copy.write_all_at(&[1], 0).is_err() && copy.set_len(1).is_err());
-        assert!(Sealing::begin(Kind::Verity, 8192).unwrap().finish().is_err(), "nothing came");
+        assert!(Sealing::begin(Kind::Verity, 8192, 4096).unwrap().finish().is_err(), "nothing came");
     }
 }

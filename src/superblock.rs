@@ -29,6 +29,8 @@ pub struct Superblock {
     pub kind: Kind,
     /// Bytes from the device's start to the file system's end; 0 where that does not matter (media).
     pub bytes: u64,
+    /// Bytes of its blocks, as far as they limit the sectors of the device it can be mounted from; 4096 where nothing does.
+    pub block: u32,
     /// The label, where there is one.
     pub label: Option<String>,
     /// The identifier, as blkid prints it.
@@ -118,7 +120,7 @@ fn squashfs(head: &Bytes) -> Found {
     let (Some(4), Some(bytes)) = (head.u16(28), head.u64(40)) else {
         return bad(Kind::Squashfs, "not version 4.0");
     };
-    Some(Ok(Superblock { kind: Kind::Squashfs, bytes, label: None, uuid: None }))
+    Some(Ok(Superblock { kind: Kind::Squashfs, bytes, block: 4096, label: None, uuid: None }))
 }
 
 /// kernel, fs/erofs/erofs_fs.h: struct erofs_super_block at EROFS_SUPER_OFFSET.
@@ -138,7 +140,13 @@ fn erofs(head: &Bytes) -> Found {
     }
     let high = if features & FEATURE_INCOMPAT_48BIT == 0 { Some(0) } else { head.u16(AT + 14) };
     let bytes = (u64::from(high?) << 32 | u64::from(blocks)) << bits;
-    Some(Ok(Superblock { kind: Kind::Erofs, bytes, label: head.text::<16>(AT + 64), uuid: head.uuid(AT + 48) }))
+    Some(Ok(Superblock {
+        kind: Kind::Erofs,
+        bytes,
+        block: 1 << bits,
+        label: head.text::<16>(AT + 64),
+        uuid: head.uuid(AT + 48),
+    }))
 }
 
 /// kernel, fs/ext4/ext4.h: struct ext4_super_block, 1024 bytes into the device.
@@ -162,6 +170,7 @@ fn ext4(head: &Bytes) -> Found {
         Some(bytes) => Some(Ok(Superblock {
             kind: Kind::Ext4,
             bytes,
+            block: 1024 << log,
             label: head.text::<16>(AT + 0x78),
             uuid: head.uuid(AT + 0x68),
         })),
@@ -180,7 +189,7 @@ fn iso9660(head: &Bytes) -> Found {
         Some([&text[..4], &text[4..6], &text[6..8], &text[8..10], &text[10..12], &text[12..14], &text[14..]].join("-"))
     };
     let uuid = date(AT + 830).or_else(|| date(AT + 813));
-    Some(Ok(Superblock { kind: Kind::Iso9660, bytes: 0, label: head.text::<32>(AT + 40), uuid }))
+    Some(Ok(Superblock { kind: Kind::Iso9660, bytes: 0, block: 4096, label: head.text::<32>(AT + 40), uuid }))
 }
 
 /// Microsoft's FAT specification 1.03: the boot sector, whose layout differs between FAT32 and the smaller ones.
@@ -197,6 +206,7 @@ fn vfat(head: &Bytes) -> Found {
     Some(Ok(Superblock {
         kind: Kind::Vfat,
         bytes: 0,
+        block: 4096,
         label: head.text::<11>(base + 7).filter(|label| label != "NO NAME"),
         uuid: Some(format!("{:04X}-{:04X}", serial >> 16, serial & 0xffff)),
     }))

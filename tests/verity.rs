@@ -19,7 +19,7 @@ fn tree_and_root_hash_are_those_of_veritysetup() {
     for length in lengths {
         let image = &noise[..length];
         fs::write(path("image"), image).unwrap();
-        let size = data_block(length as u64).unwrap();
+        let size = data_block(length as u64, 4096).unwrap();
         let _ = fs::remove_file(path("hashes"));
         let mut veritysetup = Command::new("/sbin/veritysetup");
         veritysetup.args(["format", "--no-superblock", "--salt", SALT, "--data-block-size", &size.to_string()]);
@@ -52,15 +52,19 @@ fn data_that_is_not_all_there_has_no_root_hash() {
 #[test]
 fn the_block_size_is_the_largest_that_divides() {
     let table = [
-        (0, None),
-        (1, None),
-        (513, None),
-        (512, Some(512)),
-        (1024, Some(1024)),
-        (6144, Some(2048)),
-        (8192, Some(4096)),
+        (0, 4096, None),
+        (1, 4096, None),
+        (513, 4096, None),
+        (512, 4096, Some(512)),
+        (1024, 4096, Some(1024)),
+        (6144, 4096, Some(2048)),
+        (8192, 4096, Some(4096)),
+        (8192, 65536, Some(4096)),
+        // An ext4 of 1 KiB blocks is not mounted from larger sectors.
+        (8192, 1024, Some(1024)),
+        (8192, 256, None),
     ];
-    for (bytes, size) in table {
-        assert_eq!(data_block(bytes), size, "{bytes}");
+    for (bytes, most, size) in table {
+        assert_eq!(data_block(bytes, most), size, "{bytes} {most}");
     }
 }
