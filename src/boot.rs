@@ -9,9 +9,10 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::failure::{FailureAction, FailurePolicy};
 use crate::image::Image;
+use crate::means::{self, Means};
 use crate::measure::{self, Report};
 use crate::pcr::{Digests, Pcrs};
-use crate::seal::{self, Means, Sealed, Sealing};
+use crate::seal::{Sealed, Sealing};
 use crate::status::Status;
 use crate::step::{Clock, Failure, Step};
 
@@ -102,9 +103,9 @@ fn find_witness(machine: &mut impl Machine, config: &Config) -> Result<Witness> 
 }
 
 fn begin_seal(machine: &mut impl Machine, image: &Image, config: &Config) -> Result<Sealing> {
-    let kind = seal::decide(config.seal, machine.means(image)?)?;
+    let kind = means::decide(config.seal, machine.means(image)?)?;
     match kind {
-        seal::Kind::None if config.measured => {
+        means::Kind::None if config.measured => {
             log::warn!("measureroot.seal=none: a medium that answers a second read differently is believed");
         }
         _ => log::info!("seal: {kind}"),

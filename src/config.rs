@@ -6,10 +6,10 @@ use crate::cmdline::Token;
 use crate::dm::OnCorrupt;
 use crate::error::{Error, Result};
 use crate::failure::FailureAction;
+use crate::means::Wanted;
 use crate::parameter::{parsed, seconds, value};
 use crate::pcr::PcrIndex;
 use crate::rootflags::RootFlags;
-use crate::seal::Wanted;
 use crate::source::{self, DeviceName, Source};
 
 /// Everything the command line decides.

@@ -19,6 +19,7 @@ pub mod handover;
 pub mod hash;
 pub mod image;
 pub mod linux;
+pub mod means;
 pub mod measure;
 pub mod medium;
 pub mod merkle;

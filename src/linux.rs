@@ -17,6 +17,7 @@ use crate::dm;
 use crate::error::{Context, Error, Result};
 use crate::failure::FailureAction;
 use crate::image::{self, Image};
+use crate::means::{self, Means};
 use crate::measure::Report;
 use crate::medium;
 use crate::modules;
@@ -25,7 +26,7 @@ use crate::overlay;
 use crate::pcr::Pcrs;
 use crate::progress::{Progress, Style};
 use crate::rootflags::RootFlags;
-use crate::seal::{self, Means, Sealed};
+use crate::seal::Sealed;
 use crate::search;
 use crate::source::Source;
 use crate::status::Status;
@@ -137,7 +138,7 @@ impl Machine for Linux {
             bytes: image.bytes,
             block: image.block,
             verity: dm::has_verity(),
-            memory: seal::available_memory()?,
+            memory: means::available_memory()?,
         })
     }
 
