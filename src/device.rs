@@ -152,6 +152,18 @@ pub fn superblock(file: &File, name: impl std::fmt::Display) -> Result<Option<Su
     superblock::probe(&head[..filled]).map_err(|error| error.on(name))
 }
 
+/// Holds what [`superblock`] found to the kinds in `fstypes`, as `rootfstype=` lists them.
+///
+/// # Errors
+/// When there is none, and when it is of another kind; `known` says which there could be.
+pub fn one_of(found: Option<Superblock>, name: &str, fstypes: &[String], known: &str) -> Result<Superblock> {
+    match found {
+        Some(found) if found.kind.is_in(fstypes) => Ok(found),
+        Some(found) => Err(Error::new(name, format!("is {}, but rootfstype={}", found.kind.name(), fstypes.join(",")))),
+        None => Err(Error::new(name, "no file system is known on it").hint(known)),
+    }
+}
+
 /// The bytes of an open file or block device.
 #[must_use]
 pub fn size(mut file: &File) -> Option<u64> {

@@ -133,10 +133,6 @@ pub fn image_superblock(file: &File, name: &str, fstypes: &[String]) -> Result<S
             let cause = format!("{} is a medium's file system, not a root image's", found.kind.name());
             Err(Error::new(name, cause).hint("name the image on it with rootimg="))
         }
-        Some(found) if !found.kind.is_in(fstypes) => {
-            Err(Error::new(name, format!("is {}, but rootfstype={}", found.kind.name(), fstypes.join(","))))
-        }
-        Some(found) => Ok(found),
-        None => Err(Error::new(name, "no file system is known on it").hint("an image is squashfs, erofs or ext4")),
+        found => device::one_of(found, name, fstypes, "an image is squashfs, erofs or ext4"),
     }
 }

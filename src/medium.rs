@@ -6,7 +6,7 @@ use sys_mount::MountFlags;
 
 use crate::config::Config;
 use crate::device;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Result};
 use crate::image::{self, Image};
 use crate::mounts::{Mount, detach};
 use crate::superblock::Superblock;
@@ -29,14 +29,8 @@ pub fn find_image(node: &Path, path: &str, config: &Config) -> Result<Option<Ima
 }
 
 fn superblock(node: &Path, config: &Config) -> Result<Superblock> {
-    let name = &node.display();
-    let file = crate::sys::open_device(node).about(name)?;
-    match device::superblock(&file, name)? {
-        Some(found) if found.kind.is_in(&config.fstypes) => Ok(found),
-        Some(found) => {
-            Err(Error::new(name, format!("is {}, but rootfstype={}", found.kind.name(), config.fstypes.join(","))))
-        }
-        None => Err(Error::new(name, "no file system is known on it")
-            .hint("a medium is vfat, iso9660, ext4, squashfs or erofs")),
-    }
+    let name = node.display().to_string();
+    let file = crate::sys::open_device(node).about(&name)?;
+    let found = device::superblock(&file, &name)?;
+    device::one_of(found, &name, &config.fstypes, "a medium is vfat, iso9660, ext4, squashfs or erofs")
 }

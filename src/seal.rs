@@ -128,7 +128,7 @@ impl Tee for Sealing {
 }
 
 impl Sealed {
-    /// The block device to mount as the root, and how many bytes of it count. `devices` are held until the mount is.
+    /// The block device to mount as the root. `devices` are held until the mount is.
     ///
     /// # Errors
     /// When a device cannot be made.
