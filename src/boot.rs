@@ -116,7 +116,7 @@ fn begin_seal(machine: &mut impl Machine, image: &Image, config: &Config) -> Res
 fn hash(machine: &mut impl Machine, image: &Image, banks: &[Bank], sealing: &mut Sealing) -> Result<Digests> {
     let name = image.to_string();
     let progress = &mut |done| machine.progress(done, image.bytes);
-    measure::image(&image.file, &name, image.bytes, banks, sealing.tee(), progress)
+    measure::image(&image.file, &name, image.bytes, image.opened_bytes, banks, sealing.tee(), progress)
 }
 
 /// What follows a failure: the line that says so, the mark in the PCR, the pause, the stop.

@@ -99,6 +99,7 @@ impl Machine for Fake {
             kind: Kind::Squashfs,
             block: 4096,
             bytes,
+            opened_bytes: IMAGE.len() as u64,
         })
     }
     fn progress(&mut self, _: u64, _: u64) {}

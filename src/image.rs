@@ -28,6 +28,8 @@ pub struct Image {
     pub block: u32,
     /// Its length in bytes: the file's, or the file system's own on a device.
     pub bytes: u64,
+    /// Bytes of the device or file when it was opened; it must have as many when it has been hashed.
+    pub opened_bytes: u64,
 }
 
 impl std::fmt::Display for Image {
@@ -67,8 +69,8 @@ pub fn length_on_device(superblock: &Superblock, device_bytes: u64, name: &str) 
 pub fn on_device(node: &Path, config: &Config) -> Result<Image> {
     let name = node.display().to_string();
     let file = crate::sys::open_device(node).about(&name)?;
-    let superblock = image_superblock(&file, &name, &config.fstypes)?;
     let device_bytes = device::size(&file).ok_or_else(|| Error::new(&name, "has no size"))?;
+    let superblock = image_superblock(&file, &name, &config.fstypes)?;
     let bytes = length_on_device(&superblock, device_bytes, &name)?;
     crate::sys::set_read_only(&file, &name)?;
     log::info!("{name}: {} of {bytes} bytes on a device of {device_bytes}", superblock.kind.name());
@@ -80,6 +82,7 @@ pub fn on_device(node: &Path, config: &Config) -> Result<Image> {
         kind: superblock.kind,
         block: superblock.block,
         bytes,
+        opened_bytes: device_bytes,
     })
 }
 
@@ -120,6 +123,7 @@ pub fn on_medium(top: &Path, path: &str, node: &Path) -> Result<Option<Image>> {
         kind: superblock.kind,
         block: superblock.block,
         bytes,
+        opened_bytes: bytes,
     }))
 }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::bank::Bank;
 use crate::blocks::FileBlocks;
+use crate::device;
 use crate::error::{Error, Result};
 use crate::hash::{self, Tee};
 use crate::pcr::{Digest, Digests, PcrIndex, Pcrs, digests_of};
@@ -41,22 +42,25 @@ pub struct Report {
 /// Hashes the image once for all banks: the plain hash of its first `bytes` bytes, as sha256sum gives it for the file.
 /// `tee` is given the same bytes; `progress` is told how many were hashed so far.
 ///
+/// `opened_bytes` is what the file or block device had when it was opened. One that has more or less at the end was
+/// exchanged or is written to, and nobody knows which of it was hashed.
+///
 /// # Errors
-/// When the image cannot be read to its end, or did not keep its length.
+/// When the image cannot be read to its end, or did not keep its size.
 pub fn image(
     file: &File,
     name: &str,
     bytes: u64,
+    opened_bytes: u64,
     banks: &[Bank],
     tee: Option<&mut dyn Tee>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Digests> {
-    let is_file = file.metadata().is_ok_and(|meta| meta.is_file());
-    let length = || file.metadata().map(|meta| meta.len()).ok();
-    let before = length();
     let digests = hash::digests(&mut FileBlocks::new(file, name, bytes)?, banks, tee, progress)?;
-    if is_file && length() != before {
-        return Err(Error::new(name, "changed its length while it was hashed").hint("who else writes to the medium?"));
+    let size = device::size(file).ok_or_else(|| Error::new(name, "has no size"))?;
+    if size != opened_bytes {
+        let cause = format!("had {opened_bytes} bytes when it was opened, and {size} when it was hashed");
+        return Err(Error::new(name, cause).hint("was the medium changed, or does somebody write to it?"));
     }
     Ok(digests)
 }
@@ -121,6 +125,40 @@ fn extend_checked(pcrs: &mut dyn Pcrs, pcr: PcrIndex, digests: &Digests) -> Resu
 mod tests {
     use super::*;
     use crate::pcr::SoftPcrs;
+
+    /// Hashes the first 3 MiB of `size` bytes, with a file that is given another size when so many were hashed.
+    fn resized(size: u64, when: u64, to: u64) -> Result<Digests> {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(size).unwrap();
+        let mut resize = |done| {
+            if done == when {
+                file.set_len(to).unwrap();
+            }
+        };
+        image(&file, "image", 3 << 20, size, &[Bank::Sha256], None, &mut resize)
+    }
+
+    #[test]
+    fn an_image_that_does_not_keep_its_size_is_an_error() {
+        const MIB: u64 = 1 << 20;
+        // The first block is of 2 MiB, and the second the last.
+        let table = [
+            (3 * MIB, 2 * MIB, MIB),
+            (3 * MIB, 2 * MIB, 3 * MIB + 1),
+            (3 * MIB, 3 * MIB, 3 * MIB - 1),
+            (3 * MIB, 3 * MIB, 3 * MIB + 1),
+            (3 * MIB, 3 * MIB, 0),
+            (4 * MIB, 2 * MIB, 3 * MIB),
+            (4 * MIB, 3 * MIB, 5 * MIB),
+        ];
+        for (size, when, to) in table {
+            let error = resized(size, when, to).unwrap_err();
+            assert_eq!(error.object(), "image", "{size} to {to} at {when}: {error}");
+            assert!(resized(size, when, size).is_ok(), "{size} at {when}");
+        }
+        let error = resized(4 * MIB, 3 * MIB, 3 * MIB).unwrap_err().to_string();
+        assert!(error.contains("4194304") && error.contains("3145728"), "{error}");
+    }
 
     const PCR: PcrIndex = PcrIndex::DEFAULT;
 

@@ -114,7 +114,8 @@ fn a_machine_is_checked_by_hand() {
     let pcr = PcrIndex::DEFAULT;
     let banks = tpm.banks(pcr).unwrap();
     let file = fs::File::open(&image).unwrap();
-    let digests = measure::image(&file, "image", file.metadata().unwrap().len(), &banks, None, &mut |_| ()).unwrap();
+    let bytes = file.metadata().unwrap().len();
+    let digests = measure::image(&file, "image", bytes, bytes, &banks, None, &mut |_| ()).unwrap();
     measure::extend(&mut tpm, pcr, &digests).unwrap();
     drop(tpm);
     assert!(banks.contains(&Bank::Sha256));

@@ -57,11 +57,13 @@ impl Predict {
     pub fn run(self) -> Result<()> {
         let name = self.image.display().to_string();
         let file = File::open(&self.image).about(&name)?;
-        let bytes = self.length(&file, &name)?;
+        let opened_bytes = device::size(&file).ok_or_else(|| Error::new(&name, "has no length"))?;
+        let bytes = self.length(&file, &name, opened_bytes)?;
         let banks = if self.banks.is_empty() { Bank::ALL.to_vec() } else { self.banks.clone() };
         let mut pcrs = SoftPcrs::with(starting_values(&banks, &self.before)?);
         let bar = progress_bar(bytes);
-        let digests = measure::image(&file, &name, bytes, &banks, None, &mut |done| bar.set_position(done))?;
+        let progress = &mut |done| bar.set_position(done);
+        let digests = measure::image(&file, &name, bytes, opened_bytes, &banks, None, progress)?;
         bar.finish_and_clear();
         let report = measure::extend(&mut pcrs, self.pcr, &digests)?;
         if self.json {
@@ -77,10 +79,9 @@ impl Predict {
         print(as_tpm2_pcrread(&report).as_bytes())
     }
 
-    /// How much of the file the boot hashes: all of it when it is a file on a medium, its file system's own length when
-    /// it is a device.
-    fn length(&self, file: &File, name: &str) -> Result<u64> {
-        let bytes = device::size(file).ok_or_else(|| Error::new(name, "has no length"))?;
+    /// How much of the file's `bytes` the boot hashes: all of them when it is a file on a medium, its file system's own
+    /// length when it is a device.
+    fn length(&self, file: &File, name: &str, bytes: u64) -> Result<u64> {
         let on_device = self.device || !file.metadata().about(name)?.is_file();
         match device::superblock(file, name) {
             Ok(Some(found)) if found.kind.is_image() => {
