@@ -104,7 +104,8 @@ impl Machine for Fake {
     }
     fn progress(&mut self, _: u64, _: u64) {}
     fn means(&mut self, image: &Image) -> Result<Means> {
-        self.call("means").map(|()| Means { bytes: image.bytes, block: image.block, verity: false, memory: 1 << 40 })
+        let (bytes, block) = (image.bytes, image.block);
+        self.call("means").map(|()| Means { bytes, block, sector: 512, verity: false, memory: 1 << 40 })
     }
     fn mount_image(&mut self, _: &Image, _: &Sealed, _: &Config) -> Result<()> {
         self.call("mount_image")

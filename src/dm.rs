@@ -90,10 +90,19 @@ impl Verity {
     }
 }
 
-/// Whether this kernel can make verity devices.
+/// Whether this kernel can make verity devices. dm-verity asks for its hash only when a device is made, and the
+/// configuration of the kernel may have the one without the other.
 #[must_use]
 pub fn has_verity() -> bool {
-    Path::new(CONTROL).exists() && Path::new("/sys/module/dm_verity").exists()
+    Path::new(CONTROL).exists()
+        && Path::new("/sys/module/dm_verity").exists()
+        && std::fs::read_to_string("/proc/crypto").is_ok_and(|text| lists_sha256(&text))
+}
+
+/// Whether /proc/crypto (kernel, crypto/proc.c) has the plain hash, not only what is made of it.
+fn lists_sha256(crypto: &str) -> bool {
+    let mut fields = crypto.lines().filter_map(|line| line.split_once(':'));
+    fields.any(|(key, value)| (key.trim(), value.trim()) == ("name", "sha256"))
 }
 
 /// Makes the read-only device `name` and returns its node.
@@ -164,6 +173,22 @@ fn command(control: &File, command: DmCommand, name: &str, flags: u32, target: &
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_hash_is_found_by_its_name() {
+        let table = [
+            ("name         : sha256\ndriver       : sha256-generic\n", true),
+            ("name         : md5\ndriver       : md5-generic\n\nname         : sha256\n", true),
+            ("name         : hmac(sha256)\ndriver       : hmac(sha256-generic)\n", false),
+            ("name         : sha256rnd\ndriver       : sha256\n", false),
+            ("name         : sha224\nmodule       : sha256\n", false),
+            ("sha256\n", false),
+            ("", false),
+        ];
+        for (text, listed) in table {
+            assert_eq!(lists_sha256(text), listed, "{text:?}");
+        }
+    }
 
     #[test]
     fn the_table_is_dm_verity_s() {

@@ -31,6 +31,7 @@ use crate::search;
 use crate::source::Source;
 use crate::status::Status;
 use crate::switch_root;
+use crate::sys;
 use crate::tpm::EsysPcrs;
 
 /// The machine we are PID 1 of.
@@ -134,9 +135,15 @@ impl Machine for Linux {
     }
 
     fn means(&mut self, image: &Image) -> Result<Means> {
+        // An image that is a file becomes a loop device.
+        let sector = match image.path {
+            None => sys::sector_size(&image.file, &image.to_string())?,
+            Some(_) => sys::LOOP_SECTOR.into(),
+        };
         Ok(Means {
             bytes: image.bytes,
             block: image.block,
+            sector,
             verity: dm::has_verity(),
             memory: means::available_memory()?,
         })

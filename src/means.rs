@@ -42,7 +42,9 @@ pub struct Means {
     pub bytes: u64,
     /// Bytes of its file system's blocks.
     pub block: u32,
-    /// The kernel has dm-verity.
+    /// Bytes of the sectors of the device it is read from.
+    pub sector: u32,
+    /// The kernel has dm-verity, and the hash for it.
     pub verity: bool,
     /// Bytes of memory that could be had.
     pub memory: u64,
@@ -77,14 +79,7 @@ const SPARE: u64 = 64 << 20;
 /// # Errors
 /// When what is wanted cannot be had; with both ways out when nothing can.
 pub fn decide(wanted: Wanted, means: Means) -> Result<Kind> {
-    let verity = if !means.verity {
-        Err(Error::new("dm-verity", "the kernel does not have it")
-            .hint("set CONFIG_DM_VERITY, or pack the dm-verity module into the initramfs"))
-    } else if merkle::data_block(means.bytes, means.block).is_none() {
-        Err(Error::new("dm-verity", format!("the image's {} bytes are no multiple of 512", means.bytes)))
-    } else {
-        Ok(Kind::Verity)
-    };
+    let verity = verity(means);
     let needed = means.bytes.saturating_add(SPARE);
     let ram = if needed > means.memory {
         let cause = format!("the copy needs {needed} bytes of memory, {} can be had", means.memory);
@@ -102,6 +97,25 @@ pub fn decide(wanted: Wanted, means: Means) -> Result<Kind> {
                     .hint("or accept the gap with measureroot.seal=none")
             })
         }),
+    }
+}
+
+/// Whether it can be verity.
+fn verity(means: Means) -> Result<Kind> {
+    let Means { bytes, sector, .. } = means;
+    if !means.verity {
+        return Err(Error::new("dm-verity", "the kernel does not have it, or no sha256 for it").hint(
+            "set CONFIG_DM_VERITY and CONFIG_CRYPTO_SHA256, or pack dm-verity and sha256_generic into the initramfs",
+        ));
+    }
+    match merkle::data_block(bytes, means.block) {
+        None => Err(Error::new("dm-verity", format!("the image's {bytes} bytes are no multiple of 512"))),
+        // The kernel refuses it (drivers/md/dm-verity-target.c: "Invalid data device block size").
+        Some(block) if u32::from(block) < sector => {
+            let cause = format!("blocks of {block} bytes divide the image, the device's sectors have {sector}");
+            Err(Error::new("dm-verity", cause).hint("make an image of larger blocks, or use measureroot.seal=ram"))
+        }
+        Some(_) => Ok(Kind::Verity),
     }
 }
 
@@ -126,8 +140,9 @@ mod tests {
     #[test]
     fn the_seal_is_decided_by_a_table() {
         const GIB: u64 = 1 << 30;
-        let means = |bytes, verity, memory| Means { bytes, block: 4096, verity, memory };
+        let means = |bytes, verity, memory| Means { bytes, block: 4096, sector: 512, verity, memory };
         let (rich, poor) = (4 * GIB, GIB);
+        let on_sectors = |sector, block, bytes| Means { block, sector, ..means(bytes, true, rich) };
         let table = [
             (Wanted::Auto, means(GIB, true, rich), Some(Kind::Verity)),
             (Wanted::Auto, means(GIB, true, poor), Some(Kind::Verity)),
@@ -142,11 +157,20 @@ mod tests {
             (Wanted::Ram, means(GIB, true, poor), None),
             (Wanted::Ram, means(u64::MAX, true, u64::MAX - 1), None),
             (Wanted::None, means(GIB, true, rich), Some(Kind::None)),
+            (Wanted::Auto, on_sectors(4096, 4096, GIB), Some(Kind::Verity)),
+            (Wanted::Auto, on_sectors(4096, 1024, GIB), Some(Kind::Ram)),
+            (Wanted::Verity, on_sectors(4096, 1024, GIB), None),
+            (Wanted::Auto, on_sectors(4096, 4096, GIB + 2048), Some(Kind::Ram)),
+            (Wanted::Verity, on_sectors(2048, 4096, GIB + 2048), Some(Kind::Verity)),
+            (Wanted::Verity, on_sectors(2048, 4096, GIB + 1024), None),
+            (Wanted::None, on_sectors(4096, 1024, GIB), Some(Kind::None)),
         ];
         for (wanted, means, kind) in table {
             assert_eq!(decide(wanted, means).ok(), kind, "{wanted:?} {means:?}");
         }
         let error = decide(Wanted::Auto, means(GIB, false, poor)).unwrap_err().to_string();
+        let sectors = decide(Wanted::Verity, on_sectors(4096, 1024, GIB)).unwrap_err().to_string();
+        assert!(sectors.contains("1024") && sectors.contains("4096"), "{sectors}");
         assert!(error.contains("CONFIG_DM_VERITY") && error.contains("1140850688") && error.contains("1073741824"));
     }
 }

@@ -158,8 +158,8 @@ impl Sealed {
     }
 }
 
-/// What a loop device counts in (kernel, drivers/block/loop.c: the size is shifted by SECTOR_SHIFT).
-const SECTOR: u64 = 512;
+/// What a loop device's size counts in (kernel, drivers/block/loop.c: it is shifted by SECTOR_SHIFT).
+const SECTOR: u64 = sys::LOOP_SECTOR as u64;
 
 /// The medium's own device, or a loop device of the very file that was hashed.
 fn image_device(image: &Image, devices: &mut Vec<File>) -> Result<PathBuf> {

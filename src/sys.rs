@@ -48,11 +48,16 @@ mod request {
     nix::ioctl_none_bad!(loop_ctl_get_free, 0x4c82);
     nix::ioctl_write_ptr_bad!(loop_configure, 0x4c0a, super::LoopConfig);
     nix::ioctl_write_ptr_bad!(blkroset, nix::request_code_none!(0x12, 93), nix::libc::c_int);
+    nix::ioctl_read_bad!(blksszget, nix::request_code_none!(0x12, 104), nix::libc::c_int);
     // _IOWR(DM_IOCTL, number, struct dm_ioctl)
     nix::ioctl_readwrite_bad!(dm_dev_create, nix::request_code_readwrite!(0xfd, 3, super::DM_HEADER), u8);
     nix::ioctl_readwrite_bad!(dm_dev_suspend, nix::request_code_readwrite!(0xfd, 6, super::DM_HEADER), u8);
     nix::ioctl_readwrite_bad!(dm_table_load, nix::request_code_readwrite!(0xfd, 9, super::DM_HEADER), u8);
 }
+
+/// Bytes of a loop device's sectors. Newer kernels would otherwise take those of the medium below it, and a file system
+/// with smaller blocks could not be mounted.
+pub const LOOP_SECTOR: u16 = 512;
 
 /// Other programs may take the free number before us; more often than this nobody does.
 const LOOP_TRIES: usize = 16;
@@ -103,7 +108,7 @@ fn loop_config(fd: u32, flags: u32, sizelimit: u64) -> LoopConfig {
         encrypt_key: [0; 32],
         init: [0; 2],
     };
-    LoopConfig { fd, block_size: 0, info, reserved: [0; 8] }
+    LoopConfig { fd, block_size: LOOP_SECTOR.into(), info, reserved: [0; 8] }
 }
 
 /// A command of device-mapper (kernel, include/uapi/linux/dm-ioctl.h).
@@ -154,6 +159,17 @@ pub fn set_read_only(device: &File, name: &str) -> Result<()> {
     let on = 1;
     // SAFETY: BLKROSET reads one int, which lives until the call returns.
     unsafe { request::blkroset(device.as_raw_fd(), &raw const on) }.map(drop).about(name)
+}
+
+/// Bytes of a block device's sectors, the smallest unit it reads: its logical block size.
+///
+/// # Errors
+/// When it is no block device.
+pub fn sector_size(device: &File, name: &str) -> Result<u32> {
+    let mut bytes = 0;
+    // SAFETY: BLKSSZGET writes one int, which lives until the call returns.
+    unsafe { request::blksszget(device.as_raw_fd(), &raw mut bytes) }.about(name)?;
+    u32::try_from(bytes).about(name)
 }
 
 /// Takes the environment away from this process and gives it to the caller. The kernel puts unknown parameters of the
