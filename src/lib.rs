@@ -14,6 +14,8 @@ pub mod console;
 pub mod device;
 pub mod dm;
 pub mod error;
+#[cfg(feature = "cli")]
+pub mod evidence;
 pub mod failure;
 pub mod handover;
 pub mod hash;

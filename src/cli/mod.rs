@@ -3,6 +3,7 @@
 mod archive;
 mod closure;
 mod explain;
+mod format;
 mod initramfs;
 mod manifest;
 mod predict;

@@ -1,25 +1,24 @@
 //! `measureroot predict`: what a boot of an image does to the PCR.
 
-use std::fmt::Write;
 use std::fs::File;
 use std::path::PathBuf;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use serde::Serialize;
 
+use super::format::{Format, Prediction};
 use super::print;
 use crate::bank::Bank;
 use crate::device;
 use crate::error::{Context, Error, Result};
 use crate::image::length_on_device;
-use crate::measure::{self, Report};
+use crate::measure;
 use crate::pcr::{Digest, Digests, PcrIndex, SoftPcrs};
 
 /// Predict the PCR of a machine that boots an image.
 ///
-/// Prints the PCR of each bank just as tpm2_pcrread does, so that the two can be compared; the image's digests go to
-/// standard error. The values come from the very code that measures at boot.
+/// Prints the PCR of each bank just as tpm2_pcrread does, so that the two can be compared (the image's digests then go to
+/// standard error), or as others want it. The values come from the very code that measures at boot.
 #[derive(Debug, Args)]
 pub struct Predict {
     /// The image: a file, or a block device that it was written to.
@@ -36,17 +35,12 @@ pub struct Predict {
     /// Measure only as far as the image's file system goes, as when the file is written to a larger partition.
     #[arg(long)]
     device: bool,
-    /// Print JSON.
-    #[arg(long)]
+    /// What to print.
+    #[arg(long, value_name = "FORM", default_value = "tpm2-yaml")]
+    format: Format,
+    /// The same as --format json.
+    #[arg(long, conflicts_with = "format")]
     json: bool,
-}
-
-#[derive(Debug, Serialize)]
-struct Prediction<'a> {
-    image: String,
-    bytes: u64,
-    #[serde(flatten)]
-    report: &'a Report,
 }
 
 impl Predict {
@@ -59,24 +53,21 @@ impl Predict {
         let file = File::open(&self.image).about(&name)?;
         let opened_bytes = device::size(&file).ok_or_else(|| Error::new(&name, "has no length"))?;
         let bytes = self.length(&file, &name, opened_bytes)?;
-        let banks = if self.banks.is_empty() { Bank::ALL.to_vec() } else { self.banks.clone() };
+        let format = if self.json { Format::Json } else { self.format };
+        let banks = if self.banks.is_empty() { format.banks() } else { self.banks.clone() };
         let mut pcrs = SoftPcrs::with(starting_values(&banks, &self.before)?);
         let bar = progress_bar(bytes);
         let progress = &mut |done| bar.set_position(done);
         let digests = measure::image(&file, &name, bytes, opened_bytes, &banks, None, progress)?;
         bar.finish_and_clear();
         let report = measure::extend(&mut pcrs, self.pcr, &digests)?;
-        if self.json {
-            let prediction = Prediction { image: name, bytes, report: &report };
-            let mut text = serde_json::to_vec_pretty(&prediction).about("JSON")?;
-            text.push(b'\n');
-            return print(&text);
+        if format == Format::Tpm2Yaml {
+            log::info!("{name}: {bytes} bytes");
+            for (bank, digest) in &digests {
+                log::info!("{name}: {bank} {digest}");
+            }
         }
-        log::info!("{name}: {bytes} bytes");
-        for (bank, digest) in &digests {
-            log::info!("{name}: {bank} {digest}");
-        }
-        print(as_tpm2_pcrread(&report).as_bytes())
+        print(Prediction { image: &name, bytes, report: &report }.text(format)?.as_bytes())
     }
 
     /// How much of the file's `bytes` the boot hashes: all of them when it is a file on a medium, its file system's own
@@ -120,16 +111,6 @@ fn starting_values(banks: &[Bank], given: &[String]) -> Result<Digests> {
         values.insert(bank, Digest::from_bytes(bank, &bytes)?);
     }
     Ok(values)
-}
-
-/// The form of `tpm2_pcrread BANK:PCR+...`, which is YAML.
-fn as_tpm2_pcrread(report: &Report) -> String {
-    report.banks.iter().fold(String::new(), |mut text, (bank, extension)| {
-        let value = extension.after.to_string().to_uppercase();
-        // Writing to a string does not fail.
-        writeln!(text, "  {bank}:\n    {:<2}: 0x{value}", report.pcr).ok();
-        text
-    })
 }
 
 /// Shown on a terminal only.

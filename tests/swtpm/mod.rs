@@ -46,11 +46,22 @@ impl Swtpm {
         Self { process, device, _end: end, _state: state }
     }
 
+    /// How tpm2-tools reach it.
+    pub fn tcti(&self) -> String {
+        format!("device:{}", self.device.display())
+    }
+
+    /// Runs one of tpm2-tools, which must succeed; what it prints.
+    pub fn tool(&self, name: &str, arguments: &[&str]) -> String {
+        let run = Command::new(name).args(arguments).env("TPM2TOOLS_TCTI", self.tcti()).output();
+        let output = run.unwrap_or_else(|error| panic!("{name}: {error}: install tpm2-tools"));
+        assert!(output.status.success(), "{name} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     /// What tpm2-tools reads in PCR 13 of a bank.
     pub fn tpm2_pcrread(&self, bank: &str) -> String {
-        let tcti = format!("device:{}", self.device.display());
-        let run = Command::new("tpm2_pcrread").args(["-T", &tcti, &format!("{bank}:13")]).output();
-        let text = String::from_utf8(run.expect("tpm2_pcrread: install tpm2-tools").stdout).unwrap();
+        let text = self.tool("tpm2_pcrread", &[&format!("{bank}:13")]);
         text.split("0x").nth(1).expect("a value").trim().to_lowercase()
     }
 }

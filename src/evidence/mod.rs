@@ -1,0 +1,4 @@
+//! What others take for evidence of a boot: quotes, keys, policies. For a person's machine; none of it is in the agent.
+
+pub mod policy;
+pub mod selection;
