@@ -75,6 +75,29 @@ fn a_larger_file_counts_whole_and_a_device_only_as_far_as_its_file_system() {
 }
 
 #[test]
+fn a_list_of_trusted_images_grows() {
+    let folder = tempfile::tempdir().unwrap();
+    let (image, list) = (ext4(folder.path(), 1024), folder.path().join("trusted.json"));
+    let add = |more: &[&str]| {
+        let output = predict(&[&["--allow-entry", list.to_str().unwrap()], more, &[image.to_str().unwrap()]].concat());
+        assert!(output.status.success() && !output.stdout.is_empty());
+        let json: serde_json::Value = serde_json::from_slice(&fs::read(&list).unwrap()).unwrap();
+        (json["images"].clone(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (images, said) = add(&["--bank", "sha256"]);
+    let digests = serde_json::json!({ "sha256": coreutils("sha256sum", &image) });
+    assert_eq!(images, serde_json::json!([{ "name": "image.ext4", "pcr": 13, "digests": digests }]), "{said}");
+    let (images, said) = add(&["--bank", "sha256", "--name", "release 7", "--until", "2027-01-31"]);
+    assert!(said.contains("release 7 until 2027-01-31"), "{said}");
+    let renewed = serde_json::json!({ "name": "release 7", "pcr": 13, "digests": digests, "until": "2027-01-31" });
+    assert_eq!(images, serde_json::json!([renewed]));
+    let before = "11".repeat(20);
+    let (images, _) = add(&["--bank", "sha1", "--before", &before, "--pcr", "9"]);
+    assert_eq!(images[0], renewed);
+    assert_eq!((&images[1]["before"]["sha1"], &images[1]["pcr"]), (&before.into(), &9.into()));
+}
+
+#[test]
 fn errors_name_their_object_and_have_their_exit_code() {
     let failed = |arguments: &[&str]| {
         let output = predict(arguments);
@@ -83,7 +106,16 @@ fn errors_name_their_object_and_have_their_exit_code() {
     };
     let (code, text) = failed(&["/no/such/image"]);
     assert!(code == 1 && text.contains("/no/such/image"), "{text}");
-    for wrong in [&["--pcr", "16", "x"][..], &["--bank", "md5", "x"], &[], &["--no-such-option"]] {
+    let list = ["--allow-entry", "/no/such/folder/list", "--until", "soon", "x"];
+    for wrong in [
+        &["--pcr", "16", "x"][..],
+        &["--bank", "md5", "x"],
+        &[],
+        &["--no-such-option"],
+        &["--format", "xml", "x"],
+        &["--until", "2027-01-31", "x"],
+        &list,
+    ] {
         assert_eq!(failed(wrong).0, 2, "{wrong:?}");
     }
 }

@@ -1,5 +1,6 @@
 //! What a person runs beside the boot.
 
+mod allow;
 mod archive;
 mod closure;
 mod explain;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::allow::AllowEntry;
 use super::format::{Format, Prediction};
 use super::print;
 use crate::bank::Bank;
@@ -41,6 +42,8 @@ pub struct Predict {
     /// The same as --format json.
     #[arg(long, conflicts_with = "format")]
     json: bool,
+    #[command(flatten)]
+    allow: AllowEntry,
 }
 
 impl Predict {
@@ -61,6 +64,7 @@ impl Predict {
         let digests = measure::image(&file, &name, bytes, opened_bytes, &banks, None, progress)?;
         bar.finish_and_clear();
         let report = measure::extend(&mut pcrs, self.pcr, &digests)?;
+        self.allow.add(&self.image, &report)?;
         if format == Format::Tpm2Yaml {
             log::info!("{name}: {bytes} bytes");
             for (bank, digest) in &digests {
