@@ -38,6 +38,23 @@ impl Bank {
         }
     }
 
+    /// `TPM_ALG_ID`, by which logs and quotes name the hash (TCG Algorithm Registry 1.34, table 3).
+    #[must_use]
+    pub fn algorithm(self) -> u16 {
+        match self {
+            Self::Sha1 => 0x0004,
+            Self::Sha256 => 0x000B,
+            Self::Sha384 => 0x000C,
+            Self::Sha512 => 0x000D,
+        }
+    }
+
+    /// The bank of a `TPM_ALG_ID`, or `None` when it is no hash of ours.
+    #[must_use]
+    pub fn of_algorithm(algorithm: u16) -> Option<Self> {
+        Self::ALL.into_iter().find(|bank| bank.algorithm() == algorithm)
+    }
+
     /// Length of a digest in bytes (FIPS 180-4, figure 1).
     #[must_use]
     pub fn digest_len(self) -> usize {

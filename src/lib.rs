@@ -14,6 +14,7 @@ pub mod console;
 pub mod device;
 pub mod dm;
 pub mod error;
+pub mod eventlog;
 #[cfg(feature = "cli")]
 pub mod evidence;
 pub mod failure;

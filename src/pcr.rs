@@ -38,6 +38,15 @@ impl Digest {
         Self(vec![0; bank.digest_len()])
     }
 
+    /// The same with another last byte.
+    #[must_use]
+    pub(crate) fn with_last_byte(mut self, last: u8) -> Self {
+        if let Some(byte) = self.0.last_mut() {
+            *byte = last;
+        }
+        self
+    }
+
     /// The bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
@@ -118,6 +127,56 @@ impl Display for PcrIndex {
     }
 }
 
+/// Any PCR of a TPM, as logs and quotes name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Pcr(u8);
+
+impl Pcr {
+    /// How many a TPM of a PC has (TCG PC Client Platform TPM Profile 1.05, section 4.6).
+    pub const COUNT: u8 = 24;
+
+    /// The number, 0-23.
+    #[must_use]
+    pub fn get(self) -> u8 {
+        self.0
+    }
+
+    /// All of them, in order.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..Self::COUNT).map(Self)
+    }
+
+    /// Its value before anything extends it: zero, or all ones from 17 to 22, which a dynamic launch alone sets to zero
+    /// (TCG PC Client Platform TPM Profile 1.05, section 4.6.1).
+    #[must_use]
+    pub fn reset_value(self, bank: Bank) -> Digest {
+        if (17..=22).contains(&self.0) { Digest(vec![0xFF; bank.digest_len()]) } else { Digest::zero(bank) }
+    }
+}
+
+impl TryFrom<u32> for Pcr {
+    type Error = Error;
+
+    fn try_from(number: u32) -> Result<Self> {
+        match u8::try_from(number) {
+            Ok(index) if index < Self::COUNT => Ok(Self(index)),
+            _ => Err(Error::new(format!("PCR {number}"), format!("a TPM has the PCRs 0-{}", Self::COUNT - 1))),
+        }
+    }
+}
+
+impl From<PcrIndex> for Pcr {
+    fn from(index: PcrIndex) -> Self {
+        Self(index.0)
+    }
+}
+
+impl Display for Pcr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// The PCRs of a TPM, or arithmetic that stands in for them.
 pub trait Pcrs {
     /// The banks in which `pcr` can be extended.
@@ -190,6 +249,17 @@ mod tests {
         }
         for text in ["", "-1", "13 ", "0x0d", "256", "+13x"] {
             assert!(text.parse::<PcrIndex>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn pcrs_and_their_reset_values() {
+        for number in (0..64).chain([255, 256, 256 + 13, u32::MAX]) {
+            assert_eq!(Pcr::try_from(number).is_ok(), number < 24, "{number}");
+        }
+        for pcr in Pcr::all() {
+            let ones = pcr.reset_value(Bank::Sha1).as_bytes() == [0xFF; 20];
+            assert_eq!(ones, (17..23).contains(&pcr.get()), "{pcr}");
         }
     }
 

@@ -1,0 +1,137 @@
+//! CEL-JSON, the JSON form of the TCG's Canonical Event Log (TCG Canonical Event Log Format 1.0, section 5.3): one form
+//! for the events of all logs.
+
+use serde_json::{Map, Value, json};
+
+use super::event::{Content, Event};
+use super::log::Log;
+use crate::bank::Bank;
+use crate::error::{Context, Error, Result};
+use crate::pcr::{Digest, Digests, Pcr};
+
+/// The `content_type` of events from a TCG log.
+const PCCLIENT: &str = "pcclient_std";
+
+/// A log as one JSON array. Events that name no PCR have no place in it.
+#[must_use]
+pub fn encode(log: &Log) -> Value {
+    let records = log.events().iter().filter_map(|event| event.pcr.map(|pcr| (pcr, event)));
+    let record = |(number, (pcr, event)): (usize, (Pcr, &Event))| {
+        let digest = |(bank, digest): (&Bank, &Digest)| json!({ "hashAlg": bank, "digest": digest });
+        let digests: Vec<_> = event.digests.iter().map(digest).collect();
+        let (content_type, content) = match &event.content {
+            Content::Tcg { kind, data } => {
+                (PCCLIENT, json!({ "event_type": kind.to_string(), "event_data": hex::encode(data) }))
+            }
+            Content::Json { content_type, content } => (content_type.as_str(), content.clone()),
+        };
+        json!({ "recnum": number, "pcr": pcr, "digests": digests, "content_type": content_type, "content": content })
+    };
+    records.enumerate().map(record).collect()
+}
+
+/// Reads a whole log.
+///
+/// # Errors
+/// When it is no JSON array, or a record is malformed.
+pub fn parse(log: &[u8]) -> Result<Log> {
+    let records: Vec<Value> = serde_json::from_slice(log).about("event log")?;
+    let read = |(number, record)| event(record, &format!("event log, record {number}")).transpose();
+    Log::new(records.iter().enumerate().filter_map(read).collect::<Result<_>>()?)
+}
+
+/// One record; `None` for a record of an NV index that is extended like a PCR: no PCR comes of it.
+///
+/// # Errors
+/// When it is malformed.
+pub(super) fn event(record: &Value, place: &str) -> Result<Option<Event>> {
+    let malformed = |field: &str| Error::new(place, format!("\"{field}\" is missing or malformed"));
+    let record = record.as_object().ok_or_else(|| Error::new(place, "no JSON object"))?;
+    if !record.contains_key("pcr") && (record.contains_key("nv_index") || record.contains_key("nvIndex")) {
+        return Ok(None);
+    }
+    let pcr = record.get("pcr").and_then(Value::as_u64).and_then(|pcr| u32::try_from(pcr).ok());
+    let pcr = Pcr::try_from(pcr.ok_or_else(|| malformed("pcr"))?).map_err(|error| error.on(place))?;
+    let mut digests = Digests::new();
+    for digest in record.get("digests").and_then(Value::as_array).ok_or_else(|| malformed("digests"))? {
+        let field = |name: &str| digest.get(name).and_then(Value::as_str).ok_or_else(|| malformed(name));
+        let (name, digest) = (field("hashAlg")?, field("digest")?);
+        // A hash that is not known here says nothing about the others.
+        let Ok(bank) = name.parse::<Bank>() else { continue };
+        let digest = Digest::from_bytes(bank, &hex::decode(digest).about(place)?).map_err(|error| error.on(place))?;
+        if digests.insert(bank, digest).is_some() {
+            return Err(Error::new(place, format!("two {bank} digests")));
+        }
+    }
+    let content_type = record.get("content_type").and_then(Value::as_str).unwrap_or_default();
+    let content = record.get("content").unwrap_or(&Value::Null);
+    let content = match content.as_object() {
+        Some(content) if content_type == PCCLIENT => pcclient(content).ok_or_else(|| malformed("content"))?,
+        _ => Content::Json { content_type: content_type.to_owned(), content: content.clone() },
+    };
+    Ok(Some(Event { pcr: Some(pcr), digests, content }))
+}
+
+/// The type is a name or a number.
+fn pcclient(content: &Map<String, Value>) -> Option<Content> {
+    let kind = content.get("event_type")?;
+    let kind = kind.as_str().map_or_else(|| kind.to_string(), str::to_owned).parse().ok()?;
+    let data = hex::decode(content.get("event_data")?.as_str()?).ok()?;
+    Some(Content::Tcg { kind, data })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eventlog::claim::Claim;
+    use crate::eventlog::header::Header;
+    use crate::eventlog::{EventType, sequence, tcg};
+    use crate::pcr::digests_of;
+
+    #[test]
+    fn the_example_of_the_specification() {
+        let log = br#"[{"content":{"event_type":"EV_COMPACT_HASH","event_data":"44656c6c20436f6e66696775726174696f6e2032"},
+            "content_type":"pcclient_std","pcr":6,"recnum":2,
+            "digests":[{"hashAlg":"sha1","digest":"bac9a8935b720760bcdea2faae75152f5d1e4bea"},{"hashAlg":"sm3_256","digest":""}]}]"#;
+        let log = parse(log).unwrap();
+        let event = &log.events()[0];
+        assert_eq!(event.extends().map(Pcr::get), Some(6));
+        assert_eq!(event.content, Content::Tcg { kind: EventType(0xC), data: b"Dell Configuration 2".to_vec() });
+        assert_eq!(event.digests.keys().collect::<Vec<_>>(), [&Bank::Sha1]);
+    }
+
+    #[test]
+    fn both_kinds_of_events_read_back() {
+        let (pcr, digests) = (Pcr::try_from(13).unwrap(), digests_of(&Bank::ALL, b"image"));
+        let (header, claim) = (Header::of(Bank::ALL.into_iter()), Claim::failed());
+        let event = tcg::encode(&header, pcr, EventType::EVENT_TAG, &digests, &claim.tagged().unwrap());
+        let record = sequence::encode(pcr, &digests, &claim).unwrap();
+        for log in [tcg::parse(&[header.encode(), event].concat()), sequence::parse(&record)] {
+            let log = log.unwrap();
+            let encoded = encode(&log);
+            assert_eq!((&encoded[0]["recnum"], &encoded[0]["digests"][3]["hashAlg"]), (&json!(0), &json!("sha512")));
+            assert_eq!(parse(encoded.to_string().as_bytes()).unwrap(), log);
+        }
+    }
+
+    #[test]
+    fn malformed_records_are_refused() {
+        let good =
+            r#"[{"pcr":6,"digests":[],"content_type":"pcclient_std","content":{"event_type":12,"event_data":""}}]"#;
+        assert_eq!(parse(good.as_bytes()).unwrap().events().len(), 1);
+        assert!(parse(br#"[{"nv_index":1,"digests":[]}]"#).unwrap().events().is_empty());
+        for (from, to) in [
+            ("}]", "}"),
+            ("[{\"pcr\"", "[3,{\"pcr\""),
+            ("6", "6.5"),
+            ("12", "\"EV_\""),
+            ("12", "4294967296"),
+            ("\"event_data\":\"\"", "\"event_data\":\"0\""),
+            ("\"event_data\":\"\"", "\"x\":\"\""),
+            ("\"digests\"", "\"d\""),
+        ] {
+            let changed = good.replacen(from, to, 1);
+            assert!(changed != good && parse(changed.as_bytes()).is_err(), "{from} -> {to}");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The types of events that the TCG has named.
+
+use std::fmt::{self, Display};
+use std::str::FromStr;
+
+use crate::error::{Error, Result};
+
+/// `TCG_EVENTTYPE`; prints its name, or its number in hex.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventType(pub u32);
+
+/// The names (TCG PC Client Platform Firmware Profile 1.06, section 10.4.1, tables "Event Types" and "EFI Events").
+const NAMES: [(u32, &str); 35] = [
+    (0x0000_0000, "EV_PREBOOT_CERT"),
+    (0x0000_0001, "EV_POST_CODE"),
+    (0x0000_0002, "EV_UNUSED"),
+    (0x0000_0003, "EV_NO_ACTION"),
+    (0x0000_0004, "EV_SEPARATOR"),
+    (0x0000_0005, "EV_ACTION"),
+    (0x0000_0006, "EV_EVENT_TAG"),
+    (0x0000_0007, "EV_S_CRTM_CONTENTS"),
+    (0x0000_0008, "EV_S_CRTM_VERSION"),
+    (0x0000_0009, "EV_CPU_MICROCODE"),
+    (0x0000_000A, "EV_PLATFORM_CONFIG_FLAGS"),
+    (0x0000_000B, "EV_TABLE_OF_DEVICES"),
+    (0x0000_000C, "EV_COMPACT_HASH"),
+    (0x0000_000D, "EV_IPL"),
+    (0x0000_000E, "EV_IPL_PARTITION_DATA"),
+    (0x0000_000F, "EV_NONHOST_CODE"),
+    (0x0000_0010, "EV_NONHOST_CONFIG"),
+    (0x0000_0011, "EV_NONHOST_INFO"),
+    (0x0000_0012, "EV_OMIT_BOOT_DEVICE_EVENTS"),
+    (0x0000_0013, "EV_POST_CODE2"),
+    (0x8000_0001, "EV_EFI_VARIABLE_DRIVER_CONFIG"),
+    (0x8000_0002, "EV_EFI_VARIABLE_BOOT"),
+    (0x8000_0003, "EV_EFI_BOOT_SERVICES_APPLICATION"),
+    (0x8000_0004, "EV_EFI_BOOT_SERVICES_DRIVER"),
+    (0x8000_0005, "EV_EFI_RUNTIME_SERVICES_DRIVER"),
+    (0x8000_0006, "EV_EFI_GPT_EVENT"),
+    (0x8000_0007, "EV_EFI_ACTION"),
+    (0x8000_0008, "EV_EFI_PLATFORM_FIRMWARE_BLOB"),
+    (0x8000_0009, "EV_EFI_HANDOFF_TABLES"),
+    (0x8000_000A, "EV_EFI_PLATFORM_FIRMWARE_BLOB2"),
+    (0x8000_000B, "EV_EFI_HANDOFF_TABLES2"),
+    (0x8000_000C, "EV_EFI_VARIABLE_BOOT2"),
+    (0x8000_000D, "EV_EFI_GPT_EVENT2"),
+    (0x8000_0010, "EV_EFI_HCRTM_EVENT"),
+    (0x8000_00E0, "EV_EFI_VARIABLE_AUTHORITY"),
+];
+
+impl EventType {
+    /// The event extends no PCR: it says something about the log.
+    pub const NO_ACTION: Self = Self(0x0000_0003);
+    /// The data is a `TCG_PCClientTaggedEvent`, see [`super::claim`].
+    pub const EVENT_TAG: Self = Self(0x0000_0006);
+}
+
+impl Display for EventType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match NAMES.iter().find(|(number, _)| *number == self.0) {
+            Some((_, name)) => f.write_str(name),
+            None => write!(f, "{:#010x}", self.0),
+        }
+    }
+}
+
+impl FromStr for EventType {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let number = || match text.strip_prefix("0x") {
+            Some(digits) => u32::from_str_radix(digits, 16).ok(),
+            None => text.parse().ok(),
+        };
+        let named = NAMES.iter().find(|(_, name)| *name == text).map(|(number, _)| *number);
+        named.or_else(number).map(Self).ok_or_else(|| Error::new(text, "no type of an event"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_print_and_read_back() {
+        for number in NAMES.iter().map(|(number, _)| *number).chain([0x14, 0x8000_00FF, u32::MAX]) {
+            assert_eq!(EventType(number).to_string().parse(), Ok(EventType(number)));
+        }
+        assert_eq!("6".parse(), Ok(EventType::EVENT_TAG));
+        for wrong in ["", "EV_", "ev_ipl", "0x1ffffffff", "-1", "0x+1 "] {
+            assert!(wrong.parse::<EventType>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! A log that was read.
+
+use super::claim::Claim;
+use super::event::Event;
+use crate::error::{Error, Result};
+
+/// A boot of ours has two or three events. More are not looked for in another log, which would take long for many.
+const MOST_OF_OURS: usize = 16;
+
+/// Events in the order they are said to have happened. There is no way to add one, but to join whole logs.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Log {
+    events: Vec<Event>,
+}
+
+impl Log {
+    /// What a parser read.
+    ///
+    /// # Errors
+    /// When it says twice how the TPM was started.
+    pub(super) fn new(events: Vec<Event>) -> Result<Self> {
+        let log = Self { events };
+        if log.events.iter().filter_map(Event::startup_locality).count() > 1 {
+            return Err(Error::new("event log", "two events say from which locality the TPM was started"));
+        }
+        Ok(log)
+    }
+
+    /// The events.
+    #[must_use]
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// The log of a whole boot from its parts, in order. measureroot writes its events into several logs: those that an
+    /// earlier part has are not counted again.
+    ///
+    /// # Errors
+    /// When two parts say how the TPM was started.
+    pub fn join(parts: impl IntoIterator<Item = Self>) -> Result<Self> {
+        let mut events: Vec<Event> = Vec::new();
+        for part in parts {
+            let ours = events.iter().filter(|event| Claim::of(event).is_some());
+            let mut known: Vec<_> = ours.take(MOST_OF_OURS).cloned().collect();
+            for event in part.events {
+                match known.iter().position(|known| same(known, &event)) {
+                    Some(at) => drop(known.swap_remove(at)),
+                    None => events.push(event),
+                }
+            }
+        }
+        Self::new(events)
+    }
+}
+
+/// Whether two logs have the same event of ours. A log may have fewer banks than another.
+fn same(one: &Event, other: &Event) -> bool {
+    let common: Vec<_> =
+        one.digests.iter().filter_map(|(bank, digest)| Some((digest, other.digests.get(bank)?))).collect();
+    let digests = !common.is_empty() && common.iter().all(|(one, other)| one == other);
+    digests && one.pcr == other.pcr && Claim::of(one) == Claim::of(other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bank::Bank;
+    use crate::eventlog::header::Header;
+    use crate::eventlog::{EventType, tcg};
+    use crate::pcr::{Pcr, digests_of};
+
+    fn log(banks: &[Bank], events: &[(&[u8], Option<Claim>)]) -> Log {
+        let header = Header::of(banks.iter().copied());
+        let pcr = Pcr::try_from(13).unwrap();
+        let mut bytes = header.encode();
+        for (text, claim) in events {
+            let data = claim.as_ref().map_or(Ok(text.to_vec()), Claim::tagged).unwrap();
+            bytes.extend(tcg::encode(&header, pcr, EventType::EVENT_TAG, &digests_of(banks, text), &data));
+        }
+        tcg::parse(&bytes).unwrap()
+    }
+
+    #[test]
+    fn our_events_count_once() {
+        let ours = |text: &'static [u8]| (text, Some(Claim::unmeasured()));
+        let parts = [
+            log(&[Bank::Sha256], &[(b"firmware", None), ours(b"image")]),
+            log(&Bank::ALL, &[ours(b"image"), ours(b"image"), ours(b"other"), (b"firmware", None)]),
+        ];
+        let joined = Log::join(parts).unwrap();
+        let texts: Vec<_> = joined.events().iter().map(|event| event.digests[&Bank::Sha256].clone()).collect();
+        let wanted = ["firmware", "image", "image", "other", "firmware"];
+        assert_eq!(texts, wanted.map(|text| Bank::Sha256.digest(text.as_bytes())));
+    }
+}

@@ -1,0 +1,129 @@
+//! The log of systemd's own measurements, /run/log/systemd/tpm2-measure.log: JSON objects in the words of CEL-JSON, each
+//! framed as a JSON text sequence (RFC 7464): a record separator, the text, a line feed.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::cel;
+use super::claim::{CONTENT_TYPE, Claim};
+use super::log::Log;
+use crate::bank::Bank;
+use crate::error::{Context, Error, Result};
+use crate::pcr::{Digest, Digests, Pcr};
+
+/// What each record begins with (RFC 7464, section 2.2).
+pub const SEPARATOR: u8 = 0x1E;
+
+/// A record of ours, with the fields that systemd gives its own (systemd, src/shared/tpm2-util.c; src/pcrlock/pcrlock.c
+/// reads them).
+#[derive(Debug, Serialize)]
+struct Record<'a> {
+    pcr: Pcr,
+    digests: Vec<RecordDigest<'a>>,
+    content_type: &'static str,
+    content: &'a Claim,
+}
+
+#[derive(Debug, Serialize)]
+struct RecordDigest<'a> {
+    #[serde(rename = "hashAlg")]
+    bank: Bank,
+    digest: &'a Digest,
+}
+
+/// One framed record.
+///
+/// # Errors
+/// None that is known: text and numbers are always JSON.
+pub fn encode(pcr: Pcr, digests: &Digests, claim: &Claim) -> Result<Vec<u8>> {
+    let digests = digests.iter().map(|(&bank, digest)| RecordDigest { bank, digest }).collect();
+    let mut framed = vec![SEPARATOR];
+    let record = Record { pcr, digests, content_type: CONTENT_TYPE, content: claim };
+    serde_json::to_writer(&mut framed, &record).about("record")?;
+    framed.push(b'\n');
+    Ok(framed)
+}
+
+/// Reads a whole log.
+///
+/// # Errors
+/// When a record is malformed, or the last one was not written to its end.
+pub fn parse(log: &[u8]) -> Result<Log> {
+    let mut events = Vec::new();
+    let mut records = log.split(|&byte| byte == SEPARATOR).enumerate();
+    match records.next() {
+        Some((_, [])) => {}
+        _ => return Err(Error::new("event log", "bytes before its first record")),
+    }
+    for (number, text) in records {
+        let place = format!("event log, record {number}");
+        if text.last() != Some(&b'\n') {
+            return Err(Error::new(place, "no line feed at its end").hint("who wrote it was interrupted"));
+        }
+        let record: Value = serde_json::from_slice(text).about(&place)?;
+        events.extend(cel::event(&record, &place)?);
+    }
+    Log::new(events)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eventlog::Content;
+    use crate::pcr::digests_of;
+
+    const SYSTEMD: &[u8] = b"\x1e{\"pcr\":11,\"digests\":[{\"hashAlg\":\"sha256\",\"digest\":\
+        \"e9b5bfbcf5d2b4b0c5a4e1f0d1c2b3a49586776859403122130415263748596a\"}],\"content_type\":\"systemd\",\"content\":\
+        {\"string\":\"enter-initrd\",\"bootId\":\"0123456789abcdef0123456789abcdef\",\"timestamp\":1,\"eventType\":\"phase\"}}\n";
+
+    fn ours() -> Vec<u8> {
+        let digests = digests_of(&[Bank::Sha1, Bank::Sha256], b"image");
+        encode(Pcr::try_from(13).unwrap(), &digests, &Claim::image("/dev/vda", 1, "ram")).unwrap()
+    }
+
+    #[test]
+    fn a_record_is_one_framed_line() {
+        let text = String::from_utf8(ours()).unwrap();
+        let start = "\u{1e}{\"pcr\":13,\"digests\":[{\"hashAlg\":\"sha1\",\"digest\":\"0e76292794888d4f1fa75fb3aff4ca27c58f56a6\"},";
+        assert!(text.starts_with(start), "{text}");
+        assert!(text.contains("}],\"content_type\":\"measureroot\",\"content\":{\"event\":\"image\","), "{text}");
+        assert_eq!((text.matches('\n').count(), text.ends_with("}}\n")), (1, true));
+    }
+
+    #[test]
+    fn our_records_and_systemds_live_in_one_log() {
+        let log = parse(&[&ours(), SYSTEMD, &ours()].concat()).unwrap();
+        let events = log.events();
+        assert_eq!(Claim::of(&events[0]), Some(Claim::image("/dev/vda", 1, "ram")));
+        assert_eq!((events[1].extends().map(Pcr::get), Claim::of(&events[1])), (Some(11), None));
+        assert!(matches!(&events[1].content, Content::Json { content_type, .. } if content_type == "systemd"));
+        assert_eq!(events.len(), 3);
+    }
+
+    #[test]
+    fn a_log_that_was_cut_or_changed_is_refused() {
+        let good = ours();
+        for length in 0..good.len() {
+            assert!(parse(&good[..length]).is_err() || length == 0, "{length}");
+        }
+        let text = String::from_utf8(good).unwrap();
+        for (from, to) in [
+            ("\u{1e}{", "{"),
+            ("\"pcr\":13", "\"pcr\":24"),
+            ("\"pcr\":13", "\"pcr\":-1"),
+            ("\"pcr\":13", "\"pcr\":\"13\""),
+            ("\"pcr\":13", "\"pcrs\":13"),
+            ("\"hashAlg\":\"sha1\"", "\"hashAlg\":4"),
+            ("\"hashAlg\":\"sha256\"", "\"hashAlg\":\"sha1\""),
+            ("\"digest\":\"0e", "\"digest\":\""),
+            ("\"digest\":\"0e", "\"digest\":\"xy"),
+            ("\"digests\":[", "\"digests\":7,\"x\":["),
+            ("}\n", "\n"),
+        ] {
+            let changed = text.replacen(from, to, 1);
+            assert!(changed != text && parse(changed.as_bytes()).is_err(), "{from} -> {to}");
+        }
+        let deep = [b"\x1e".as_slice(), &b"[".repeat(1_000_000), b"\n"].concat();
+        assert!(parse(&deep).is_err());
+    }
+}
