@@ -78,6 +78,16 @@ impl Devices {
         Ok(names)
     }
 
+    /// The same for an error message: a drive without a medium, or a disk of no bytes, is there and of no use.
+    ///
+    /// # Errors
+    /// When sysfs cannot be read.
+    pub fn listed(&self) -> Result<String> {
+        let text = |device: String| if has_bytes(&self.node(&device)) { device } else { format!("{device} (empty)") };
+        let all: Vec<_> = self.names()?.into_iter().map(text).collect();
+        Ok(if all.is_empty() { "none".to_owned() } else { all.join(", ") })
+    }
+
     /// The node of the device that `name` means, `None` while there is none.
     ///
     /// # Errors
@@ -86,7 +96,7 @@ impl Devices {
         if let DeviceName::Node(path) = name {
             // The node alone does not do: a driver may have made it before the disk's size is known.
             let node = PathBuf::from(path);
-            return Ok(open(&node).is_some_and(|file| size(&file).is_some_and(|bytes| bytes > 0)).then_some(node));
+            return Ok(has_bytes(&node).then_some(node));
         }
         let found: Vec<_> = self.names()?.into_iter().filter(|device| self.is(device, name)).collect();
         if let [first, others @ ..] = found.as_slice()
@@ -169,6 +179,10 @@ pub fn one_of(found: Option<Superblock>, name: &str, fstypes: &[String], known: 
 pub fn size(mut file: &File) -> Option<u64> {
     use std::io::{Seek, SeekFrom};
     file.seek(SeekFrom::End(0)).ok()
+}
+
+fn has_bytes(node: &Path) -> bool {
+    open(node).as_ref().and_then(size).is_some_and(|bytes| bytes > 0)
 }
 
 /// A device that is not there, or a drive without a medium, is for the caller the same as one yet to come.

@@ -103,8 +103,7 @@ impl Machine for Linux {
             log::info!("{name}: found at {}", node.display());
             return Ok(());
         }
-        let there: Vec<_> = self.devices.names()?.into_iter().collect();
-        let there = if there.is_empty() { "none".to_owned() } else { there.join(" ") };
+        let there = self.devices.listed()?;
         let seconds = config.root_timeout.unwrap_or_default().as_secs();
         Err(Error::new(name, format!("did not appear in {seconds} s"))
             .hint(format!("block devices there are: {there}; is its driver in the kernel or the initramfs?")))
