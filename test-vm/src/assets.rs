@@ -68,7 +68,7 @@ impl Image {
     /// A root image in this format, not compressed, with the probe as its init and `content` as its /secret.
     pub fn plain(format: &str, content: &str) -> Result<Self> {
         let scratch = Scratch::new()?;
-        let (tree, path) = (scratch.path("tree"), scratch.path("root"));
+        let tree = scratch.path("tree");
         for folder in ["dev", "proc", "sys", "run", "tmp", "etc", "sbin"] {
             fs::create_dir_all(tree.join(folder))?;
         }
@@ -76,16 +76,34 @@ impl Image {
         fs::write(tree.join("secret"), content)?;
         // mke2fs is not on an ordinary user's path.
         let make = match format {
-            "squashfs" => "mksquashfs tree root -noI -noD -noF -noX -no-fragments -all-root -no-progress",
-            "squashfs of any length" => "mksquashfs tree root -noI -noD -noF -noX -all-root -no-progress -nopad",
-            "ext4 of 1024-byte blocks" => "/usr/sbin/mke2fs -q -t ext4 -b 1024 -E root_owner=0:0 -d tree root 16385k",
-            "erofs" => "mkfs.erofs --quiet --all-root root tree",
-            "ext4" => "/usr/sbin/mke2fs -q -t ext4 -b 4096 -E root_owner=0:0 -d tree root 16M",
+            "squashfs" => "mksquashfs tree made -noI -noD -noF -noX -no-fragments -all-root -no-progress",
+            "squashfs of any length" => "mksquashfs tree made -noI -noD -noF -noX -all-root -no-progress -nopad",
+            "ext4 of 1024-byte blocks" => "/usr/sbin/mke2fs -q -t ext4 -b 1024 -E root_owner=0:0 -d tree made 16385k",
+            "erofs" => "mkfs.erofs --quiet --all-root made tree",
+            "ext4" => "/usr/sbin/mke2fs -q -t ext4 -b 4096 -E root_owner=0:0 -d tree made 16M",
             _ => return Err(format!("no {format} here").into()),
         };
+        Self::made(scratch, make)
+    }
+
+    /// A medium in this format that holds `image` as its file /image.
+    pub fn holding(format: &str, image: &Self) -> Result<Self> {
+        let scratch = Scratch::new()?;
+        fs::create_dir(scratch.path("tree"))?;
+        fs::copy(&image.path, scratch.path("tree/image"))?;
+        let make = match format {
+            "vfat" => "truncate --size=32M made && /usr/sbin/mkfs.vfat made && mcopy -i made tree/image ::",
+            "ext4" => "/usr/sbin/mke2fs -q -t ext4 -b 4096 -d tree made 32M",
+            _ => return Err(format!("no {format} here").into()),
+        };
+        Self::made(scratch, make)
+    }
+
+    /// What the shell line `make` leaves as `made` in the folder.
+    fn made(scratch: Scratch, make: &str) -> Result<Self> {
         let mut shell = tool::limited(Duration::from_mins(1), "sh");
         tool::finish(shell.current_dir(scratch.folder()).args(["-c", make]))?;
-        Ok(Self { path, _scratch: Some(scratch) })
+        Ok(Self { path: scratch.path("made"), _scratch: Some(scratch) })
     }
 
     fn named(name: &str) -> Result<Self> {
