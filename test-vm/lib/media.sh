@@ -2,12 +2,14 @@
 # Media that hold the small root image. Sourced.
 
 # Each as a file, images/root.squashfs, on a file system of this kind; where there are links, images/inside leads to it,
-# images/outside and images/absolute lead away from the medium.
+# images/outside and images/absolute lead away from the medium. Beside it images/empty and images/byte, of 0 bytes and of 1.
 make_media() {
 	local image=$1 folder=$2 tree=$2/tree/images
 	mkdir -p "$tree"
 	cp "$image" "$tree/root.squashfs"
-	touch --date="@$SOURCE_DATE_EPOCH" "$tree/root.squashfs" "$tree"
+	: >"$tree/empty"
+	printf h >"$tree/byte"
+	touch --date="@$SOURCE_DATE_EPOCH" "$tree"/* "$tree"
 
 	truncate --size=16M "$folder/medium.vfat"
 	quietly mkfs.vfat --invariant -i 6D656173 -n MEDIUM "$folder/medium.vfat"

@@ -130,6 +130,11 @@ impl Image {
         self.changed(|file| file.set_len(bytes))
     }
 
+    /// A copy at the front of a disk of so many bytes, with a hole behind it.
+    pub fn on_disk_of(&self, bytes: u64) -> Result<Self> {
+        self.changed(|file| file.set_len(bytes))
+    }
+
     /// A copy of a squashfs that says it has this many bytes, with a hole behind it; it can be found, and not mounted.
     pub fn larger(&self, bytes: u64) -> Result<Self> {
         self.changed(|file| {

@@ -128,7 +128,26 @@ impl Machine {
     /// Plugs in a disk, as the next /dev/vdX.
     pub fn plug(&mut self, image: &Image) -> Result<()> {
         let file = json!({ "driver": "file", "filename": image.path(), "read-only": true });
-        self.order("blockdev-add", &json!({ "node-name": "late", "driver": "raw", "read-only": true, "file": file }))?;
+        self.plug_node(&json!({ "node-name": "late", "driver": "raw", "read-only": true, "file": file }))
+    }
+
+    /// Plugs in a disk that takes its time, 16 MiB a second, and that [`Self::resize`] can change: a scenario's own copy.
+    pub fn plug_slow(&mut self, image: &Image) -> Result<()> {
+        let limits = json!({ "bps-read": 16 << 20 });
+        self.order("object-add", &json!({ "qom-type": "throttle-group", "id": "slow", "limits": limits }))?;
+        let file = json!({ "driver": "file", "filename": image.path() });
+        let disk = json!({ "driver": "raw", "file": file });
+        let node = json!({ "node-name": "late", "driver": "throttle", "throttle-group": "slow", "file": disk });
+        self.plug_node(&node)
+    }
+
+    /// Gives the slow disk another size.
+    pub fn resize(&mut self, bytes: u64) -> Result<()> {
+        self.order("block_resize", &json!({ "node-name": "late", "size": bytes })).map(drop)
+    }
+
+    fn plug_node(&mut self, node: &Value) -> Result<()> {
+        self.order("blockdev-add", node)?;
         self.order(
             "device_add",
             &json!({ "driver": "virtio-blk-pci", "drive": "late", "bus": "late", "id": "plugged" }),

@@ -38,9 +38,11 @@ pub fn command(vm: &Vm, scratch: &Scratch, tpm: Option<&Path>, accel: Accel) -> 
         let drive = format!("if=none,id=disk{number},format=raw,file={}", file.display());
         match bus {
             // Writable for the guest, so that a write would be tried; the file behind it stays as it is.
-            Bus::Virtio => {
+            Bus::Virtio | Bus::Virtio4096 => {
+                let sector = if *bus == Bus::Virtio { 512 } else { 4096 };
+                let sectors = format!("logical_block_size={sector},physical_block_size={sector}");
                 qemu.args(["-drive", &format!("{drive},snapshot=on")]);
-                qemu.args(["-device", &format!("virtio-blk-pci,drive=disk{number}")]);
+                qemu.args(["-device", &format!("virtio-blk-pci,drive=disk{number},{sectors}")]);
             }
             Bus::CdRom => {
                 qemu.args(["-drive", &format!("{drive},media=cdrom,readonly=on")]);

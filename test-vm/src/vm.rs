@@ -11,6 +11,8 @@ use std::time::Duration;
 pub enum Bus {
     /// virtio-blk: /dev/vda, /dev/vdb, ...
     Virtio,
+    /// The same with sectors of 4096 bytes.
+    Virtio4096,
     /// A SCSI CD-ROM: /dev/sr0.
     CdRom,
     /// virtio-blk too, served by an NBD server at this socket instead of a file.
