@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use measureroot::bank::Bank;
+use measureroot::eventlog::header::Header;
+use measureroot::eventlog::{EventType, tcg};
 use measureroot::measure;
-use measureroot::pcr::{PcrIndex, Pcrs};
+use measureroot::pcr::{PcrIndex, Pcrs, digests_of};
 use measureroot::tpm::EsysPcrs;
 use swtpm::Swtpm;
 
@@ -53,7 +55,7 @@ fn checkout(folder: &Path) -> PathBuf {
 
 #[test]
 fn there_is_no_block_that_nobody_runs() {
-    let known = ["test-vm/demo", "initramfs/build", "--kernel-modules", "kernel-fragments/check", "tpm2_pcrread"];
+    let known = ["test-vm/demo", "initramfs/build", "--kernel-modules", "kernel-fragments/check", "| diff", "replay"];
     for block in blocks() {
         assert_eq!(known.iter().filter(|part| block.contains(**part)).count(), 1, "{block}");
     }
@@ -120,6 +122,23 @@ fn a_machine_is_checked_by_hand() {
     drop(tpm);
     assert!(banks.contains(&Bank::Sha256));
     let tcti = format!("device:{}", swtpm.device.display());
-    let text = run(&block("tpm2_pcrread"), folder.path(), &[("TPM2TOOLS_TCTI", &tcti)]);
+    let text = run(&block("| diff"), folder.path(), &[("TPM2TOOLS_TCTI", &tcti)]);
     assert!(text.contains("this is rootfs.squashfs"), "{text}");
+}
+
+#[test]
+fn a_log_is_replayed() {
+    let folder = tempfile::tempdir().unwrap();
+    let pcr = PcrIndex::DEFAULT;
+    let swtpm = Swtpm::start("sha1,sha256");
+    let mut tpm = EsysPcrs::open(&swtpm.device).unwrap();
+    let banks = tpm.banks(pcr).unwrap();
+    measure::extend_failed(&mut tpm, pcr).unwrap();
+    drop(tpm);
+    let header = Header::of(banks.iter().copied());
+    let digests = digests_of(&banks, measure::FAILED.as_bytes());
+    let event = tcg::encode(&header, pcr.into(), EventType::EVENT_TAG, &digests, b"");
+    fs::write(folder.path().join("binary_bios_measurements"), [header.encode(), event].concat()).unwrap();
+    let text = run(&block("replay"), folder.path(), &[("TPM2TOOLS_TCTI", &swtpm.tcti())]);
+    assert!(text.contains("# event 1, PCR 13: EV_EVENT_TAG: the text \"measureroot: failed\""), "{text}");
 }

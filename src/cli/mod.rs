@@ -7,7 +7,9 @@ mod explain;
 mod format;
 mod initramfs;
 mod manifest;
+mod pcrs;
 mod predict;
+mod replay;
 
 use std::process::ExitCode;
 
@@ -32,6 +34,7 @@ enum Command {
     Predict(predict::Predict),
     Initramfs(initramfs::Initramfs),
     Explain(explain::Explain),
+    Replay(replay::Replay),
     /// Print a completion script for a shell.
     Completion {
         /// The shell.
@@ -39,11 +42,12 @@ enum Command {
     },
 }
 
-/// Runs what the arguments say. Exit codes: 0 done, 1 failed, 2 wrong arguments.
+/// Runs what the arguments say. Exit codes: 0 done, 1 failed, 2 wrong arguments; of what judges evidence see [`verdict`].
 #[must_use]
 pub fn run() -> ExitCode {
     log_to_stderr();
     let done = match Arguments::parse().command {
+        Command::Replay(replay) => return verdict(replay.run()),
         Command::Predict(predict) => predict.run(),
         Command::Initramfs(initramfs) => initramfs.run(),
         Command::Explain(explain) => explain.run(),
@@ -54,6 +58,18 @@ pub fn run() -> ExitCode {
         Err(error) => {
             log::error!("measureroot: {error}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+/// What judges evidence has a code for each outcome: 0 it holds, 1 it does not, 2 it could not be read.
+fn verdict(holds: Result<bool>) -> ExitCode {
+    match holds {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            log::error!("measureroot: {error}");
+            ExitCode::from(2)
         }
     }
 }

@@ -52,10 +52,12 @@ impl Header {
                 .hint("SHA-1-only logs are refused: what they say can be forged")
         };
         // TCG_PCR_EVENT, the older format's event: PCR, type, SHA-1 digest, data.
-        let (pcr, kind) = (log.u32()?, EventType(log.u32()?));
+        if (log.u32()?, EventType(log.u32()?)) != (0, EventType::NO_ACTION) {
+            return Err(old());
+        }
         log.take(Bank::Sha1.digest_len())?;
         let mut data = Bytes::new(log.counted()?);
-        if pcr != 0 || kind != EventType::NO_ACTION || data.take(SIGNATURE.len()).ok() != Some(SIGNATURE) {
+        if data.take(SIGNATURE.len()).ok() != Some(SIGNATURE) {
             return Err(old());
         }
         // Platform class, version (3 bytes), size of an UINTN: nothing here depends on them.

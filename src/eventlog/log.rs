@@ -11,6 +11,7 @@ const MOST_OF_OURS: usize = 16;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Log {
     events: Vec<Event>,
+    locality: Option<u8>,
 }
 
 impl Log {
@@ -19,11 +20,19 @@ impl Log {
     /// # Errors
     /// When it says twice how the TPM was started.
     pub(super) fn new(events: Vec<Event>) -> Result<Self> {
-        let log = Self { events };
-        if log.events.iter().filter_map(Event::startup_locality).count() > 1 {
+        let mut localities = events.iter().filter_map(Event::startup_locality);
+        let locality = localities.next();
+        if localities.next().is_some() {
             return Err(Error::new("event log", "two events say from which locality the TPM was started"));
         }
-        Ok(log)
+        drop(localities);
+        Ok(Self { events, locality })
+    }
+
+    /// The locality that the TPM was started from, if the log says so.
+    #[must_use]
+    pub fn startup_locality(&self) -> Option<u8> {
+        self.locality
     }
 
     /// The events.

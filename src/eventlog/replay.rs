@@ -60,7 +60,7 @@ impl Log {
     #[must_use]
     pub fn start(&self, pcr: Pcr, bank: Bank) -> Digest {
         let zero = pcr.reset_value(bank);
-        match self.events().iter().find_map(Event::startup_locality) {
+        match self.startup_locality() {
             Some(locality) if pcr.get() == 0 => zero.with_last_byte(locality),
             _ => zero,
         }

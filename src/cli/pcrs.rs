@@ -1,0 +1,97 @@
+//! Values of PCRs as text, in the form of `tpm2_pcrread`, which is YAML: a bank a heading, a PCR a line.
+
+use std::fmt::Write;
+
+use crate::bank::Bank;
+use crate::error::{Context, Error, Result};
+use crate::eventlog::PcrValues;
+use crate::pcr::{Digest, Pcr};
+
+/// Prints values as `tpm2_pcrread` does.
+#[must_use]
+pub fn text(values: &PcrValues) -> String {
+    let mut text = String::new();
+    for (bank, values) in values {
+        // Writing to a string does not fail.
+        writeln!(text, "  {bank}:").ok();
+        for (pcr, value) in values {
+            writeln!(text, "    {pcr:<2}: 0x{}", value.to_string().to_uppercase()).ok();
+        }
+    }
+    text
+}
+
+/// Reads what `tpm2_pcrread` printed. Banks whose hash is not known here are left out, with a warning.
+///
+/// # Errors
+/// When a line is another, or there is no value.
+pub fn parse(text: &str) -> Result<PcrValues> {
+    let mut values = PcrValues::new();
+    let mut bank = None;
+    let lines = text.lines().enumerate().map(|(number, line)| (number + 1, line.trim()));
+    for (number, line) in lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#') && *line != "---") {
+        let place = format!("PCRs, line {number}");
+        let malformed = || Error::new(&place, format!("malformed: {line}")).hint("what tpm2_pcrread prints is read");
+        let (name, value) =
+            line.split_once(':').map(|(name, value)| (name.trim(), value.trim())).ok_or_else(malformed)?;
+        if value.is_empty() {
+            bank = Some(name.parse::<Bank>());
+            if let Some(Err(error)) = &bank {
+                log::warn!("{place}: {error}; its values are not compared");
+            }
+            continue;
+        }
+        let bank = match &bank {
+            Some(Ok(bank)) => *bank,
+            Some(Err(_)) => continue,
+            None => return Err(malformed()),
+        };
+        let pcr = Pcr::try_from(name.parse::<u32>().map_err(|_| malformed())?).map_err(|error| error.on(&place))?;
+        let value = hex::decode(value.strip_prefix("0x").unwrap_or(value)).about(&place)?;
+        let value = Digest::from_bytes(bank, &value).map_err(|error| error.on(&place))?;
+        if values.entry(bank).or_default().insert(pcr, value).is_some() {
+            return Err(Error::new(place, format!("PCR {pcr} of {bank} is given twice")));
+        }
+    }
+    if values.is_empty() {
+        return Err(Error::new("PCRs", "none are given").hint("what tpm2_pcrread prints is read"));
+    }
+    Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_read_back() {
+        let given = format!(
+            "  sha1:\n    0 : 0x{0}\n    13: 0x{0}\n  sha256:\n    0 : 0x{0}{1}\n",
+            "AB".repeat(20),
+            "00".repeat(12)
+        );
+        assert_eq!(text(&parse(&given).unwrap()), given);
+        let more = format!("# a comment\nsm3_256:\n 0 : 0x00\n{given}");
+        assert_eq!(text(&parse(&more).unwrap()), given);
+    }
+
+    #[test]
+    fn malformed_text_is_refused() {
+        let value = "00".repeat(20);
+        let table = [
+            String::new(),
+            "sha1:\n".to_owned(),
+            format!("0: {value}"),
+            format!("sha1:\n24: {value}"),
+            format!("sha1:\n-1: {value}"),
+            format!("sha1:\n1: {value}0"),
+            format!("sha1:\n1: {value}00"),
+            format!("sha1:\n1: {value}\n1: {value}"),
+            "sha1:\nwords".to_owned(),
+            "sha1:\n0: xy".to_owned(),
+        ];
+        for text in table {
+            assert!(parse(&text).is_err(), "{text}");
+        }
+    }
+}
