@@ -12,9 +12,12 @@ use crate::image::Image;
 use crate::means::{self, Means};
 use crate::measure::{self, Report};
 use crate::pcr::{Digests, Pcrs};
+use crate::prepared::Tree;
+use crate::roothash::RootHash;
 use crate::seal::{Sealed, Sealing};
 use crate::status::Status;
 use crate::step::{Clock, Failure, Step};
+use crate::superblock::Kind;
 
 /// What the boot asks of the machine it runs on; [`crate::linux`] is the real one.
 #[allow(missing_docs, clippy::missing_errors_doc)] // Each is one step, and fails as that step does.
@@ -27,10 +30,13 @@ pub trait Machine {
     fn wait_for_root(&mut self, config: &Config) -> Result<()>;
     fn find_image(&mut self, config: &Config) -> Result<Image>;
     /// Shows how far the hashing has come.
+    /// The Merkle tree of a prepared image.
+    fn find_tree(&mut self, image: &Image, roothash: &RootHash) -> Result<Tree>;
     fn progress(&mut self, done: u64, total: u64);
     /// What decides how the image can be sealed.
     fn means(&mut self, image: &Image) -> Result<Means>;
-    fn mount_image(&mut self, image: &Image, sealed: &Sealed, config: &Config) -> Result<()>;
+    /// Mounts it, and says which file system it is.
+    fn mount_image(&mut self, image: &Image, sealed: &Sealed, config: &Config) -> Result<Kind>;
     fn mount_overlay(&mut self, config: &Config) -> Result<()>;
     fn find_init(&mut self, config: &Config) -> Result<String>;
     fn write_status(&mut self, status: &Status) -> Result<()>;
@@ -59,7 +65,7 @@ pub fn boot(machine: &mut impl Machine, policy: &mut FailurePolicy) -> std::resu
     let report = match witness {
         Witness::Tpm(mut tpm) => {
             let banks = clock.step(Step::Banks, || tpm.banks(config.pcr))?;
-            let digests = clock.step(Step::Hash, || hash(machine, &image, &banks, &mut sealing))?;
+            let digests = clock.step(Step::Hash, || hash(machine, &image, &config, &banks, &mut sealing))?;
             clock.step(Step::Extend, || measure::extend(&mut *tpm, config.pcr, &digests))?
         }
         Witness::Waived(mut tpm) => {
@@ -68,8 +74,8 @@ pub fn boot(machine: &mut impl Machine, policy: &mut FailurePolicy) -> std::resu
         }
     };
     let sealed = clock.step(Step::Seal, || sealing.finish())?;
-    let mut status = Status::new(&report, &image, &sealed, &config);
-    clock.step(Step::MountImage, || machine.mount_image(&image, &sealed, &config))?;
+    let kind = clock.step(Step::MountImage, || machine.mount_image(&image, &sealed, &config))?;
+    let mut status = Status::new(&report, &image, kind, &sealed, &config);
     drop((image, sealed));
     clock.step(Step::Overlay, || machine.mount_overlay(&config))?;
     let init = clock.step(Step::Init, || machine.find_init(&config))?;
@@ -103,17 +109,31 @@ fn find_witness(machine: &mut impl Machine, config: &Config) -> Result<Witness> 
 }
 
 fn begin_seal(machine: &mut impl Machine, image: &Image, config: &Config) -> Result<Sealing> {
-    let kind = means::decide(config.seal, machine.means(image)?)?;
+    let means = machine.means(image)?;
+    if let Some(roothash) = &config.roothash {
+        means.has_verity()?;
+        return machine.find_tree(image, roothash).map(Sealing::Prepared);
+    }
+    let kind = means::decide(config.seal, means)?;
     match kind {
         means::Kind::None if config.measured => {
             log::warn!("measureroot.seal=none: a medium that answers a second read differently is believed");
         }
         _ => log::info!("seal: {kind}"),
     }
-    Sealing::begin(kind, image.bytes, image.block)
+    Sealing::begin(kind, means.bytes, means.block)
 }
 
-fn hash(machine: &mut impl Machine, image: &Image, banks: &[Bank], sealing: &mut Sealing) -> Result<Digests> {
+fn hash(
+    machine: &mut impl Machine,
+    image: &Image,
+    config: &Config,
+    banks: &[Bank],
+    sealing: &mut Sealing,
+) -> Result<Digests> {
+    if let Some(roothash) = &config.roothash {
+        return Ok(measure::root_hash(&roothash.hash, banks));
+    }
     let name = image.to_string();
     let progress = &mut |done| machine.progress(done, image.bytes);
     measure::image(&image.file, &name, image.bytes, image.opened_bytes, banks, sealing.tee(), progress)

@@ -5,8 +5,9 @@ use std::io::Write;
 use std::rc::Rc;
 
 use super::*;
+use crate::merkle::Shape;
 use crate::pcr::{PcrIndex, SoftPcrs, digests_of};
-use crate::superblock::Kind;
+use crate::superblock::Superblock;
 
 /// A machine that writes down what it is asked, and fails where it is told to.
 struct Fake {
@@ -14,6 +15,7 @@ struct Fake {
     line: &'static str,
     fails_at: &'static str,
     tpm: Option<Shared>,
+    verity: bool,
 }
 
 /// PCRs that outlive the boot, as a TPM does.
@@ -38,7 +40,7 @@ const IMAGE: &[u8] = b"the image";
 impl Fake {
     fn new(line: &'static str, fails_at: &'static str) -> Self {
         let tpm = Shared(Rc::new(RefCell::new(SoftPcrs::zero(&BANKS))), fails_at);
-        Self { calls: Vec::new(), line, fails_at, tpm: Some(tpm) }
+        Self { calls: Vec::new(), line, fails_at, tpm: Some(tpm), verity: false }
     }
 
     fn call(&mut self, name: &'static str) -> Result<()> {
@@ -96,19 +98,22 @@ impl Machine for Fake {
             device: "/dev/vda".into(),
             path: None,
             searched: false,
-            kind: Kind::Squashfs,
-            block: 4096,
+            superblock: Some(Superblock { kind: Kind::Squashfs, bytes, block: 4096, label: None, uuid: None }),
             bytes,
             opened_bytes: IMAGE.len() as u64,
         })
     }
+    fn find_tree(&mut self, _: &Image, roothash: &RootHash) -> Result<Tree> {
+        let shape = Shape { data_block: 4096, data_blocks: 1, hash_block: 4096, salt: Vec::new() };
+        self.call("find_tree").map(|()| Tree { node: None, start: 1, shape, root_hash: roothash.hash })
+    }
     fn progress(&mut self, _: u64, _: u64) {}
     fn means(&mut self, image: &Image) -> Result<Means> {
-        let (bytes, block) = (image.bytes, image.block);
-        self.call("means").map(|()| Means { bytes, block, sector: 512, verity: false, memory: 1 << 40 })
+        let (bytes, verity) = (image.bytes, self.verity);
+        self.call("means").map(|()| Means { bytes, block: 4096, sector: 512, verity, memory: 1 << 40 })
     }
-    fn mount_image(&mut self, _: &Image, _: &Sealed, _: &Config) -> Result<()> {
-        self.call("mount_image")
+    fn mount_image(&mut self, _: &Image, _: &Sealed, _: &Config) -> Result<Kind> {
+        self.call("mount_image").map(|()| Kind::Squashfs)
     }
     fn mount_overlay(&mut self, _: &Config) -> Result<()> {
         self.call("mount_overlay")
@@ -174,6 +179,31 @@ fn each_step_fails_in_turn_and_init_is_never_reached() {
             1,
             "{fails_at}"
         );
+    }
+}
+
+/// What a boot of a prepared image is told, and what it measures.
+const PREPARED: &str = "root=/dev/vda measureroot.hashdev=/dev/vdb measureroot.onfail=poweroff \
+                        roothash=00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+const ROOT_HASH: &[u8] = b"measureroot: roothash=00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
+#[test]
+fn a_prepared_image_is_measured_by_its_root_hash_and_not_read() {
+    let mut machine = Fake { verity: true, ..Fake::new(PREPARED, "") };
+    assert_eq!(machine.boot().step, Step::Init);
+    assert!(machine.calls.contains(&"exec") && machine.is_extended_with(&[ROOT_HASH, FAILED]));
+    let table: [(&str, bool, Step, &[&[u8]]); 5] = [
+        ("find_image", true, Step::Image, &[FAILED]),
+        ("", false, Step::Seal, &[FAILED]),
+        ("find_tree", true, Step::Seal, &[FAILED]),
+        ("extend", true, Step::Extend, &[FAILED]),
+        ("mount_image", true, Step::MountImage, &[ROOT_HASH, FAILED]),
+    ];
+    for (fails_at, verity, step, extends) in table {
+        let mut machine = Fake { verity, ..Fake::new(PREPARED, fails_at) };
+        assert_eq!(machine.boot().step, step, "{fails_at}");
+        assert!(!machine.calls.contains(&"exec"), "{fails_at}");
+        assert!(machine.is_extended_with(extends), "{fails_at}");
     }
 }
 

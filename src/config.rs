@@ -10,7 +10,8 @@ use crate::means::Wanted;
 use crate::parameter::{parsed, seconds, value};
 use crate::pcr::PcrIndex;
 use crate::rootflags::RootFlags;
-use crate::source::{self, DeviceName, Source};
+use crate::roothash::RootHash;
+use crate::source::Source;
 
 /// Everything the command line decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct Config {
     pub measured: bool,
     /// Where the image is.
     pub source: Source,
+    /// `roothash=`: the image was prepared, and is not hashed.
+    pub roothash: Option<RootHash>,
     /// The PCR that is extended with the image.
     pub pcr: PcrIndex,
     /// `rootfstype=`: the file systems the device of `root=` may have; empty where any will do.
@@ -48,12 +51,14 @@ pub struct Config {
 }
 
 /// Our own parameters; any other `measureroot.*` is an error, for it may be a misspelt one that matters.
-const OWN: [&str; 5] = [
+const OWN: [&str; 7] = [
     "measureroot.timeout",
     "measureroot.onfail",
     "measureroot.overlaysize",
     "measureroot.seal",
     "measureroot.oncorrupt",
+    "measureroot.hashdev",
+    "measureroot.hashoffset",
 ];
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -68,9 +73,10 @@ impl Config {
         parsed(tokens, "measureroot.onfail", FailureAction::parse)?;
         let timeout = seconds(tokens, "measureroot.timeout")?;
         let rootwait = rootwait(tokens)?;
+        let roothash = RootHash::of(tokens)?;
         Ok(Self {
             measured: measured(tokens)?,
-            source: source_of(tokens)?,
+            source: Source::of(tokens, roothash.as_ref())?,
             pcr: parsed(tokens, "rootimgpcr", str::parse)?.unwrap_or(PcrIndex::DEFAULT),
             fstypes: fstypes(tokens)?,
             flags: parsed(tokens, "rootflags", RootFlags::parse)?.unwrap_or_default(),
@@ -78,7 +84,8 @@ impl Config {
             delay: seconds(tokens, "rootdelay")?.unwrap_or_default(),
             timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
             root_timeout: timeout.or(rootwait.unwrap_or(Some(DEFAULT_TIMEOUT))),
-            seal: seal(tokens)?,
+            seal: seal(tokens, roothash.is_some())?,
+            roothash,
             on_corrupt: parsed(tokens, "measureroot.oncorrupt", OnCorrupt::parse)?.unwrap_or_default(),
             init: init(tokens)?,
             overlay_size: parsed(tokens, "measureroot.overlaysize", overlay_size)?.unwrap_or_else(|| "50%".to_owned()),
@@ -116,19 +123,6 @@ fn measured(tokens: &[Token]) -> Result<bool> {
     }
 }
 
-fn source_of(tokens: &[Token]) -> Result<Source> {
-    // Not through `parsed`: these errors name their token themselves.
-    let device = value(tokens, "root")?.map(DeviceName::parse).transpose()?;
-    let path = value(tokens, "rootimg")?.map(source::image_path).transpose()?;
-    match (device, path) {
-        (Some(device), None) => Ok(Source::Device(device)),
-        (Some(device), Some(path)) => Ok(Source::File(device, path)),
-        (None, Some(path)) => Ok(Source::Search(path)),
-        (None, None) => Err(Error::new("command line", "names no root image")
-            .hint("root= names the device that is the image, rootimg= the image as a file on a medium")),
-    }
-}
-
 /// `rootwait` waits for ever, `rootwait=N` for N seconds (kernel, init/do_mounts.c); `None` where there is neither.
 fn rootwait(tokens: &[Token]) -> Result<Option<Option<Duration>>> {
     if tokens.iter().any(|token| token.key == b"rootwait" && token.value.is_none()) {
@@ -137,9 +131,14 @@ fn rootwait(tokens: &[Token]) -> Result<Option<Option<Duration>>> {
     Ok(seconds(tokens, "rootwait")?.map(Some))
 }
 
-/// An image that nobody measures cannot be held to what was measured.
-fn seal(tokens: &[Token]) -> Result<Wanted> {
+/// An image that nobody measures cannot be held to what was measured, and one that is prepared has its seal.
+fn seal(tokens: &[Token], prepared: bool) -> Result<Wanted> {
     let wanted = parsed(tokens, "measureroot.seal", Wanted::parse)?;
+    if prepared && matches!(wanted, Some(Wanted::Ram | Wanted::None)) {
+        return Err(
+            Error::new("measureroot.seal", "conflicts with roothash=").hint("it makes dm-verity check every read")
+        );
+    }
     if measured(tokens)? {
         return Ok(wanted.unwrap_or_default());
     }
@@ -211,6 +210,7 @@ fn module_parameter(token: &Token) -> Option<(String, String)> {
 mod tests {
     use super::*;
     use crate::cmdline;
+    use crate::device_name::DeviceName;
 
     fn config(line: &str) -> Result<Config> {
         Config::parse(&cmdline::parse(line.as_bytes()))
@@ -286,6 +286,8 @@ mod tests {
             ("root=/dev/vda measureroot.oncorrupt=ignore", "measureroot.oncorrupt=ignore"),
             ("root=/dev/vda measureroot=off measureroot.seal=ram", "measureroot.seal"),
             ("root=/dev/vda measureroot=no", "measureroot=no"),
+            ("root=/dev/vda roothash=12", "roothash=12"),
+            (&format!("root=/dev/vda roothash={} measureroot.seal=ram", "0".repeat(64)), "measureroot.seal"),
             ("root=/dev/vda measureroot measureroot=off", "measureroot"),
         ];
         for (line, object) in table {

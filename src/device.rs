@@ -7,9 +7,9 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::device_name::DeviceName;
 use crate::error::{Context, Error, Result};
 use crate::partition;
-use crate::source::DeviceName;
 use crate::superblock::{self, HEAD, Superblock};
 use crate::sys;
 

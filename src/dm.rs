@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Context, Error, Result};
+use crate::merkle::{Hash, Shape};
 use crate::sys::{DM_HEADER, DmCommand, dm_ioctl};
 
 const CONTROL: &str = "/dev/mapper/control";
@@ -13,18 +14,14 @@ const CONTROL: &str = "/dev/mapper/control";
 pub struct Verity {
     /// The device with the data.
     pub data: PathBuf,
-    /// The device with the tree, from its start.
+    /// The device with the tree.
     pub tree: PathBuf,
-    /// Bytes of a data block.
-    pub data_block: u16,
-    /// Bytes of a block of the tree.
-    pub hash_block: usize,
-    /// How many data blocks there are.
-    pub data_blocks: u64,
+    /// Where it begins there, in blocks of the tree.
+    pub tree_start: u64,
+    /// The rest that must be known of it.
+    pub shape: Shape,
     /// The root hash.
-    pub root_hash: Vec<u8>,
-    /// The salt.
-    pub salt: Vec<u8>,
+    pub root_hash: Hash,
     /// What a corrupt block does.
     pub on_corrupt: OnCorrupt,
 }
@@ -72,21 +69,16 @@ impl Verity {
         let hex = |bytes: &[u8]| if bytes.is_empty() { "-".to_owned() } else { hex::encode(bytes) };
         let options = self.on_corrupt.argument().map_or(String::new(), |word| format!(" 1 {word}"));
         format!(
-            "1 {} {} {} {} {} 0 sha256 {} {}{options}",
+            "1 {} {} {} {} {} {} sha256 {} {}{options}",
             self.data.display(),
             self.tree.display(),
-            self.data_block,
-            self.hash_block,
-            self.data_blocks,
+            self.shape.data_block,
+            self.shape.hash_block,
+            self.shape.data_blocks,
+            self.tree_start,
             hex(&self.root_hash),
-            hex(&self.salt)
+            hex(&self.shape.salt)
         )
-    }
-
-    /// Bytes of the data.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.data_blocks * u64::from(self.data_block)
     }
 }
 
@@ -146,7 +138,7 @@ fn minor(dev: u64) -> u64 {
 fn target(verity: &Verity) -> Vec<u8> {
     let mut bytes = Vec::new();
     bytes.extend_from_slice(&0u64.to_ne_bytes());
-    bytes.extend_from_slice(&(verity.bytes() / 512).to_ne_bytes());
+    bytes.extend_from_slice(&(verity.shape.data_bytes() / 512).to_ne_bytes());
     bytes.extend_from_slice(&[0; 8]);
     let mut kind = [0; 16];
     kind[..6].copy_from_slice(b"verity");
@@ -195,17 +187,15 @@ mod tests {
         let verity = Verity {
             data: "/dev/loop0".into(),
             tree: "/dev/loop1".into(),
-            data_block: 4096,
-            hash_block: 4096,
-            data_blocks: 10,
-            root_hash: vec![0xab; 32],
-            salt: vec![],
+            tree_start: 7,
+            shape: Shape { data_block: 4096, data_blocks: 10, hash_block: 1024, salt: vec![] },
+            root_hash: [0xab; 32],
             on_corrupt: OnCorrupt::Restart,
         };
         let root = "ab".repeat(32);
         assert_eq!(
             verity.table(),
-            format!("1 /dev/loop0 /dev/loop1 4096 4096 10 0 sha256 {root} - 1 restart_on_corruption")
+            format!("1 /dev/loop0 /dev/loop1 4096 1024 10 7 sha256 {root} - 1 restart_on_corruption")
         );
         assert_eq!(target(&verity).len() % 8, 0);
         assert_eq!(minor(0xfd05), 5);

@@ -22,11 +22,10 @@ pub struct Image {
     pub path: Option<String>,
     /// Whether the device was named or searched for.
     pub searched: bool,
-    /// Its file system.
-    pub kind: Kind,
-    /// Bytes of the file system's blocks, see [`Superblock::block`].
-    pub block: u32,
-    /// Its length in bytes: the file's, or the file system's own on a device.
+    /// What its file system says of itself; `None` where it is prepared, for then nothing of it is read before the kernel
+    /// checks it.
+    pub superblock: Option<Superblock>,
+    /// Its length in bytes: the file's, or the file system's own on a device; all of a device that is prepared.
     pub bytes: u64,
     /// Bytes of the device or file when it was opened; it must have as many when it has been hashed.
     pub opened_bytes: u64,
@@ -70,27 +69,30 @@ pub fn on_device(node: &Path, config: &Config) -> Result<Image> {
     let name = node.display().to_string();
     let file = crate::sys::open_device(node).about(&name)?;
     let device_bytes = device::size(&file).ok_or_else(|| Error::new(&name, "has no size"))?;
-    let superblock = image_superblock(&file, &name, &config.fstypes)?;
-    let bytes = length_on_device(&superblock, device_bytes, &name)?;
-    crate::sys::set_read_only(&file, &name)?;
-    log::info!("{name}: {} of {bytes} bytes on a device of {device_bytes}", superblock.kind.name());
-    Ok(Image {
+    let mut image = Image {
         file,
         device: node.to_owned(),
         path: None,
         searched: false,
-        kind: superblock.kind,
-        block: superblock.block,
-        bytes,
+        superblock: None,
+        bytes: device_bytes,
         opened_bytes: device_bytes,
-    })
+    };
+    crate::sys::set_read_only(&image.file, &name)?;
+    if config.roothash.is_none() {
+        let superblock = image_superblock(&image.file, &name, &config.fstypes)?;
+        image.bytes = length_on_device(&superblock, device_bytes, &name)?;
+        log::info!("{name}: {} of {} bytes on a device of {device_bytes}", superblock.kind.name(), image.bytes);
+        image.superblock = Some(superblock);
+    }
+    Ok(image)
 }
 
 /// Opens the file `path` below the mounted medium `top`; `None` when it has no such file.
 ///
 /// # Errors
 /// When there is one that is no image, or that lies elsewhere than on the medium.
-pub fn on_medium(top: &Path, path: &str, node: &Path) -> Result<Option<Image>> {
+pub fn on_medium(top: &Path, path: &str, node: &Path, config: &Config) -> Result<Option<Image>> {
     let name = format!("/{path} on {}", node.display());
     let folder = File::open(top).about(top.display())?;
     // The medium's file system is hostile: a link in it may name any file of ours. This also keeps to its one mount.
@@ -109,22 +111,27 @@ pub fn on_medium(top: &Path, path: &str, node: &Path) -> Result<Option<Image>> {
         return Err(Error::new(name, "not a regular file"));
     }
     let bytes = u64::try_from(stat.st_size).about(&name)?;
-    let superblock = image_superblock(&file, &name, &[])?;
-    if superblock.bytes > bytes {
-        let cause = format!("its {} is {} bytes long, the file {bytes}", superblock.kind.name(), superblock.bytes);
-        return Err(Error::new(name, cause).hint("was it copied to the medium as a whole?"));
-    }
-    log::info!("{name}: {} in a file of {bytes} bytes", superblock.kind.name());
+    let superblock = if config.roothash.is_some() { None } else { Some(file_superblock(&file, &name, bytes)?) };
     Ok(Some(Image {
         file,
         device: node.to_owned(),
         path: Some(path.to_owned()),
         searched: false,
-        kind: superblock.kind,
-        block: superblock.block,
+        superblock,
         bytes,
         opened_bytes: bytes,
     }))
+}
+
+fn file_superblock(file: &File, name: &str, bytes: u64) -> Result<Superblock> {
+    // With rootimg=, rootfstype= is for the medium.
+    let superblock = image_superblock(file, name, &[])?;
+    if superblock.bytes > bytes {
+        let cause = format!("its {} is {} bytes long, the file {bytes}", superblock.kind.name(), superblock.bytes);
+        return Err(Error::new(name, cause).hint("was it copied to the medium as a whole?"));
+    }
+    log::info!("{name}: {} in a file of {bytes} bytes", superblock.kind.name());
+    Ok(superblock)
 }
 
 /// The superblock of what shall be the root.

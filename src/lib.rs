@@ -6,12 +6,14 @@
 pub mod bank;
 pub mod blocks;
 pub mod boot;
+pub mod bytes;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod cmdline;
 pub mod config;
 pub mod console;
 pub mod device;
+pub mod device_name;
 pub mod dm;
 pub mod error;
 pub mod eventlog;
@@ -32,8 +34,10 @@ pub mod overlay;
 pub mod parameter;
 pub mod partition;
 pub mod pcr;
+pub mod prepared;
 pub mod progress;
 pub mod rootflags;
+pub mod roothash;
 pub mod seal;
 pub mod search;
 pub mod source;

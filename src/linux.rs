@@ -13,6 +13,7 @@ use crate::boot::Machine;
 use crate::config::Config;
 use crate::console;
 use crate::device::{self, Devices};
+use crate::device_name::DeviceName;
 use crate::dm;
 use crate::error::{Context, Error, Result};
 use crate::failure::FailureAction;
@@ -24,12 +25,15 @@ use crate::modules;
 use crate::mounts::{self, Mount};
 use crate::overlay;
 use crate::pcr::Pcrs;
+use crate::prepared::{self, Tree};
 use crate::progress::{Progress, Style};
 use crate::rootflags::RootFlags;
+use crate::roothash::RootHash;
 use crate::seal::Sealed;
 use crate::search;
 use crate::source::Source;
 use crate::status::Status;
+use crate::superblock::Kind;
 use crate::switch_root;
 use crate::sys;
 use crate::tpm::EsysPcrs;
@@ -39,7 +43,9 @@ pub struct Linux {
     arguments: Vec<CString>,
     environment: Vec<CString>,
     devices: Devices,
+    /// The device that is named, and the one with the Merkle tree.
     node: Option<PathBuf>,
+    tree: Option<PathBuf>,
     progress: Option<(Style, Progress)>,
 }
 
@@ -47,7 +53,18 @@ impl Linux {
     /// `arguments` and `environment` are what the kernel gave, for the new init; nothing here reads them.
     #[must_use]
     pub fn new(arguments: Vec<CString>, environment: Vec<CString>) -> Self {
-        Self { arguments, environment, devices: Devices::default(), node: None, progress: None }
+        Self { arguments, environment, devices: Devices::default(), node: None, tree: None, progress: None }
+    }
+
+    fn wait_for(&self, name: &DeviceName, delay: Duration, config: &Config) -> Result<PathBuf> {
+        if let Some(node) = device::wait(delay, config.root_timeout, || self.devices.find(name))? {
+            log::info!("{name}: found at {}", node.display());
+            return Ok(node);
+        }
+        let there = self.devices.listed()?;
+        let seconds = config.root_timeout.unwrap_or_default().as_secs();
+        Err(Error::new(name, format!("did not appear in {seconds} s"))
+            .hint(format!("block devices there are: {there}; is its driver in the kernel or the initramfs?")))
     }
 }
 
@@ -94,19 +111,14 @@ impl Machine for Linux {
     }
 
     fn wait_for_root(&mut self, config: &Config) -> Result<()> {
-        let (Source::Device(name) | Source::File(name, _)) = &config.source else {
+        self.node = match &config.source {
+            Source::Device(name) | Source::File(name, _) => Some(self.wait_for(name, config.delay, config)?),
             // Any device may be the one: the search itself waits.
-            return Ok(());
+            Source::Search(_) => None,
         };
-        self.node = device::wait(config.delay, config.root_timeout, || self.devices.find(name))?;
-        if let Some(node) = &self.node {
-            log::info!("{name}: found at {}", node.display());
-            return Ok(());
-        }
-        let there = self.devices.listed()?;
-        let seconds = config.root_timeout.unwrap_or_default().as_secs();
-        Err(Error::new(name, format!("did not appear in {seconds} s"))
-            .hint(format!("block devices there are: {there}; is its driver in the kernel or the initramfs?")))
+        let tree = config.roothash.as_ref().and_then(|roothash| roothash.tree.as_ref());
+        self.tree = tree.map(|name| self.wait_for(name, Duration::ZERO, config)).transpose()?;
+        Ok(())
     }
 
     fn find_image(&mut self, config: &Config) -> Result<Image> {
@@ -119,6 +131,10 @@ impl Machine for Linux {
             (Source::Search(path), _) => search::find_image(&self.devices, path, config),
             (source, None) => Err(Error::new(source, "was not waited for")),
         }
+    }
+
+    fn find_tree(&mut self, image: &Image, roothash: &RootHash) -> Result<Tree> {
+        prepared::find_tree(image, self.tree.as_deref(), roothash)
     }
 
     fn progress(&mut self, done: u64, total: u64) {
@@ -141,20 +157,29 @@ impl Machine for Linux {
         };
         Ok(Means {
             bytes: image.bytes,
-            block: image.block,
+            block: image.superblock.as_ref().map_or(0, |superblock| superblock.block),
             sector,
             verity: dm::has_verity(),
             memory: means::available_memory()?,
         })
     }
 
-    fn mount_image(&mut self, image: &Image, sealed: &Sealed, config: &Config) -> Result<()> {
+    fn mount_image(&mut self, image: &Image, sealed: &Sealed, config: &Config) -> Result<Kind> {
         // The devices must stay open until the mount uses them.
         let mut devices = Vec::new();
         let node = sealed.device(image, config.on_corrupt, &mut devices)?;
         // With rootimg=, rootflags= are for the medium, as rootfstype= is.
-        let options = if image.path.is_none() { config.flags.clone() } else { RootFlags::default() };
-        Mount::read_only(image.kind, &node, overlay::LOWER, MountFlags::empty(), &options).apply()
+        let (options, fstypes) = match image.path {
+            None => (config.flags.clone(), config.fstypes.as_slice()),
+            Some(_) => (RootFlags::default(), [].as_slice()),
+        };
+        let kind = match (&image.superblock, sealed) {
+            (Some(superblock), _) => superblock.kind,
+            (None, Sealed::Prepared(tree)) => prepared::superblock(&node, &tree.shape, fstypes)?.kind,
+            (None, _) => return Err(Error::new(image, "nothing checks what is read of it")),
+        };
+        Mount::read_only(kind, &node, overlay::LOWER, MountFlags::empty(), &options).apply()?;
+        Ok(kind)
     }
 
     fn mount_overlay(&mut self, config: &Config) -> Result<()> {

@@ -50,6 +50,21 @@ pub struct Means {
     pub memory: u64,
 }
 
+impl Means {
+    /// Fails where the kernel lacks dm-verity.
+    ///
+    /// # Errors
+    /// See there.
+    pub fn has_verity(&self) -> Result<()> {
+        if self.verity {
+            return Ok(());
+        }
+        Err(Error::new("dm-verity", "the kernel does not have it, or no sha256 for it").hint(
+            "set CONFIG_DM_VERITY and CONFIG_CRYPTO_SHA256, or pack dm-verity and sha256_generic into the initramfs",
+        ))
+    }
+}
+
 /// A seal that was decided on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -103,11 +118,7 @@ pub fn decide(wanted: Wanted, means: Means) -> Result<Kind> {
 /// Whether it can be verity.
 fn verity(means: Means) -> Result<Kind> {
     let Means { bytes, sector, .. } = means;
-    if !means.verity {
-        return Err(Error::new("dm-verity", "the kernel does not have it, or no sha256 for it").hint(
-            "set CONFIG_DM_VERITY and CONFIG_CRYPTO_SHA256, or pack dm-verity and sha256_generic into the initramfs",
-        ));
-    }
+    means.has_verity()?;
     match merkle::data_block(bytes, means.block) {
         None => Err(Error::new("dm-verity", format!("the image's {bytes} bytes are no multiple of 512"))),
         // The kernel refuses it (drivers/md/dm-verity-target.c: "Invalid data device block size").

@@ -10,12 +10,26 @@ use crate::blocks::FileBlocks;
 use crate::device;
 use crate::error::{Error, Result};
 use crate::hash::{self, Tee};
+use crate::merkle::Hash;
 use crate::pcr::{Digest, Digests, PcrIndex, Pcrs, digests_of};
 
 /// What the PCR is extended with when a boot fails: the digest of this text in each bank.
 pub const FAILED: &str = "measureroot: failed";
 /// What it is extended with before an image runs that nobody measured.
 pub const UNMEASURED: &str = "measureroot: unmeasured";
+
+/// What stands for all of a prepared image: `measureroot: roothash=` and 64 lower-case hex digits, without a newline. The
+/// words in front keep it apart from whatever else can be measured.
+#[must_use]
+pub fn root_hash_text(root_hash: &Hash) -> String {
+    format!("measureroot: roothash={}", hex::encode(root_hash))
+}
+
+/// The digests of that text.
+#[must_use]
+pub fn root_hash(root_hash: &Hash, banks: &[Bank]) -> Digests {
+    digests_of(banks, root_hash_text(root_hash).as_bytes())
+}
 
 /// One bank's part of an extend.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -22,7 +22,7 @@ pub fn find_image(node: &Path, path: &str, config: &Config) -> Result<Option<Ima
     let superblock = superblock(node, config)?;
     let flags = MountFlags::NODEV | MountFlags::NOSUID | MountFlags::NOEXEC;
     Mount::read_only(superblock.kind, node, TARGET, flags, &config.flags).apply()?;
-    let found = image::on_medium(Path::new(TARGET), path, node);
+    let found = image::on_medium(Path::new(TARGET), path, node, config);
     // The open file keeps the file system in use; nobody needs to see it any more.
     detach(TARGET)?;
     found

@@ -12,11 +12,43 @@ use crate::error::{Context, Error, Result};
 /// A root hash, or another digest of the tree.
 pub type Hash = [u8; 32];
 
-/// Bytes of a block of the tree: the page size, the largest that the kernel takes (drivers/md/dm-verity-target.c).
-pub const HASH_BLOCK: usize = 4096;
+/// Bytes of a block of a tree that is built here: the page size, the largest that the kernel takes
+/// (drivers/md/dm-verity-target.c).
+pub const HASH_BLOCK: u16 = 4096;
 
-/// Digests in a block of the tree.
-const FAN_OUT: u64 = (HASH_BLOCK / size_of::<Hash>()) as u64;
+/// What must be known of a tree besides its root hash, to read it or to build it again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shape {
+    /// Bytes of a data block, a power of two from 512 to 4096.
+    pub data_block: u16,
+    /// How many there are.
+    pub data_blocks: u64,
+    /// Bytes of a block of the tree, a power of two from 512 to 4096.
+    pub hash_block: u16,
+    /// What is hashed in front of each block.
+    pub salt: Vec<u8>,
+}
+
+impl Shape {
+    /// Bytes of the data.
+    #[must_use]
+    pub fn data_bytes(&self) -> u64 {
+        self.data_blocks.saturating_mul(self.data_block.into())
+    }
+
+    /// Bytes of the tree.
+    #[must_use]
+    pub fn tree_bytes(&self) -> u64 {
+        self.level_sizes().iter().sum::<u64>() * u64::from(self.hash_block)
+    }
+
+    /// How many blocks each level of the tree has, the lowest level first.
+    fn level_sizes(&self) -> Vec<u64> {
+        let fan_out = u64::from(self.hash_block) / size_of::<Hash>() as u64;
+        let above = |&blocks: &u64| (blocks > 1).then(|| blocks.div_ceil(fan_out));
+        std::iter::successors(Some(self.data_blocks), above).skip(1).collect()
+    }
+}
 
 /// The largest block size that divides `bytes`, at most `most` bytes: 4096, or less down to the 512 of a loop device;
 /// `None` when even that does not, or when there is nothing to divide. A verity device has sectors of this size, and no
@@ -27,19 +59,12 @@ pub fn data_block(bytes: u64, most: u32) -> Option<u16> {
     [4096, 2048, 1024, 512].into_iter().find(fits)
 }
 
-/// How many blocks each level of the tree over `data_blocks` has, the lowest level first.
-fn level_sizes(data_blocks: u64) -> Vec<u64> {
-    let above = |&blocks: &u64| (blocks > 1).then(|| blocks.div_ceil(FAN_OUT));
-    std::iter::successors(Some(data_blocks), above).skip(1).collect()
-}
-
 /// A tree that grows as the data comes in, and is written block by block to where dm-verity looks for each.
 #[derive(Debug)]
 pub struct Builder {
     out: File,
     salted: Sha256,
-    data_block: usize,
-    data_blocks: u64,
+    shape: Shape,
     /// The data of a block that is not full yet.
     partial: Vec<u8>,
     taken: u64,
@@ -55,23 +80,28 @@ struct Level {
 }
 
 impl Builder {
-    /// A tree over `data_blocks` blocks of `data_block` bytes, written to `out`.
+    /// A tree of this shape, written to `out`.
     #[must_use]
-    pub fn new(out: File, salt: &[u8], data_block: u16, data_blocks: u64) -> Self {
-        let sizes = level_sizes(data_blocks);
+    pub fn new(out: File, shape: Shape) -> Self {
+        let (sizes, block) = (shape.level_sizes(), usize::from(shape.hash_block));
         // On the hash device the highest level comes first.
-        let offset = |level: usize| sizes[level + 1..].iter().sum::<u64>() * HASH_BLOCK as u64;
-        let levels = (0..sizes.len()).map(|i| Level { block: Vec::with_capacity(HASH_BLOCK), offset: offset(i) });
+        let offset = |level: usize| sizes[level + 1..].iter().sum::<u64>() * block as u64;
+        let levels = (0..sizes.len()).map(|i| Level { block: Vec::with_capacity(block), offset: offset(i) });
         Self {
             out,
-            salted: Sha256::new_with_prefix(salt),
-            data_block: data_block.into(),
-            data_blocks,
+            salted: Sha256::new_with_prefix(&shape.salt),
             partial: Vec::new(),
             taken: 0,
             levels: levels.collect(),
             root: None,
+            shape,
         }
+    }
+
+    /// The tree's shape.
+    #[must_use]
+    pub fn shape(&self) -> &Shape {
+        &self.shape
     }
 
     /// Takes further data.
@@ -79,17 +109,18 @@ impl Builder {
     /// # Errors
     /// When the tree cannot be written.
     pub fn update(&mut self, mut data: &[u8]) -> Result<()> {
+        let size = usize::from(self.shape.data_block);
         if !self.partial.is_empty() {
-            let (fill, rest) = data.split_at(data.len().min(self.data_block - self.partial.len()));
+            let (fill, rest) = data.split_at(data.len().min(size - self.partial.len()));
             self.partial.extend_from_slice(fill);
             data = rest;
-            if self.partial.len() < self.data_block {
+            if self.partial.len() < size {
                 return Ok(());
             }
             let block = std::mem::take(&mut self.partial);
             self.take(&block)?;
         }
-        let mut blocks = data.chunks_exact(self.data_block);
+        let mut blocks = data.chunks_exact(size);
         blocks.by_ref().try_for_each(|block| self.take(block))?;
         self.partial.extend_from_slice(blocks.remainder());
         Ok(())
@@ -107,27 +138,27 @@ impl Builder {
             return Ok(());
         };
         current.block.extend_from_slice(&digest);
-        if current.block.len() < HASH_BLOCK { Ok(()) } else { self.flush(level) }
+        if current.block.len() < usize::from(self.shape.hash_block) { Ok(()) } else { self.flush(level) }
     }
 
     fn flush(&mut self, level: usize) -> Result<()> {
-        let current = &mut self.levels[level];
-        current.block.resize(HASH_BLOCK, 0);
+        let (current, block) = (&mut self.levels[level], self.shape.hash_block);
+        current.block.resize(block.into(), 0);
         self.out.write_all_at(&current.block, current.offset).about("Merkle tree")?;
-        current.offset += HASH_BLOCK as u64;
+        current.offset += u64::from(block);
         let digest = hash(&self.salted, &current.block);
         current.block.clear();
         self.push(level + 1, digest)
     }
 
-    /// The tree's file and the root hash, once all the data came in.
+    /// The tree's file, its shape and the root hash, once all the data came in.
     ///
     /// # Errors
     /// When it was more or less than announced, or the tree cannot be written.
-    pub fn finish(mut self) -> Result<(File, Hash)> {
+    pub fn finish(mut self) -> Result<(File, Shape, Hash)> {
         if self.levels.is_empty() {
             // dm-verity wants a hash device even where one block of data is all.
-            self.out.set_len(HASH_BLOCK as u64).about("Merkle tree")?;
+            self.out.set_len(self.shape.hash_block.into()).about("Merkle tree")?;
         }
         for level in 0..self.levels.len() {
             if !self.levels[level].block.is_empty() {
@@ -135,8 +166,10 @@ impl Builder {
             }
         }
         match self.root {
-            Some(root) if self.taken == self.data_blocks && self.partial.is_empty() => Ok((self.out, root)),
-            _ => Err(Error::new("Merkle tree", format!("{} of {} blocks came", self.taken, self.data_blocks))),
+            Some(root) if self.taken == self.shape.data_blocks && self.partial.is_empty() => {
+                Ok((self.out, self.shape, root))
+            }
+            _ => Err(Error::new("Merkle tree", format!("{} of {} blocks came", self.taken, self.shape.data_blocks))),
         }
     }
 }

@@ -22,12 +22,12 @@ fn gpt_uuid(disk: &File, sector: u64, number: u32) -> Option<String> {
     let mut entry = [0; 32];
     let at = array.checked_mul(sector)?.checked_add(index * u64::from(size))?;
     disk.read_exact_at(&mut entry, at).ok()?;
-    let id = &mut entry[16..];
+    let mut id: [u8; 16] = entry[16..].try_into().ok()?;
     // The first three fields of a GUID are little-endian numbers (UEFI 2.10, appendix A).
     for number in [0..4, 4..6, 6..8] {
         id[number].reverse();
     }
-    Some([&id[..4], &id[4..6], &id[6..8], &id[8..10], &id[10..]].map(hex::encode).join("-"))
+    Some(crate::bytes::uuid(&id))
 }
 
 /// The disk's signature in the boot sector, and the partition's number (kernel, block/partitions/msdos.c).

@@ -13,7 +13,8 @@ use crate::error::{Context, Error, Result};
 use crate::hash::Tee;
 use crate::image::Image;
 use crate::means::Kind;
-use crate::merkle::{self, HASH_BLOCK, Hash};
+use crate::merkle::{self, HASH_BLOCK, Hash, Shape};
+use crate::prepared::Tree;
 use crate::sys;
 
 /// A seal in the making: the tee of the pass.
@@ -21,16 +22,9 @@ use crate::sys;
 #[allow(clippy::large_enum_variant)] // There is one of it.
 pub enum Sealing {
     /// The tree grows in a memory file.
-    Verity {
-        /// The tree.
-        tree: merkle::Builder,
-        /// The salt.
-        salt: Vec<u8>,
-        /// Bytes of a data block.
-        data_block: u16,
-        /// How many there are.
-        data_blocks: u64,
-    },
+    Verity(merkle::Builder),
+    /// There is a tree already.
+    Prepared(Tree),
     /// The copy grows in a memory file.
     Ram {
         /// The copy.
@@ -45,19 +39,10 @@ pub enum Sealing {
 /// What can be mounted in place of the medium, as far as it can.
 #[derive(Debug)]
 pub enum Sealed {
-    /// The tree, sealed, and what dm-verity must know.
-    Verity {
-        /// The tree's memory file.
-        tree: File,
-        /// The root hash.
-        root_hash: Hash,
-        /// The salt.
-        salt: Vec<u8>,
-        /// Bytes of a data block.
-        data_block: u16,
-        /// How many there are.
-        data_blocks: u64,
-    },
+    /// The tree's memory file, sealed, and what dm-verity must know.
+    Verity(File, Shape, Hash),
+    /// The tree on a device.
+    Prepared(Tree),
     /// The copy, sealed.
     Ram(File),
     /// Nothing.
@@ -78,9 +63,9 @@ impl Sealing {
                     merkle::data_block(bytes, block).ok_or_else(|| Error::new("image", "no whole number of blocks"))?;
                 let mut salt = vec![0; 32];
                 getrandom::fill(&mut salt).about("salt")?;
-                let blocks = bytes / u64::from(block);
-                let tree = merkle::Builder::new(memory_file("tree")?, &salt, block, blocks);
-                Ok(Self::Verity { tree, salt, data_block: block, data_blocks: blocks })
+                let data_blocks = bytes / u64::from(block);
+                let shape = Shape { data_block: block, data_blocks, hash_block: HASH_BLOCK, salt };
+                Ok(Self::Verity(merkle::Builder::new(memory_file("tree")?, shape)))
             }
         }
     }
@@ -88,7 +73,7 @@ impl Sealing {
     /// The tee of the pass over the image.
     pub fn tee(&mut self) -> Option<&mut dyn Tee> {
         match self {
-            Self::None => None,
+            Self::None | Self::Prepared(_) => None,
             sealing => Some(sealing),
         }
     }
@@ -101,13 +86,13 @@ impl Sealing {
         match self {
             Self::None => Ok(Sealed::None),
             Self::Ram { memory, written } => {
-                // A loop device has whole sectors.
-                memory.set_len(written.next_multiple_of(HASH_BLOCK as u64)).about("copy of the image")?;
+                memory.set_len(written.next_multiple_of(PAGE)).about("copy of the image")?;
                 Ok(Sealed::Ram(close(memory, "copy of the image")?))
             }
-            Self::Verity { tree, salt, data_block, data_blocks } => {
-                let (tree, root_hash) = tree.finish()?;
-                Ok(Sealed::Verity { tree: close(tree, "Merkle tree")?, root_hash, salt, data_block, data_blocks })
+            Self::Prepared(tree) => Ok(Sealed::Prepared(tree)),
+            Self::Verity(tree) => {
+                let (tree, shape, root_hash) = tree.finish()?;
+                Ok(Sealed::Verity(close(tree, "Merkle tree")?, shape, root_hash))
             }
         }
     }
@@ -116,8 +101,8 @@ impl Sealing {
 impl Tee for Sealing {
     fn take(&mut self, bytes: &[u8]) -> Result<()> {
         match self {
-            Self::None => Ok(()),
-            Self::Verity { tree, .. } => tree.update(bytes),
+            Self::None | Self::Prepared(_) => Ok(()),
+            Self::Verity(tree) => tree.update(bytes),
             Self::Ram { memory, written } => {
                 memory.write_all_at(bytes, *written).about("copy of the image")?;
                 *written += bytes.len() as u64;
@@ -139,24 +124,25 @@ impl Sealed {
                 let length = memory.metadata().about("copy of the image")?.len();
                 looped(memory, length, devices)
             }
-            Self::Verity { tree, root_hash, salt, data_block, data_blocks } => {
+            Self::Verity(tree, shape, root_hash) => {
                 let data = image_device(image, devices)?;
                 let length = tree.metadata().about("Merkle tree")?.len();
-                let verity = Verity {
-                    data,
-                    tree: looped(tree, length, devices)?,
-                    data_block: *data_block,
-                    hash_block: HASH_BLOCK,
-                    data_blocks: *data_blocks,
-                    root_hash: root_hash.to_vec(),
-                    salt: salt.clone(),
-                    on_corrupt,
-                };
+                let (tree, shape) = (looped(tree, length, devices)?, shape.clone());
+                let verity = Verity { data, tree, tree_start: 0, shape, root_hash: *root_hash, on_corrupt };
+                dm::create_verity("measureroot", &verity)
+            }
+            Self::Prepared(Tree { node, start, shape, root_hash }) => {
+                let data = image_device(image, devices)?;
+                let (tree, shape) = (node.clone().unwrap_or_else(|| data.clone()), shape.clone());
+                let verity = Verity { data, tree, tree_start: *start, shape, root_hash: *root_hash, on_corrupt };
                 dm::create_verity("measureroot", &verity)
             }
         }
     }
 }
+
+/// What the copy is filled up to, so that a loop device has it in whole sectors of any size.
+const PAGE: u64 = 4096;
 
 /// What a loop device's size counts in (kernel, drivers/block/loop.c: it is shifted by SECTOR_SHIFT).
 const SECTOR: u64 = sys::LOOP_SECTOR as u64;
@@ -166,7 +152,8 @@ fn image_device(image: &Image, devices: &mut Vec<File>) -> Result<PathBuf> {
     if image.path.is_none() {
         return Ok(image.device.clone());
     }
-    if !image.bytes.is_multiple_of(SECTOR) {
+    // Of a prepared image the tree says what counts.
+    if image.superblock.is_some() && !image.bytes.is_multiple_of(SECTOR) {
         let cause = format!("{} bytes are no whole number of {SECTOR}-byte sectors", image.bytes);
         return Err(Error::new(image, cause).hint("a loop device would cut the end off: use measureroot.seal=ram"));
     }
@@ -179,7 +166,11 @@ fn looped(file: &File, bytes: u64, devices: &mut Vec<File>) -> Result<PathBuf> {
     Ok(node)
 }
 
-fn memory_file(name: &str) -> Result<File> {
+/// A file in memory that can be sealed.
+///
+/// # Errors
+/// When the kernel has none.
+pub fn memory_file(name: &str) -> Result<File> {
     let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
     memfd_create(name, flags).map(File::from).about_hint("memory file", "is CONFIG_MEMFD_CREATE set?")
 }

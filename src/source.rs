@@ -2,22 +2,11 @@
 
 use std::fmt::{self, Display};
 
+use crate::cmdline::Token;
+use crate::device_name::{DeviceName, is_plain_path};
 use crate::error::{Error, Result};
-
-/// A block device as `root=` names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DeviceName {
-    /// `/dev/X`: the node the kernel's devtmpfs gives.
-    Node(String),
-    /// `LABEL=`: the label in the file system's superblock.
-    Label(String),
-    /// `UUID=`: the identifier in the superblock, as blkid prints it.
-    Uuid(String),
-    /// `PARTUUID=`: the identifier in the partition table.
-    PartUuid(String),
-    /// `PARTLABEL=`: the partition's name in a GPT.
-    PartLabel(String),
-}
+use crate::parameter::parsed;
+use crate::roothash::{self, RootHash};
 
 /// Where the image is looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,39 +19,24 @@ pub enum Source {
     Search(String),
 }
 
-impl DeviceName {
-    /// Reads the value of `root=`.
+impl Source {
+    /// Reads `root=` and `rootimg=`, and what stands for them beside `roothash=`.
     ///
     /// # Errors
-    /// For a form that needs udev or an initramfs of another kind, with the way out.
-    pub fn parse(text: &str) -> Result<Self> {
-        let fail = |cause: &str, hint: &str| Err(Error::new(format!("root={text}"), cause).hint(hint));
-        let named = [
-            ("LABEL=", "/dev/disk/by-label/", Self::Label as fn(String) -> Self),
-            ("UUID=", "/dev/disk/by-uuid/", Self::Uuid),
-            ("PARTUUID=", "/dev/disk/by-partuuid/", Self::PartUuid),
-            ("PARTLABEL=", "/dev/disk/by-partlabel/", Self::PartLabel),
-        ];
-        for (prefix, folder, name) in named {
-            if let Some(value) = text.strip_prefix(prefix) {
-                if value.is_empty() || value.contains("/PARTNROFF=") {
-                    return fail("malformed value", "give the identifier itself, as blkid prints it");
-                }
-                return Ok(name(value.to_owned()));
-            }
-            if let Some(escaped) = text.strip_prefix(folder) {
-                return unescape(escaped)
-                    .filter(|value| !value.is_empty())
-                    .map_or_else(|| fail("malformed value", "only \\xNN escapes are known"), |value| Ok(name(value)));
-            }
-        }
-        match text.strip_prefix("/dev/") {
-            Some(rest) if rest.starts_with("disk/") => fail(
-                "this link is made by udev, which does not run in the initramfs",
-                "use by-uuid, by-label, by-partuuid or by-partlabel",
-            ),
-            Some(rest) if is_plain_path(rest) => Ok(Self::Node(text.to_owned())),
-            _ => fail("not a block device", "use /dev/X, LABEL=, UUID=, PARTUUID=, PARTLABEL= or /dev/disk/by-*"),
+    /// When nothing names an image, or a name is malformed.
+    pub fn of(tokens: &[Token], roothash: Option<&RootHash>) -> Result<Self> {
+        let path = parsed(tokens, "rootimg", image_path)?;
+        let device = match roothash {
+            Some(roothash) if path.is_none() => Some(roothash.data_device(tokens)?),
+            Some(_) => roothash::medium(tokens)?,
+            None => parsed(tokens, "root", DeviceName::parse)?,
+        };
+        match (device, path) {
+            (Some(device), None) => Ok(Self::Device(device)),
+            (Some(device), Some(path)) => Ok(Self::File(device, path)),
+            (None, Some(path)) => Ok(Self::Search(path)),
+            (None, None) => Err(Error::new("command line", "names no root image")
+                .hint("root= names the device that is the image, rootimg= the image as a file on a medium")),
         }
     }
 }
@@ -76,41 +50,8 @@ pub fn image_path(text: &str) -> Result<String> {
     if is_plain_path(path) {
         Ok(path.to_owned())
     } else {
-        Err(Error::new(format!("rootimg={text}"), "not the path of a file on the medium")
+        Err(Error::new(text, "not the path of a file on the medium")
             .hint("write it from the top of the medium, without `..`"))
-    }
-}
-
-/// A relative path that names a file and does not climb. 4096 is `PATH_MAX` (linux/limits.h).
-fn is_plain_path(path: &str) -> bool {
-    !path.is_empty()
-        && path.len() < 4096
-        && !path.contains('\0')
-        && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
-}
-
-/// Undoes udev's `\xNN` in the names below /dev/disk (systemd's `encode_devnode_name`).
-fn unescape(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut parts = text.split('\\');
-    bytes.extend_from_slice(parts.next()?.as_bytes());
-    for part in parts {
-        let hex = part.strip_prefix('x')?.get(..2)?;
-        bytes.push(u8::from_str_radix(hex, 16).ok()?);
-        bytes.extend_from_slice(part.get(3..)?.as_bytes());
-    }
-    String::from_utf8(bytes).ok()
-}
-
-impl Display for DeviceName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Node(path) => f.write_str(path),
-            Self::Label(value) => write!(f, "LABEL={value}"),
-            Self::Uuid(value) => write!(f, "UUID={value}"),
-            Self::PartUuid(value) => write!(f, "PARTUUID={value}"),
-            Self::PartLabel(value) => write!(f, "PARTLABEL={value}"),
-        }
     }
 }
 
@@ -127,32 +68,6 @@ impl Display for Source {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn device_names() {
-        let table = [
-            ("/dev/vda", Some(DeviceName::Node("/dev/vda".into()))),
-            ("/dev/mapper/a", Some(DeviceName::Node("/dev/mapper/a".into()))),
-            ("LABEL=my disk", Some(DeviceName::Label("my disk".into()))),
-            ("/dev/disk/by-label/my\\x20disk", Some(DeviceName::Label("my disk".into()))),
-            ("/dev/disk/by-uuid/1234-ABCD", Some(DeviceName::Uuid("1234-ABCD".into()))),
-            ("PARTUUID=abcd-01", Some(DeviceName::PartUuid("abcd-01".into()))),
-            ("/dev/disk/by-partlabel/root", Some(DeviceName::PartLabel("root".into()))),
-            ("/dev/disk/by-id/virtio-1", None),
-            ("/dev/disk/by-label/a\\x2", None),
-            ("/dev/disk/by-label/a\\xzz", None),
-            ("/dev/disk/by-label/\\", None),
-            ("/dev/../etc/passwd", None),
-            ("/dev/", None),
-            ("LABEL=", None),
-            ("PARTUUID=a/PARTNROFF=1", None),
-            ("8:1", None),
-            ("", None),
-        ];
-        for (text, want) in table {
-            assert_eq!(DeviceName::parse(text).ok(), want, "{text:?}");
-        }
-    }
 
     #[test]
     fn image_paths() {

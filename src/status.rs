@@ -15,9 +15,10 @@ use crate::config::Config;
 use crate::error::{Context, Result};
 use crate::image::Image;
 use crate::measure::Report;
-use crate::merkle::HASH_BLOCK;
+use crate::merkle::{Hash, Shape};
 use crate::seal::Sealed;
 use crate::step::Clock;
+use crate::superblock::Kind;
 
 /// The boot's result.
 #[derive(Debug, Serialize)]
@@ -43,26 +44,44 @@ struct ImageStatus {
     bytes: u64,
 }
 
-/// With the words of `veritysetup`, so that its tree can be compared.
+/// With the words of `veritysetup`, so that a tree can be compared.
 #[derive(Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 enum SealStatus {
-    Verity { root_hash: String, salt: String, data_block: u16, hash_block: usize },
+    Verity(TreeStatus),
+    Roothash(TreeStatus),
     Ram,
     None,
+}
+
+#[derive(Debug, Serialize)]
+struct TreeStatus {
+    root_hash: String,
+    salt: String,
+    data_block: u16,
+    data_blocks: u64,
+    hash_block: u16,
 }
 
 impl SealStatus {
     fn of(sealed: &Sealed) -> Self {
         match sealed {
-            Sealed::Verity { root_hash, salt, data_block, .. } => Self::Verity {
-                root_hash: hex::encode(root_hash),
-                salt: hex::encode(salt),
-                data_block: *data_block,
-                hash_block: HASH_BLOCK,
-            },
+            Sealed::Verity(_, shape, root_hash) => Self::Verity(TreeStatus::of(shape, root_hash)),
+            Sealed::Prepared(tree) => Self::Roothash(TreeStatus::of(&tree.shape, &tree.root_hash)),
             Sealed::Ram(_) => Self::Ram,
             Sealed::None => Self::None,
+        }
+    }
+}
+
+impl TreeStatus {
+    fn of(shape: &Shape, root_hash: &Hash) -> Self {
+        Self {
+            root_hash: hex::encode(root_hash),
+            salt: hex::encode(&shape.salt),
+            data_block: shape.data_block,
+            data_blocks: shape.data_blocks,
+            hash_block: shape.hash_block,
         }
     }
 }
@@ -74,9 +93,9 @@ struct OverlayStatus {
 }
 
 impl<'a> Status<'a> {
-    /// The result as far as it is known before the mounts.
+    /// The result as far as it is known once the image, of this `kind`, is mounted.
     #[must_use]
-    pub fn new(report: &'a Report, image: &Image, sealed: &Sealed, config: &Config) -> Self {
+    pub fn new(report: &'a Report, image: &Image, kind: Kind, sealed: &Sealed, config: &Config) -> Self {
         let form = match (&image.path, image.searched) {
             (None, _) => "device",
             (Some(_), false) => "file",
@@ -89,7 +108,7 @@ impl<'a> Status<'a> {
                 form,
                 device: image.device.display().to_string(),
                 path: image.path.as_ref().map(|path| format!("/{path}")),
-                filesystem: image.kind.name(),
+                filesystem: kind.name(),
                 bytes: image.bytes,
             },
             seal: SealStatus::of(sealed),

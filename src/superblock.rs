@@ -2,6 +2,7 @@
 //!
 //! The bytes are hostile. Every number read here is bounded before it is used; the kernel reads them again when it mounts.
 
+use crate::bytes::Bytes;
 use crate::error::{Error, Result};
 
 /// How many bytes of a device [`probe`] wants to see: up to the end of ISO 9660's first volume descriptor.
@@ -76,34 +77,6 @@ pub fn probe(head: &[u8]) -> Result<Option<Superblock>> {
         }
     }
     Ok(None)
-}
-
-/// Little-endian numbers at fixed offsets; what lies outside reads as absent.
-struct Bytes<'a>(&'a [u8]);
-
-impl Bytes<'_> {
-    fn at<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
-        self.0.get(offset..offset + N)?.try_into().ok()
-    }
-    fn u16(&self, offset: usize) -> Option<u16> {
-        self.at(offset).map(u16::from_le_bytes)
-    }
-    fn u32(&self, offset: usize) -> Option<u32> {
-        self.at(offset).map(u32::from_le_bytes)
-    }
-    fn u64(&self, offset: usize) -> Option<u64> {
-        self.at(offset).map(u64::from_le_bytes)
-    }
-    fn text<const N: usize>(&self, offset: usize) -> Option<String> {
-        let bytes = self.at::<N>(offset)?;
-        let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(N);
-        let text = String::from_utf8_lossy(&bytes[..end]).trim_end_matches(' ').to_owned();
-        Some(text).filter(|text| !text.is_empty())
-    }
-    fn uuid(&self, offset: usize) -> Option<String> {
-        let id = self.at::<16>(offset).filter(|id| id.iter().any(|&byte| byte != 0))?;
-        Some([&id[..4], &id[4..6], &id[6..8], &id[8..10], &id[10..]].map(hex::encode).join("-"))
-    }
 }
 
 type Found = Option<Result<Superblock>>;

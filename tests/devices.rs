@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use measureroot::device::{Devices, wait};
+use measureroot::device_name::DeviceName;
 use measureroot::partition;
-use measureroot::source::DeviceName;
 
 fn run(program: &str, arguments: &[&str], input: &str) -> String {
     let mut command = Command::new(program);

@@ -7,6 +7,8 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
+use measureroot::cmdline;
+use measureroot::config::Config;
 use measureroot::image::on_medium;
 use measureroot::superblock::Kind;
 
@@ -42,13 +44,20 @@ fn medium(folder: &Path) -> std::path::PathBuf {
     top
 }
 
+fn config() -> Config {
+    Config::parse(&cmdline::parse(b"root=/dev/vda rootimg=/x")).unwrap()
+}
+
 #[test]
 fn the_image_is_found_in_place_and_through_a_link_that_stays_on_the_medium() {
     let folder = tempfile::tempdir().unwrap();
     let top = medium(folder.path());
     for path in ["images/root", "images/link"] {
-        let image = on_medium(&top, path, Path::new("/dev/vda")).unwrap().unwrap();
-        assert_eq!((image.kind, image.bytes), (Kind::Squashfs, fs::metadata(top.join(path)).unwrap().len()));
+        let image = on_medium(&top, path, Path::new("/dev/vda"), &config()).unwrap().unwrap();
+        assert_eq!(
+            (image.superblock.as_ref().unwrap().kind, image.bytes),
+            (Kind::Squashfs, fs::metadata(top.join(path)).unwrap().len())
+        );
         assert_eq!(image.to_string(), format!("/{path} on /dev/vda"));
     }
 }
@@ -57,7 +66,7 @@ fn the_image_is_found_in_place_and_through_a_link_that_stays_on_the_medium() {
 fn nothing_else_is_taken() {
     let folder = tempfile::tempdir().unwrap();
     let top = medium(folder.path());
-    let error = |path: &str| match on_medium(&top, path, Path::new("/dev/vda")) {
+    let error = |path: &str| match on_medium(&top, path, Path::new("/dev/vda"), &config()) {
         Ok(found) => format!("found: {}", found.is_some()),
         Err(error) => error.to_string(),
     };

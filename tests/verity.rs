@@ -4,7 +4,7 @@
 use std::fs;
 use std::process::Command;
 
-use measureroot::merkle::{Builder, data_block};
+use measureroot::merkle::{Builder, Shape, data_block};
 
 const SALT: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
@@ -27,10 +27,11 @@ fn tree_and_root_hash_are_those_of_veritysetup() {
         let text = String::from_utf8(output.stdout).unwrap();
         let wanted = text.lines().find_map(|line| line.strip_prefix("Root hash:")).unwrap().trim();
         let out = fs::File::create(path("tree")).unwrap();
-        let mut tree = Builder::new(out, &hex::decode(SALT).unwrap(), size, (length / usize::from(size)) as u64);
+        let (data_blocks, salt) = ((length / usize::from(size)) as u64, hex::decode(SALT).unwrap());
+        let mut tree = Builder::new(out, Shape { data_block: size, data_blocks, hash_block: 4096, salt });
         // In pieces that do not fit the blocks.
         image.chunks(10_007).try_for_each(|piece| tree.update(piece)).unwrap();
-        assert_eq!(hex::encode(tree.finish().unwrap().1), wanted, "{length}");
+        assert_eq!(hex::encode(tree.finish().unwrap().2), wanted, "{length}");
         let (ours, theirs) = (fs::read(path("tree")).unwrap(), fs::read(path("hashes")).unwrap());
         let common = ours.len().min(theirs.len());
         assert!(
@@ -43,7 +44,8 @@ fn tree_and_root_hash_are_those_of_veritysetup() {
 #[test]
 fn data_that_is_not_all_there_has_no_root_hash() {
     for bytes in [0, 4095, 4096, 4097, 8191, 8193, 12288] {
-        let mut tree = Builder::new(tempfile::tempfile().unwrap(), &[], 4096, 2);
+        let shape = Shape { data_block: 4096, data_blocks: 2, hash_block: 4096, salt: Vec::new() };
+        let mut tree = Builder::new(tempfile::tempfile().unwrap(), shape);
         tree.update(&vec![1; bytes]).unwrap();
         assert!(tree.finish().is_err(), "{bytes}");
     }

@@ -30,13 +30,13 @@ pub struct AllowEntry {
 }
 
 impl AllowEntry {
-    /// Adds what was predicted of the image, if that is wanted.
+    /// Adds what was predicted of the image called `image`, if that is wanted.
     ///
     /// # Errors
     /// When the list cannot be read or written.
-    pub fn add(&self, image: &Path, report: &Report) -> Result<()> {
+    pub fn add(&self, image: &str, report: &Report) -> Result<()> {
         let Some(list) = &self.list else { return Ok(()) };
-        let name = self.name.clone().unwrap_or_else(|| image.file_name().unwrap_or_default().display().to_string());
+        let name = self.name.clone().unwrap_or_else(|| image.to_owned());
         let entry = Entry::of(&name, report, self.until.clone());
         let until = entry.until.as_ref().map_or("for good".to_owned(), |until| format!("until {until}"));
         match append(list, entry)? {

@@ -12,6 +12,7 @@ use crate::means::Wanted;
 use crate::measure;
 use crate::mounts::{Mount, kernel_filesystems};
 use crate::overlay;
+use crate::roothash::RootHash;
 use crate::source::Source;
 use crate::step::{Failure, Step};
 use crate::switch_root;
@@ -80,15 +81,24 @@ fn actions(step: Step, config: &Config) -> Vec<String> {
                 }
                 Source::Search(_) => None,
             };
-            std::iter::once(tpm).chain(delay).chain(root).collect()
+            let tree = config.roothash.as_ref().and_then(|roothash| roothash.tree.as_ref());
+            let tree = tree.map(|tree| format!("{tree}, for the Merkle tree, {}", seconds(config.root_timeout)));
+            std::iter::once(tpm).chain(delay).chain(root).chain(tree).collect()
         }
         Step::Image => image(config, &seconds(config.root_timeout)),
         Step::Seal => vec![seal(config)],
         Step::Banks if config.measured => vec!["a bank whose hash is unknown here is an error".to_owned()],
-        Step::Hash if config.measured => vec!["once, for every active bank of the TPM".to_owned()],
+        Step::Hash if config.measured => vec![match &config.roothash {
+            None => "once, for every active bank of the TPM".to_owned(),
+            Some(_) => "the root hash stands for the image: none of it is read".to_owned(),
+        }],
         Step::Banks | Step::Hash => Vec::new(),
         Step::Extend if config.measured => {
-            vec![format!("PCR {} with the image's digest in each bank, in one command; read back", config.pcr)]
+            let digest = match &config.roothash {
+                None => "the image's digest".to_owned(),
+                Some(roothash) => format!("the digest of \"{}\"", measure::root_hash_text(&roothash.hash)),
+            };
+            vec![format!("PCR {} with {digest} in each bank, in one command; read back", config.pcr)]
         }
         Step::Extend => vec![
             "THE IMAGE IS NOT MEASURED (measureroot=off)".to_owned(),
@@ -115,6 +125,9 @@ fn image(config: &Config, patience: &str) -> Vec<String> {
         options => format!(", mounted with {options}"),
     };
     vec![match &config.source {
+        Source::Device(device) if config.roothash.is_some() => {
+            format!("{device}{types}{options}, which is not read yet")
+        }
         Source::Device(device) => format!("{device}{types}{options}: as many bytes as its file system has"),
         Source::File(device, path) => format!("the file /{path} on {device}{types}{options}"),
         Source::Search(path) => format!("the file /{path} on any block device{types}{options}, {patience}"),
@@ -122,16 +135,19 @@ fn image(config: &Config, patience: &str) -> Vec<String> {
 }
 
 fn seal(config: &Config) -> String {
-    let verity = match config.on_corrupt {
-        OnCorrupt::Error => "a Merkle tree in RAM; dm-verity fails every later read that does not agree with it",
-        OnCorrupt::Restart => {
-            "a Merkle tree in RAM; dm-verity restarts the machine at a read that does not agree with it"
-        }
-        OnCorrupt::Panic => "a Merkle tree in RAM; dm-verity panics at a read that does not agree with it",
+    let effect = match config.on_corrupt {
+        OnCorrupt::Error => "dm-verity fails every later read",
+        OnCorrupt::Restart => "dm-verity restarts the machine at a read",
+        OnCorrupt::Panic => "dm-verity panics at a read",
     };
+    let verity = format!("a Merkle tree in RAM; {effect} that does not agree with it");
+    if let Some(RootHash { tree, offset, .. }) = &config.roothash {
+        let place = tree.as_ref().map_or("the image's own device or file".to_owned(), ToString::to_string);
+        return format!("the Merkle tree at byte {offset} of {place}; {effect} that does not agree with roothash=");
+    }
     match config.seal {
         Wanted::Auto => format!("{verity}; without dm-verity a copy in RAM, if it fits; else an error"),
-        Wanted::Verity => verity.to_owned(),
+        Wanted::Verity => verity,
         Wanted::Ram => "a copy in RAM, if it fits".to_owned(),
         Wanted::None if config.measured => {
             "none: a medium that answers a second read differently is believed".to_owned()

@@ -1,7 +1,8 @@
 //! The forms in which a prediction is printed: each as the program that takes it wants it.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::fmt::{self, Display, Write};
+use std::path::Path;
 
 use clap::ValueEnum;
 use serde::Serialize;
@@ -44,13 +45,52 @@ impl Format {
     }
 }
 
-/// What is predicted of an image.
+/// What is measured.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Subject {
+    /// An image, byte by byte.
+    Image {
+        /// Its name.
+        image: String,
+        /// How many bytes are measured.
+        bytes: u64,
+    },
+    /// An image that was prepared, by its root hash in hex.
+    RootHash {
+        /// The root hash.
+        root_hash: String,
+    },
+}
+
+impl Subject {
+    /// What a list calls it where nobody gave it a name.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::Image { image, .. } => {
+                Path::new(image).file_name().map_or_else(|| image.clone(), |name| name.display().to_string())
+            }
+            Self::RootHash { .. } => self.to_string(),
+        }
+    }
+}
+
+impl Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Image { image, bytes } => write!(f, "{image}, {bytes} bytes"),
+            Self::RootHash { root_hash } => write!(f, "roothash={root_hash}"),
+        }
+    }
+}
+
+/// What is predicted.
 #[derive(Debug, Serialize)]
 pub struct Prediction<'a> {
-    /// Its name.
-    pub image: &'a str,
-    /// How many bytes are measured.
-    pub bytes: u64,
+    /// What is measured.
+    #[serde(flatten)]
+    pub subject: &'a Subject,
     /// What that does to the PCR.
     #[serde(flatten)]
     pub report: &'a Report,
@@ -112,7 +152,7 @@ mod tests {
         let mut pcrs = SoftPcrs::zero(&banks);
         let report = measure::extend(&mut pcrs, PcrIndex::DEFAULT, &digests_of(&banks, b"image")).unwrap();
         let (sha1, sha256) = (&report.banks[&Bank::Sha1], &report.banks[&Bank::Sha256]);
-        let prediction = Prediction { image: "i", bytes: 5, report: &report };
+        let prediction = Prediction { subject: &Subject::Image { image: "i".into(), bytes: 5 }, report: &report };
         let text = |format| prediction.text(format).unwrap();
         assert_eq!(text(Format::Hex), format!("{}\n{}\n", sha1.after, sha256.after));
         assert_eq!(text(Format::Keylime), format!("{{\"13\":[\"{}\",\"{}\"]}}\n", sha1.after, sha256.after));

@@ -10,6 +10,7 @@ mod manifest;
 mod pcrs;
 mod predict;
 mod replay;
+mod prepared;
 
 use std::process::ExitCode;
 

@@ -1,20 +1,22 @@
 //! `measureroot predict`: what a boot of an image does to the PCR.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::allow::AllowEntry;
-use super::format::{Format, Prediction};
-use super::print;
+use super::format::{Format, Prediction, Subject};
+use super::{prepared, print};
 use crate::bank::Bank;
 use crate::device;
 use crate::error::{Context, Error, Result};
 use crate::image::length_on_device;
 use crate::measure;
+use crate::merkle::Hash;
 use crate::pcr::{Digest, Digests, PcrIndex, SoftPcrs};
+use crate::roothash::parse_hash;
 
 /// Predict the PCR of a machine that boots an image.
 ///
@@ -23,7 +25,17 @@ use crate::pcr::{Digest, Digests, PcrIndex, SoftPcrs};
 #[derive(Debug, Args)]
 pub struct Predict {
     /// The image: a file, or a block device that it was written to.
-    image: PathBuf,
+    #[arg(required_unless_present_any = ["roothash", "verity"])]
+    image: Option<PathBuf>,
+    /// The root hash of an image that was prepared with veritysetup, as in roothash=.
+    #[arg(long, value_name = "HEX", value_parser = parse_hash, conflicts_with_all = ["image", "verity"])]
+    roothash: Option<Hash>,
+    /// An image that was prepared with veritysetup, and the file or device with its Merkle tree: every block is checked.
+    #[arg(long, num_args = 2, value_names = ["IMAGE", "HASHDEV"], conflicts_with = "image")]
+    verity: Vec<PathBuf>,
+    /// Where the tree's superblock is on HASHDEV, in bytes, as in measureroot.hashoffset=.
+    #[arg(long, value_name = "BYTES", default_value_t = 0, requires = "verity")]
+    hash_offset: u64,
     /// The PCR, as in rootimgpcr=.
     #[arg(long, value_name = "N", default_value_t = PcrIndex::DEFAULT)]
     pcr: PcrIndex,
@@ -34,7 +46,7 @@ pub struct Predict {
     #[arg(long, value_name = "HEX")]
     before: Vec<String>,
     /// Measure only as far as the image's file system goes, as when the file is written to a larger partition.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["roothash", "verity"])]
     device: bool,
     /// What to print.
     #[arg(long, value_name = "FORM", default_value = "tpm2-yaml")]
@@ -47,31 +59,40 @@ pub struct Predict {
 }
 
 impl Predict {
-    /// Hashes the image and prints the values.
+    /// Computes the digests as the boot does, and prints the values.
     ///
     /// # Errors
     /// When the image cannot be read.
     pub fn run(self) -> Result<()> {
-        let name = self.image.display().to_string();
-        let file = File::open(&self.image).about(&name)?;
-        let opened_bytes = device::size(&file).ok_or_else(|| Error::new(&name, "has no length"))?;
-        let bytes = self.length(&file, &name, opened_bytes)?;
         let format = if self.json { Format::Json } else { self.format };
         let banks = if self.banks.is_empty() { format.banks() } else { self.banks.clone() };
         let mut pcrs = SoftPcrs::with(starting_values(&banks, &self.before)?);
-        let bar = progress_bar(bytes);
-        let progress = &mut |done| bar.set_position(done);
-        let digests = measure::image(&file, &name, bytes, opened_bytes, &banks, None, progress)?;
-        bar.finish_and_clear();
+        let (subject, digests) = match (&self.image, self.roothash, self.verity.as_slice()) {
+            (Some(image), ..) => self.image(image, &banks)?,
+            (None, Some(hash), _) => root_hash(&hash, &banks),
+            (None, None, [image, tree]) => root_hash(&prepared::root_hash(image, tree, self.hash_offset)?, &banks),
+            (None, None, _) => return Err(Error::new("arguments", "name no image")),
+        };
         let report = measure::extend(&mut pcrs, self.pcr, &digests)?;
-        self.allow.add(&self.image, &report)?;
+        self.allow.add(&subject.name(), &report)?;
         if format == Format::Tpm2Yaml {
-            log::info!("{name}: {bytes} bytes");
             for (bank, digest) in &digests {
-                log::info!("{name}: {bank} {digest}");
+                log::info!("{subject}: {bank} {digest}");
             }
         }
-        print(Prediction { image: &name, bytes, report: &report }.text(format)?.as_bytes())
+        print(Prediction { subject: &subject, report: &report }.text(format)?.as_bytes())
+    }
+
+    fn image(&self, path: &Path, banks: &[Bank]) -> Result<(Subject, Digests)> {
+        let image = path.display().to_string();
+        let file = File::open(path).about(&image)?;
+        let opened_bytes = device::size(&file).ok_or_else(|| Error::new(&image, "has no length"))?;
+        let bytes = self.length(&file, &image, opened_bytes)?;
+        let bar = progress_bar(bytes);
+        let progress = &mut |done| bar.set_position(done);
+        let digests = measure::image(&file, &image, bytes, opened_bytes, banks, None, progress)?;
+        bar.finish_and_clear();
+        Ok((Subject::Image { image, bytes }, digests))
     }
 
     /// How much of the file's `bytes` the boot hashes: all of them when it is a file on a medium, its file system's own
@@ -102,6 +123,10 @@ impl Predict {
     }
 }
 
+fn root_hash(hash: &Hash, banks: &[Bank]) -> (Subject, Digests) {
+    (Subject::RootHash { root_hash: hex::encode(hash) }, measure::root_hash(hash, banks))
+}
+
 fn starting_values(banks: &[Bank], given: &[String]) -> Result<Digests> {
     let mut values: Digests = banks.iter().map(|&bank| (bank, Digest::zero(bank))).collect();
     for text in given {
@@ -118,7 +143,7 @@ fn starting_values(banks: &[Bank], given: &[String]) -> Result<Digests> {
 }
 
 /// Shown on a terminal only.
-fn progress_bar(bytes: u64) -> ProgressBar {
+pub(super) fn progress_bar(bytes: u64) -> ProgressBar {
     let bar = ProgressBar::new(bytes);
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {percent:>3} % {bytes_per_sec}, {eta} left") {
         bar.set_style(style);

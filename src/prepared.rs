@@ -1,0 +1,200 @@
+//! An image that was prepared with veritysetup: its Merkle tree lies on a device, and the command line gives the root hash.
+//!
+//! The superblock in front of the tree (cryptsetup, lib/verity/verity.c: struct `verity_sb`) is not believed. Of what it
+//! says, the root hash covers all that matters: hash blocks and data blocks are powers of two from 512, the salt has at most
+//! 256 bytes, and so salt and block sizes cannot change without the text that was hashed changing too. Who says that there are
+//! fewer blocks than there are cuts the file system short, which is found when it is read through dm-verity; who says that
+//! there are fewer levels presents digests as data, and they hold no file system.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use crate::bytes::Bytes;
+use crate::device;
+use crate::error::{Context, Error, Result};
+use crate::image::{Image, image_superblock};
+use crate::merkle::{Hash, Shape};
+use crate::roothash::RootHash;
+use crate::superblock::Superblock;
+use crate::sys;
+
+/// A tree on a device, for dm-verity to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tree {
+    /// The device; `None` for the image's own.
+    pub node: Option<PathBuf>,
+    /// Where it begins, in blocks of the tree.
+    pub start: u64,
+    /// What the superblock says of it.
+    pub shape: Shape,
+    /// What the command line says of it.
+    pub root_hash: Hash,
+}
+
+/// Bytes of the superblock; the tree begins at the next block behind it.
+const SUPERBLOCK: u64 = 512;
+
+/// The largest block that dm-verity takes is a page (kernel, drivers/md/dm-verity-target.c, `verity_ctr`).
+const BLOCKS: std::ops::RangeInclusive<u32> = 512..=4096;
+
+/// Bytes of the salt field.
+const SALT: usize = 256;
+
+/// Finds the tree of `image`: on the device at `node`, or behind the data on the image's own device or in its file.
+///
+/// # Errors
+/// Those of [`read`], and when the device cannot be opened.
+pub fn find_tree(image: &Image, node: Option<&Path>, roothash: &RootHash) -> Result<Tree> {
+    let (start, shape) = match node {
+        None => read(&image.file, &image.to_string(), roothash.offset, image.bytes)?,
+        Some(node) => {
+            let name = node.display().to_string();
+            let file = sys::open_device(node).about(&name)?;
+            sys::set_read_only(&file, &name)?;
+            read(&file, &name, roothash.offset, image.bytes)?
+        }
+    };
+    let place = node.map_or_else(|| image.to_string(), |node| node.display().to_string());
+    log::info!("{image}: the tree over {} bytes of it is on {place} at byte {}", shape.data_bytes(), roothash.offset);
+    Ok(Tree { node: node.map(Path::to_owned), start, shape, root_hash: roothash.hash })
+}
+
+/// Reads where the tree begins (in its own blocks) and its shape from the superblock at byte `offset` of `file`, called
+/// `name` in errors, and holds both to the sizes there are: `data_bytes` of the data, and the file's own.
+///
+/// # Errors
+/// When there is no superblock, or one that cannot be used.
+pub fn read(file: &File, name: &str, offset: u64, data_bytes: u64) -> Result<(u64, Shape)> {
+    let mut head = [0; 512];
+    file.read_exact_at(&mut head, offset).about_hint(
+        format_args!("{name} at byte {offset}"),
+        "is the Merkle tree there? measureroot.hashdev= and measureroot.hashoffset= name it",
+    )?;
+    let shape = parse(&head).map_err(|error| error.on(name))?;
+    if shape.data_bytes() > data_bytes {
+        let cause = format!("its tree is over {} bytes of data, the image has {data_bytes}", shape.data_bytes());
+        return Err(Error::new(name, cause).hint("was the image cut short, or is this the tree of another one?"));
+    }
+    let block = u64::from(shape.hash_block);
+    let start = (offset.saturating_add(SUPERBLOCK)).div_ceil(block);
+    let end = start.saturating_mul(block).saturating_add(shape.tree_bytes());
+    match device::size(file) {
+        Some(bytes) if end <= bytes => Ok((start, shape)),
+        bytes => {
+            let cause = format!("its tree ends at byte {end}, the device at {}", bytes.unwrap_or(0));
+            Err(Error::new(name, cause).hint("was it cut short?"))
+        }
+    }
+}
+
+fn parse(head: &[u8; 512]) -> Result<Shape> {
+    let bad = |cause: String| Err(Error::new("verity superblock", cause).hint("veritysetup format writes it"));
+    let head = Bytes(head);
+    let fields = (head.at(0), head.u32(8), head.u32(12), head.u32(64), head.u32(68), head.u64(72), head.u16(80));
+    let (Some(magic), Some(version), Some(kind), Some(data), Some(hash), Some(data_blocks), Some(salt)) = fields else {
+        return bad("cut short".to_owned());
+    };
+    if &magic != b"verity\0\0" {
+        return bad("there is none".to_owned());
+    }
+    if (version, kind) != (1, 1) {
+        return bad(format!("version {version}, hash type {kind}; only 1 and 1 are known"));
+    }
+    match head.text::<32>(32).as_deref() {
+        Some("sha256") => {}
+        other => return bad(format!("its hash is {}; only sha256 is known", other.unwrap_or("not named"))),
+    }
+    let size = |bytes: u32| u16::try_from(bytes).ok().filter(|_| BLOCKS.contains(&bytes) && bytes.is_power_of_two());
+    let (Some(data_block), Some(hash_block)) = (size(data), size(hash)) else {
+        return bad(format!("blocks of {data} and {hash} bytes; powers of two from 512 to 4096 are possible"));
+    };
+    if data_blocks == 0 || data_blocks.checked_mul(data.into()).is_none() {
+        return bad(format!("{data_blocks} blocks of data"));
+    }
+    match head.at::<SALT>(88).as_ref().and_then(|field| field.get(..salt.into())) {
+        Some(salt) => Ok(Shape { data_block, data_blocks, hash_block, salt: salt.to_vec() }),
+        None => bad(format!("a salt of {salt} bytes; at most {SALT} are possible")),
+    }
+}
+
+/// What the file system on the verity device at `node` says of itself: the first bytes of the image that are read at all.
+///
+/// # Errors
+/// When the image does not agree with the root hash, or holds nothing that could be the root.
+pub fn superblock(node: &Path, shape: &Shape, fstypes: &[String]) -> Result<Superblock> {
+    let name = node.display().to_string();
+    let file = File::open(node).about(&name)?;
+    let found = image_superblock(&file, &name, fstypes)
+        .map_err(|error| error.hint("do the image, its Merkle tree and roothash= belong together?"))?;
+    if found.bytes > shape.data_bytes() {
+        let cause = format!("its {} is {} bytes, its tree over {}", found.kind.name(), found.bytes, shape.data_bytes());
+        return Err(Error::new(name, cause).hint("was the tree made for an image that was cut short?"));
+    }
+    if found.block < shape.data_block.into() {
+        let cause = format!("its {} has blocks of {} bytes, less than the tree's", found.kind.name(), found.block);
+        return Err(Error::new(name, cause).hint(format!("veritysetup format --data-block-size={}", found.block)));
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As veritysetup writes it: 40 blocks of 4096 bytes, a salt of two.
+    fn head() -> [u8; 512] {
+        let mut head = [0; 512];
+        head[..8].copy_from_slice(b"verity\0\0");
+        (head[8], head[12]) = (1, 1);
+        head[32..38].copy_from_slice(b"sha256");
+        (head[65], head[69], head[72], head[80]) = (16, 16, 40, 2);
+        (head[88], head[89]) = (0xaa, 0xbb);
+        head
+    }
+
+    #[test]
+    fn a_superblock_is_read_and_each_wrong_field_is_refused() {
+        let shape = Shape { data_block: 4096, data_blocks: 40, hash_block: 4096, salt: vec![0xaa, 0xbb] };
+        assert_eq!(parse(&head()).unwrap(), shape);
+        let table: [(usize, u8, &str); 12] = [
+            (0, 0, "none"),
+            (6, 1, "none"),
+            (8, 2, "version 2"),
+            (12, 0, "hash type 0"),
+            (33, b'x', "sxa256"),
+            (32, 0, "not named"),
+            (65, 32, "blocks of 8192"),
+            (65, 1, "blocks of 256"),
+            (69, 24, "and 6144"),
+            (72, 0, "0 blocks"),
+            (79, 0xff, "blocks of data"),
+            (81, 2, "a salt of 514"),
+        ];
+        for (at, byte, cause) in table {
+            let mut head = head();
+            head[at] = byte;
+            let error = parse(&head).unwrap_err().to_string();
+            assert!(error.contains(cause), "{at}: {error}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_held_to_what_there_is() {
+        let file = |bytes: u64| {
+            let file = tempfile::tempfile().unwrap();
+            file.write_all_at(&head(), 1024).unwrap();
+            file.set_len(bytes).unwrap();
+            file
+        };
+        let data = 40 * 4096;
+        // One block of the tree, behind the block that the superblock is in.
+        assert_eq!(read(&file(8192), "tree", 1024, data).unwrap().0, 1);
+        assert!(read(&file(8191), "tree", 1024, data).unwrap_err().to_string().contains("ends at byte 8192"));
+        assert!(read(&file(8192), "tree", 1024, data - 1).unwrap_err().to_string().contains("163840 bytes of data"));
+        assert!(read(&file(8192), "tree", 0, data).unwrap_err().to_string().contains("there is none"));
+        for offset in [7681, 8192, 1 << 40, u64::MAX - 511] {
+            assert!(read(&file(8192), "tree", offset, data).is_err(), "{offset}");
+        }
+    }
+}
