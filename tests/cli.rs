@@ -12,6 +12,9 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
+/// The command line of an image that is found by systemd's rule.
+const PREPARED: &str = "roothash=00112233445566778899aabbccddeeff0f1e2d3c4b5a69788796a5b4c3d2e1f0";
+
 #[test]
 fn explain_says_what_each_parameter_does() {
     let table = [
@@ -31,6 +34,11 @@ fn explain_says_what_each_parameter_does() {
         ("root=/dev/vda measureroot.seal=ram", "a copy in RAM"),
         ("root=/dev/vda measureroot.seal=none", "is believed"),
         ("root=/dev/vda measureroot.oncorrupt=panic", "dm-verity panics"),
+        (PREPARED, "PARTUUID=00112233-4455-6677-8899-aabbccddeeff, for at most 30 s"),
+        (PREPARED, "PARTUUID=0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0, for the Merkle tree, for at most 30 s"),
+        (PREPARED, "none of it is read"),
+        (PREPARED, "the digest of \"measureroot: roothash=00112233445566778899aabbccddeeff0f1e2d3c"),
+        (PREPARED, "at byte 0 of PARTUUID=0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0; dm-verity fails every later read"),
         ("root=/dev/vda measureroot.onfail=halt panic=7", "after 7 s halt"),
         ("root=/dev/vda panic=0", "wait for ever"),
     ];

@@ -55,7 +55,15 @@ fn checkout(folder: &Path) -> PathBuf {
 
 #[test]
 fn there_is_no_block_that_nobody_runs() {
-    let known = ["test-vm/demo", "initramfs/build", "--kernel-modules", "kernel-fragments/check", "| diff", "replay"];
+    let known = [
+        "test-vm/demo",
+        "initramfs/build",
+        "--kernel-modules",
+        "kernel-fragments/check",
+        "| diff",
+        "replay",
+        "veritysetup",
+    ];
     for block in blocks() {
         assert_eq!(known.iter().filter(|part| block.contains(**part)).count(), 1, "{block}");
     }
@@ -102,14 +110,34 @@ fn a_kernel_configuration_is_checked() {
     run(&command, &top, &[("CONFIG", config.trim())]);
 }
 
+/// Makes a small rootfs.squashfs in `folder`.
+fn squashfs(folder: &Path) -> PathBuf {
+    let image = folder.join("rootfs.squashfs");
+    fs::write(folder.join("content"), "content").unwrap();
+    let mut mksquashfs = Command::new("mksquashfs");
+    mksquashfs.arg(folder.join("content")).arg(&image).args(["-quiet", "-no-progress"]);
+    assert!(mksquashfs.output().unwrap().status.success());
+    image
+}
+
+#[test]
+fn a_root_hash_is_predicted_and_computed_by_hand() {
+    let folder = tempfile::tempdir().unwrap();
+    squashfs(folder.path());
+    let text = run(&block("veritysetup"), folder.path(), &[]);
+    let lines: Vec<_> = text.lines().collect();
+    // Twice the same prediction of four banks, and the digest.
+    let [predictions @ .., digest] = lines.as_slice() else { panic!("{text}") };
+    assert_eq!((predictions.len(), &predictions[..8]), (16, &predictions[8..]));
+    let digest = hex::decode(digest.split(' ').next().unwrap()).unwrap();
+    let after = Bank::Sha256.digest(&[[0; 32].as_slice(), &digest].concat());
+    assert!(text.contains(&format!("  sha256:\n    13: 0x{}", after.to_string().to_uppercase())), "{text}");
+}
+
 #[test]
 fn a_machine_is_checked_by_hand() {
     let folder = tempfile::tempdir().unwrap();
-    let image = folder.path().join("rootfs.squashfs");
-    fs::write(folder.path().join("content"), "content").unwrap();
-    let mut mksquashfs = Command::new("mksquashfs");
-    mksquashfs.arg(folder.path().join("content")).arg(&image).args(["-quiet", "-no-progress"]);
-    assert!(mksquashfs.output().unwrap().status.success());
+    let image = squashfs(folder.path());
     // What a boot of the image does to the TPM.
     let swtpm = Swtpm::start("sha1,sha256");
     let mut tpm = EsysPcrs::open(&swtpm.device).unwrap();

@@ -42,6 +42,63 @@ fn tree_and_root_hash_are_those_of_veritysetup() {
 }
 
 #[test]
+fn an_image_that_veritysetup_prepared_is_predicted_by_its_root_hash() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let measureroot = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_measureroot"));
+        command.args(["predict", "--json"]).args(arguments).output().unwrap()
+    };
+    let json = |arguments: &[&str]| -> serde_json::Value {
+        let output = measureroot(arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let noise: Vec<u8> = (0..700 * 4096u32).map(|i| i.wrapping_mul(2_654_435_761).to_be_bytes()[1]).collect();
+    // The tree apart, behind the data, in other blocks, over one block, without a salt.
+    let table: [(usize, &[&str]); 6] = [
+        (700, &[]),
+        (700, &["--hash-offset=2867200"]),
+        (700, &["--data-block-size=1024", "--hash-block-size=512"]),
+        (700, &["--salt=-", "--hash-offset=12288"]),
+        (1, &[]),
+        (129, &["--data-blocks=128"]),
+    ];
+    for (blocks, options) in table {
+        fs::write(path("image"), &noise[..blocks * 4096]).unwrap();
+        let _ = fs::remove_file(path("tree"));
+        let offset = options.iter().find_map(|option| option.strip_prefix("--hash-offset=")).unwrap_or("0");
+        let tree = path(if offset == "2867200" { "image" } else { "tree" });
+        let mut veritysetup = Command::new("/sbin/veritysetup");
+        let output = veritysetup.args(["format", &path("image"), &tree]).args(options).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let root_hash = text.lines().find_map(|line| line.strip_prefix("Root hash:")).unwrap().trim();
+        let image = path("image");
+        let verity = ["--verity", &image, &tree, "--hash-offset", offset];
+        let (predicted, by_hash) = (json(&verity), json(&["--roothash", root_hash]));
+        assert_eq!(predicted, by_hash, "{options:?}");
+        assert_eq!(predicted["root_hash"], root_hash);
+        // By coreutils: what is measured.
+        let said = format!("printf 'measureroot: roothash=%s' {root_hash} | sha384sum");
+        let digest = Command::new("sh").args(["-c", &said]).output().unwrap().stdout;
+        let digest = String::from_utf8(digest).unwrap();
+        assert!(digest.starts_with(predicted["banks"]["sha384"]["digest"].as_str().unwrap()));
+        // One bit of the image.
+        let mut changed = fs::read(&image).unwrap();
+        changed[100] ^= 1;
+        fs::write(&image, changed).unwrap();
+        let output = measureroot(&verity);
+        let error = String::from_utf8_lossy(&output.stderr);
+        // With one block there is no tree to compare: the root hash is another.
+        if blocks == 1 {
+            assert_ne!(json(&verity)["root_hash"], root_hash);
+        } else {
+            assert!(!output.status.success() && error.contains("does not agree with"), "{options:?}: {error}");
+        }
+    }
+}
+
+#[test]
 fn data_that_is_not_all_there_has_no_root_hash() {
     for bytes in [0, 4095, 4096, 4097, 8191, 8193, 12288] {
         let shape = Shape { data_block: 4096, data_blocks: 2, hash_block: 4096, salt: Vec::new() };

@@ -9,8 +9,8 @@ mod initramfs;
 mod manifest;
 mod pcrs;
 mod predict;
-mod replay;
 mod prepared;
+mod replay;
 
 use std::process::ExitCode;
 
