@@ -52,12 +52,29 @@ pub fn find_tree(image: &Image, node: Option<&Path>, roothash: &RootHash) -> Res
             let name = node.display().to_string();
             let file = sys::open_device(node).about(&name)?;
             sys::set_read_only(&file, &name)?;
-            read(&file, &name, roothash.offset, image.bytes)?
+            let (start, shape) = read(&file, &name, roothash.offset, image.bytes)?;
+            suits_sectors(&file, &name, shape.hash_block)?;
+            (start, shape)
         }
     };
+    if image.path.is_none() {
+        suits_sectors(&image.file, &image.to_string(), shape.data_block)?;
+    }
     let place = node.map_or_else(|| image.to_string(), |node| node.display().to_string());
     log::info!("{image}: the tree over {} bytes of it is on {place} at byte {}", shape.data_bytes(), roothash.offset);
     Ok(Tree { node: node.map(Path::to_owned), start, shape, root_hash: roothash.hash })
+}
+
+/// The kernel refuses blocks smaller than the device's sectors (drivers/md/dm-verity-target.c: "Invalid data device block
+/// size").
+fn suits_sectors(device: &File, name: &str, block: u16) -> Result<()> {
+    let sector = sys::sector_size(device, name)?;
+    if u32::from(block) >= sector {
+        return Ok(());
+    }
+    let cause = format!("its sectors have {sector} bytes, the tree's blocks {block}");
+    Err(Error::new(name, cause)
+        .hint(format!("veritysetup format --data-block-size={sector} --hash-block-size={sector}")))
 }
 
 /// Reads where the tree begins (in its own blocks) and its shape from the superblock at byte `offset` of `file`, called

@@ -109,7 +109,10 @@ impl<'a> Status<'a> {
                 device: image.device.display().to_string(),
                 path: image.path.as_ref().map(|path| format!("/{path}")),
                 filesystem: kind.name(),
-                bytes: image.bytes,
+                bytes: match sealed {
+                    Sealed::Prepared(tree) => tree.shape.data_bytes(),
+                    _ => image.bytes,
+                },
             },
             seal: SealStatus::of(sealed),
             overlay: OverlayStatus { size: config.overlay_size.clone(), writable: config.writable },

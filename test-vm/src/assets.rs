@@ -81,6 +81,7 @@ impl Image {
             "ext4 of 1024-byte blocks" => "/usr/sbin/mke2fs -q -t ext4 -b 1024 -E root_owner=0:0 -d tree made 16385k",
             "erofs" => "mkfs.erofs --quiet --all-root made tree",
             "ext4" => "/usr/sbin/mke2fs -q -t ext4 -b 4096 -E root_owner=0:0 -d tree made 16M",
+            "ext4 of 1 GiB" => "/usr/sbin/mke2fs -q -t ext4 -b 4096 -E root_owner=0:0 -d tree made 1G",
             _ => return Err(format!("no {format} here").into()),
         };
         Self::made(scratch, make)
@@ -99,6 +100,23 @@ impl Image {
         Self::made(scratch, make)
     }
 
+    /// A disk with these two in partitions of their own, which have these identifiers.
+    pub fn partitioned(parts: [(&Self, &str); 2]) -> Result<Self> {
+        let scratch = Scratch::new()?;
+        let [(first, one), (second, two)] = parts.map(|(image, id)| (image.path.display(), id));
+        let make = format!(
+            "truncate --size=64M made && printf 'label: gpt\\nstart=2048, size=40960, uuid={one}\\nstart=43008, uuid={two}\\n' \
+             | /usr/sbin/sfdisk --quiet made && dd if={first} of=made seek=2048 conv=notrunc status=none \
+             && dd if={second} of=made seek=43008 conv=notrunc status=none"
+        );
+        Self::made(scratch, &make)
+    }
+
+    /// A file without a byte.
+    pub fn empty() -> Result<Self> {
+        Self::made(Scratch::new()?, "true >made")
+    }
+
     /// What the shell line `make` leaves as `made` in the folder.
     fn made(scratch: Scratch, make: &str) -> Result<Self> {
         let mut shell = tool::limited(Duration::from_mins(1), "sh");
@@ -114,6 +132,23 @@ impl Image {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// A copy.
+    pub fn copy(&self) -> Result<Self> {
+        self.changed(|_| Ok(()))
+    }
+
+    /// A copy with other bytes at `offset`.
+    pub fn with_bytes(&self, offset: u64, bytes: &[u8]) -> Result<Self> {
+        self.changed(|file| file.write_all_at(bytes, offset))
+    }
+
+    /// Where `text` first is in it.
+    pub fn find(&self, text: &str) -> Result<u64> {
+        let bytes = fs::read(&self.path)?;
+        let found = bytes.windows(text.len()).position(|window| window == text.as_bytes());
+        Ok(found.ok_or_else(|| format!("{text:?} is not in {}", self.path.display()))?.try_into()?)
     }
 
     /// A copy with one bit of the byte at `offset` turned over.

@@ -94,24 +94,42 @@ impl Guest {
         found.ok_or_else(|| format!("nothing is mounted on {path}:\n{table}").into())
     }
 
-    /// Checks that prediction, `status.json` and the guest's TPM agree about `image`; the prediction.
-    pub fn measured(&mut self, image: &Image) -> Result<Prediction> {
-        let predicted = Prediction::of(image.path())?;
+    /// Checks that prediction, `status.json` and the guest's TPM agree.
+    pub fn agrees(&mut self, predicted: &Prediction) -> Result<()> {
         let (status, held) = (self.status()?, self.pcrs(predicted.pcr)?);
         ensure!(status.measured, "the status says that nothing was measured");
         ensure!(status.pcr == predicted.pcr && status.banks == predicted.banks, "{status:?} is not {predicted:?}");
-        ensure!(status.image.bytes == predicted.bytes, "{} bytes, not {}", status.image.bytes, predicted.bytes);
+        ensure!(predicted.bytes.is_none_or(|bytes| bytes == status.image.bytes), "{status:?} is not {predicted:?}");
         ensure!(held == predicted.after(), "the guest's TPM holds {held:?}, not {:?}", predicted.after());
+        Ok(())
+    }
+
+    /// Checks that all agree about `image`; the prediction.
+    pub fn measured(&mut self, image: &Image) -> Result<Prediction> {
+        let predicted = Prediction::of(image.path())?;
+        self.agrees(&predicted)?;
         Ok(predicted)
     }
 
-    /// Checks as [`Self::measured`], switches off, and checks the TPM from outside.
-    pub fn ends_measured(mut self, image: &Image) -> Result<Ended> {
-        let predicted = self.measured(image)?;
+    /// Checks that all agree, switches off, and checks the TPM from outside.
+    pub fn ends_as(mut self, predicted: &Prediction) -> Result<Ended> {
+        self.agrees(predicted)?;
         let ended = self.power_off()?;
         let held = ended.pcrs(predicted.pcr)?;
         ensure!(held == predicted.after(), "from outside the TPM holds {held:?}, not {:?}", predicted.after());
         Ok(ended)
+    }
+
+    /// The same about `image`.
+    pub fn ends_measured(self, image: &Image) -> Result<Ended> {
+        self.ends_as(&Prediction::of(image.path())?)
+    }
+
+    /// How many bytes the machine has read from its disk number `disk`, from 0, since it started.
+    pub fn bytes_read(&mut self, disk: usize) -> Result<u64> {
+        let (disks, name) = (self.machine.order("query-blockstats", &json!({}))?, format!("disk{disk}"));
+        let disk = disks.as_array().and_then(|disks| disks.iter().find(|disk| disk["device"] == name.as_str()));
+        disk.and_then(|disk| disk["stats"]["rd_bytes"].as_u64()).ok_or_else(|| format!("no {name}: {disks}").into())
     }
 
     /// Checks as [`Self::measured`], and that the image is where `place` says: form, device, path.

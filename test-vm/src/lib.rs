@@ -18,6 +18,7 @@ pub mod machine;
 pub mod mount;
 pub mod outside;
 pub mod predict;
+pub mod prepared;
 pub mod protocol;
 pub mod qemu;
 pub mod scratch;
@@ -35,6 +36,7 @@ pub use failure::{Failed, Failure};
 pub use guest::Guest;
 pub use lying::Lying;
 pub use predict::Prediction;
+pub use prepared::Prepared;
 pub use status::Seal;
 pub use vm::{Bus, Vm};
 

@@ -22,15 +22,13 @@ pub struct Lying {
 
 impl Lying {
     /// Serves `image`, and in every read of the first occurrence of `clean` but the first one, `altered` instead.
-    pub fn about(image: &Image, clean: &[u8], altered: &[u8]) -> Result<Self> {
+    pub fn about(image: &Image, clean: &str, altered: &str) -> Result<Self> {
         ensure!(clean.len() == altered.len() && !clean.is_empty(), "the lie must be as long as the truth");
-        let bytes = std::fs::read(image.path())?;
-        let found = bytes.windows(clean.len()).position(|window| window == clean);
-        let at = found.ok_or("the image does not hold what is to be lied about")?;
+        let at = image.find(clean)?;
         let (scratch, reads) = (Scratch::new()?, Arc::new(AtomicUsize::new(0)));
         let listener = UnixListener::bind(scratch.path("disk"))?;
-        let altered = altered.to_vec();
-        let export = Export { file: File::open(image.path())?, at: at.try_into()?, altered, reads: Arc::clone(&reads) };
+        let altered = altered.as_bytes().to_vec();
+        let export = Export { file: File::open(image.path())?, at, altered, reads: Arc::clone(&reads) };
         // An error here closes the connection, and the guest sees a broken disk.
         thread::spawn(move || export.serve(listener.accept()?.0));
         Ok(Self { scratch, reads })

@@ -9,8 +9,8 @@ use std::time::Duration;
 /// The answer of `measureroot predict --json`.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 pub struct Prediction {
-    /// The image's length.
-    pub bytes: u64,
+    /// The image's length; nothing where it was not looked at.
+    pub bytes: Option<u64>,
     /// The PCR it is for.
     pub pcr: u8,
     /// Per bank: the digest, and the PCR's value before and after.
@@ -36,8 +36,14 @@ impl Prediction {
 
     /// Predicts with more options of `measureroot predict`.
     pub fn with(image: &Path, options: &[&str]) -> Result<Self> {
+        let image = image.to_str().ok_or("an image without a name")?;
+        Self::by(&[&[image], options].concat())
+    }
+
+    /// Predicts what these arguments of `measureroot predict` name.
+    pub fn by(arguments: &[&str]) -> Result<Self> {
         let mut predict = tool::limited(Duration::from_mins(5), assets::product("release/measureroot")?);
-        predict.arg("predict").arg(image).arg("--json").args(options);
+        predict.args(["predict", "--json"]).args(arguments);
         Ok(serde_json::from_str(&tool::finish(&mut predict)?)?)
     }
 

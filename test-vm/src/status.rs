@@ -42,6 +42,7 @@ pub struct ImageStatus {
 #[allow(missing_docs)] // The words of veritysetup(8): hashes in hex, blocks in bytes.
 pub enum Seal {
     Verity { root_hash: String, salt: String, data_block: u32, hash_block: u32 },
+    Roothash { root_hash: String, salt: String, data_block: u32, data_blocks: u64, hash_block: u32 },
     Ram,
     None,
 }

@@ -70,6 +70,13 @@ impl Vm {
         self
     }
 
+    /// Without the disks it has up to now.
+    #[must_use]
+    pub fn without_disks(mut self) -> Self {
+        self.disks.clear();
+        self
+    }
+
     /// Adds a virtio disk that lies.
     #[must_use]
     pub fn lying_disk(mut self, disk: &Lying) -> Self {

@@ -24,14 +24,14 @@ struct Lie {
 /// The image is the disk.
 fn disk_of(format: &str) -> Result<Lie> {
     let image = Image::plain(format, &secret())?;
-    let disk = Lying::about(&image, TRUTH.as_bytes(), LIE.as_bytes())?;
+    let disk = Lying::about(&image, TRUTH, LIE)?;
     Ok(Lie { image, disk, parameters: "root=/dev/vda", device: "vda" })
 }
 
 /// The image is a file on the disk, and with that a loop device.
 fn file_on(medium: &str) -> Result<Lie> {
     let image = Image::plain("squashfs", &secret())?;
-    let disk = Lying::about(&Image::holding(medium, &image)?, TRUTH.as_bytes(), LIE.as_bytes())?;
+    let disk = Lying::about(&Image::holding(medium, &image)?, TRUTH, LIE)?;
     Ok(Lie { image, disk, parameters: "root=/dev/vda rootimg=/image", device: "loop0" })
 }
 

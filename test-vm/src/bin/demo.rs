@@ -23,7 +23,11 @@ fn demo() -> Result<bool> {
     let image = Image::debian("squashfs")?;
     let predicted = Prediction::of(image.path())?;
     let pcr = predicted.pcr;
-    println!("\ndemo: the image is Debian with systemd: {}, {} bytes", image.path().display(), predicted.bytes);
+    println!(
+        "\ndemo: the image is Debian with systemd: {}, {} bytes",
+        image.path().display(),
+        predicted.bytes.unwrap_or_default()
+    );
     println!("demo: measureroot predicts from it that a TPM will hold in PCR {pcr}:");
     for (bank, value) in predicted.after() {
         println!("  {:6} {value}", bank.name());
