@@ -6,7 +6,6 @@
 pub mod bank;
 pub mod blocks;
 pub mod boot;
-pub mod bytes;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod cmdline;
@@ -20,6 +19,7 @@ pub mod eventlog;
 #[cfg(feature = "cli")]
 pub mod evidence;
 pub mod failure;
+pub mod fields;
 pub mod handover;
 pub mod hash;
 pub mod image;

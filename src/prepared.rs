@@ -10,9 +10,9 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use crate::bytes::Bytes;
 use crate::device;
 use crate::error::{Context, Error, Result};
+use crate::fields::Fields;
 use crate::image::{Image, image_superblock};
 use crate::merkle::{Hash, Shape};
 use crate::roothash::RootHash;
@@ -107,7 +107,7 @@ pub fn read(file: &File, name: &str, offset: u64, data_bytes: u64) -> Result<(u6
 
 fn parse(head: &[u8; 512]) -> Result<Shape> {
     let bad = |cause: String| Err(Error::new("verity superblock", cause).hint("veritysetup format writes it"));
-    let head = Bytes(head);
+    let head = Fields(head);
     let fields = (head.at(0), head.u32(8), head.u32(12), head.u32(64), head.u32(68), head.u64(72), head.u16(80));
     let (Some(magic), Some(version), Some(kind), Some(data), Some(hash), Some(data_blocks), Some(salt)) = fields else {
         return bad("cut short".to_owned());

@@ -2,8 +2,8 @@
 //!
 //! The bytes are hostile. Every number read here is bounded before it is used; the kernel reads them again when it mounts.
 
-use crate::bytes::Bytes;
 use crate::error::{Error, Result};
+use crate::fields::Fields;
 
 /// How many bytes of a device [`probe`] wants to see: up to the end of ISO 9660's first volume descriptor.
 pub const HEAD: usize = 34 * 1024;
@@ -72,7 +72,7 @@ impl Kind {
 /// For a superblock that is there but cannot be used: damaged, of a version unknown, or with content on other devices.
 pub fn probe(head: &[u8]) -> Result<Option<Superblock>> {
     for read in [squashfs, erofs, ext4, iso9660, vfat] {
-        if let Some(found) = read(&Bytes(head)) {
+        if let Some(found) = read(&Fields(head)) {
             return found.map(Some);
         }
     }
@@ -88,7 +88,7 @@ fn bad(kind: Kind, cause: &str) -> Found {
 }
 
 /// kernel, fs/squashfs/squashfs_fs.h: struct squashfs_super_block.
-fn squashfs(head: &Bytes) -> Found {
+fn squashfs(head: &Fields) -> Found {
     (head.u32(0)? == 0x7371_7368).then_some(())?;
     let (Some(4), Some(bytes)) = (head.u16(28), head.u64(40)) else {
         return bad(Kind::Squashfs, "not version 4.0");
@@ -97,7 +97,7 @@ fn squashfs(head: &Bytes) -> Found {
 }
 
 /// kernel, fs/erofs/erofs_fs.h: struct erofs_super_block at EROFS_SUPER_OFFSET.
-fn erofs(head: &Bytes) -> Found {
+fn erofs(head: &Fields) -> Found {
     const AT: usize = 1024;
     const FEATURE_INCOMPAT_DEVICE_TABLE: u32 = 0x08;
     const FEATURE_INCOMPAT_48BIT: u32 = 0x80;
@@ -123,7 +123,7 @@ fn erofs(head: &Bytes) -> Found {
 }
 
 /// kernel, fs/ext4/ext4.h: struct ext4_super_block, 1024 bytes into the device.
-fn ext4(head: &Bytes) -> Found {
+fn ext4(head: &Fields) -> Found {
     const AT: usize = 1024;
     const FEATURE_INCOMPAT_JOURNAL_DEV: u32 = 0x08;
     const FEATURE_INCOMPAT_64BIT: u32 = 0x80;
@@ -152,7 +152,7 @@ fn ext4(head: &Bytes) -> Found {
 }
 
 /// ECMA-119, section 8.4: the primary volume descriptor in sector 16. Its date stands in for a UUID, as in blkid.
-fn iso9660(head: &Bytes) -> Found {
+fn iso9660(head: &Fields) -> Found {
     const AT: usize = 16 * 2048;
     (&head.at::<6>(AT)? == b"\x01CD001").then_some(())?;
     let date = |offset: usize| {
@@ -166,7 +166,7 @@ fn iso9660(head: &Bytes) -> Found {
 }
 
 /// Microsoft's FAT specification 1.03: the boot sector, whose layout differs between FAT32 and the smaller ones.
-fn vfat(head: &Bytes) -> Found {
+fn vfat(head: &Fields) -> Found {
     let sector = head.u16(11)?;
     let boots = matches!(head.at(0)?, [0xeb | 0xe9]) && head.at(510)? == [0x55, 0xaa];
     let base = match (&head.at::<8>(54)?, &head.at::<8>(82)?) {

@@ -1,9 +1,9 @@
 //! Reading numbers and names out of what a medium holds.
 
 /// Little-endian numbers at fixed offsets; what lies outside reads as absent.
-pub struct Bytes<'a>(pub &'a [u8]);
+pub struct Fields<'a>(pub &'a [u8]);
 
-impl Bytes<'_> {
+impl Fields<'_> {
     /// `N` bytes.
     #[must_use]
     pub fn at<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
