@@ -1,12 +1,14 @@
 //! Every command in README.md does what it says: those of a boot run in the boot tests, all others here, as they stand.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
 
+mod evidence;
 mod swtpm;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use evidence::{Machine, Measured, log};
 use measureroot::bank::Bank;
 use measureroot::eventlog::header::Header;
 use measureroot::eventlog::{EventType, tcg};
@@ -63,6 +65,7 @@ fn there_is_no_block_that_nobody_runs() {
         "| diff",
         "replay",
         "veritysetup",
+        "measureroot verify",
     ];
     for block in blocks() {
         assert_eq!(known.iter().filter(|part| block.contains(**part)).count(), 1, "{block}");
@@ -169,4 +172,18 @@ fn a_log_is_replayed() {
     fs::write(folder.path().join("binary_bios_measurements"), [header.encode(), event].concat()).unwrap();
     let text = run(&block("replay"), folder.path(), &[("TPM2TOOLS_TCTI", &swtpm.tcti())]);
     assert!(text.contains("# event 1, PCR 13: EV_EVENT_TAG: the text \"measureroot: failed\""), "{text}");
+}
+
+#[test]
+fn a_machine_is_checked_from_afar() {
+    let content: Vec<u8> = (0..5000_u32).map(|i| i.to_be_bytes()[3]).collect();
+    let machine = Machine::booted(&[Measured::image(&content)]);
+    machine.write("rootfs.squashfs", &content);
+    machine.write("binary_bios_measurements", &log(&[Measured::image(&content)]));
+    machine.key("ecc256:ecdsa-sha256");
+    std::fs::rename(machine.path("ak.tss"), machine.path("ak.pub")).unwrap();
+    let environment = [("TPM2TOOLS_TCTI", machine.swtpm.tcti()), ("NONCE", "00c0ffee".to_owned())];
+    let environment = environment.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let text = run(&block("measureroot verify"), machine.path("").as_path(), &environment);
+    assert!(text.contains("\ntrusted: release 7, until 2099-12-31\n"), "{text}");
 }

@@ -1,12 +1,13 @@
 //! The file with the list of trusted images.
 
 use std::fs::{self, File, Permissions};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use clap::Args;
 
+use super::bounded;
 use crate::error::{Context, Error, Result};
 use crate::evidence::allow::{Added, AllowList, Entry};
 use crate::evidence::until::Until;
@@ -53,12 +54,7 @@ impl AllowEntry {
 /// # Errors
 /// When it is not one.
 pub fn read(path: &Path) -> Result<AllowList> {
-    let object = path.display();
-    let mut text = String::new();
-    File::open(path).about(object)?.take(MAX + 1).read_to_string(&mut text).about(path.display())?;
-    if text.len() as u64 > MAX {
-        return Err(Error::new(path.display(), format!("longer than {} MiB", MAX >> 20)));
-    }
+    let text = String::from_utf8(bounded::read(path, MAX)?).about(path.display())?;
     text.parse().map_err(|error: Error| error.on(path.display()))
 }
 

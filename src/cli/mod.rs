@@ -2,22 +2,25 @@
 
 mod allow;
 mod archive;
+mod bounded;
 mod closure;
 mod explain;
 mod format;
 mod initramfs;
 mod manifest;
+mod opinion;
 mod pcrs;
 mod predict;
 mod prepared;
 mod replay;
+mod verify;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Measure a root image into a TPM 2.0 PCR, and make it the root.
 ///
@@ -36,6 +39,7 @@ enum Command {
     Initramfs(initramfs::Initramfs),
     Explain(explain::Explain),
     Replay(replay::Replay),
+    Verify(Box<verify::Verify>),
     /// Print a completion script for a shell.
     Completion {
         /// The shell.
@@ -43,12 +47,14 @@ enum Command {
     },
 }
 
-/// Runs what the arguments say. Exit codes: 0 done, 1 failed, 2 wrong arguments; of what judges evidence see [`verdict`].
+/// Runs what the arguments say. Exit codes: 0 done, 1 failed, 2 wrong arguments; `replay` and `verify` have
+/// their own.
 #[must_use]
 pub fn run() -> ExitCode {
     log_to_stderr();
     let done = match Arguments::parse().command {
         Command::Replay(replay) => return verdict(replay.run()),
+        Command::Verify(verify) => return verify.run().unwrap_or_else(|error| failed(&error)),
         Command::Predict(predict) => predict.run(),
         Command::Initramfs(initramfs) => initramfs.run(),
         Command::Explain(explain) => explain.run(),
@@ -56,14 +62,16 @@ pub fn run() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            log::error!("measureroot: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => failed(&error),
     }
 }
 
-/// What judges evidence has a code for each outcome: 0 it holds, 1 it does not, 2 it could not be read.
+fn failed(error: &Error) -> ExitCode {
+    log::error!("measureroot: {error}");
+    ExitCode::FAILURE
+}
+
+/// Of `replay`: 0 it agrees, 1 it does not, 2 something could not be read.
 fn verdict(holds: Result<bool>) -> ExitCode {
     match holds {
         Ok(true) => ExitCode::SUCCESS,

@@ -68,7 +68,7 @@ impl Predict {
         let banks = if self.banks.is_empty() { format.banks() } else { self.banks.clone() };
         let mut pcrs = SoftPcrs::with(starting_values(&banks, &self.before)?);
         let (subject, digests) = match (&self.image, self.roothash, self.verity.as_slice()) {
-            (Some(image), ..) => self.image(image, &banks)?,
+            (Some(path), ..) => image(path, self.device, &banks)?,
             (None, Some(hash), _) => root_hash(&hash, &banks),
             (None, None, [image, tree]) => root_hash(&prepared::root_hash(image, tree, self.hash_offset)?, &banks),
             (None, None, _) => return Err(Error::new("arguments", "name no image")),
@@ -82,45 +82,49 @@ impl Predict {
         }
         print(Prediction { subject: &subject, report: &report }.text(format)?.as_bytes())
     }
+}
 
-    fn image(&self, path: &Path, banks: &[Bank]) -> Result<(Subject, Digests)> {
-        let image = path.display().to_string();
-        let file = File::open(path).about(&image)?;
-        let opened_bytes = device::size(&file).ok_or_else(|| Error::new(&image, "has no length"))?;
-        let bytes = self.length(&file, &image, opened_bytes)?;
-        let bar = progress_bar(bytes);
-        let progress = &mut |done| bar.set_position(done);
-        let digests = measure::image(&file, &image, bytes, opened_bytes, banks, None, progress)?;
-        bar.finish_and_clear();
-        Ok((Subject::Image { image, bytes }, digests))
-    }
+/// Hashes an image as its boot does; with `device`, only as far as its file system goes.
+///
+/// # Errors
+/// When the image cannot be read.
+pub(super) fn image(path: &Path, device: bool, banks: &[Bank]) -> Result<(Subject, Digests)> {
+    let image = path.display().to_string();
+    let file = File::open(path).about(&image)?;
+    let opened_bytes = device::size(&file).ok_or_else(|| Error::new(&image, "has no length"))?;
+    let bytes = length(&file, &image, device, opened_bytes)?;
+    let bar = progress_bar(bytes);
+    let progress = &mut |done| bar.set_position(done);
+    let digests = measure::image(&file, &image, bytes, opened_bytes, banks, None, progress)?;
+    bar.finish_and_clear();
+    Ok((Subject::Image { image, bytes }, digests))
+}
 
-    /// How much of the file's `bytes` the boot hashes: all of them when it is a file on a medium, its file system's own
-    /// length when it is a device.
-    fn length(&self, file: &File, name: &str, bytes: u64) -> Result<u64> {
-        let on_device = self.device || !file.metadata().about(name)?.is_file();
-        match device::superblock(file, name) {
-            Ok(Some(found)) if found.kind.is_image() => {
-                let own = length_on_device(&found, bytes, name)?;
-                if on_device {
-                    return Ok(own);
-                }
-                if own != bytes {
-                    log::warn!(
-                        "{name}: its {} ends after {own} of {bytes} bytes; on a block device only those are \
-                         measured: predict that with --device",
-                        found.kind.name()
-                    );
-                }
+/// How much of the file's `bytes` the boot hashes: all of them when it is a file on a medium, its file system's own
+/// length when it is a device.
+fn length(file: &File, name: &str, device: bool, bytes: u64) -> Result<u64> {
+    let on_device = device || !file.metadata().about(name)?.is_file();
+    match device::superblock(file, name) {
+        Ok(Some(found)) if found.kind.is_image() => {
+            let own = length_on_device(&found, bytes, name)?;
+            if on_device {
+                return Ok(own);
             }
-            Err(error) if on_device => return Err(error),
-            _ if on_device => {
-                return Err(Error::new(name, "no root image is known on it").hint("squashfs, erofs or ext4"));
+            if own != bytes {
+                log::warn!(
+                    "{name}: its {} ends after {own} of {bytes} bytes; on a block device only those are \
+                     measured: predict that with --device",
+                    found.kind.name()
+                );
             }
-            _ => log::warn!("{name}: neither squashfs, erofs nor ext4; the boot would refuse it"),
         }
-        Ok(bytes)
+        Err(error) if on_device => return Err(error),
+        _ if on_device => {
+            return Err(Error::new(name, "no root image is known on it").hint("squashfs, erofs or ext4"));
+        }
+        _ => log::warn!("{name}: neither squashfs, erofs nor ext4; the boot would refuse it"),
     }
+    Ok(bytes)
 }
 
 fn root_hash(hash: &Hash, banks: &[Bank]) -> (Subject, Digests) {

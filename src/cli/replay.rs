@@ -1,14 +1,12 @@
 //! `measureroot replay`: what event logs lead to, and whether that is what a TPM holds.
 
 use std::fmt::Write;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::{pcrs, print};
+use super::{bounded, pcrs, print};
 use crate::error::{Context, Error, Result};
 use crate::eventlog::{self, Compared, Content, Difference, Event, Log, PcrValues, cel};
 use crate::pcr::{Pcr, PcrIndex, Pcrs};
@@ -47,9 +45,6 @@ enum Form {
     Cel,
 }
 
-/// Bytes, more than any log has; a file without end must not fill the memory.
-const MOST: u64 = 16 << 20;
-
 impl Replay {
     /// Replays and compares; whether the PCRs are what the logs lead to.
     ///
@@ -85,21 +80,12 @@ impl Replay {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(MOST + 1).read_to_end(&mut bytes)).about(path.display())?;
-    if bytes.len() as u64 > MOST {
-        return Err(Error::new(path.display(), format!("longer than {MOST} bytes")));
-    }
-    Ok(bytes)
-}
-
 fn log(path: &Path) -> Result<Log> {
-    eventlog::parse(&read(path)?).map_err(|error| error.on(path.display()))
+    eventlog::parse(&bounded::read(path, bounded::LOG)?).map_err(|error| error.on(path.display()))
 }
 
 fn values(path: &Path) -> Result<PcrValues> {
-    let text = String::from_utf8(read(path)?).about(path.display())?;
+    let text = String::from_utf8(bounded::read(path, bounded::LOG)?).about(path.display())?;
     pcrs::parse(&text).map_err(|error| error.on(path.display()))
 }
 

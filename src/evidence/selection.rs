@@ -1,21 +1,14 @@
-//! Which PCRs of which banks: `TPML_PCR_SELECTION` (TPM 2.0 Library, Part 2, section 10.9.7).
+//! Which PCRs of which banks, and in which order: `TPML_PCR_SELECTION` (TPM 2.0 Library, Part 2, section 10.9.7).
 
+use super::wire::Wire;
 use crate::bank::Bank;
-use crate::pcr::PcrIndex;
+use crate::error::Result;
+use crate::pcr::{Digest, Pcr, PcrIndex};
 
 /// Bytes of a bitmap that has the 24 PCRs of a PC (TCG PC Client Platform TPM Profile 1.05, section 4.6: `PCR_SELECT_MIN`).
 const BITMAP: u8 = 3;
-
-/// `TPM_ALG_ID` of a bank's hash (TCG Algorithm Registry 1.34, table 3).
-#[must_use]
-pub fn algorithm(bank: Bank) -> u16 {
-    match bank {
-        Bank::Sha1 => 0x0004,
-        Bank::Sha256 => 0x000b,
-        Bank::Sha384 => 0x000c,
-        Bank::Sha512 => 0x000d,
-    }
-}
+/// No TPM has more banks (TPM 2.0 Library, Part 2, `HASH_COUNT`; 16 in tpm2-tss, `TPM2_NUM_PCR_BANKS`).
+const MOST_BANKS: u32 = 16;
 
 /// The list that selects one PCR in each of `banks`, as it goes over the wire.
 #[must_use]
@@ -23,9 +16,62 @@ pub fn of_one(pcr: PcrIndex, banks: &[Bank]) -> Vec<u8> {
     let (mut count, mut list) = (0_u32, Vec::new());
     for &bank in banks {
         count += 1;
-        list.extend(algorithm(bank).to_be_bytes());
+        list.extend(bank.algorithm().to_be_bytes());
         list.push(BITMAP);
         list.extend(&(1_u32 << pcr.get()).to_le_bytes()[..usize::from(BITMAP)]);
     }
     [count.to_be_bytes().as_slice(), &list].concat()
+}
+
+/// What a TPM selected, in the order in which it hashed the values: bank by bank as they are listed, in each the PCRs by
+/// number (TPM 2.0 Library, Part 1, section 17.5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selection(Vec<(Bank, Pcr)>);
+
+impl Selection {
+    /// Reads the list.
+    ///
+    /// # Errors
+    /// When it is malformed, or selects a PCR that no value can be computed for.
+    pub fn take(wire: &mut Wire) -> Result<Self> {
+        let count = wire.u32()?;
+        if count > MOST_BANKS {
+            return Err(wire.error(format!("selects PCRs of {count} banks, where a TPM has at most {MOST_BANKS}")));
+        }
+        let mut selected = Vec::new();
+        for _ in 0..count {
+            let (algorithm, length) = (wire.u16()?, wire.u8()?);
+            let bitmap = wire.take(usize::from(length))?;
+            let set = (0_u32..).zip(bitmap.iter().flat_map(|byte| (0..8).map(move |bit| byte >> bit & 1 == 1)));
+            let set: Vec<_> = set.filter(|(_, set)| *set).map(|(number, _)| Pcr::try_from(number)).collect();
+            let pcrs = set.into_iter().collect::<Result<Vec<_>>>()?;
+            match Bank::of_algorithm(algorithm) {
+                Some(bank) => selected.extend(pcrs.into_iter().map(|pcr| (bank, pcr))),
+                // A bank that was asked for and is not active stays in the list, with no PCR.
+                None if pcrs.is_empty() => {}
+                None => return Err(wire.error(format!("selects PCRs of a bank {algorithm:#06x} that is not known"))),
+            }
+        }
+        Ok(Self(selected))
+    }
+
+    /// The banks in which `pcr` is selected.
+    #[must_use]
+    pub fn banks(&self, pcr: Pcr) -> Vec<Bank> {
+        self.0.iter().filter(|(_, selected)| *selected == pcr).map(|(bank, _)| *bank).collect()
+    }
+
+    /// Every bank and PCR, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (Bank, Pcr)> {
+        self.0.iter().copied()
+    }
+
+    /// H of the selected values, in order (TPM 2.0 Library, Part 3, section 18.4).
+    pub fn digest<'a>(&self, hash: Bank, value: impl Fn(Bank, Pcr) -> Option<&'a Digest>) -> Option<Digest> {
+        let mut hasher = hash.hasher();
+        for &(bank, pcr) in &self.0 {
+            hasher.update(value(bank, pcr)?.as_bytes());
+        }
+        Some(hasher.finish())
+    }
 }
