@@ -7,6 +7,8 @@ use crate::bank::Bank;
 use crate::cmdline;
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::eventlog::Recorder;
+use crate::eventlog::claim::{self, Claim};
 use crate::failure::{FailureAction, FailurePolicy};
 use crate::image::Image;
 use crate::means::{self, Means};
@@ -39,6 +41,8 @@ pub trait Machine {
     fn mount_image(&mut self, image: &Image, sealed: &Sealed, config: &Config) -> Result<Kind>;
     fn mount_overlay(&mut self, config: &Config) -> Result<()>;
     fn find_init(&mut self, config: &Config) -> Result<String>;
+    /// Writes what was recorded into files, and what will be.
+    fn write_log(&mut self, log: &mut Recorder) -> Result<()>;
     fn write_status(&mut self, status: &Status) -> Result<()>;
     fn move_mounts(&mut self) -> Result<()>;
     fn switch_root(&mut self, report: &Report) -> Result<()>;
@@ -47,11 +51,16 @@ pub trait Machine {
     fn stop(&mut self, action: FailureAction);
 }
 
-/// Boots. It returns only when a step failed: then nothing of the image has run. `policy` says what happens next.
+/// Boots. It returns only when a step failed: then nothing of the image has run. `policy` says what happens next, and
+/// `log` has what the TPM was told.
 ///
 /// # Errors
 /// The step that failed, and why.
-pub fn boot(machine: &mut impl Machine, policy: &mut FailurePolicy) -> std::result::Result<Infallible, Failure> {
+pub fn boot(
+    machine: &mut impl Machine,
+    policy: &mut FailurePolicy,
+    log: &mut Recorder,
+) -> std::result::Result<Infallible, Failure> {
     let mut clock = Clock::default();
     clock.step(Step::Mounts, || machine.mount_kernel_filesystems())?;
     let tokens = clock.step(Step::CommandLine, || machine.command_line().map(|line| cmdline::parse(&line)))?;
@@ -66,11 +75,13 @@ pub fn boot(machine: &mut impl Machine, policy: &mut FailurePolicy) -> std::resu
         Witness::Tpm(mut tpm) => {
             let banks = clock.step(Step::Banks, || tpm.banks(config.pcr))?;
             let digests = clock.step(Step::Hash, || hash(machine, &image, &config, &banks, &mut sealing))?;
-            clock.step(Step::Extend, || measure::extend(&mut *tpm, config.pcr, &digests))?
+            let claim = claim(&image, &sealing, &config);
+            clock.step(Step::Extend, || log.measured(&mut *tpm, config.pcr, &digests, claim))?
         }
         Witness::Waived(mut tpm) => {
             log::warn!("THE ROOT IMAGE IS NOT MEASURED: the command line says measureroot=off");
-            clock.step(Step::Extend, || measure::extend_unmeasured(tpm.as_deref_mut(), config.pcr))?
+            let claim = claim(&image, &sealing, &config);
+            clock.step(Step::Extend, || log.unmeasured(tpm.as_deref_mut(), config.pcr, claim))?
         }
     };
     let sealed = clock.step(Step::Seal, || sealing.finish())?;
@@ -79,6 +90,7 @@ pub fn boot(machine: &mut impl Machine, policy: &mut FailurePolicy) -> std::resu
     drop((image, sealed));
     clock.step(Step::Overlay, || machine.mount_overlay(&config))?;
     let init = clock.step(Step::Init, || machine.find_init(&config))?;
+    clock.step(Step::Log, || machine.write_log(log))?;
     status.finish(&clock);
     clock.step(Step::Status, || machine.write_status(&status))?;
     clock.step(Step::MoveMounts, || machine.move_mounts())?;
@@ -139,11 +151,26 @@ fn hash(
     measure::image(&image.file, &name, image.bytes, image.opened_bytes, banks, sealing.tee(), progress)
 }
 
-/// What follows a failure: the line that says so, the mark in the PCR, the pause, the stop.
-pub fn fail(machine: &mut impl Machine, policy: &FailurePolicy, failure: &Failure) {
+/// What the log says beside the digest.
+fn claim(image: &Image, sealing: &Sealing, config: &Config) -> Claim {
+    let event = match config {
+        Config { measured: false, .. } => claim::Kind::Unmeasured,
+        Config { roothash: Some(_), .. } => claim::Kind::Roothash,
+        _ => claim::Kind::Image,
+    };
+    let (bytes, root_hash) = match sealing {
+        Sealing::Prepared(tree) => (tree.shape.data_bytes(), Some(hex::encode(tree.root_hash))),
+        _ => (image.bytes, None),
+    };
+    let (image, seal) = (Some(image.to_string()), Some(sealing.name().to_owned()));
+    Claim { image, bytes: Some(bytes), seal, root_hash, ..Claim::new(event) }
+}
+
+/// What follows a failure: the line that says so, the mark in the PCR and the log, the pause, the stop.
+pub fn fail(machine: &mut impl Machine, policy: &FailurePolicy, log: &mut Recorder, failure: &Failure) {
     log::error!("{failure}");
     match machine.tpm(Duration::ZERO) {
-        Ok(Some(mut tpm)) => match measure::extend_failed(&mut *tpm, policy.pcr) {
+        Ok(Some(mut tpm)) => match log.failed(&mut *tpm, policy.pcr) {
             Ok(()) => log::info!("PCR {} extended with the digest of \"{}\"", policy.pcr, measure::FAILED),
             Err(error) => log::error!("{error}"),
         },

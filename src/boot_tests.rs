@@ -16,6 +16,7 @@ struct Fake {
     fails_at: &'static str,
     tpm: Option<Shared>,
     verity: bool,
+    log: Vec<Claim>,
 }
 
 /// PCRs that outlive the boot, as a TPM does.
@@ -40,7 +41,7 @@ const IMAGE: &[u8] = b"the image";
 impl Fake {
     fn new(line: &'static str, fails_at: &'static str) -> Self {
         let tpm = Shared(Rc::new(RefCell::new(SoftPcrs::zero(&BANKS))), fails_at);
-        Self { calls: Vec::new(), line, fails_at, tpm: Some(tpm), verity: false }
+        Self { calls: Vec::new(), line, fails_at, tpm: Some(tpm), verity: false, log: Vec::new() }
     }
 
     fn call(&mut self, name: &'static str) -> Result<()> {
@@ -50,14 +51,15 @@ impl Fake {
 
     /// Boots, and does what follows a failure, as PID 1 does.
     fn boot(&mut self) -> Failure {
-        let mut policy = FailurePolicy::of(&[]);
-        let Err(failure) = boot(self, &mut policy);
+        let (mut policy, mut log) = (FailurePolicy::of(&[]), Recorder::default());
+        let Err(failure) = boot(self, &mut policy, &mut log);
         // What fails once may work again.
         self.fails_at = "";
         if let Some(tpm) = &mut self.tpm {
             tpm.1 = "";
         }
-        fail(self, &policy, &failure);
+        fail(self, &policy, &mut log, &failure);
+        self.log = log.claims().cloned().collect();
         failure
     }
 
@@ -121,6 +123,9 @@ impl Machine for Fake {
     fn find_init(&mut self, _: &Config) -> Result<String> {
         self.call("find_init").map(|()| "/sbin/init".to_owned())
     }
+    fn write_log(&mut self, _: &mut Recorder) -> Result<()> {
+        self.call("write_log")
+    }
     fn write_status(&mut self, _: &Status) -> Result<()> {
         self.call("write_status")
     }
@@ -151,7 +156,7 @@ const FAILED: &[u8] = measure::FAILED.as_bytes();
 
 #[test]
 fn each_step_fails_in_turn_and_init_is_never_reached() {
-    let table: [(&str, Step, &[&[u8]]); 16] = [
+    let table: [(&str, Step, &[&[u8]]); 17] = [
         ("mount_kernel_filesystems", Step::Mounts, &[FAILED]),
         ("command_line", Step::CommandLine, &[FAILED]),
         ("load_modules", Step::Modules, &[FAILED]),
@@ -166,6 +171,7 @@ fn each_step_fails_in_turn_and_init_is_never_reached() {
         ("mount_image", Step::MountImage, &[IMAGE, FAILED]),
         ("mount_overlay", Step::Overlay, &[IMAGE, FAILED]),
         ("find_init", Step::Init, &[IMAGE, FAILED]),
+        ("write_log", Step::Log, &[IMAGE, FAILED]),
         ("write_status", Step::Status, &[IMAGE, FAILED]),
         ("move_mounts", Step::MoveMounts, &[IMAGE, FAILED]),
     ];
@@ -174,6 +180,7 @@ fn each_step_fails_in_turn_and_init_is_never_reached() {
         assert_eq!(machine.boot().step, step, "{fails_at}");
         assert!(!machine.calls.contains(&"exec") && !machine.calls.contains(&"switch_root"), "{fails_at}");
         assert!(machine.is_extended_with(extends), "{fails_at}");
+        assert_eq!(machine.log.len(), extends.len(), "{fails_at}: what was extended was logged");
         assert_eq!(
             machine.calls.iter().filter(|call| matches!(**call, "reboot" | "poweroff")).count(),
             1,
@@ -222,7 +229,7 @@ fn a_good_boot_goes_through_all_steps_in_order() {
     let mut machine = Fake::new(LINE, "");
     machine.boot();
     assert_eq!(
-        machine.calls[..13],
+        machine.calls[..14],
         [
             "mount_kernel_filesystems",
             "command_line",
@@ -234,12 +241,13 @@ fn a_good_boot_goes_through_all_steps_in_order() {
             "mount_image",
             "mount_overlay",
             "find_init",
+            "write_log",
             "write_status",
             "move_mounts",
             "switch_root",
         ]
     );
-    assert_eq!(machine.calls[13], "exec");
+    assert_eq!(machine.calls[14], "exec");
 }
 
 #[test]

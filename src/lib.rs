@@ -20,6 +20,7 @@ pub mod eventlog;
 pub mod evidence;
 pub mod failure;
 pub mod fields;
+pub mod firmware_log;
 pub mod handover;
 pub mod hash;
 pub mod image;

@@ -16,7 +16,10 @@ use crate::device::{self, Devices};
 use crate::device_name::DeviceName;
 use crate::dm;
 use crate::error::{Context, Error, Result};
+use crate::eventlog::Recorder;
+use crate::eventlog::journal::Journal;
 use crate::failure::FailureAction;
+use crate::firmware_log;
 use crate::image::{self, Image};
 use crate::means::{self, Means};
 use crate::measure::Report;
@@ -188,6 +191,12 @@ impl Machine for Linux {
 
     fn find_init(&mut self, config: &Config) -> Result<String> {
         switch_root::find_init(Path::new(overlay::ROOT), config.init.as_deref())
+    }
+
+    fn write_log(&mut self, log: &mut Recorder) -> Result<()> {
+        // Where there is no TPM nothing happened to it.
+        let Some(banks) = log.banks() else { return Ok(()) };
+        log.write_to(Journal::create(Path::new("/run"), &banks, firmware_log::open()?)?)
     }
 
     fn write_status(&mut self, status: &Status) -> Result<()> {

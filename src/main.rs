@@ -11,7 +11,7 @@ fn main() -> ExitCode {
 
 /// Boots, and if that fails stops the machine. PID 1 must not return: the kernel would panic, which is the last resort.
 fn pid1() -> ExitCode {
-    use measureroot::{boot, console, failure::FailurePolicy, linux::Linux, sys};
+    use measureroot::{boot, console, eventlog::Recorder, failure::FailurePolicy, linux::Linux, sys};
 
     let environment = sys::take_environment();
     if let Err(error) = console::start() {
@@ -21,8 +21,9 @@ fn pid1() -> ExitCode {
     let (arguments, environment) = measureroot::handover::for_init(std::env::args_os(), environment);
     let mut machine = Linux::new(arguments, environment);
     let mut policy = FailurePolicy::of(&[]);
-    let Err(failure) = boot::boot(&mut machine, &mut policy);
-    boot::fail(&mut machine, &policy, &failure);
+    let mut log = Recorder::default();
+    let Err(failure) = boot::boot(&mut machine, &mut policy, &mut log);
+    boot::fail(&mut machine, &policy, &mut log, &failure);
     ExitCode::FAILURE
 }
 

@@ -96,12 +96,13 @@ pub fn extend_unmeasured(pcrs: Option<&mut (dyn Pcrs + '_)>, pcr: PcrIndex) -> R
     Ok(Report { measured: false, pcr, banks })
 }
 
-/// Marks a boot that failed: from here on the PCR cannot have the value of any image.
+/// Marks a boot that failed: from here on the PCR cannot have the value of any image. There is no [`Report`] of that: with
+/// one, the boot could go on.
 ///
 /// # Errors
 /// When it cannot be marked.
-pub fn extend_failed(pcrs: &mut dyn Pcrs, pcr: PcrIndex) -> Result<()> {
-    extend_text(pcrs, pcr, FAILED).map(drop)
+pub fn extend_failed(pcrs: &mut dyn Pcrs, pcr: PcrIndex) -> Result<BTreeMap<Bank, Extension>> {
+    extend_text(pcrs, pcr, FAILED)
 }
 
 fn extend_text(pcrs: &mut dyn Pcrs, pcr: PcrIndex, text: &str) -> Result<BTreeMap<Bank, Extension>> {

@@ -70,6 +70,17 @@ impl Sealing {
         }
     }
 
+    /// Its name in the log; that of the command line where it has one there.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Verity(_) => "verity",
+            Self::Prepared(_) => "roothash",
+            Self::Ram { .. } => "ram",
+            Self::None => "none",
+        }
+    }
+
     /// The tee of the pass over the image.
     pub fn tee(&mut self) -> Option<&mut dyn Tee> {
         match self {

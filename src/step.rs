@@ -21,6 +21,7 @@ pub enum Step {
     Extend,
     MountImage,
     Overlay,
+    Log,
     Status,
     MoveMounts,
     SwitchRoot,
@@ -29,7 +30,7 @@ pub enum Step {
 
 impl Step {
     /// Every step, in order.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Mounts,
         Self::CommandLine,
         Self::Modules,
@@ -41,6 +42,7 @@ impl Step {
         Self::Extend,
         Self::MountImage,
         Self::Overlay,
+        Self::Log,
         Self::Status,
         Self::MoveMounts,
         Self::SwitchRoot,
@@ -62,6 +64,7 @@ impl Step {
             Self::Extend => "extend the PCR",
             Self::MountImage => "mount the image",
             Self::Overlay => "mount the overlay",
+            Self::Log => "write the event log",
             Self::Status => "write the status",
             Self::MoveMounts => "move the mounts",
             Self::SwitchRoot => "switch root",
@@ -84,6 +87,7 @@ impl Step {
             Self::Extend => "extend",
             Self::MountImage => "mount_image",
             Self::Overlay => "overlay",
+            Self::Log => "log",
             Self::Status => "status",
             Self::MoveMounts => "move_mounts",
             Self::SwitchRoot => "switch_root",

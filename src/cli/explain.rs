@@ -7,6 +7,7 @@ use crate::cmdline;
 use crate::config::Config;
 use crate::dm::OnCorrupt;
 use crate::error::Result;
+use crate::eventlog::journal;
 use crate::failure::{FailureAction, FailurePolicy};
 use crate::means::Wanted;
 use crate::measure;
@@ -106,6 +107,7 @@ fn actions(step: Step, config: &Config) -> Vec<String> {
         ],
         Step::MountImage => vec![format!("read-only on {}", overlay::LOWER)],
         Step::Overlay => shell(&overlay::plan(&config.overlay_size, config.writable)),
+        Step::Log => [journal::OWN, journal::WHOLE, journal::SYSTEMD].map(|name| format!("/run/{name}")).to_vec(),
         Step::Status => vec!["/run/measureroot/status.json".to_owned()],
         Step::MoveMounts => shell(&switch_root::moves(overlay::ROOT)),
         Step::SwitchRoot => {

@@ -7,6 +7,8 @@ use super::event::{Content, Event};
 use super::event_type::EventType;
 use super::header::push_counted;
 use crate::error::{Context, Result};
+use crate::measure;
+use crate::merkle::Hash;
 
 /// The `taggedEventID` of our events in a TCG log: the first four bytes of sha256("measureroot"), so that nobody else
 /// takes it by chance.
@@ -50,7 +52,9 @@ pub enum Kind {
 }
 
 impl Claim {
-    fn new(event: Kind) -> Self {
+    /// That this happened, and no more.
+    #[must_use]
+    pub fn new(event: Kind) -> Self {
         let version = env!("CARGO_PKG_VERSION").to_owned();
         Self { event, image: None, bytes: None, seal: None, root_hash: None, version }
     }
@@ -71,6 +75,22 @@ impl Claim {
     #[must_use]
     pub fn failed() -> Self {
         Self::new(Kind::Failed)
+    }
+
+    /// The text whose digest the event must have, where it is not an image's.
+    #[must_use]
+    pub fn text(&self) -> Option<String> {
+        match self.event {
+            Kind::Image => None,
+            Kind::Roothash => {
+                let mut hash = Hash::default();
+                let hex = self.root_hash.as_deref().unwrap_or_default();
+                // No text has the digest of an event that names no root hash.
+                Some(hex::decode_to_slice(hex, &mut hash).map_or(String::new(), |()| measure::root_hash_text(&hash)))
+            }
+            Kind::Unmeasured => Some(measure::UNMEASURED.to_owned()),
+            Kind::Failed => Some(measure::FAILED.to_owned()),
+        }
     }
 
     /// As the data of an `EV_EVENT_TAG` event: `TCG_PCClientTaggedEvent` (TCG PC Client Platform Firmware Profile 1.05,
@@ -116,6 +136,16 @@ mod tests {
         assert!(data[8..].starts_with(json), "{}", String::from_utf8_lossy(&data));
         assert_eq!(Claim::of(&event(data)), Some(claim));
         assert_eq!(Claim::of(&event(Claim::failed().tagged().unwrap())), Some(Claim::failed()));
+    }
+
+    #[test]
+    fn what_is_no_image_is_a_text() {
+        let hex = "ab".repeat(32);
+        let root_hash = Claim { root_hash: Some(hex.clone()), ..Claim::new(Kind::Roothash) };
+        assert_eq!(root_hash.text(), Some(format!("measureroot: roothash={hex}")));
+        assert_eq!(Claim { root_hash: Some("ab".to_owned()), ..root_hash }.text(), Some(String::new()));
+        assert_eq!(Claim::failed().text().as_deref(), Some(measure::FAILED));
+        assert_eq!(Claim::image("", 0, "ram").text(), None);
     }
 
     #[test]

@@ -13,7 +13,9 @@ pub mod claim;
 pub mod event;
 pub mod event_type;
 pub mod header;
+pub mod journal;
 pub mod log;
+pub mod recorder;
 pub mod replay;
 pub mod sequence;
 pub mod tcg;
@@ -22,6 +24,7 @@ pub mod words;
 pub use event::{Content, Event};
 pub use event_type::EventType;
 pub use log::Log;
+pub use recorder::Recorder;
 pub use replay::{Compared, Difference, Parted, PcrValues};
 
 use crate::error::Result;

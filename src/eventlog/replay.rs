@@ -7,6 +7,9 @@ use super::log::Log;
 use crate::bank::Bank;
 use crate::pcr::{Digest, Pcr};
 
+/// The PCR that Linux's integrity measurement extends (kernel, `CONFIG_IMA_MEASURE_PCR_IDX`).
+const IMA: u8 = 10;
+
 /// Values of PCRs, by bank.
 pub type PcrValues = BTreeMap<Bank, BTreeMap<Pcr, Digest>>;
 
@@ -159,6 +162,9 @@ impl Difference {
             format!("event {} ({words})", place + 1)
         };
         let parted = match self.parted {
+            Parted::NoEvent if self.pcr.get() == IMA => {
+                "no event is about it: Linux's IMA has a log of its own".to_owned()
+            }
             Parted::NoEvent => "no event is about it: give the log that has them, or leave this PCR out".to_owned(),
             Parted::NoDigest(place) => format!("{} has no digest for this bank", event(place)),
             Parted::AtStart => "the PCR is as it starts: none of its events happened".to_owned(),

@@ -1,28 +1,30 @@
 //! An event in words. They come from whoever wrote the log, so they are cut short, and cannot write on the reader's
 //! terminal but on their own line.
 
+use serde_json::Value;
+
 use super::claim::{Claim, Kind};
 use super::event::{Content, Event};
 use super::event_type::EventType;
 use crate::measure::{FAILED, UNMEASURED};
 
 /// Characters of a log's own words that are shown.
-const SHOWN: usize = 100;
+const SHOWN: usize = 160;
 
 impl Event {
     /// What happened, as far as the log tells.
     #[must_use]
     pub fn words(&self) -> String {
-        let said = self.said();
-        // These two are proven by their digest, whatever the log calls them.
-        let known = [FAILED, UNMEASURED].into_iter().find(|text| self.is_digest_of(text.as_bytes()));
         let kind = match &self.content {
             Content::Tcg { kind, .. } => kind.to_string(),
             Content::Json { content_type, .. } => shown(content_type),
         };
-        match (known, Claim::of(self)) {
-            (Some(text), _) => format!("{kind}: the text \"{text}\""),
-            (None, Some(Claim { event: Kind::Failed | Kind::Unmeasured, .. })) => {
+        let (said, text) = (self.said(), Claim::of(self).and_then(|claim| claim.text()));
+        // These two are known by their digest, whatever the log calls them.
+        let known = [FAILED, UNMEASURED].into_iter().find(|text| self.is_digest_of(text.as_bytes()));
+        match (known, text) {
+            (Some(known), _) => format!("{kind}: the text \"{known}\""),
+            (None, Some(text)) if !self.is_digest_of(text.as_bytes()) => {
                 format!("{kind}: {said}; BUT ITS DIGEST IS ANOTHER'S")
             }
             _ if said.is_empty() => kind,
@@ -43,8 +45,9 @@ impl Event {
         }
         match &self.content {
             Content::Tcg { kind, data } => text(variable_name(*kind, data).unwrap_or(data)),
+            Content::Json { content: Value::Null, .. } => String::new(),
             Content::Json { content, .. } => {
-                let string = content.get("string").and_then(serde_json::Value::as_str);
+                let string = content.get("string").and_then(Value::as_str);
                 string.map_or_else(|| shown(&content.to_string()), shown)
             }
         }
@@ -129,7 +132,14 @@ mod tests {
             "EV_EVENT_TAG: the text \"measureroot: unmeasured\"",
             "a digest tells more than words"
         );
-        assert!(ours(&Claim::unmeasured(), b"an image").ends_with("BUT ITS DIGEST IS ANOTHER'S"));
+        let hex = "ab".repeat(32);
+        let prepared = Claim { root_hash: Some(hex.clone()), ..Claim::new(Kind::Roothash) };
+        let text = format!("measureroot: roothash={hex}");
+        let said = format!("EV_EVENT_TAG: root hash, {hex}, says measureroot {version}");
+        assert_eq!(ours(&prepared, text.as_bytes()), said);
+        for (claim, measured) in [(Claim::unmeasured(), b"an image".as_slice()), (prepared, b"a root hash")] {
+            assert!(ours(&claim, measured).ends_with("BUT ITS DIGEST IS ANOTHER'S"));
+        }
     }
 
     #[test]

@@ -93,7 +93,7 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// The bytes a hex string stands for.
-fn bytes(hex: &str) -> Result<Vec<u8>> {
+pub fn bytes(hex: &str) -> Result<Vec<u8>> {
     (0..hex.len()).step_by(2).map(|at| Ok(u8::from_str_radix(&hex[at..at + 2], 16)?)).collect()
 }
 

@@ -5,7 +5,7 @@ use crate::mount::Mount;
 use crate::predict::Prediction;
 use crate::protocol::{Answer, Question};
 use crate::status::{ImageStatus, Status};
-use crate::{Bank, Ended, Image, Result, ensure};
+use crate::{Bank, Ended, Image, Result, bank, ensure};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -39,6 +39,14 @@ impl Guest {
     /// The text of a file, without the newline at its end.
     pub fn read(&mut self, path: impl AsRef<Path>) -> Result<String> {
         Ok(self.file(path)?.1.trim_end().to_owned())
+    }
+
+    /// The permission bits and the bytes of a file.
+    pub fn bytes(&mut self, path: impl AsRef<Path>) -> Result<(u32, Vec<u8>)> {
+        match self.ask(&Question::Bytes(path.as_ref().into()))? {
+            Answer::Bytes { mode, hex } => Ok((mode, bank::bytes(&hex)?)),
+            other => Err(format!("{other:?} are no bytes").into()),
+        }
     }
 
     /// Writes a file.

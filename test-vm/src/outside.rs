@@ -1,7 +1,11 @@
 //! The TPM seen from outside the guest: swtpm's control socket hands out a channel for TPM commands.
 
 use crate::{Bank, Result, bank, ensure};
+use nix::pty::openpty;
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
+use nix::unistd::ttyname;
+use std::fs::File;
 use std::io::{IoSlice, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
@@ -53,6 +57,38 @@ impl Outside {
         answer.resize(size, 0);
         self.data.read_exact(&mut answer[HEADER..])?;
         Ok(answer)
+    }
+
+    /// Passes on commands and answers until the commands end.
+    pub fn relay(&mut self, mut commands: impl Read, mut answers: impl Write) -> Result<()> {
+        let mut header = [0; 6];
+        // Tag and size come first; the end of the input between two commands is the end.
+        while commands.read_exact(&mut header).is_ok() {
+            let [_, _, size @ ..] = header;
+            let rest = usize::try_from(u32::from_be_bytes(size))?.saturating_sub(header.len());
+            let mut command = header.to_vec();
+            command.resize(header.len() + rest, 0);
+            commands.read_exact(&mut command[header.len()..])?;
+            answers.write_all(&self.command(&command)?)?;
+            answers.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Is a TPM's device while `work` is done with its path, for programs that know nothing else: a pseudo-terminal.
+    pub fn serve<T>(mut self, work: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+        let pty = openpty(None, None)?;
+        let mut settings = tcgetattr(&pty.slave)?;
+        cfmakeraw(&mut settings);
+        tcsetattr(&pty.slave, SetArg::TCSANOW, &settings)?;
+        let (path, line) = (ttyname(&pty.slave)?, File::from(pty.master));
+        std::thread::scope(|scope| {
+            let server = scope.spawn(|| self.relay(&line, &line));
+            let done = work(&path);
+            // Nobody has it open any more: the commands end.
+            drop(pty.slave);
+            server.join().map_err(|_| "the thread ended early")?.and(done)
+        })
     }
 
     /// Reads one PCR, in hex.

@@ -12,6 +12,8 @@ use std::path::PathBuf;
 pub enum Question {
     /// The text and the permission bits of a file.
     Read(PathBuf),
+    /// The bytes and the permission bits of a file.
+    Bytes(PathBuf),
     /// The names in a folder.
     List(PathBuf),
     /// Write this text to this file.
@@ -38,6 +40,13 @@ pub enum Answer {
         mode: u32,
         /// The content, with what is not UTF-8 replaced.
         text: String,
+    },
+    /// To [`Question::Bytes`].
+    Bytes {
+        /// The permission bits.
+        mode: u32,
+        /// The content, in hex.
+        hex: String,
     },
     /// To [`Question::List`] and [`Question::Beneath`].
     Names(Vec<String>),

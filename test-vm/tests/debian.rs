@@ -14,6 +14,11 @@ fn debian_boots(kernel: Kernel, format: &str) -> Result<()> {
     assert_eq!(guest.mount("/")?.kind, "overlay");
     let size = guest.run(&["df", "--block-size=1M", "--output=size", "/"])?;
     ensure!(size.ends_with(" 200"), "the overlay's size: {size}");
+    // The firmware's log is handed on as it is, and securityfs to whoever mounts it.
+    let (_, firmware) = guest.bytes("/sys/kernel/security/tpm0/binary_bios_measurements")?;
+    let (_, whole) = guest.bytes("/run/measureroot/binary_bios_measurements")?;
+    ensure!(!firmware.is_empty() && whole.starts_with(&firmware), "the firmware's log was changed");
+    ensure!(guest.mount("/sys/kernel/security")?.options.starts_with("rw,"), "securityfs cannot be written");
     let peak = guest.status()?.memory_peak_kib;
     ensure!(peak > 0 && peak <= 8 * 1024, "the agent took {peak} KiB of memory");
     guest.ends_measured(&image).map(drop)

@@ -14,7 +14,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use test_vm::protocol::{Answer, Question};
-use test_vm::{Result, ensure};
+use test_vm::{Result, bank, ensure};
 
 /// `RAMFS_MAGIC` (the kernel's uapi/linux/magic.h): the root file system without `CONFIG_TMPFS` or with `root=` set.
 const RAMFS_MAGIC: FsType = FsType(0x8584_58f6);
@@ -53,6 +53,10 @@ fn answer(question: Question) -> Result<Answer> {
         Question::Read(path) => Ok(Answer::File {
             mode: fs::metadata(&path)?.permissions().mode() & 0o7777,
             text: String::from_utf8_lossy(&fs::read(&path)?).into_owned(),
+        }),
+        Question::Bytes(path) => Ok(Answer::Bytes {
+            mode: fs::metadata(&path)?.permissions().mode() & 0o7777,
+            hex: bank::hex(&fs::read(&path)?),
         }),
         Question::List(path) => Ok(Answer::Names(names(&path)?)),
         Question::Write(path, text) => Ok(fs::write(path, text).map(|()| Answer::Done)?),

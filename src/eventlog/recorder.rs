@@ -1,0 +1,233 @@
+//! The log of this boot. Recording an event extends the PCR first and logs it then; there is no other way into the log,
+//! so it has nothing that did not happen, and nothing that happened is missing.
+
+use std::collections::BTreeMap;
+
+use super::claim::Claim;
+use super::journal::Journal;
+use crate::bank::Bank;
+use crate::error::Result;
+use crate::measure::{self, Extension, Report};
+use crate::pcr::{Digests, Pcr, PcrIndex, Pcrs};
+
+/// What was extended, and what is said about it.
+#[derive(Debug)]
+pub struct Recorded {
+    pub(super) pcr: Pcr,
+    pub(super) digests: Digests,
+    pub(super) claim: Claim,
+}
+
+/// The log: in memory until there are files for it, in both from then on.
+#[derive(Debug, Default)]
+pub struct Recorder {
+    events: Vec<Recorded>,
+    journal: Option<Journal>,
+}
+
+impl Recorder {
+    /// Extends `pcr` with what was measured, see [`measure::extend`], and logs it.
+    ///
+    /// # Errors
+    /// When either fails.
+    pub fn measured(&mut self, pcrs: &mut dyn Pcrs, pcr: PcrIndex, digests: &Digests, claim: Claim) -> Result<Report> {
+        let report = measure::extend(pcrs, pcr, digests)?;
+        self.log(pcr, &report.banks, claim)?;
+        Ok(report)
+    }
+
+    /// Marks a boot that goes on unmeasured, see [`measure::extend_unmeasured`], and logs it.
+    ///
+    /// # Errors
+    /// When either fails.
+    pub fn unmeasured(&mut self, pcrs: Option<&mut (dyn Pcrs + '_)>, pcr: PcrIndex, claim: Claim) -> Result<Report> {
+        let report = measure::extend_unmeasured(pcrs, pcr)?;
+        self.log(pcr, &report.banks, claim)?;
+        Ok(report)
+    }
+
+    /// Marks a boot that failed, see [`measure::extend_failed`], and logs it.
+    ///
+    /// # Errors
+    /// When either fails.
+    pub fn failed(&mut self, pcrs: &mut dyn Pcrs, pcr: PcrIndex) -> Result<()> {
+        let banks = measure::extend_failed(pcrs, pcr)?;
+        self.log(pcr, &banks, Claim::failed())
+    }
+
+    /// The banks of the log; `None` while nothing was extended.
+    #[must_use]
+    pub fn banks(&self) -> Option<Vec<Bank>> {
+        self.events.first().map(|event| event.digests.keys().copied().collect())
+    }
+
+    /// What was said about the events, in order.
+    pub fn claims(&self) -> impl Iterator<Item = &Claim> {
+        self.events.iter().map(|event| &event.claim)
+    }
+
+    /// Writes the log into files, and what is recorded from now on, too.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_to(&mut self, mut journal: Journal) -> Result<()> {
+        self.events.iter().try_for_each(|event| journal.append(event))?;
+        self.journal = Some(journal);
+        Ok(())
+    }
+
+    fn log(&mut self, pcr: PcrIndex, banks: &BTreeMap<Bank, Extension>, claim: Claim) -> Result<()> {
+        // Without a TPM nothing was extended.
+        if banks.is_empty() {
+            return Ok(());
+        }
+        let digests = banks.iter().map(|(&bank, extension)| (bank, extension.digest.clone())).collect();
+        let event = Recorded { pcr: pcr.into(), digests, claim };
+        let written = self.journal.as_mut().map_or(Ok(()), |journal| journal.append(&event));
+        self.events.push(event);
+        written
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::io::Write;
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+
+    use super::*;
+    use crate::error::Error;
+    use crate::eventlog::{Log, header, journal, parse};
+    use crate::pcr::{SoftPcrs, digests_of};
+
+    const PCR: PcrIndex = PcrIndex::DEFAULT;
+    const OVMF: &[u8] = include_bytes!("../../tests/eventlog/ovmf.bin");
+
+    /// A TPM that takes no extend.
+    struct Broken(SoftPcrs);
+
+    impl Pcrs for Broken {
+        fn banks(&mut self, pcr: PcrIndex) -> Result<Vec<Bank>> {
+            self.0.banks(pcr)
+        }
+        fn read(&mut self, pcr: PcrIndex, banks: &[Bank]) -> Result<Digests> {
+            self.0.read(pcr, banks)
+        }
+        fn extend(&mut self, _: PcrIndex, _: &Digests) -> Result<()> {
+            Err(Error::new("TPM", "refuses"))
+        }
+    }
+
+    fn image() -> Claim {
+        Claim::image("/dev/vda", 5, "verity")
+    }
+
+    fn firmware(bytes: &[u8]) -> File {
+        use std::io::Seek;
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        file.rewind().unwrap();
+        file
+    }
+
+    /// Records two events, one before and one after there are files; what the logs then say, and what the TPM holds.
+    fn boot(run: &Path, banks: &[Bank], before: Option<&[u8]>) -> Digests {
+        let (mut tpm, mut recorder) = (SoftPcrs::zero(banks), Recorder::default());
+        assert_eq!(recorder.banks(), None);
+        recorder.measured(&mut tpm, PCR, &digests_of(banks, b"image"), image()).unwrap();
+        let journal = Journal::create(run, &recorder.banks().unwrap(), before.map(firmware)).unwrap();
+        recorder.write_to(journal).unwrap();
+        recorder.failed(&mut tpm, PCR).unwrap();
+        tpm.read(PCR, banks).unwrap()
+    }
+
+    fn log(run: &Path, name: &str) -> Log {
+        parse(&fs::read(run.join(name)).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn each_file_leads_to_the_pcrs() {
+        let run = tempfile::tempdir().unwrap();
+        let held = boot(run.path(), &Bank::ALL, Some(OVMF));
+        let pcr = Pcr::from(PCR);
+        for name in [journal::OWN, journal::WHOLE, journal::SYSTEMD] {
+            let log = log(run.path(), name);
+            for (bank, value) in &held {
+                assert_eq!(log.replay()[bank][&pcr], *value, "{name}, {bank}");
+            }
+            let ours: Vec<_> = log.about(pcr).filter_map(|(_, event)| Claim::of(event)).collect();
+            assert_eq!(ours, [image(), Claim::failed()], "{name}");
+            assert_eq!(fs::metadata(run.path().join(name)).unwrap().permissions().mode() & 0o7777, 0o600, "{name}");
+        }
+        assert!(fs::read(run.path().join(journal::WHOLE)).unwrap().starts_with(OVMF));
+        assert_eq!(log(run.path(), journal::OWN).events().len(), 2);
+    }
+
+    #[test]
+    fn a_firmwares_log_keeps_its_banks() {
+        for (banks, name) in [(&[Bank::Sha1, Bank::Sha512][..], "fewer"), (&Bank::ALL, "the same")] {
+            let before = header::Header::of([Bank::Sha512, Bank::Sha256].into_iter()).encode();
+            let run = tempfile::tempdir().unwrap();
+            boot(run.path(), banks, Some(&before));
+            let log = log(run.path(), journal::WHOLE);
+            assert_eq!(log.events()[0].digests.keys().collect::<Vec<_>>(), [&Bank::Sha256, &Bank::Sha512], "{name}");
+        }
+    }
+
+    #[test]
+    fn without_a_firmwares_log_ours_is_the_whole() {
+        for before in [None, Some(&[][..])] {
+            let run = tempfile::tempdir().unwrap();
+            boot(run.path(), &[Bank::Sha256], before);
+            assert_eq!(log(run.path(), journal::WHOLE), log(run.path(), journal::OWN));
+        }
+        let run = tempfile::tempdir().unwrap();
+        boot(run.path(), &[Bank::Sha256], Some(&[0; 100]));
+        assert!(!run.path().join(journal::WHOLE).exists() && log(run.path(), journal::OWN).events().len() == 2);
+    }
+
+    #[test]
+    fn what_was_not_extended_is_not_logged() {
+        let (mut tpm, mut recorder) = (Broken(SoftPcrs::zero(&Bank::ALL)), Recorder::default());
+        assert!(recorder.measured(&mut tpm, PCR, &digests_of(&Bank::ALL, b"image"), image()).is_err());
+        assert!(recorder.unmeasured(Some(&mut tpm), PCR, Claim::unmeasured()).is_err());
+        assert!(recorder.failed(&mut tpm, PCR).is_err());
+        assert!(!recorder.unmeasured(None, PCR, Claim::unmeasured()).unwrap().measured);
+        assert!(recorder.events.is_empty());
+    }
+
+    #[test]
+    fn files_that_are_there_already_are_an_error() {
+        for name in [journal::OWN, journal::WHOLE] {
+            let run = tempfile::tempdir().unwrap();
+            fs::create_dir(run.path().join("measureroot")).unwrap();
+            fs::write(run.path().join(name), "planted").unwrap();
+            assert!(Journal::create(run.path(), &Bank::ALL, None).is_err(), "{name}");
+        }
+        let run = tempfile::tempdir().unwrap();
+        let large = firmware(OVMF);
+        large.set_len(5 << 20).unwrap();
+        assert!(Journal::create(run.path(), &Bank::ALL, Some(large)).is_err());
+    }
+
+    #[test]
+    fn systemds_log_goes_on_and_keeps_its_mark() {
+        for mode in [0o600, 0o1600] {
+            let run = tempfile::tempdir().unwrap();
+            let path = run.path().join(journal::SYSTEMD);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, "\u{1e}{\"pcr\":15,\"digests\":[]}\n").unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            boot(run.path(), &[Bank::Sha256], None);
+            assert_eq!(log(run.path(), journal::SYSTEMD).events().len(), 3);
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, mode);
+            fs::remove_file(&path).unwrap();
+            std::os::unix::fs::symlink("/dev/null", &path).unwrap();
+            fs::remove_dir_all(run.path().join("measureroot")).unwrap();
+            let mut recorder = Recorder::default();
+            recorder.failed(&mut SoftPcrs::zero(&Bank::ALL), PCR).unwrap();
+            assert!(recorder.write_to(Journal::create(run.path(), &Bank::ALL, None).unwrap()).is_err());
+        }
+    }
+}

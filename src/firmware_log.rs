@@ -1,0 +1,37 @@
+//! The event log of the firmware and the boot loader, as the kernel keeps it.
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use sys_mount::MountFlags;
+
+use crate::error::{Error, Result};
+use crate::mounts::{self, Mount};
+
+/// Where securityfs is usually mounted; the folder is there when the kernel has it (security/inode.c).
+const USUAL: &str = "/sys/kernel/security";
+/// Where it is mounted here, out of the booted root's way.
+const MOUNTED: &str = "/measureroot/security";
+/// The log of the first TPM (kernel, drivers/char/tpm/eventlog/common.c).
+const LOG: &str = "/measureroot/security/tpm0/binary_bios_measurements";
+
+/// Opens the log; `None` where the kernel has none, as without a firmware that measures.
+///
+/// # Errors
+/// When securityfs cannot be mounted, or the log not be opened.
+pub fn open() -> Result<Option<File>> {
+    if !Path::new(USUAL).is_dir() {
+        return Ok(None);
+    }
+    // Not read-only: the booted root would find it so, for there is but one securityfs.
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    Mount::new("securityfs", "securityfs", MOUNTED, flags, "").apply()?;
+    let opened = match File::open(LOG) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::new(LOG, error)),
+    };
+    mounts::detach(MOUNTED)?;
+    opened
+}
