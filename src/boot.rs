@@ -31,9 +31,9 @@ pub trait Machine {
     fn tpm(&mut self, patience: Duration) -> Result<Option<Box<dyn Pcrs>>>;
     fn wait_for_root(&mut self, config: &Config) -> Result<()>;
     fn find_image(&mut self, config: &Config) -> Result<Image>;
-    /// Shows how far the hashing has come.
     /// The Merkle tree of a prepared image.
     fn find_tree(&mut self, image: &Image, roothash: &RootHash) -> Result<Tree>;
+    /// Shows how far the hashing has come.
     fn progress(&mut self, done: u64, total: u64);
     /// What decides how the image can be sealed.
     fn means(&mut self, image: &Image) -> Result<Means>;
