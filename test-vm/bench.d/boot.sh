@@ -1,6 +1,9 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # used, or set, by the caller
 # One boot of the benchmark's guest. Sourced; the caller sets `out`, `image`, and `folder`, which is for the runs alone.
 
+# Further disks of the guest, in UML's words.
+disks=()
+
 # Seconds after which a guest hangs. The slowest contestant needs a tenth on a slow machine, by the MiB of the image.
 patience() {
 	echo $((60 + size / 4))
@@ -15,14 +18,15 @@ join_archives() {
 	done
 }
 
-# boot NAME INITRAMFS BANKS PARAMETER: boots and prints what the guest recorded, as one JSON object.
+# boot NAME INITRAMFS BANKS PARAMETER...: boots (with further disks, when the caller has an array of them: `disks`) and prints what the guest recorded, as one JSON object.
 boot() {
-	local name=$1 initramfs=$2 banks=$3 parameter=$4 code=0
+	local name=$1 initramfs=$2 banks=$3 code=0
+	shift 3
 	join_archives "$out/bench-part/cpio.zst" "$out/tpm-$banks/cpio.zst" "$initramfs" >"$folder/initrd"
 	# The guest's memory is a file: in the host's memory, not on its disk.
-	TMPDIR=/dev/shm timeout --kill-after=5 "$(patience)" "$out/kernel/linux" mem=1024M "uml_dir=$folder/" "ubd0r=$image" \
+	TMPDIR=/dev/shm timeout --kill-after=5 "$(patience)" "$out/kernel/linux" mem=1024M "uml_dir=$folder/" "ubd0r=$image" "${disks[@]}" \
 		"initrd=$folder/initrd" rdinit=/bench/start con=null con0=fd:0,fd:1 console=tty0 panic=-1 root=/dev/ubda \
-		rootimgpcr=13 init=/sbin/init ${parameter:+"$parameter"} </dev/null >"$folder/console" 2>&1 &
+		rootimgpcr=13 init=/sbin/init "$@" </dev/null >"$folder/console" 2>&1 &
 	wait $! || code=$?
 	if ((code)) || ! grep --quiet '^@bench {"init"' "$folder/console"; then
 		cat "$folder/console" >&2

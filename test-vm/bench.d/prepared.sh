@@ -1,0 +1,53 @@
+# shellcheck shell=bash disable=SC2034,SC2154 # used, or set, by the caller
+# Images that veritysetup prepared, of two sizes, and how long the agent takes with each. Sourced, after cache.sh and boot.sh;
+# the caller sets `out`, `agent`, `folder` and `runs`.
+
+prepared_packages=(cryptsetup-bin e2fsprogs)
+# In MiB: what is asked is whether the larger one takes longer.
+prepared_sizes=(1024 8192)
+# A ratio of a few per cent is seen in many boots only; they take a third of a second.
+prepared_runs=$((runs * 4))
+
+prepared_key() {
+	declare -f make_prepared | key_of - "$out/guest/init"
+}
+
+# An ext4 of $1 MiB, nearly all of it holes, its tree and its root hash into the folder $2.
+make_prepared() {
+	local tree=$2/tree PATH=$PATH:/usr/sbin:/sbin
+	mkdir -p "$tree"/{dev,proc,sys,run,sbin}
+	install "$out/guest/init" "$tree/sbin/init"
+	quietly mke2fs -q -t ext4 -b 4096 -E root_owner=0:0 -d "$tree" "$2/image" "$1M"
+	veritysetup format --salt=00 --uuid=6d656173-7572-4564-a26f-6f7420696d67 "$2/image" "$2/hashes" |
+		awk '/^Root hash:/ { print $3 }' >"$2/roothash"
+	rm -r "$tree"
+}
+
+# Boots each in turns, and leaves the records in the file $1.
+boot_prepared() {
+	local run size root_hash expected image disks
+	for size in "${prepared_sizes[@]}"; do
+		cached "prepared-$size" "$(prepared_key)" make_prepared "$size"
+	done
+	for ((run = 1; run <= prepared_runs; run++)); do
+		for size in "${prepared_sizes[@]}"; do
+			image=$out/prepared-$size/image disks=("ubd1r=$out/prepared-$size/hashes")
+			root_hash=$(<"$out/prepared-$size/roothash")
+			printf 'measureroot: roothash=%s' "$root_hash" >"$folder/measured"
+			expected=$(expect_pcrs "$folder/measured")
+			[[ ! -t 2 ]] || printf '\rbench: boot %d of %d: %-40s' "$run" "$prepared_runs" "prepared, $size MiB" >&2
+			boot "$size" "$agent" sha1+sha256 "roothash=$root_hash" measureroot.hashdev=/dev/ubdb >"$folder/record"
+			check_pcrs "$expected" <"$folder/record" >>"$1"
+		done
+	done
+}
+
+# The records in the file $1, for people.
+report_prepared() {
+	echo "Images that veritysetup prepared (roothash=), $prepared_runs boots each, the agent's own seconds: median (least-most)"
+	jq --raw-output --slurp 'def median: sort | .[length / 2 | floor];
+		def fixed: . * 1000 | round / 1000 | tostring;
+		group_by(.name | tonumber) | map({size: .[0].name, all: map(.status.seconds.total)})
+		| (.[] | "  \(.size) MiB: \(.all | median | fixed) (\(.all | min | fixed)-\(.all | max | fixed))"),
+		  "  the larger one takes \((.[1].all | median) / (.[0].all | median) * 1000 | round / 1000) times as long"' "$1"
+}
