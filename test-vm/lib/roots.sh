@@ -19,7 +19,7 @@ make_debian() {
 		echo measured >etc/hostname && : >etc/machine-id &&
 		rm -rf etc/apt/sources.list* var/cache/* var/log/*'
 	debian_sources >"$folder/sources.list" && from=("$folder/sources.list")
-	mmdebstrap --quiet --variant=essential --include=systemd,systemd-sysv,udev,dbus \
+	mmdebstrap --quiet --variant=essential --include=systemd,systemd-sysv,udev,dbus,tpm2-tools \
 		--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
 		--dpkgopt='path-exclude=/usr/share/locale/*' \
 		--customize-hook="$inside" \

@@ -9,6 +9,7 @@
 pub mod accel;
 pub mod assets;
 pub mod bank;
+pub mod bare;
 pub mod ended;
 pub mod failure;
 pub mod guest;
@@ -31,6 +32,7 @@ use std::fmt;
 
 pub use assets::{Image, Kernel};
 pub use bank::Bank;
+pub use bare::Bare;
 pub use ended::Ended;
 pub use failure::{Failed, Failure};
 pub use guest::Guest;

@@ -32,7 +32,7 @@ impl Machine {
     /// Starts `vm`.
     pub fn start(vm: &Vm) -> Result<Self> {
         let accel = vm.accel.map_or_else(accel::working, Ok)?;
-        let tpm = if vm.banks.is_empty() { None } else { Some(Swtpm::start(&vm.banks)?) };
+        let tpm = if vm.banks.is_empty() { None } else { Some(Swtpm::start(&vm.banks, vm.tpm.as_deref())?) };
         let scratch = Scratch::new()?;
         let monitor = UnixListener::bind(scratch.path("monitor"))?;
         let probe = UnixListener::bind(scratch.path("probe"))?;

@@ -5,9 +5,20 @@ use crate::{Bank, Result, scratch::Scratch};
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
+
+/// The file with what a TPM keeps without power.
+const PERMANENT: &str = "tpm2-00.permall";
+
+/// Makes a new TPM's permanent state in `folder`.
+pub(crate) fn set_up(banks: &[Bank], folder: &Path) -> Result<()> {
+    let names: Vec<&str> = banks.iter().map(|bank| bank.name()).collect();
+    let mut setup = tool::limited(Duration::from_secs(30), "swtpm_setup");
+    setup.args(["--tpm2", "--overwrite", "--pcr-banks", &names.join(",")]);
+    tool::finish(setup.arg("--tpmstate").arg(folder)).map(drop)
+}
 
 /// A running swtpm; killed on drop.
 #[derive(Debug)]
@@ -18,13 +29,13 @@ pub struct Swtpm {
 }
 
 impl Swtpm {
-    /// Starts a new TPM with the given active banks.
-    pub fn start(banks: &[Bank]) -> Result<Self> {
+    /// Starts a TPM with the given active banks: a new one, or a copy of the one with this permanent state.
+    pub fn start(banks: &[Bank], state: Option<&Path>) -> Result<Self> {
         let scratch = Scratch::new()?;
-        let names: Vec<&str> = banks.iter().map(|bank| bank.name()).collect();
-        let mut setup = tool::limited(Duration::from_secs(30), "swtpm_setup");
-        setup.args(["--tpm2", "--overwrite", "--pcr-banks", &names.join(",")]);
-        tool::finish(setup.arg("--tpmstate").arg(scratch.folder()))?;
+        match state {
+            None => set_up(banks, scratch.folder())?,
+            Some(state) => drop(std::fs::copy(state.join(PERMANENT), scratch.path(PERMANENT))?),
+        }
 
         // Bound here and handed over as descriptor 0: whoever connects next finds it, nobody waits for a file to appear.
         let control = UnixListener::bind(scratch.path("control"))?;

@@ -2,7 +2,7 @@
 
 use crate::accel::Accel;
 use crate::machine::Machine;
-use crate::{Bank, Failed, Guest, Image, Kernel, Lying, Result};
+use crate::{Bank, Bare, Failed, Guest, Image, Kernel, Lying, Result};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,6 +27,7 @@ pub struct Vm {
     pub(crate) cmdline: String,
     pub(crate) disks: Vec<(PathBuf, Bus)>,
     pub(crate) banks: Vec<Bank>,
+    pub(crate) tpm: Option<PathBuf>,
     pub(crate) memory_mib: u32,
     pub(crate) limit: Duration,
     pub(crate) accel: Option<Accel>,
@@ -43,6 +44,7 @@ impl Vm {
             cmdline: format!("console=ttyS0 panic=1 measureroot.onfail=poweroff {parameters}"),
             disks: Vec::new(),
             banks: Bank::ALL.into(),
+            tpm: None,
             memory_mib: 512,
             limit: Duration::from_mins(2),
             accel: None,
@@ -67,6 +69,13 @@ impl Vm {
     #[must_use]
     pub fn disk_on(mut self, bus: Bus, image: &Image) -> Self {
         self.disks.push((image.path().to_owned(), bus));
+        self
+    }
+
+    /// Adds a file as a disk on this bus.
+    #[must_use]
+    pub fn disk_file(mut self, bus: Bus, file: PathBuf) -> Self {
+        self.disks.push((file, bus));
         self
     }
 
@@ -102,6 +111,13 @@ impl Vm {
     #[must_use]
     pub fn banks(mut self, banks: &[Bank]) -> Self {
         self.banks = banks.into();
+        self
+    }
+
+    /// A copy of this TPM, with the banks it has.
+    #[must_use]
+    pub fn tpm(mut self, tpm: &Bare) -> Self {
+        self.tpm = Some(tpm.state().to_owned());
         self
     }
 

@@ -1,0 +1,204 @@
+//! What a machine that booted proves to others, and what it can open: programs of others on both sides of it.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+use test_vm::scratch::Scratch;
+use test_vm::{Bank, Bare, Bus, Guest, Image, Prediction, Result, Vm, assets, bank, ensure, tool};
+
+/// What the machine is asked with; a text, because Keylime's nonces are.
+const NONCE: &str = "asked a moment ago";
+/// The PCRs of a boot; Linux's IMA extends PCR 10, and has a log of its own.
+const PCRS: &str = "sha256:0,1,2,3,4,5,6,7,8,9,11,12,13";
+const SECRET: &str = "for the right image alone";
+
+/// What is sealed to an image before any machine has booted it: by somebody who has the image and the machine's TPM.
+struct Sealed {
+    tpm: Bare,
+    scratch: Scratch,
+}
+
+impl Sealed {
+    fn to(image: &Image) -> Result<Self> {
+        let sealed = Self { tpm: Bare::new(&Bank::ALL)?, scratch: Scratch::new()? };
+        let policy = predicted("policy", image)?;
+        sealed.secret(&policy)?;
+        sealed.volume(image, &policy)?;
+        Ok(sealed)
+    }
+
+    /// A secret by tpm2-tools, under the policy that was computed.
+    fn secret(&self, policy: &str) -> Result<()> {
+        let folder = self.scratch.folder();
+        fs::write(folder.join("policy"), bank::bytes(policy)?)?;
+        fs::write(folder.join("secret"), SECRET)?;
+        self.tpm.tool(folder, &["tpm2_createprimary", "-Q", "-C", "o", "-G", "ecc", "-c", "srk.ctx"])?;
+        let seal = ["tpm2_create", "-Q", "-C", "srk.ctx", "-L", "policy", "-i", "secret", "-u", "pub", "-r", "priv"];
+        self.tpm.tool(folder, &seal).map(drop)
+    }
+
+    /// An encrypted volume with a small file system in it, which systemd enrols to what PCR 13 holds: the prediction.
+    fn volume(&self, image: &Image, policy: &str) -> Result<()> {
+        // One sector of 4096 bytes, at the offset that luksFormat gives the data: nobody has to be root for this.
+        let make = "mkdir content && echo \"$1\" >content/file && mksquashfs content data -all-root -quiet -no-progress
+            head -c 32 /dev/urandom >key && printf password >password && truncate -s 24M volume
+            PATH=$PATH:/usr/sbin cryptsetup luksFormat --batch-mode --type luks2 --cipher aes-cbc-plain64 --key-size 256 \\
+                --sector-size 4096 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --offset 32768 \\
+                --volume-key-file key --key-file password volume
+            openssl enc -aes-256-cbc -nopad -K \"$(basenc --base16 --wrap=0 key)\" -iv \"$(printf %032d 0)\" -in data |
+                dd of=volume bs=4096 seek=4096 conv=notrunc status=none";
+        let mut shell = tool::limited(Duration::from_mins(1), "bash");
+        tool::finish(shell.current_dir(self.scratch.folder()).args(["-euo", "pipefail", "-c", make, "-", SECRET]))?;
+
+        let digest = &Prediction::of(image.path())?.banks[&Bank::Sha256].digest;
+        self.tpm.tool(self.scratch.folder(), &["tpm2_pcrextend", &format!("13:sha256={digest}")])?;
+        let mut enrol = tool::limited(Duration::from_mins(1), "systemd-cryptenroll");
+        enrol.args([&format!("--tpm2-device={}", self.tpm.device()), "--tpm2-pcrs=13", "volume"]);
+        tool::finish(enrol.current_dir(self.scratch.folder()).env("PASSWORD", "password"))?;
+        // systemd came to the same policy.
+        let mut dump = tool::limited(Duration::from_mins(1), "/usr/sbin/cryptsetup");
+        let dumped = tool::finish(
+            dump.args(["token", "export", "--token-id", "0", "volume"]).current_dir(self.scratch.folder()),
+        )?;
+        ensure!(dumped.contains(&format!("\"tpm2-policy-hash\":\"{policy}\"")), "not {policy}: {dumped}");
+        Ok(())
+    }
+
+    /// Boots an image in a machine with this TPM and the volume.
+    fn boots(&self, image: &Image) -> Result<Guest> {
+        let vm = Vm::new("root=/dev/vda").large().initramfs(self.initramfs()?).tpm(&self.tpm).disk(image);
+        vm.disk_file(Bus::Virtio, self.scratch.path("volume")).boots()
+    }
+
+    /// One that can open encrypted volumes: the kernel's modules are in it, and in no image.
+    fn initramfs(&self) -> Result<PathBuf> {
+        let made = self.scratch.path("initramfs");
+        let mut build = tool::limited(Duration::from_mins(1), assets::product("release/measureroot")?);
+        build.arg("initramfs").arg("--agent").arg(assets::product("initramfs/init")?).arg("--output").arg(&made);
+        build.arg("--kernel-modules").arg(assets::product("test-vm/kernel-6.1/modules")?);
+        for module in
+            ["virtio_pci", "virtio_blk", "virtio_console", "loop", "squashfs", "overlay", "dm-verity", "dm-crypt"]
+        {
+            build.args(["--module", module]);
+        }
+        tool::finish(&mut build)?;
+        Ok(made)
+    }
+
+    /// Whether the guest's TPM gives the secret away.
+    fn unseals(&self, guest: &mut Guest) -> Result<bool> {
+        for name in ["pub", "priv"] {
+            let hex = bank::hex(&fs::read(self.scratch.path(name))?).to_uppercase();
+            guest.write(&format!("/run/{name}.hex"), &hex)?;
+        }
+        let unseal = "cd /run && for name in pub priv; do basenc --base16 --decode $name.hex >$name; done
+            tpm2_createprimary -Q -C o -G ecc -c srk.ctx && tpm2_load -Q -C srk.ctx -u pub -r priv -c secret.ctx
+            tpm2_unseal -c secret.ctx -p pcr:sha256:13 2>&1 || true";
+        let said = guest.run(&["sh", "-euc", unseal])?;
+        ensure!(said == SECRET || said.contains("a policy check failed"), "tpm2_unseal: {said}");
+        Ok(said == SECRET)
+    }
+}
+
+/// Whether the guest's systemd opens the volume by the guest's TPM.
+fn opens(guest: &mut Guest) -> Result<bool> {
+    let open = "/lib/systemd/systemd-cryptsetup attach data /dev/vdb - tpm2-device=auto,headless=true,read-only 2>&1 &&
+        mount -t squashfs -o ro /dev/mapper/data /mnt && cat /mnt/file || true";
+    let said = guest.run(&["sh", "-c", open])?;
+    let denied = said.contains("Current policy digest does not match stored policy digest");
+    ensure!(said.ends_with(SECRET) != denied, "systemd-cryptsetup: {said}");
+    Ok(!denied)
+}
+
+/// What `measureroot predict` prints of an image in this form.
+fn predicted(form: &str, image: &Image) -> Result<String> {
+    let mut predict = tool::limited(Duration::from_mins(1), assets::product("release/measureroot")?);
+    Ok(tool::finish(predict.args(["predict", "--format", form]).arg(image.path()))?.trim_end().to_owned())
+}
+
+/// What a machine sends when it is asked.
+struct Evidence(Scratch);
+
+impl Evidence {
+    /// By a guest that makes an attestation key, and a quote with it.
+    fn of(guest: &mut Guest) -> Result<Self> {
+        let attributes = "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|restricted|sign";
+        let quote = format!(
+            "mkdir /run/evidence && cd /run/evidence
+            tpm2_createprimary -Q -C e -G ecc256:ecdsa-sha256:null -a '{attributes}' -c /run/ak.ctx
+            tpm2_readpublic -Q -c /run/ak.ctx -o ak.pub && tpm2_readpublic -Q -c /run/ak.ctx -f pem -o ak.pem
+            tpm2_quote -Q -c /run/ak.ctx -l {PCRS} -q {} -m quote -s signature -o pcrs
+            cp /run/measureroot/binary_bios_measurements log && cp /run/log/systemd/tpm2-measure.log systemd",
+            bank::hex(NONCE.as_bytes())
+        );
+        guest.run(&["sh", "-euc", &quote])?;
+        let evidence = Self(Scratch::new()?);
+        for name in guest.list("/run/evidence")? {
+            let (_, bytes) = guest.bytes(format!("/run/evidence/{name}"))?;
+            fs::write(evidence.0.path(&name), bytes)?;
+        }
+        Ok(evidence)
+    }
+
+    /// What `measureroot verify` says if `image` is trusted, with its exit code.
+    fn judged(&self, image: &Image) -> Result<(Option<i32>, String)> {
+        let mut verify = tool::limited(Duration::from_mins(1), assets::product("release/measureroot")?);
+        verify.args(["verify", "--quote", "quote", "--signature", "signature", "--key", "ak.pub"]);
+        // What measureroot wrote into both counts once.
+        verify.args(["--log", "log", "systemd"]);
+        verify.args(["--nonce", &bank::hex(NONCE.as_bytes()), "--image"]).arg(image.path());
+        let done = verify.current_dir(self.0.folder()).output()?;
+        Ok((done.status.code(), String::from_utf8_lossy(&done.stdout).into_owned()))
+    }
+
+    /// tpm2_checkquote finds signature, nonce, PCRs and log in order.
+    fn checked_by_tpm2_tools(&self) -> Result<()> {
+        let mut check = tool::limited(Duration::from_mins(1), "tpm2_checkquote");
+        check.args(["-u", "ak.pem", "-m", "quote", "-s", "signature", "-f", "pcrs", "-e", "log"]);
+        check.args(["-g", "sha256", "-q", &bank::hex(NONCE.as_bytes())]);
+        tool::finish(check.current_dir(self.0.folder())).map(drop)
+    }
+
+    /// What Keylime's verifier finds wrong if `image` is the one of its policy.
+    fn judged_by_keylime(&self, image: &Image) -> Result<String> {
+        fs::write(self.0.path("policy"), predicted("keylime", image)?)?;
+        let check = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("keylime/check");
+        let mut python =
+            tool::limited(Duration::from_mins(2), assets::product("test-vm/keylime/venv/bin")?.join("python"));
+        python.arg(check).args(["quote", "signature", "pcrs", "ak.pub", NONCE, "log", "policy"]);
+        let done = python.current_dir(self.0.folder()).output()?;
+        let (found, said) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+        ensure!(done.status.code() == Some(i32::from(!found.is_empty())), "Keylime: {}: {found}{said}", done.status);
+        // It looked at all of it.
+        let compared = "Compared PCRs 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13 against measured boot log";
+        ensure!(said.contains(compared), "Keylime did not say {compared:?}: {said}");
+        Ok(found.into_owned())
+    }
+}
+
+#[test]
+fn only_the_right_image_is_trusted_and_opens_what_was_sealed_to_it() -> Result<()> {
+    let image = Image::debian("squashfs")?;
+    let changed = image.flipped(assets::SQUASHFS_TIME)?;
+    let sealed = Sealed::to(&image)?;
+    for (booted, other) in [(&image, &changed), (&changed, &image)] {
+        let mut guest = sealed.boots(booted)?;
+        let is_right = std::ptr::eq(booted, &raw const image);
+        assert_eq!(sealed.unseals(&mut guest)?, is_right);
+        assert_eq!(opens(&mut guest)?, is_right);
+        let evidence = Evidence::of(&mut guest)?;
+        guest.power_off()?;
+        evidence.checked_by_tpm2_tools()?;
+        let (code, said) = evidence.judged(booted)?;
+        ensure!(code == Some(0) && said.starts_with("trusted: "), "{code:?} {said}");
+        let (code, said) = evidence.judged(other)?;
+        ensure!(
+            code == Some(3) && said.starts_with("not trusted: an image was booted that is not known"),
+            "{code:?} {said}"
+        );
+        assert_eq!(evidence.judged_by_keylime(booted)?, "");
+        let found = evidence.judged_by_keylime(other)?;
+        ensure!(found.contains("pcr_validation.invalid_pcr_13"), "Keylime: {found}");
+    }
+    Ok(())
+}
