@@ -132,7 +132,7 @@ fn without_a_tpm_there_is_no_log() -> Result<()> {
 const HEADER: usize = 77;
 
 /// systemd's own programs, of a Debian that has them: systemd-pcrextend goes on with the log of a boot and its TPM, and
-/// systemd-pcrlock finds that log and TPM agree.
+/// systemd-pcrlock finds that log and TPM agree, and the image that was predicted in the log.
 #[test]
 fn systemd_goes_on_with_the_log() -> Result<()> {
     let image = Image::small("squashfs")?;
@@ -151,9 +151,16 @@ fn systemd_goes_on_with_the_log() -> Result<()> {
         command.env("SYSTEMD_MEASURE_LOG_USERSPACE", logs.path(SYSTEMD)?).env("SYSTEMD_FORCE_MEASURE", "1");
         tool::finish(&mut command)
     };
+    let components = logs.scratch.path("pcrlock.d");
+    fs::create_dir(&components)?;
+    for (name, image) in [("700-measureroot", &image), ("710-changed", &image.flipped(assets::SQUASHFS_TIME)?)] {
+        let mut predict = tool::limited(Duration::from_mins(1), assets::product("release/measureroot")?);
+        let component = tool::finish(predict.args(["predict", "--format", "pcrlock"]).arg(image.path()))?;
+        fs::write(components.join(format!("{name}.pcrlock")), component)?;
+    }
     let table = Outside::connect(&logs.ended.tpm()?.control())?.serve(|tpm| {
         run(tpm, "systemd-pcrextend", &["--pcr=13", "hello world"])?;
-        run(tpm, "systemd-pcrlock", &["log", "--json=short"])
+        run(tpm, "systemd-pcrlock", &["log", "--json=short", &format!("--components={}", components.display())])
     })?;
     let said = logs.replay(SYSTEMD, "sha1:13+sha256:13+sha384:13+sha512:13")?;
     ensure!(said.contains("# event 2, PCR 13: systemd: hello world"), "{said}");
@@ -162,5 +169,8 @@ fn systemd_goes_on_with_the_log() -> Result<()> {
         // IMA extends PCR 10, and has a log of its own.
         ensure!(pcr["hashMatchesEventLog"] == (pcr["pcr"] != 10), "{pcr}");
     }
+    // What was predicted is the component that it finds in the log, and the changed image's is not there.
+    let components = table["log"].as_array().ok_or("no log")?.iter().filter_map(|record| record["component"].as_str());
+    assert_eq!(components.collect::<Vec<_>>(), ["700-measureroot"]);
     Ok(())
 }
