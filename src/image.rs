@@ -52,7 +52,8 @@ pub fn length_on_device(superblock: &Superblock, device_bytes: u64, name: &str) 
     let own = superblock.bytes;
     let padded = own.checked_next_multiple_of(SQUASHFS_PAD).filter(|&bytes| bytes <= device_bytes);
     match padded {
-        Some(padded) if superblock.kind == Kind::Squashfs => Ok(padded),
+        // One that says it has no bytes is measured as nothing otherwise.
+        Some(padded) if superblock.kind == Kind::Squashfs && own > 0 => Ok(padded),
         _ if (1..=device_bytes).contains(&own) => Ok(own),
         _ => {
             let cause = format!("its {} is {own} bytes long, the device {device_bytes}", superblock.kind.name());

@@ -16,7 +16,7 @@ pub mod device_name;
 pub mod dm;
 pub mod error;
 pub mod eventlog;
-#[cfg(feature = "cli")]
+#[cfg(feature = "evidence")]
 pub mod evidence;
 pub mod failure;
 pub mod fields;

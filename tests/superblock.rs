@@ -8,7 +8,7 @@ use std::process::Command;
 use measureroot::bank::Bank;
 use measureroot::device;
 use measureroot::image::length_on_device;
-use measureroot::superblock::{HEAD, Kind, probe};
+use measureroot::superblock::{HEAD, Kind, Superblock, probe};
 
 fn run(program: &str, arguments: &[&str]) {
     let output = Command::new(program).args(arguments).output();
@@ -64,6 +64,8 @@ fn the_length_on_a_larger_device_is_that_of_the_file() {
         assert_eq!(length_on_device(&superblock, bytes, "x").unwrap(), bytes, "{kind:?}");
         assert_eq!(length_on_device(&superblock, bytes * 3, "x").unwrap(), bytes, "{kind:?}");
         assert!(length_on_device(&superblock, bytes / 2, "x").is_err(), "{kind:?}");
+        let none = Superblock { bytes: 0, ..superblock };
+        assert!(length_on_device(&none, bytes, "x").is_err(), "{kind:?}: nothing would be measured");
     }
 }
 

@@ -1,0 +1,18 @@
+//! The kernel's command line, to the decisions that are made from it.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use measureroot::cmdline;
+use measureroot::config::Config;
+use measureroot::failure::FailurePolicy;
+
+fuzz_target!(|line: &[u8]| {
+    let tokens = cmdline::parse(line);
+    // A token takes a byte, and a space behind it.
+    assert!(tokens.len() <= line.len().div_ceil(2));
+    let policy = FailurePolicy::of(&tokens);
+    assert!(policy.pcr.get() <= 23);
+    if let Ok(config) = Config::parse(&tokens) {
+        assert!(config.timeout.as_secs() <= 86400 && config.pcr.get() <= 23);
+    }
+});

@@ -1,0 +1,27 @@
+//! What a medium's first bytes say: a file system's superblock, a partition table, dm-verity's superblock.
+#![no_main]
+
+use std::io::Write;
+
+use libfuzzer_sys::fuzz_target;
+use measureroot::image::length_on_device;
+use measureroot::{partition, prepared, superblock};
+
+fuzz_target!(|head: &[u8]| {
+    let bytes = head.len() as u64;
+    if let Ok(Some(found)) = superblock::probe(head) {
+        if let Ok(length) = length_on_device(&found, bytes, "medium") {
+            assert!((1..=bytes).contains(&length));
+        }
+    }
+    let mut file = tempfile::tempfile_in("/dev/shm").unwrap();
+    file.write_all(head).unwrap();
+    for (sector, number) in [(512, 1), (4096, 128), (512, u32::MAX)] {
+        assert!(partition::uuid(&file, sector, number).is_none_or(|id| id.contains('-')));
+    }
+    for data_bytes in [bytes, u64::MAX] {
+        if let Ok((_, shape)) = prepared::read(&file, "medium", 0, data_bytes) {
+            assert!(shape.data_bytes() <= data_bytes && shape.tree_bytes() <= bytes);
+        }
+    }
+});

@@ -1,0 +1,14 @@
+//! modules.dep, and the order that comes of it.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use measureroot::modules::Dependencies;
+
+fuzz_target!(|text: &str| {
+    let Ok(dependencies) = Dependencies::parse(text) else { return };
+    if let Ok(order) = dependencies.order(dependencies.files()) {
+        // All of them, each once.
+        assert_eq!(order.len(), dependencies.files().count());
+    }
+    assert!(dependencies.file("overlay").is_none_or(|file| !file.starts_with('/')));
+});
