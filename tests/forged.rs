@@ -56,6 +56,7 @@ impl Sent {
             signature: &self.signature,
             key: &self.key,
             nonce: Some(&self.nonce),
+            values: None,
             logs: &logs,
             pcr: PcrIndex::DEFAULT,
             sha1: false,

@@ -200,6 +200,34 @@ fn other_pcrs_in_the_quote_must_be_explained_too() {
 }
 
 #[test]
+fn with_the_values_it_names_the_pcr_that_is_not_explained() {
+    let events = [Measured::other(4, "boot loader"), Measured::other(7, "keys"), Measured::image(b"image")];
+    let machine = quoted(&events, "sha1:0,4,13+sha256:4,7,13+sha512:1,2,4,13");
+    let (image, pcrs) = (machine.file("image"), machine.file("pcrs"));
+    let judge = |arguments: &[&str]| judge(&machine, &[&["--image", &image], arguments].concat());
+    let (ak, values) = (machine.file("ak.ctx"), machine.file("values"));
+    let line = ["-Q", "-c", &ak, "-l", "sha1:0,4,13+sha256:4,7,13+sha512:1,2,4,13", "-F", "values", "-o", &values];
+    machine.tool("tpm2_quote", &line);
+    for form in [&pcrs, &values] {
+        machine.write("log", &log(&events));
+        let (code, said, _) = judge(&["--pcrs", form]);
+        assert_eq!(code, 0, "{said}");
+        machine.write("log", &log(&[events[0].clone(), Measured::other(7, "other keys"), events[2].clone()]));
+        let (code, said, _) = judge(&["--pcrs", form]);
+        assert!(code == 4 && said.contains("(PCR 7, sha256: it is ") && !said.contains("PCR 4,"), "{said}");
+        assert!(judge(&[]).1.contains("--pcrs"));
+    }
+    let good = machine.read("pcrs");
+    // A bit of the first digest; less; more.
+    let flipped = good.iter().enumerate().map(|(at, byte)| byte ^ u8::from(at == 150)).collect();
+    for bytes in [flipped, good[..600].to_vec(), [good.as_slice(), &[0]].concat()] {
+        machine.write("changed", &bytes);
+        let (code, said, _) = judge(&["--pcrs", &machine.file("changed")]);
+        assert!(code == 4 && said.contains("PCR values: are not those that are quoted"), "{said}");
+    }
+}
+
+#[test]
 fn a_log_may_go_on_behind_the_quote_and_not_end_before_it() {
     let events = [Measured::other(11, "phase 1"), Measured::image(b"image"), Measured::other(11, "phase 2")];
     let machine = quoted(&events[..2], "sha256:11,13");

@@ -37,6 +37,9 @@ pub struct Verify {
     /// What tpm2_quote --qualification was given, in hex; without it the quote may be an old one.
     #[arg(long, value_name = "HEX", value_parser = nonce)]
     nonce: Option<Nonce>,
+    /// What tpm2_quote --pcr wrote, in either format: lets me name the PCR that a log does not lead to.
+    #[arg(long, value_name = "FILE")]
+    pcrs: Option<PathBuf>,
     /// The machine's logs, in the order of the boot: /run/measureroot/eventlog.bin, or the firmware's and that.
     #[arg(long = "log", value_name = "FILE", num_args = 1.., required = true)]
     logs: Vec<PathBuf>,
@@ -82,12 +85,13 @@ impl Verify {
     pub fn run(&self) -> Result<ExitCode> {
         let read = |path: &Path| bounded::read(path, MAX);
         let (quote, signature, key) = (read(&self.quote)?, read(&self.signature)?, read(&self.key)?);
+        let values = self.pcrs.as_deref().map(read).transpose()?;
         let log = |path: &PathBuf| Ok((path.display().to_string(), bounded::read(path, bounded::LOG)?));
         let logs = self.logs.iter().map(log).collect::<Result<Vec<_>>>()?;
         let mut trusted = self.allow.as_deref().map(allow::read).transpose()?.unwrap_or_default().entries;
         let nonce = self.nonce.as_ref().map(|nonce| nonce.0.as_slice());
-        let (pcr, sha1) = (self.pcr, self.sha1);
-        let given = Given { quote: &quote, signature: &signature, key: &key, nonce, logs: &logs, pcr, sha1 };
+        let (pcr, sha1, values) = (self.pcr, self.sha1, values.as_deref());
+        let given = Given { quote: &quote, signature: &signature, key: &key, nonce, values, logs: &logs, pcr, sha1 };
         let opinion = match given.check() {
             Ok(proof) => {
                 // Only now: an image takes its time.

@@ -11,5 +11,6 @@ pub mod scheme;
 pub mod selection;
 pub mod signature;
 pub mod until;
+pub mod values;
 pub mod verdict;
 pub mod wire;

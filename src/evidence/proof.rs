@@ -9,10 +9,14 @@ use super::key::Key;
 use super::prefix;
 use super::scheme::Scheme;
 use super::signature::Signature;
+use super::values;
 use crate::bank::Bank;
 use crate::error::Error;
-use crate::eventlog::{self, Event, Log};
+use crate::eventlog::{self, Event, Log, Parted, PcrValues};
 use crate::pcr::{Digest, Pcr, PcrIndex};
+
+/// As many differences are told; mostly one is the cause of all.
+const MOST_DIFFERENCES: usize = 4;
 
 /// What a machine sent, and what it was asked.
 #[derive(Debug)]
@@ -25,6 +29,8 @@ pub struct Given<'a> {
     pub key: &'a [u8],
     /// What was asked with, if anything was.
     pub nonce: Option<&'a [u8]>,
+    /// The values of the quoted PCRs: what `tpm2_quote --pcr` wrote, if that is there.
+    pub values: Option<&'a [u8]>,
     /// The logs, each with its name, in the order of the boot.
     pub logs: &'a [(String, Vec<u8>)],
     /// The PCR that must be in the quote.
@@ -47,6 +53,8 @@ pub enum Check {
     Nonce,
     /// Whether the PCR is in it.
     Selection,
+    /// Whether the values that were sent with it are those that are quoted.
+    Values,
     /// The logs, and whether they lead to what is quoted.
     Log,
 }
@@ -110,11 +118,10 @@ impl Given<'_> {
         self.answers(&quote)?;
         let pcr = self.pcr.into();
         let banks = self.banks(&quote, pcr)?;
+        let values = self.values.map(|values| values::quoted(values, &quote)).transpose().checked(Check::Values)?;
         let log = self.log()?;
         let Some(proven) = prefix::longest(&log, &quote) else {
-            let error = Error::new("logs", "do not lead to the PCRs that are quoted, at none of their events");
-            let hint = "a log is missing, was changed, or is of another boot; or a PCR is quoted that no log is about";
-            return Err(Broken { check: Check::Log, error: error.hint(hint) });
+            return Err(Broken { check: Check::Log, error: parted(&log, values.as_ref()) });
         };
         Ok(Proof { quote, key, scheme, fresh: self.nonce.is_some(), pcr, banks, log, proven })
     }
@@ -153,6 +160,19 @@ impl Given<'_> {
         let read = |(name, bytes): &(String, Vec<u8>)| eventlog::parse(bytes).map_err(|error| error.on(name));
         let logs = self.logs.iter().map(read).collect::<crate::error::Result<Vec<_>>>();
         logs.and_then(Log::join).checked(Check::Log)
+    }
+}
+
+/// Where log and quote part: nobody knows, but with the values.
+fn parted(log: &Log, values: Option<&PcrValues>) -> Error {
+    let differences = values.map(|values| log.compare(values).differences).unwrap_or_default();
+    // A log that goes on behind the quote is none.
+    let real = differences.iter().filter(|one| !matches!(one.parted, Parted::AtStart | Parted::After(_)));
+    let words: Vec<_> = real.map(|difference| difference.words(log)).take(MOST_DIFFERENCES).collect();
+    let error = Error::new("logs", "do not lead to the PCRs that are quoted, at none of their events");
+    match words.as_slice() {
+        [] => error.hint("a log is missing, was changed, or is of another boot; --pcrs lets me say of which PCR"),
+        words => error.hint(words.join("; ")),
     }
 }
 
