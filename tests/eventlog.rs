@@ -161,6 +161,30 @@ fn every_byte_of_a_log_that_counts_is_missed() {
 }
 
 #[test]
+fn a_log_is_compared_with_a_prediction() {
+    let folder = tempfile::tempdir().unwrap();
+    let (image, log, pcrs) = (folder.path().join("image"), folder.path().join("log"), folder.path().join("pcrs"));
+    fs::write(&image, "image").unwrap();
+    let predict = |pcr: &str| {
+        let predict =
+            Command::new(env!("CARGO_BIN_EXE_measureroot")).args(["predict", "--pcr", pcr]).arg(&image).output();
+        fs::write(&pcrs, predict.unwrap().stdout).unwrap();
+        let output = replay(&[path(&log), "--pcrs", path(&pcrs)]);
+        (output.status.code().unwrap(), text(&output.stderr))
+    };
+    // Of our two events the image's alone.
+    let (header, pcr) = (Header::of(Bank::ALL.into_iter()), Pcr::from(PcrIndex::DEFAULT));
+    let event = tcg::encode(&header, pcr, EventType::EVENT_TAG, &digests_of(&Bank::ALL, b"image"), b"");
+    fs::write(&log, [header.encode(), event].concat()).unwrap();
+    assert_eq!(predict("13").0, 0);
+    let (code, said) = predict("12");
+    assert!(code == 1 && said.contains("PCR 12, sha256: ") && said.contains("no event is about it"), "{said}");
+    fs::write(&log, ours()).unwrap();
+    let (code, said) = predict("13");
+    assert!(code == 1 && said.contains("the events behind it did not happen"), "{said}");
+}
+
+#[test]
 fn cel_json_says_the_same() {
     let folder = tempfile::tempdir().unwrap();
     for firmware in FIRMWARES {
