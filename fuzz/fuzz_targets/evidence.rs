@@ -1,0 +1,48 @@
+//! Quotes, their signatures and keys, and the list of trusted images: each input is tried as each.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+use measureroot::bank::Bank;
+use measureroot::evidence::allow::AllowList;
+use measureroot::evidence::attest::Quote;
+use measureroot::evidence::key::Key;
+use measureroot::evidence::signature::Signature;
+use measureroot::evidence::values;
+
+/// One of each kind that a TPM made.
+static KEYS: LazyLock<[Key; 3]> = LazyLock::new(|| {
+    let keys: [&[u8]; 3] = [
+        include_bytes!("../corpus/evidence/key-rsa-tss"),
+        include_bytes!("../corpus/evidence/key-p256-tss"),
+        include_bytes!("../corpus/evidence/key-p384-der"),
+    ];
+    keys.map(|key| Key::parse(key).unwrap())
+});
+static QUOTE: LazyLock<Quote> =
+    LazyLock::new(|| Quote::parse(include_bytes!("../corpus/evidence/quote-p256")).unwrap());
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(quote) = Quote::parse(bytes) {
+        // A bank and a PCR take a bit, and the bank some bytes.
+        assert!(
+            quote.selection.iter().count() <= 8 * bytes.len() && quote.selection.iter().all(|(_, pcr)| pcr.get() < 24)
+        );
+        assert!(quote.nonce.len() <= 66 && quote.signer.len() <= 66);
+        assert!(values::quoted(bytes, &quote).is_err());
+    }
+    assert!(values::quoted(bytes, &QUOTE).is_err());
+    let own = Key::parse(bytes);
+    for key in KEYS.iter().chain(own.as_ref()) {
+        if let Ok(signature) = Signature::parse(bytes, key) {
+            // Nobody signed this.
+            for hash in Bank::ALL {
+                assert!(signature.check(key, b"not signed", hash).is_err());
+            }
+        }
+    }
+    if let Some(list) = std::str::from_utf8(bytes).ok().and_then(|text| text.parse::<AllowList>().ok()) {
+        assert_eq!(list.to_json().unwrap().parse::<AllowList>().unwrap(), list);
+    }
+});
