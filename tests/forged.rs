@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use evidence::{Machine, Measured, log};
 use measureroot::bank::Bank;
-use measureroot::eventlog::EventType;
+use measureroot::eventlog::{EventType, PcrValues};
 use measureroot::evidence::allow::Entry;
 use measureroot::evidence::proof::{Broken, Check, Given};
 use measureroot::evidence::verdict::Verdict;
@@ -64,7 +64,7 @@ impl Sent {
         let digests = digests_of(&Bank::ALL, b"image");
         let image =
             Entry { name: "image".into(), pcr: PcrIndex::DEFAULT, digests, before: Digests::new(), until: None };
-        given.check()?.judge(&[image], OffsetDateTime::UNIX_EPOCH)
+        given.check()?.judge(&[image], &PcrValues::new(), OffsetDateTime::UNIX_EPOCH)
     }
 
     /// What does not hold, and why.

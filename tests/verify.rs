@@ -200,6 +200,36 @@ fn other_pcrs_in_the_quote_must_be_explained_too() {
 }
 
 #[test]
+fn what_is_expected_of_the_other_pcrs() {
+    let events = [Measured::other(4, "boot loader"), Measured::other(7, "keys"), Measured::image(b"image")];
+    let machine = quoted(&events, "sha256:0,4,7,13");
+    let (image, known) = (machine.file("image"), machine.file("known"));
+    let judge = |pcrs: &str, change: (&str, &str)| {
+        let text = machine.swtpm.tool("tpm2_pcrread", &[pcrs]).replacen(change.0, change.1, 1);
+        machine.write("known", text.as_bytes());
+        judge(&machine, &["--image", &image, "--expect", &known])
+    };
+    let (code, said, warned) = judge("sha256:0,4,7", ("", ""));
+    assert!(code == 0 && !warned.contains("measureroot: "), "{said}{warned}");
+    let (code, said, warned) = judge("sha256:4", ("", ""));
+    assert!(
+        code == 0 && warned.contains("the PCRs 0, 7, too; whether those are right was not asked"),
+        "{said}{warned}"
+    );
+    for (pcrs, change, part) in [
+        ("sha256:0,4", ("0 : 0x00", "0 : 0x01"), "PCR 0, sha256, is 00"),
+        ("sha256:0,4", ("4 : ", "7 : "), "PCR 7, sha256, is "),
+        ("sha256:4,5", ("", ""), "PCR 5, sha256, is not quoted"),
+        ("sha384:4", ("", ""), "PCR 4, sha384, is not quoted"),
+    ] {
+        let (code, said, _) = judge(pcrs, change);
+        assert!(code == 3 && said.contains(part) && said.contains(" is expected\n"), "{pcrs} {change:?}: {said}");
+    }
+    let (code, said, _) = judge("sha256:4", ("sha256", "what"));
+    assert!(code == 1 && said.is_empty(), "{said}");
+}
+
+#[test]
 fn with_the_values_it_names_the_pcr_that_is_not_explained() {
     let events = [Measured::other(4, "boot loader"), Measured::other(7, "keys"), Measured::image(b"image")];
     let machine = quoted(&events, "sha1:0,4,13+sha256:4,7,13+sha512:1,2,4,13");

@@ -25,7 +25,8 @@ use crate::error::{Error, Result};
 /// Measure a root image into a TPM 2.0 PCR, and make it the root.
 ///
 /// As /init of an initramfs this program hashes the root image, extends a PCR with it, and boots it. Started by a
-/// person it predicts that PCR, builds the initramfs, and explains what a kernel command line would do.
+/// person it predicts that PCR, builds the initramfs, explains what a kernel command line would do, and judges the logs and
+/// quotes of machines that booted.
 #[derive(Debug, Parser)]
 #[command(name = "measureroot", version, arg_required_else_help = true)]
 struct Arguments {

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::bank::Bank;
 use crate::error::{Context, Result};
+use crate::eventlog::PcrValues;
 use crate::evidence::attest::Clock;
 use crate::evidence::proof::{Broken, Check, Proof};
 use crate::evidence::verdict::Verdict;
@@ -76,9 +77,9 @@ struct Event {
 }
 
 impl Opinion {
-    /// About a proof.
+    /// About a proof, of whose other PCRs these were expected.
     #[must_use]
-    pub fn of(proof: &Proof, verdict: &Verdict) -> Self {
+    pub fn of(proof: &Proof, verdict: &Verdict, expected: &PcrValues) -> Self {
         let (verdict, reason, image) = match verdict {
             Verdict::Trusted(entry) => {
                 let until = entry.until.as_ref().map(ToString::to_string);
@@ -86,7 +87,14 @@ impl Opinion {
             }
             Verdict::NotTrusted(why) => (Word::NotTrusted, Some(why.clone()), None),
         };
-        Self { verdict, check: None, reason, image, evidence: Some(evidence(proof)), warnings: warnings(proof) }
+        Self {
+            verdict,
+            check: None,
+            reason,
+            image,
+            evidence: Some(evidence(proof)),
+            warnings: warnings(proof, expected),
+        }
     }
 
     /// About what proves nothing.
@@ -100,11 +108,14 @@ impl Opinion {
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = match (self.verdict, &self.image, &self.reason) {
-            (Word::Trusted, Some(Image { name, until: None }), _) => format!("trusted: {name}\n"),
-            (Word::Trusted, Some(Image { name, until: Some(until) }), _) => format!("trusted: {name}, until {until}\n"),
-            (Word::NotTrusted, _, Some(why)) => format!("not trusted: {why}\n"),
-            (_, _, why) => format!("broken evidence: {}\n", why.as_deref().unwrap_or("nothing is known")),
+            (Word::Trusted, Some(Image { name, until: None }), _) => format!("trusted: {name}"),
+            (Word::Trusted, Some(Image { name, until: Some(until) }), _) => format!("trusted: {name}, until {until}"),
+            (Word::NotTrusted, _, Some(why)) => format!("not trusted: {why}"),
+            (_, _, why) => format!("broken evidence: {}", why.as_deref().unwrap_or("nothing is known")),
         };
+        // Whoever gave an image its name must not write further lines with it.
+        text = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+        text.push('\n');
         if let Some(evidence) = &self.evidence {
             for event in &evidence.events {
                 let digests: Vec<_> = event.digests.iter().map(|(bank, digest)| format!("{bank} {digest}")).collect();
@@ -166,7 +177,7 @@ fn evidence(proof: &Proof) -> Evidence {
     }
 }
 
-fn warnings(proof: &Proof) -> Vec<String> {
+fn warnings(proof: &Proof, expected: &PcrValues) -> Vec<String> {
     let mut warnings = Vec::new();
     if !proof.fresh {
         warnings.push("NOT PROVEN TO BE FRESH: without --nonce the quote may be of any earlier boot".to_owned());
@@ -177,16 +188,17 @@ fn warnings(proof: &Proof) -> Vec<String> {
             "{form} does not say whether it signs quotes alone, and in a TPM: know it, or give the TPM's form"
         ));
     }
-    let others: Vec<_> = proof.others().iter().map(ToString::to_string).collect();
-    warnings.push(match others.as_slice() {
-        [] => format!(
-            "PCR {} is quoted alone: nothing is proven about what was started before it was extended",
-            proof.pcr
-        ),
-        others => {
-            format!("the logs lead to the PCRs {}, too; whether those are right was not asked", others.join(", "))
-        }
-    });
+    let is_expected = |pcr: &Pcr| expected.values().any(|values| values.contains_key(pcr));
+    let (known, unknown): (Vec<_>, Vec<_>) = proof.others().into_iter().partition(is_expected);
+    let unknown: Vec<_> = unknown.iter().map(ToString::to_string).collect();
+    if !unknown.is_empty() {
+        let list = unknown.join(", ");
+        warnings
+            .push(format!("the logs lead to the PCRs {list}, too; whether those are right was not asked (--expect)"));
+    } else if known.is_empty() {
+        let alone = format!("PCR {} is quoted alone", proof.pcr);
+        warnings.push(format!("{alone}: nothing is proven about what was started before it was extended"));
+    }
     if proof.unproven() > 0 {
         warnings.push(format!("the logs go on behind the quote: {} events are not proven", proof.unproven()));
     }

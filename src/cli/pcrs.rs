@@ -1,7 +1,9 @@
 //! Values of PCRs as text, in the form of `tpm2_pcrread`, which is YAML: a bank a heading, a PCR a line.
 
 use std::fmt::Write;
+use std::path::Path;
 
+use super::bounded;
 use crate::bank::Bank;
 use crate::error::{Context, Error, Result};
 use crate::eventlog::PcrValues;
@@ -19,6 +21,15 @@ pub fn text(values: &PcrValues) -> String {
         }
     }
     text
+}
+
+/// Reads a file that `tpm2_pcrread` printed.
+///
+/// # Errors
+/// When it is another.
+pub fn read(path: &Path) -> Result<PcrValues> {
+    let text = String::from_utf8(bounded::read(path, bounded::LOG)?).about(path.display())?;
+    parse(&text).map_err(|error| error.on(path.display()))
 }
 
 /// Reads what `tpm2_pcrread` printed. Banks whose hash is not known here are left out, with a warning.

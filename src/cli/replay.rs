@@ -55,7 +55,7 @@ impl Replay {
         let log = Log::join(logs)?;
         let values = log.replay();
         let held = match (&self.pcrs, &self.tpm) {
-            (Some(path), _) => Some(self::values(path)?),
+            (Some(path), _) => Some(pcrs::read(path)?),
             (None, Some(device)) => Some(tpm_values(device, &log)?),
             (None, None) => None,
         };
@@ -82,11 +82,6 @@ impl Replay {
 
 fn log(path: &Path) -> Result<Log> {
     eventlog::parse(&bounded::read(path, bounded::LOG)?).map_err(|error| error.on(path.display()))
-}
-
-fn values(path: &Path) -> Result<PcrValues> {
-    let text = String::from_utf8(bounded::read(path, bounded::LOG)?).about(path.display())?;
-    pcrs::parse(&text).map_err(|error| error.on(path.display()))
 }
 
 fn tpm_values(device: &Path, log: &Log) -> Result<PcrValues> {

@@ -7,7 +7,7 @@ use clap::Args;
 use time::OffsetDateTime;
 
 use super::opinion::Opinion;
-use super::{allow, bounded, predict, print};
+use super::{allow, bounded, pcrs, predict, print};
 use crate::error::{Context, Error, Result};
 use crate::evidence::allow::Entry;
 use crate::evidence::proof::Given;
@@ -52,6 +52,9 @@ pub struct Verify {
     /// A list of trusted images, as measureroot predict --allow-entry makes it.
     #[arg(long, value_name = "FILE")]
     allow: Option<PathBuf>,
+    /// What the other PCRs must be, which must be quoted, too: as tpm2_pcrread printed them on a machine that is known.
+    #[arg(long, value_name = "FILE")]
+    expect: Option<PathBuf>,
     /// Of each image, measure only as far as its file system goes, as when it was written to a larger partition.
     #[arg(long, requires = "images")]
     device: bool,
@@ -89,6 +92,7 @@ impl Verify {
         let log = |path: &PathBuf| Ok((path.display().to_string(), bounded::read(path, bounded::LOG)?));
         let logs = self.logs.iter().map(log).collect::<Result<Vec<_>>>()?;
         let mut trusted = self.allow.as_deref().map(allow::read).transpose()?.unwrap_or_default().entries;
+        let expected = self.expect.as_deref().map(pcrs::read).transpose()?.unwrap_or_default();
         let nonce = self.nonce.as_ref().map(|nonce| nonce.0.as_slice());
         let (pcr, sha1, values) = (self.pcr, self.sha1, values.as_deref());
         let given = Given { quote: &quote, signature: &signature, key: &key, nonce, values, logs: &logs, pcr, sha1 };
@@ -102,8 +106,8 @@ impl Verify {
                 for hash in &self.root_hashes {
                     trusted.push(self.entry(hex::encode(hash), measure::root_hash(hash, &proof.banks)));
                 }
-                match proof.judge(&trusted, OffsetDateTime::now_utc()) {
-                    Ok(verdict) => Opinion::of(&proof, &verdict),
+                match proof.judge(&trusted, &expected, OffsetDateTime::now_utc()) {
+                    Ok(verdict) => Opinion::of(&proof, &verdict, &expected),
                     Err(broken) => Opinion::broken(&broken),
                 }
             }

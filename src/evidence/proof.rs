@@ -190,16 +190,24 @@ fn named_alike(key: &Key, quote: &Quote) -> crate::error::Result<()> {
 impl Proof {
     /// The events that extended the PCR, in their order. Their digests are proven; their words are not.
     pub fn events(&self) -> impl Iterator<Item = &Event> {
-        self.log.about(self.pcr).take_while(|(place, _)| *place < self.proven).map(|(_, event)| event)
+        self.events_of(self.pcr)
+    }
+
+    fn events_of(&self, pcr: Pcr) -> impl Iterator<Item = &Event> {
+        self.log.about(pcr).take_while(|(place, _)| *place < self.proven).map(|(_, event)| event)
+    }
+
+    /// The value of a PCR that is quoted.
+    #[must_use]
+    pub fn value(&self, bank: Bank, pcr: Pcr) -> Option<Digest> {
+        let extend = |value: Digest, event: &Event| Some(value.extended(bank, event.digests.get(&bank)?));
+        self.quote.selection.iter().find(|one| *one == (bank, pcr))?;
+        self.events_of(pcr).try_fold(self.log.start(pcr, bank), extend)
     }
 
     /// The PCR's value in each bank that counts.
     pub fn values(&self) -> impl Iterator<Item = (Bank, Digest)> {
-        let value = |bank: Bank| {
-            let extend = |value: Digest, event: &Event| Some(value.extended(bank, event.digests.get(&bank)?));
-            Some((bank, self.events().try_fold(self.log.start(self.pcr, bank), extend)?))
-        };
-        self.banks.iter().filter_map(move |&bank| value(bank))
+        self.banks.iter().filter_map(|&bank| Some((bank, self.value(bank, self.pcr)?)))
     }
 
     /// How many events the logs have behind the quote.

@@ -5,8 +5,8 @@ use time::OffsetDateTime;
 use super::allow::Entry;
 use super::proof::{Broken, Check, Proof};
 use crate::error::Error;
-use crate::eventlog::Event;
 use crate::eventlog::claim::{Claim, Kind};
+use crate::eventlog::{Event, PcrValues};
 use crate::measure::{FAILED, UNMEASURED};
 
 /// What is to be thought of a machine.
@@ -19,24 +19,43 @@ pub enum Verdict {
 }
 
 impl Proof {
-    /// Judges the boot by the images that are trusted. Nothing but the image's digest, once and on top of what the entry says,
-    /// may have extended the PCR.
+    /// Judges the boot by the images that are trusted, and the other PCRs by what is expected of them. Nothing but the image's
+    /// digest, once and on top of what the entry says, may have extended the PCR.
     ///
     /// # Errors
     /// When the log does not call that event ours: the digest says that the words were changed.
-    pub fn judge(&self, trusted: &[Entry], now: OffsetDateTime) -> Result<Verdict, Broken> {
+    pub fn judge(&self, trusted: &[Entry], expected: &PcrValues, now: OffsetDateTime) -> Result<Verdict, Broken> {
         let exact: Vec<_> = trusted.iter().filter(|entry| self.is_boot_of(entry)).collect();
         let valid = exact.iter().find(|entry| entry.until.as_ref().is_none_or(|until| !until.is_over(now)));
         match (valid, exact.first()) {
+            _ if self.is_marked(UNMEASURED) || self.is_marked(FAILED) => Ok(Verdict::NotTrusted(self.why(trusted))),
             (Some(entry), _) => {
                 self.is_called_ours()?;
-                Ok(Verdict::Trusted((**entry).clone()))
+                Ok(self.unexpected(expected).map_or_else(|| Verdict::Trusted((**entry).clone()), Verdict::NotTrusted))
             }
             (None, Some(Entry { name, until: Some(until), .. })) => {
                 Ok(Verdict::NotTrusted(format!("{name} was booted, which was trusted until {until}")))
             }
             _ => Ok(Verdict::NotTrusted(self.why(trusted))),
         }
+    }
+
+    /// Whether the boot was marked with this text.
+    fn is_marked(&self, mark: &str) -> bool {
+        self.events().any(|event| event.is_digest_of(mark.as_bytes()))
+    }
+
+    /// The first PCR that is not as expected, in words.
+    fn unexpected(&self, expected: &PcrValues) -> Option<String> {
+        let all =
+            expected.iter().flat_map(|(bank, values)| values.iter().map(move |(pcr, value)| (*bank, *pcr, value)));
+        all.map(|(bank, pcr, wanted)| (bank, pcr, wanted, self.value(bank, pcr))).find_map(
+            |(bank, pcr, wanted, value)| match value {
+                Some(value) if value == *wanted => None,
+                Some(value) => Some(format!("PCR {pcr}, {bank}, is {value}; {wanted} is expected")),
+                None => Some(format!("PCR {pcr}, {bank}, is not quoted; {wanted} is expected")),
+            },
+        )
     }
 
     /// Whether the PCR, in all banks that count and that the entry has, is what a boot of the image makes of it.
@@ -58,7 +77,6 @@ impl Proof {
     /// Why it is the boot of no trusted image.
     fn why(&self, trusted: &[Entry]) -> String {
         let events: Vec<_> = self.events().collect();
-        let is_mark = |mark: &str| events.iter().any(|event| event.is_digest_of(mark.as_bytes()));
         let is_image = |event: &&Event, entry: &&Entry| {
             let banks = || self.banks.iter().filter(|bank| entry.digests.contains_key(bank));
             banks().next().is_some() && banks().all(|bank| event.digests.get(bank) == entry.digests.get(bank))
@@ -69,8 +87,8 @@ impl Proof {
         });
         match (known, events.len()) {
             (_, 0) => format!("nothing was measured into PCR {}", self.pcr),
-            _ if is_mark(UNMEASURED) => "an image was booted that nobody measured (measureroot=off)".to_owned(),
-            _ if is_mark(FAILED) => "the boot failed".to_owned(),
+            _ if self.is_marked(UNMEASURED) => "an image was booted that nobody measured (measureroot=off)".to_owned(),
+            _ if self.is_marked(FAILED) => "the boot failed".to_owned(),
             (Some((at, name)), count) => format!(
                 "{name} was measured, but PCR {} was not extended with it alone: {at} events before it and {} behind it",
                 self.pcr,
