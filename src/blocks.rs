@@ -13,10 +13,11 @@ use crate::hash::Blocks;
 
 /// Bytes of a block: a multiple of any sector size, and so large that neither a read's fixed cost shows nor that of
 /// handing the block over, which is dear on a machine with one processor.
-const BLOCK: usize = 2 << 20;
+pub const BLOCK: usize = 1 << 20;
 
-/// Blocks in memory at a time: one being read, one being hashed.
-const BUFFERS: usize = 2;
+/// Blocks in memory at a time: one being read, the others between the first hash and the last. With fewer, three lanes on
+/// two processors wait for each other; more, or larger ones, are no faster and count as memory.
+pub const BUFFERS: usize = 4;
 
 /// O_DIRECT wants memory and offsets that are multiples of the sector size; 4096 is the largest in use.
 const ALIGN: usize = 4096;

@@ -1,12 +1,14 @@
 //! One pass over the image for all banks: each block is read once and hashed by every bank beside the next read.
 
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
-use crate::bank::Bank;
-use crate::error::{Context, Error, Result};
-use crate::pcr::{Digest, Digests};
+use nix::sched::{CpuSet, sched_getaffinity};
+use nix::unistd::Pid;
+
+use crate::bank::{Bank, Hasher};
+use crate::error::{Context, Result};
+use crate::lanes::Lanes;
+use crate::pcr::Digests;
 
 /// Where the bytes come from, a block at a time.
 pub trait Blocks {
@@ -29,12 +31,25 @@ pub trait Tee: Send {
     fn take(&mut self, bytes: &[u8]) -> Result<()>;
 }
 
-/// Blocks that may wait for one bank while another is behind. The memory in use is bounded by the source of the blocks;
-/// this only keeps the channels small.
-const DEPTH: usize = 4;
-
 /// Hashing needs little stack, and memory is counted (the default is 2 MiB a thread).
 const STACK: usize = 128 * 1024;
+
+/// What is done with every block.
+#[allow(clippy::large_enum_variant)] // There are few of it.
+enum Lane<'a> {
+    Hash(Bank, Hasher),
+    Keep(&'a mut dyn Tee),
+}
+
+impl Lane<'_> {
+    fn take(&mut self, bytes: &[u8]) -> Result<()> {
+        match self {
+            Self::Hash(_, hasher) => hasher.update(bytes),
+            Self::Keep(tee) => tee.take(bytes)?,
+        }
+        Ok(())
+    }
+}
 
 /// Hashes all blocks, once for every bank, hands them to `tee`, and tells `progress` the number of bytes each time a block
 /// was read.
@@ -47,61 +62,50 @@ pub fn digests<B: Blocks>(
     tee: Option<&mut dyn Tee>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Digests> {
+    let count = banks.len() + usize::from(tee.is_some());
+    let hashers = banks.iter().map(|&bank| Lane::Hash(bank, bank.hasher()));
+    let lanes = Lanes::new(hashers.chain(tee.map(Lane::Keep)));
     thread::scope(|scope| {
-        let thread = |name: &str| thread::Builder::new().name(name.to_owned()).stack_size(STACK);
-        let (mut senders, mut hashes) = (Vec::new(), Vec::new());
-        for &bank in banks {
-            let (sender, receiver) = sync_channel(DEPTH);
-            let hash = thread(bank.name()).spawn_scoped(scope, move || digest::<B::Block>(bank, &receiver));
-            hashes.push((bank, hash.about("hash thread")?));
-            senders.push(sender);
-        }
-        let keeper = match tee {
-            None => None,
-            Some(tee) => {
-                let (sender, receiver) = sync_channel(DEPTH);
-                senders.push(sender);
-                Some(
-                    thread("seal")
-                        .spawn_scoped(scope, move || keep::<B::Block>(tee, &receiver))
-                        .about("seal thread")?,
-                )
-            }
+        let start = |_| {
+            let thread = thread::Builder::new().name("hash".to_owned()).stack_size(STACK);
+            thread.spawn_scoped(scope, || lanes.work(Lane::take)).about("hash thread").map(drop)
         };
-        let mut bytes = 0;
-        while let Some(block) = blocks.next_block()? {
-            bytes += block.as_ref().len() as u64;
-            let block = Arc::new(block);
-            // A lane that is gone had an error, which it tells when it is joined.
-            if senders.iter().any(|sender| sender.send(Arc::clone(&block)).is_err()) {
-                break;
-            }
-            progress(bytes);
-        }
-        drop(senders);
-        let panicked = |_| Error::new("hash thread", "panicked");
-        if let Some(keeper) = keeper {
-            keeper.join().map_err(panicked)??;
-        }
-        hashes.into_iter().map(|(bank, hash)| Ok((bank, hash.join().map_err(panicked)?))).collect()
-    })
+        let started = (0..count.min(processors())).try_for_each(start);
+        let read = started.and_then(|()| feed(blocks, &lanes, progress));
+        // Whatever happened: the threads wait for it.
+        lanes.end();
+        read
+    })?;
+    let digest = |lane| match lane {
+        Lane::Hash(bank, hasher) => Some((bank, hasher.finish())),
+        Lane::Keep(_) => None,
+    };
+    Ok(lanes.finish()?.into_iter().filter_map(digest).collect())
 }
 
-fn keep<B: AsRef<[u8]>>(tee: &mut dyn Tee, blocks: &Receiver<Arc<B>>) -> Result<()> {
-    blocks.iter().try_for_each(|block| tee.take((*block).as_ref()))
-}
-
-fn digest<B: AsRef<[u8]>>(bank: Bank, blocks: &Receiver<Arc<B>>) -> Digest {
-    let mut hasher = bank.hasher();
-    for block in blocks {
-        hasher.update((*block).as_ref());
+fn feed<B: Blocks>(blocks: &mut B, lanes: &Lanes<Lane, B::Block>, progress: &mut dyn FnMut(u64)) -> Result<()> {
+    let mut bytes = 0;
+    while let Some(block) = blocks.next_block()? {
+        bytes += block.as_ref().len() as u64;
+        // A lane that failed tells why when all have ended.
+        if !lanes.push(block) {
+            break;
+        }
+        progress(bytes);
     }
-    hasher.finish()
+    Ok(())
+}
+
+/// The processors this may run on. Where the kernel does not tell, any number of threads will do.
+fn processors() -> usize {
+    let count = |set: CpuSet| (0..CpuSet::count()).filter(|&number| set.is_set(number) == Ok(true)).count();
+    sched_getaffinity(Pid::from_raw(0)).map_or(usize::MAX, count).max(1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Error;
 
     struct Slices(Vec<Result<&'static [u8]>>);
 

@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn an_image_that_does_not_keep_its_size_is_an_error() {
         const MIB: u64 = 1 << 20;
-        // The first block is of 2 MiB, and the second the last.
+        // A size is changed when a block was read: one of 1 MiB.
         let table = [
             (3 * MIB, 2 * MIB, MIB),
             (3 * MIB, 2 * MIB, 3 * MIB + 1),
