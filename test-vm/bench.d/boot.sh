@@ -18,7 +18,7 @@ join_archives() {
 	done
 }
 
-# boot NAME INITRAMFS BANKS PARAMETER...: boots (with further disks, when the caller has an array of them: `disks`) and prints what the guest recorded, as one JSON object.
+# boot NAME INITRAMFS BANKS PARAMETER...: boots and prints what the guest recorded, as one JSON object.
 boot() {
 	local name=$1 initramfs=$2 banks=$3 code=0
 	shift 3

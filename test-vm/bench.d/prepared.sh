@@ -1,12 +1,12 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # used, or set, by the caller
 # Images that veritysetup prepared, of two sizes, and how long the agent takes with each. Sourced, after cache.sh and boot.sh;
-# the caller sets `out`, `agent`, `folder` and `runs`.
+# the caller sets `here`, `out`, `agent`, `folder` and `runs`.
 
 prepared_packages=(cryptsetup-bin e2fsprogs)
 # In MiB: what is asked is whether the larger one takes longer.
 prepared_sizes=(1024 8192)
-# A ratio of a few per cent is seen in many boots only; they take a third of a second.
-prepared_runs=$((runs * 4))
+# A difference of a few per cent shows in many boots only; they take half a second.
+prepared_runs=$((runs * 8))
 
 prepared_key() {
 	declare -f make_prepared | key_of - "$out/guest/init"
@@ -25,12 +25,12 @@ make_prepared() {
 
 # Boots each in turns, and leaves the records in the file $1.
 boot_prepared() {
-	local run size root_hash expected image disks
+	local run size root_hash expected image disks turn=("${prepared_sizes[@]}")
 	for size in "${prepared_sizes[@]}"; do
 		cached "prepared-$size" "$(prepared_key)" make_prepared "$size"
 	done
 	for ((run = 1; run <= prepared_runs; run++)); do
-		for size in "${prepared_sizes[@]}"; do
+		for size in "${turn[@]}"; do
 			image=$out/prepared-$size/image disks=("ubd1r=$out/prepared-$size/hashes")
 			root_hash=$(<"$out/prepared-$size/roothash")
 			printf 'measureroot: roothash=%s' "$root_hash" >"$folder/measured"
@@ -39,15 +39,12 @@ boot_prepared() {
 			boot "$size" "$agent" sha1+sha256 "roothash=$root_hash" measureroot.hashdev=/dev/ubdb >"$folder/record"
 			check_pcrs "$expected" <"$folder/record" >>"$1"
 		done
+		# Neither is always the one behind the other.
+		turn=("${turn[1]}" "${turn[0]}")
 	done
 }
 
 # The records in the file $1, for people.
 report_prepared() {
-	echo "Images that veritysetup prepared (roothash=), $prepared_runs boots each, the agent's own seconds: median (least-most)"
-	jq --raw-output --slurp 'def median: sort | .[length / 2 | floor];
-		def fixed: . * 1000 | round / 1000 | tostring;
-		group_by(.name | tonumber) | map({size: .[0].name, all: map(.status.seconds.total)})
-		| (.[] | "  \(.size) MiB: \(.all | median | fixed) (\(.all | min | fixed)-\(.all | max | fixed))"),
-		  "  the larger one takes \((.[1].all | median) / (.[0].all | median) * 1000 | round / 1000) times as long"' "$1"
+	jq --raw-output --slurp -L "$here/bench.d" --arg runs "$prepared_runs" --from-file "$here/bench.d/prepared.jq" "$1"
 }

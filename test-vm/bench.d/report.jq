@@ -1,11 +1,6 @@
 # Runs, as an array -> lines for people. Times in the records are nanoseconds, the agent's own are seconds.
 
-def median: sort | if length % 2 == 1 then .[length / 2 | floor] else (.[length / 2 - 1] + .[length / 2]) / 2 end;
-# Three digits behind the point.
-def fixed: (. * 1000 | round) as $n | "\($n / 1000 | floor).\("000\($n % 1000)" | .[-3:])";
-def spread: "\(median | fixed) (\(min | fixed)-\(max | fixed))";
-def left($width): . + ([range($width - length)] | map(" ") | join(""));
-def row($first; $width): ("  " + ($first | left(36)) + (map(left($width)) | join(""))) | sub(" +$"; "");
+include "numbers";
 
 map({
 	who: "\(.name) \(.banks)",
@@ -14,7 +9,8 @@ map({
 	ready: ((.exec - .start) / 1e9),
 	steps: .status.seconds,
 	memory: .status.memory_peak_kib,
-	buffers_kib, cached_kib, free_kib
+	bytes: .status.image.bytes,
+	buffers_kib, cached_kib, free_kib, shmem_kib
 } | .outside = .total - .hash)
 | (map(.ready) | median | fixed) as $ready
 | reduce .[] as $run ({}; .[$run.who] += [$run])
@@ -41,4 +37,9 @@ map({
   ($by | to_entries[] | .key as $who | .value
 	| [map(.memory), map(.buffers_kib), map(.cached_kib), map(.free_kib)]
 	| map(if .[0] then median | tostring else "-" end) | row($who; 16)),
-  "  As the new init finds it; the file cache holds the software TPM, which still runs."
+  "  As the new init finds it; the file cache holds the software TPM, which still runs.",
+  ($by["agent sha1+sha256"] as $plain | $by["agent,verity sha1+sha256"] | (map(.memory) | median) as $agent
+	| ((map(.shmem_kib) | median) - ($plain | map(.shmem_kib) | median)) as $tree
+	| ((8192 + .[0].bytes / 1024 * 0.008) | floor) as $limit
+	| "  With the seal verity the agent's peak and its tree are \($agent) + \($tree) = \($agent + $tree) KiB;"
+	+ " the limit is 8 MiB + 0.8 % of the image, \($limit) KiB.")

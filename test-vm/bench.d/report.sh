@@ -47,7 +47,7 @@ report() {
 	echo "Initramfs, bytes, compressed:"
 	initramfs_sizes
 	echo
-	jq --raw-output --slurp --arg size "$size" --arg runs "$runs" --from-file "$here/bench.d/report.jq" "$results"
+	jq --raw-output --slurp -L "$here/bench.d" --arg size "$size" --arg runs "$runs" --from-file "$here/bench.d/report.jq" "$results"
 	echo
 	echo "The host's own programs with the same image, once each, seconds (all but dd find it in memory, as the guests' disk does):"
 	host_figures
