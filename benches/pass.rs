@@ -2,12 +2,14 @@
 //! hash, and on few processors the sum of the hashes.
 #![allow(missing_docs, clippy::unwrap_used)] // A benchmark.
 
-use std::fs;
 use std::hint::black_box;
 use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
+use std::{env, fs};
 
 use measureroot::bank::Bank;
 use measureroot::blocks::{BLOCK, BUFFERS, FileBlocks};
@@ -75,6 +77,21 @@ fn pass(mut blocks: impl Blocks, banks: &[Bank]) {
     let mut seal = Sealing::begin(Kind::Verity, BYTES as u64, 4096).unwrap();
     black_box(digests(&mut blocks, banks, seal.tee(), &mut |_| ()).unwrap());
     black_box(seal.finish().unwrap());
+}
+
+/// What does the same without this program, one after the other; they find the image in the page cache.
+const TOOLS: &str = "veritysetup format, sha1sum, sha256sum";
+
+/// Whether all of them are there and did their work.
+fn tools(image: &Path) -> bool {
+    let tree = tempfile::NamedTempFile::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let format = [Path::new("veritysetup"), Path::new("format"), image, tree.path()];
+    [&format[..], &[Path::new("sha1sum"), image], &[Path::new("sha256sum"), image]].iter().all(|words| {
+        // veritysetup is not on an ordinary user's path.
+        let path = format!("{}:/usr/sbin:/sbin", env::var("PATH").unwrap_or_default());
+        let mut tool = Command::new("env");
+        tool.env("PATH", path).args(*words).stdout(Stdio::null()).status().is_ok_and(|status| status.success())
+    })
 }
 
 /// Something that is timed, on so many processors.
@@ -150,10 +167,10 @@ impl<'a> Row<'a> {
 
 fn main() {
     let image: Vec<u8> = (0..BYTES).map(|i| (i * 2_654_435_761).to_be_bytes()[4]).collect();
-    let mut file = tempfile::tempfile_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    file.write_all(&image).unwrap();
-    file.sync_all().unwrap();
-    let (image, file) = (image.as_slice(), &file);
+    let mut named = tempfile::NamedTempFile::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    named.write_all(&image).unwrap();
+    named.as_file().sync_all().unwrap();
+    let (image, file) = (image.as_slice(), named.as_file());
 
     let set = sched_getaffinity(Pid::from_raw(0)).unwrap();
     let processors: Vec<_> = (0..CpuSet::count()).filter(|&number| set.is_set(number).unwrap()).collect();
@@ -172,8 +189,14 @@ fn main() {
         rate("500 MB/s", Some(5e8)),
         Row::new("this folder's disk", most, || FileBlocks::new(file, "image", BYTES as u64).unwrap()),
     ];
+    // The rest can be measured without them.
+    let mut others: Vec<_> = tools(named.path())
+        .then(|| Case::new(TOOLS, most, || assert!(tools(named.path()), "{TOOLS}")))
+        .into_iter()
+        .collect();
     for _ in 0..ROUNDS {
-        hashes.iter_mut().chain(rows.iter_mut().flat_map(Row::cases)).for_each(|case| case.time(&processors));
+        let cases = others.iter_mut().chain(&mut hashes).chain(rows.iter_mut().flat_map(Row::cases));
+        cases.for_each(|case| case.time(&processors));
     }
 
     println!(
@@ -192,6 +215,11 @@ fn main() {
     );
     for row in &rows {
         row.print(slowest, sum);
+    }
+    println!("\n  {TOOLS}, one after the other, from the page cache");
+    match others.first() {
+        Some(case) => println!("  {:20} {:20.1} {:19.1}", "", case.least(), case.median()),
+        None => println!("  (not measured: is cryptsetup-bin installed?)"),
     }
     println!(
         "
