@@ -51,7 +51,7 @@ pub struct Config {
 }
 
 /// Our own parameters; any other `measureroot.*` is an error, for it may be a misspelt one that matters.
-const OWN: [&str; 7] = [
+pub const OWN: [&str; 7] = [
     "measureroot.timeout",
     "measureroot.onfail",
     "measureroot.overlaysize",

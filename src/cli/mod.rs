@@ -7,6 +7,7 @@ mod closure;
 mod explain;
 mod format;
 mod initramfs;
+mod man;
 mod manifest;
 mod opinion;
 mod pcrs;
@@ -46,6 +47,7 @@ enum Command {
         /// The shell.
         shell: Shell,
     },
+    Man(man::Man),
 }
 
 /// Runs what the arguments say. Exit codes: 0 done, 1 failed, 2 wrong arguments; `replay` and `verify` have
@@ -60,6 +62,7 @@ pub fn run() -> ExitCode {
         Command::Initramfs(initramfs) => initramfs.run(),
         Command::Explain(explain) => explain.run(),
         Command::Completion { shell } => completion(shell),
+        Command::Man(man) => man.run(Arguments::command()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,67 @@
+//! measureroot(8), out of what the program says of its own arguments.
+
+use std::io::{self, Write};
+
+use clap::Command;
+use clap_mangen::Man;
+
+use super::{inline, titled};
+
+/// What a script can go by.
+const EXIT: [(&str, &str); 5] = [
+    ("0", "Done; of `replay`: the PCRs are what the logs lead to; of `verify`: trusted."),
+    ("1", "Failed; of `replay`: the PCRs are others."),
+    ("2", "Wrong arguments, or something could not be read."),
+    ("3", "Of `verify`: not trusted."),
+    ("4", "Of `verify`: broken evidence, which proves nothing."),
+];
+
+const FILES: [(&str, &str); 4] = [
+    ("/run/measureroot/status.json", "What the last boot measured, and how it keeps the image to it."),
+    ("/run/measureroot/eventlog.bin", "The events of that boot: a TCG crypto-agile log."),
+    ("/run/measureroot/binary_bios_measurements", "The firmware's log, and those events behind it."),
+    ("/run/log/systemd/tpm2-measure.log", "The log of systemd's measurements, which begins with those events."),
+];
+
+/// The whole page: the program, each of its commands, exit codes, files.
+///
+/// # Errors
+/// None but those of writing to memory.
+pub fn page(program: Command) -> io::Result<Vec<u8>> {
+    let mut program = program.disable_help_subcommand(true);
+    program.build();
+    let whole = Man::new(program.clone());
+    let mut page = Vec::new();
+    titled("MEASUREROOT", "8").to_writer(&mut page)?;
+    whole.render_name_section(&mut page)?;
+    whole.render_synopsis_section(&mut page)?;
+    whole.render_description_section(&mut page)?;
+    for command in program.get_subcommands() {
+        page.write_all(&section(command)?)?;
+    }
+    let mut end = roff::Roff::new();
+    for (heading, entries) in [("EXIT STATUS", EXIT.as_slice()), ("FILES", FILES.as_slice())] {
+        end.control("SH", [heading]);
+        for (name, meaning) in entries {
+            end.control("TP", []).text([roff::bold(*name)]).text(inline(meaning));
+        }
+    }
+    end.control("SH", ["SEE ALSO"]);
+    end.text(inline("`measureroot.cmdline`(7), `tpm2_pcrread`(1), `tpm2_quote`(1), `veritysetup`(8)"));
+    end.to_writer(&mut page)?;
+    Ok(page)
+}
+
+/// A command's synopsis, description and options, one level below its name.
+fn section(command: &Command) -> io::Result<Vec<u8>> {
+    let man = Man::new(command.clone());
+    let mut parts = Vec::new();
+    man.render_synopsis_section(&mut parts)?;
+    man.render_description_section(&mut parts)?;
+    man.render_options_section(&mut parts)?;
+    let parts = String::from_utf8_lossy(&parts).replace("\n.SH ", "\n.SS ");
+    let name = command.get_bin_name().unwrap_or_else(|| command.get_name());
+    let mut section = roff::Roff::new();
+    section.control("SH", [name.to_uppercase().as_str()]);
+    Ok([section.render().into_bytes(), parts.replacen(".SH ", ".SS ", 1).into_bytes()].concat())
+}
