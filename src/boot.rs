@@ -11,6 +11,7 @@ use crate::eventlog::Recorder;
 use crate::eventlog::claim::{self, Claim};
 use crate::failure::{FailureAction, FailurePolicy};
 use crate::image::Image;
+use crate::image_format::ImageFormat;
 use crate::means::{self, Means};
 use crate::measure::{self, Report};
 use crate::pcr::{Digests, Pcrs};
@@ -149,6 +150,7 @@ fn hash(
     let name = image.to_string();
     let progress = &mut |done| machine.progress(done, image.bytes);
     measure::image(&image.file, &name, image.bytes, image.opened_bytes, banks, sealing.tee(), progress)
+        .map(|digests| config.format.of(digests))
 }
 
 /// What the log says beside the digest.
@@ -163,7 +165,9 @@ fn claim(image: &Image, sealing: &Sealing, config: &Config) -> Claim {
         _ => (image.bytes, None),
     };
     let (image, seal) = (Some(image.to_string()), Some(sealing.name().to_owned()));
-    Claim { image, bytes: Some(bytes), seal, root_hash, ..Claim::new(event) }
+    // The words of an image that is measured as itself are what they always were.
+    let format = Some(config.format).filter(|format| event == claim::Kind::Image && *format != ImageFormat::Plain);
+    Claim { image, bytes: Some(bytes), format, seal, root_hash, ..Claim::new(event) }
 }
 
 /// What follows a failure: the line that says so, the mark in the PCR and the log, the pause, the stop.

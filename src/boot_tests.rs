@@ -189,6 +189,22 @@ fn each_step_fails_in_turn_and_init_is_never_reached() {
     }
 }
 
+#[test]
+fn an_image_may_be_measured_as_meta_measured_did() {
+    let mut machine = Fake::new("root=/dev/vda measureroot.format=meta-measured", "");
+    machine.boot();
+    let mut wanted = SoftPcrs::zero(&BANKS);
+    for digests in [ImageFormat::MetaMeasured.of(digests_of(&BANKS, IMAGE)), digests_of(&BANKS, FAILED)] {
+        wanted.extend(PcrIndex::DEFAULT, &digests).unwrap();
+    }
+    let held = machine.tpm.as_mut().unwrap().0.borrow_mut().read(PcrIndex::DEFAULT, &BANKS).unwrap();
+    assert_eq!(held, wanted.read(PcrIndex::DEFAULT, &BANKS).unwrap());
+    assert_eq!(machine.log[0].format, Some(ImageFormat::MetaMeasured));
+    let mut machine = Fake::new(LINE, "");
+    machine.boot();
+    assert_eq!(machine.log[0].format, None);
+}
+
 /// What a boot of a prepared image is told, and what it measures.
 const PREPARED: &str = "root=/dev/vda measureroot.hashdev=/dev/vdb measureroot.onfail=poweroff \
                         roothash=00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";

@@ -6,6 +6,7 @@ use crate::cmdline::Token;
 use crate::dm::OnCorrupt;
 use crate::error::{Error, Result};
 use crate::failure::FailureAction;
+use crate::image_format::ImageFormat;
 use crate::means::Wanted;
 use crate::parameter::{parsed, seconds, value};
 use crate::pcr::PcrIndex;
@@ -22,6 +23,8 @@ pub struct Config {
     pub source: Source,
     /// `roothash=`: the image was prepared, and is not hashed.
     pub roothash: Option<RootHash>,
+    /// `measureroot.format=`: what stands for the image in the PCR.
+    pub format: ImageFormat,
     /// The PCR that is extended with the image.
     pub pcr: PcrIndex,
     /// `rootfstype=`: the file systems the device of `root=` may have; empty where any will do.
@@ -51,11 +54,12 @@ pub struct Config {
 }
 
 /// Our own parameters; any other `measureroot.*` is an error, for it may be a misspelt one that matters.
-pub const OWN: [&str; 7] = [
+pub const OWN: [&str; 8] = [
     "measureroot.timeout",
     "measureroot.onfail",
     "measureroot.overlaysize",
     "measureroot.seal",
+    "measureroot.format",
     "measureroot.oncorrupt",
     "measureroot.hashdev",
     "measureroot.hashoffset",
@@ -85,6 +89,7 @@ impl Config {
             timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
             root_timeout: timeout.or(rootwait.unwrap_or(Some(DEFAULT_TIMEOUT))),
             seal: seal(tokens, roothash.is_some())?,
+            format: format(tokens, roothash.is_some())?,
             roothash,
             on_corrupt: parsed(tokens, "measureroot.oncorrupt", OnCorrupt::parse)?.unwrap_or_default(),
             init: init(tokens)?,
@@ -147,6 +152,17 @@ fn seal(tokens: &[Token], prepared: bool) -> Result<Wanted> {
         Some(_) => {
             Err(Error::new("measureroot.seal", "goes with a measured boot only").hint("measureroot=off is given"))
         }
+    }
+}
+
+/// A prepared image is measured by its root hash, of which there is one form only.
+fn format(tokens: &[Token], prepared: bool) -> Result<ImageFormat> {
+    match parsed(tokens, "measureroot.format", str::parse)?.unwrap_or_default() {
+        ImageFormat::MetaMeasured if prepared => {
+            Err(Error::new("measureroot.format", "conflicts with roothash=")
+                .hint("it is measured in place of the image"))
+        }
+        format => Ok(format),
     }
 }
 
@@ -249,6 +265,8 @@ mod tests {
         assert_eq!((of("").seal, of("measureroot.seal=verity").seal), (Wanted::Auto, Wanted::Verity));
         assert_eq!((of("measureroot.seal=toram").seal, of("measureroot=off").seal), (Wanted::Ram, Wanted::None));
         assert_eq!(of("measureroot.oncorrupt=panic").on_corrupt, OnCorrupt::Panic);
+        assert_eq!((of("").format, of("measureroot.format=plain").format), (ImageFormat::Plain, ImageFormat::Plain));
+        assert_eq!(of("measureroot.format=meta-measured").format, ImageFormat::MetaMeasured);
         assert_eq!(config("rootimg=/a").unwrap().source, Source::Search("a".into()));
         assert_eq!(
             config("rootimg=a root=LABEL=x").unwrap().source,
@@ -285,9 +303,14 @@ mod tests {
             ("root=/dev/vda measureroot.seal=tape", "measureroot.seal=tape"),
             ("root=/dev/vda measureroot.oncorrupt=ignore", "measureroot.oncorrupt=ignore"),
             ("root=/dev/vda measureroot=off measureroot.seal=ram", "measureroot.seal"),
+            ("root=/dev/vda measureroot.format=sha1", "measureroot.format=sha1"),
             ("root=/dev/vda measureroot=no", "measureroot=no"),
             ("root=/dev/vda roothash=12", "roothash=12"),
             (&format!("root=/dev/vda roothash={} measureroot.seal=ram", "0".repeat(64)), "measureroot.seal"),
+            (
+                &format!("root=/dev/vda roothash={} measureroot.format=meta-measured", "0".repeat(64)),
+                "measureroot.format",
+            ),
             ("root=/dev/vda measureroot measureroot=off", "measureroot"),
         ];
         for (line, object) in table {

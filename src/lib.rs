@@ -24,6 +24,7 @@ pub mod firmware_log;
 pub mod handover;
 pub mod hash;
 pub mod image;
+pub mod image_format;
 pub mod lanes;
 pub mod linux;
 pub mod means;

@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::config::Config;
 use crate::error::{Context, Result};
 use crate::image::Image;
+use crate::image_format::ImageFormat;
 use crate::measure::Report;
 use crate::merkle::{Hash, Shape};
 use crate::seal::Sealed;
@@ -42,6 +43,8 @@ struct ImageStatus {
     path: Option<String>,
     filesystem: &'static str,
     bytes: u64,
+    /// What stands for it in the PCR, when it was measured itself.
+    format: Option<ImageFormat>,
 }
 
 /// With the words of `veritysetup`, so that a tree can be compared.
@@ -113,6 +116,7 @@ impl<'a> Status<'a> {
                     Sealed::Prepared(tree) => tree.shape.data_bytes(),
                     _ => image.bytes,
                 },
+                format: Some(config.format).filter(|_| report.measured && config.roothash.is_none()),
             },
             seal: SealStatus::of(sealed),
             overlay: OverlayStatus { size: config.overlay_size.clone(), writable: config.writable },

@@ -25,6 +25,7 @@ fn explain_says_what_each_parameter_does() {
         ("root=/dev/vda rootdelay=3", "pause for 3 s"),
         ("root=/dev/vda rootflags=threads=multi", "mounted with threads=multi"),
         ("root=/dev/vda rootimgpcr=9", "PCR 9 with the image's digest in each bank"),
+        ("root=/dev/vda measureroot.format=meta-measured", "the digest of the hex digits of the image's digest"),
         ("root=/dev/vda ro", "-o ro,lowerdir="),
         ("root=/dev/vda measureroot.overlaysize=1g", "size=1g"),
         ("root=/dev/vda init=/bin/x", "start init\n  /bin/x\n"),

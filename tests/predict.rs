@@ -43,6 +43,27 @@ fn the_digest_is_the_one_that_coreutils_compute() {
 }
 
 #[test]
+fn an_image_in_the_format_of_meta_measured_as_its_own_pipeline_has_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = ext4(folder.path(), 1024);
+    let output = predict(&["--json", "--image-format", "meta-measured", image.to_str().unwrap()]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["format"], "meta-measured");
+    for bank in ["sha1", "sha256", "sha384", "sha512"] {
+        let hash = format!("{bank}sum");
+        // The words of meta-measured's init script, and what its tpm_extendpcr does with the outcome.
+        let line = format!("{hash} -b '{}' | awk '{{ print $1 }}' | tr -d '\\n' | {hash}", image.display());
+        let digest = Command::new("sh").args(["-c", &line]).output().unwrap();
+        let digest = String::from_utf8(digest.stdout).unwrap().split(' ').next().unwrap().to_owned();
+        assert_eq!(json["banks"][bank]["digest"], digest.as_str(), "{bank}");
+        let pcr = folder.path().join("pcr");
+        let digest = hex::decode(digest).unwrap();
+        fs::write(&pcr, [vec![0; digest.len()], digest].concat()).unwrap();
+        assert_eq!(json["banks"][bank]["after"], coreutils(&hash, &pcr).as_str(), "{bank}");
+    }
+}
+
+#[test]
 fn the_text_is_that_of_tpm2_pcrread() {
     let folder = tempfile::tempdir().unwrap();
     let image = ext4(folder.path(), 1024);
@@ -113,6 +134,8 @@ fn errors_name_their_object_and_have_their_exit_code() {
         &[],
         &["--no-such-option"],
         &["--format", "xml", "x"],
+        &["--image-format", "sha1", "x"],
+        &["--image-format", "plain", "--roothash", &"0".repeat(64)],
         &["--until", "2027-01-31", "x"],
         &list,
     ] {

@@ -104,6 +104,20 @@ fn a_key_below_an_endorsement_key() {
 }
 
 #[test]
+fn an_image_that_was_measured_as_meta_measured_did() {
+    let machine = quoted(&[Measured::meta_measured(b"image")], "sha256:13");
+    let (code, said, _) = judge(&machine, &["--image", &machine.file("image")]);
+    assert!(code == 0 && said.contains("format meta-measured"), "{said}");
+    let list = machine.file("list");
+    let mut predict = Command::new(program());
+    predict.args(["predict", "--image-format", "meta-measured", "--allow-entry", &list, &machine.file("image")]);
+    assert!(predict.output().unwrap().status.success());
+    assert_eq!(judge(&machine, &["--allow", &list]).0, 0);
+    machine.write("image", b"another");
+    assert_eq!(judge(&machine, &["--image", &machine.file("image")]).0, 3);
+}
+
+#[test]
 fn each_boot_and_what_is_said_of_it() {
     let image = || Measured::image(b"image");
     let other = || Measured::image(b"another image");

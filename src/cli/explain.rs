@@ -9,6 +9,7 @@ use crate::dm::OnCorrupt;
 use crate::error::Result;
 use crate::eventlog::journal;
 use crate::failure::{FailureAction, FailurePolicy};
+use crate::image_format::ImageFormat;
 use crate::means::Wanted;
 use crate::measure;
 use crate::mounts::{Mount, kernel_filesystems};
@@ -96,6 +97,9 @@ fn actions(step: Step, config: &Config) -> Vec<String> {
         Step::Banks | Step::Hash => Vec::new(),
         Step::Extend if config.measured => {
             let digest = match &config.roothash {
+                None if config.format == ImageFormat::MetaMeasured => {
+                    "the digest of the hex digits of the image's digest (measureroot.format=meta-measured)".to_owned()
+                }
                 None => "the image's digest".to_owned(),
                 Some(roothash) => format!("the digest of \"{}\"", measure::root_hash_text(&roothash.hash)),
             };

@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::bank::Bank;
 use crate::error::{Context, Result};
 use crate::evidence::policy;
+use crate::image_format::ImageFormat;
 use crate::measure::Report;
 use crate::pcr::Digests;
 
@@ -55,6 +56,8 @@ pub enum Subject {
         image: String,
         /// How many bytes are measured.
         bytes: u64,
+        /// What stands for it in the PCR.
+        format: ImageFormat,
     },
     /// An image that was prepared, by its root hash in hex.
     RootHash {
@@ -79,7 +82,8 @@ impl Subject {
 impl Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Image { image, bytes } => write!(f, "{image}, {bytes} bytes"),
+            Self::Image { image, bytes, format: ImageFormat::Plain } => write!(f, "{image}, {bytes} bytes"),
+            Self::Image { image, bytes, format } => write!(f, "{image}, {bytes} bytes, as {format}"),
             Self::RootHash { root_hash } => write!(f, "roothash={root_hash}"),
         }
     }
@@ -152,7 +156,8 @@ mod tests {
         let mut pcrs = SoftPcrs::zero(&banks);
         let report = measure::extend(&mut pcrs, PcrIndex::DEFAULT, &digests_of(&banks, b"image")).unwrap();
         let (sha1, sha256) = (&report.banks[&Bank::Sha1], &report.banks[&Bank::Sha256]);
-        let prediction = Prediction { subject: &Subject::Image { image: "i".into(), bytes: 5 }, report: &report };
+        let subject = Subject::Image { image: "i".into(), bytes: 5, format: ImageFormat::Plain };
+        let prediction = Prediction { subject: &subject, report: &report };
         let text = |format| prediction.text(format).unwrap();
         assert_eq!(text(Format::Hex), format!("{}\n{}\n", sha1.after, sha256.after));
         assert_eq!(text(Format::Keylime), format!("{{\"13\":[\"{}\",\"{}\"]}}\n", sha1.after, sha256.after));

@@ -13,6 +13,7 @@ use crate::bank::Bank;
 use crate::device;
 use crate::error::{Context, Error, Result};
 use crate::image::length_on_device;
+use crate::image_format::ImageFormat;
 use crate::measure;
 use crate::merkle::Hash;
 use crate::pcr::{Digest, Digests, PcrIndex, SoftPcrs};
@@ -48,6 +49,9 @@ pub struct Predict {
     /// Measure only as far as the image's file system goes, as when the file is written to a larger partition.
     #[arg(long, conflicts_with_all = ["roothash", "verity"])]
     device: bool,
+    /// What stands for the image in the PCR, as in measureroot.format=: plain or meta-measured.
+    #[arg(long, value_name = "NAME", default_value_t, conflicts_with_all = ["roothash", "verity"])]
+    image_format: ImageFormat,
     /// What to print.
     #[arg(long, value_name = "FORM", default_value = "tpm2-yaml")]
     format: Format,
@@ -68,7 +72,7 @@ impl Predict {
         let banks = if self.banks.is_empty() { format.banks() } else { self.banks.clone() };
         let mut pcrs = SoftPcrs::with(starting_values(&banks, &self.before)?);
         let (subject, digests) = match (&self.image, self.roothash, self.verity.as_slice()) {
-            (Some(path), ..) => image(path, self.device, &banks)?,
+            (Some(path), ..) => image(path, self.device, self.image_format, &banks)?,
             (None, Some(hash), _) => root_hash(&hash, &banks),
             (None, None, [image, tree]) => root_hash(&prepared::root_hash(image, tree, self.hash_offset)?, &banks),
             (None, None, _) => return Err(Error::new("arguments", "name no image")),
@@ -88,7 +92,7 @@ impl Predict {
 ///
 /// # Errors
 /// When the image cannot be read.
-pub(super) fn image(path: &Path, device: bool, banks: &[Bank]) -> Result<(Subject, Digests)> {
+pub(super) fn image(path: &Path, device: bool, format: ImageFormat, banks: &[Bank]) -> Result<(Subject, Digests)> {
     let image = path.display().to_string();
     let file = File::open(path).about(&image)?;
     let opened_bytes = device::size(&file).ok_or_else(|| Error::new(&image, "has no length"))?;
@@ -97,7 +101,7 @@ pub(super) fn image(path: &Path, device: bool, banks: &[Bank]) -> Result<(Subjec
     let progress = &mut |done| bar.set_position(done);
     let digests = measure::image(&file, &image, bytes, opened_bytes, banks, None, progress)?;
     bar.finish_and_clear();
-    Ok((Subject::Image { image, bytes }, digests))
+    Ok((Subject::Image { image, bytes, format }, format.of(digests)))
 }
 
 /// How much of the file's `bytes` the boot hashes: all of them when it is a file on a medium, its file system's own

@@ -11,6 +11,7 @@ use super::{allow, bounded, pcrs, predict, print};
 use crate::error::{Context, Error, Result};
 use crate::evidence::allow::Entry;
 use crate::evidence::proof::Given;
+use crate::image_format::ImageFormat;
 use crate::measure;
 use crate::merkle::Hash;
 use crate::pcr::{Digests, PcrIndex};
@@ -100,8 +101,10 @@ impl Verify {
             Ok(proof) => {
                 // Only now: an image takes its time.
                 for image in &self.images {
-                    let (_, digests) = predict::image(image, self.device, &proof.banks)?;
-                    trusted.push(self.entry(image.display().to_string(), digests));
+                    let (_, digests) = predict::image(image, self.device, ImageFormat::Plain, &proof.banks)?;
+                    for format in ImageFormat::ALL {
+                        trusted.push(self.entry(image.display().to_string(), format.of(digests.clone())));
+                    }
                 }
                 for hash in &self.root_hashes {
                     trusted.push(self.entry(hex::encode(hash), measure::root_hash(hash, &proof.banks)));

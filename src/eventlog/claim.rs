@@ -7,6 +7,7 @@ use super::event::{Content, Event};
 use super::event_type::EventType;
 use super::header::push_counted;
 use crate::error::{Context, Result};
+use crate::image_format::ImageFormat;
 use crate::measure;
 use crate::merkle::Hash;
 
@@ -27,6 +28,9 @@ pub struct Claim {
     /// How long it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
+    /// What stands for it in the PCR, where that is not its digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<ImageFormat>,
     /// What keeps it to what was measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seal: Option<String>,
@@ -41,7 +45,7 @@ pub struct Claim {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// The image was measured: the digest is that of its bytes.
+    /// The image was measured: the digest is that of its bytes, or of the form that the claim names.
     Image,
     /// A dm-verity root hash was measured: the digest is that of a text with it.
     Roothash,
@@ -56,7 +60,7 @@ impl Claim {
     #[must_use]
     pub fn new(event: Kind) -> Self {
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        Self { event, image: None, bytes: None, seal: None, root_hash: None, version }
+        Self { event, image: None, bytes: None, format: None, seal: None, root_hash: None, version }
     }
 
     /// The image was measured.

@@ -66,6 +66,7 @@ impl Claim {
             self.root_hash.clone(),
             self.image.clone(),
             self.bytes.map(|bytes| format!("{bytes} bytes")),
+            self.format.map(|format| format!("format {format}")),
             self.seal.as_ref().map(|seal| format!("seal {seal}")),
             Some(format!("says measureroot {}", self.version)),
         ];
@@ -110,6 +111,7 @@ fn shown(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::bank::Bank;
+    use crate::image_format::ImageFormat;
     use crate::pcr::{Pcr, digests_of};
     use serde_json::json;
 
@@ -125,6 +127,13 @@ mod tests {
         assert_eq!(
             ours(&Claim::image("/a on /dev/vda", 42, "verity"), b""),
             format!("EV_EVENT_TAG: image, /a on /dev/vda, 42 bytes, seal verity, says measureroot {version}")
+        );
+        let other = Claim { format: Some(ImageFormat::MetaMeasured), ..Claim::image("/dev/vda", 1, "ram") };
+        assert_eq!(
+            ours(&other, b""),
+            format!(
+                "EV_EVENT_TAG: image, /dev/vda, 1 bytes, format meta-measured, seal ram, says measureroot {version}"
+            )
         );
         assert_eq!(ours(&Claim::failed(), FAILED.as_bytes()), "EV_EVENT_TAG: the text \"measureroot: failed\"");
         assert_eq!(

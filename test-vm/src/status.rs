@@ -34,6 +34,8 @@ pub struct ImageStatus {
     pub filesystem: String,
     /// Its length.
     pub bytes: u64,
+    /// What stands for it in the PCR, when it was measured itself.
+    pub format: Option<String>,
 }
 
 /// The seal's part of [`Status`].

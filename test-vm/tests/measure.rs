@@ -31,6 +31,21 @@ fn tpm2_pcrread_shows_the_prediction() -> Result<()> {
     Ok(())
 }
 
+/// The value is the one that meta-measured's `sha1sum | awk | tr -d '\n' | tpm_extendpcr` leads to.
+#[test]
+fn an_image_in_the_format_of_meta_measured() -> Result<()> {
+    let image = Image::small("squashfs")?;
+    let predicted = Prediction::with(image.path(), &["--image-format", "meta-measured", "--pcr", "9"])?;
+    for (bank, measured) in &predicted.banks {
+        assert_eq!(measured.digest, bank.of(bank.of_file(image.path())?.as_bytes())?);
+    }
+    let line = "root=/dev/vda measureroot rootimgpcr=9 measureroot.format=meta-measured";
+    let mut guest = Vm::new(line).disk(&image).boots()?;
+    assert_eq!(guest.status()?.image.format.as_deref(), Some("meta-measured"));
+    let ended = guest.ends_as(&predicted)?;
+    ended.holds_nothing(13)
+}
+
 #[test]
 fn one_flipped_bit_of_the_image_is_another_pcr_in_every_bank() -> Result<()> {
     let image = Image::small("squashfs")?;

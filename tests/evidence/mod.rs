@@ -7,6 +7,7 @@ use measureroot::bank::Bank;
 use measureroot::eventlog::claim::Claim;
 use measureroot::eventlog::header::Header;
 use measureroot::eventlog::{EventType, tcg};
+use measureroot::image_format::ImageFormat;
 use measureroot::measure;
 use measureroot::pcr::{Digests, Pcr, PcrIndex, digests_of};
 use measureroot::tpm::EsysPcrs;
@@ -26,6 +27,14 @@ impl Measured {
     /// An image, by the boot that is tested here.
     pub fn image(content: &[u8]) -> Self {
         Self::ours(content, &Claim::image("/dev/vda", content.len() as u64, "verity"))
+    }
+
+    /// The same in the format of meta-measured.
+    pub fn meta_measured(content: &[u8]) -> Self {
+        let format = ImageFormat::MetaMeasured;
+        let claim = Claim { format: Some(format), ..Claim::image("/dev/vda", content.len() as u64, "verity") };
+        let plain = Self::ours(content, &claim);
+        Self { digests: format.of(plain.digests), ..plain }
     }
 
     pub fn failed() -> Self {

@@ -1,0 +1,93 @@
+//! `measureroot.format=`: what stands for the image in the PCR.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::pcr::Digests;
+
+/// How an image's digest is put into the PCR.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ImageFormat {
+    /// The digest of the image itself.
+    #[default]
+    Plain,
+    /// The digest of the digest's lower-case hex digits, without a newline: what the initramfs of OpenEmbedded's
+    /// meta-measured extends with, for it hands `sha1sum | awk | tr -d '\n'` to a program that hashes what it reads
+    /// (recipes-tpm/initrdscripts/files/init-boot-tpm.sh, `measure_file`). That one knows SHA-1 alone. The other banks get
+    /// the same of their own hash, for a bank left out would stay free for whoever comes next.
+    MetaMeasured,
+}
+
+impl ImageFormat {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Plain, Self::MetaMeasured];
+
+    /// Its name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::MetaMeasured => "meta-measured",
+        }
+    }
+
+    /// What the PCR is extended with, from the digests of the image.
+    #[must_use]
+    pub fn of(self, digests: Digests) -> Digests {
+        match self {
+            Self::Plain => digests,
+            Self::MetaMeasured => {
+                digests.into_iter().map(|(bank, digest)| (bank, bank.digest(digest.to_string().as_bytes()))).collect()
+            }
+        }
+    }
+}
+
+impl std::str::FromStr for ImageFormat {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|format| format.name() == text)
+            .ok_or_else(|| Error::new(text, "malformed value").hint("plain or meta-measured"))
+    }
+}
+
+impl std::fmt::Display for ImageFormat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bank::Bank;
+    use crate::pcr::digests_of;
+
+    /// `printf abc | sha1sum | awk '{ print $1 }' | tr -d '\n' | sha1sum`, and the same with sha256sum, sha384sum, sha512sum.
+    const OF_ABC: [&str; 4] = [
+        "9ef2bdeea2b1bae79b9ddb930427d0b2c880bdac",
+        "dfe7a23fefeea519e9bbfdd1a6be94c4b2e4529dd6b7cbea83f9959c2621b13c",
+        "85d6cd054844139abd9b7adc01606404e8bb76db97241346667bd43cee42a179da39523a2df11121b6b610d6d1d092b9",
+        "ee02b3dd5b2c06e4e61888d141998abac194d57692f77ae7a28d748fdf9b9f28f756d980687f7290f1306857edf3fe01f8ebf4626880d49a33e029399cb2d700",
+    ];
+
+    #[test]
+    fn the_digests_that_coreutils_compute() {
+        let digests = ImageFormat::MetaMeasured.of(digests_of(&Bank::ALL, b"abc"));
+        assert_eq!(digests.values().map(ToString::to_string).collect::<Vec<_>>(), OF_ABC);
+        assert_eq!(ImageFormat::Plain.of(digests.clone()), digests);
+    }
+
+    #[test]
+    fn names() {
+        for format in ImageFormat::ALL {
+            assert_eq!(format.name().parse::<ImageFormat>().unwrap(), format);
+            assert_eq!(serde_json::to_value(format).unwrap(), format.name());
+        }
+        assert!("".parse::<ImageFormat>().is_err() && "Plain".parse::<ImageFormat>().is_err());
+    }
+}
