@@ -1,0 +1,71 @@
+# For an image recipe (inherit measureroot-image): writes beside each read-only image of the build what a boot of it does to
+# the PCR, IMAGE.pcr13 for IMAGE. A build that would have nothing to predict fails before it has begun.
+
+# The PCR, as rootimgpcr= on the machine's command line.
+MEASUREROOT_PCR ?= "13"
+# The forms of the prediction, of those that "measureroot predict --format" knows. tpm2-yaml is IMAGE.pcr13, what tpm2_pcrread
+# prints; another one has its name behind that: IMAGE.pcr13.json.
+MEASUREROOT_PREDICTIONS ?= "tpm2-yaml json"
+# Where the machine finds the image: "device" for root=, on a partition or a whole disk; "file" for rootimg=, on a medium.
+MEASUREROOT_ROOT ?= "device"
+# More words for "measureroot predict": --bank sha256, --before HEX.
+MEASUREROOT_PREDICT_ARGS ?= ""
+# The image types that measureroot boots.
+MEASUREROOT_FSTYPES ?= "squashfs squashfs-xz squashfs-lzo squashfs-lz4 squashfs-zst erofs erofs-lz4 erofs-lz4hc ext4"
+
+do_rootfs[depends] += "measureroot-native:do_populate_sysroot"
+do_image_complete[depends] += "measureroot-native:do_populate_sysroot"
+do_rootfs[prefuncs] += "measureroot_check"
+IMAGE_POSTPROCESS_COMMAND += "measureroot_predict;"
+
+measureroot_types[doc] = "Prints the types of this build that can be predicted"
+measureroot_types () {
+    for type in ${IMAGE_FSTYPES}; do
+        for known in ${MEASUREROOT_FSTYPES}; do
+            if [ "$type" = "$known" ]; then
+                echo "$type"
+            fi
+        done
+    done
+}
+
+measureroot_check[doc] = "Fails where nothing could be predicted"
+measureroot_check () {
+    command -v measureroot >/dev/null || bbfatal "measureroot-native is not in this recipe's sysroot: inherit measureroot-image, do not copy from it"
+    if [ -z "$(measureroot_types)" ]; then
+        bbfatal "IMAGE_FSTYPES (${IMAGE_FSTYPES}) has no image that measureroot boots (${MEASUREROOT_FSTYPES}): add one, IMAGE_FSTYPES += \"squashfs-zst\""
+    fi
+    case "${MEASUREROOT_ROOT}" in
+        device | file) ;;
+        *) bbfatal "MEASUREROOT_ROOT is \"${MEASUREROOT_ROOT}\": only device (root=) and file (rootimg=) are known" ;;
+    esac
+}
+
+measureroot_predict[doc] = "Writes the predictions beside the images"
+measureroot_predict () {
+    options="--pcr ${MEASUREROOT_PCR} ${MEASUREROOT_PREDICT_ARGS}"
+    if [ "${MEASUREROOT_ROOT}" = device ]; then
+        options="$options --device"
+    fi
+    cd ${IMGDEPLOYDIR}
+    for type in $(measureroot_types); do
+        # Up to nanbield a file's name has the suffix behind IMAGE_NAME, since then IMAGE_NAME has it.
+        image=${IMAGE_NAME}.$type
+        if [ ! -f "$image" ]; then
+            image=${IMAGE_NAME}${IMAGE_NAME_SUFFIX}.$type
+        fi
+        if [ ! -f "$image" ]; then
+            bbfatal "no ${IMAGE_NAME}.$type in ${IMGDEPLOYDIR}: nothing can be predicted of it"
+        fi
+        for form in ${MEASUREROOT_PREDICTIONS}; do
+            suffix=pcr${MEASUREROOT_PCR}
+            if [ "$form" != tpm2-yaml ]; then
+                suffix=$suffix.$form
+            fi
+            measureroot predict $options --format "$form" "$image" >"$image.$suffix" || bbfatal "measureroot predict $options $image failed (see above)"
+            if [ -n "${IMAGE_LINK_NAME}" ] && [ "$image" != "${IMAGE_LINK_NAME}.$type" ]; then
+                ln -sf "$image.$suffix" "${IMAGE_LINK_NAME}.$type.$suffix"
+            fi
+        done
+    done
+}

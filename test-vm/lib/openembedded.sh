@@ -1,0 +1,26 @@
+# shellcheck shell=bash disable=SC2154
+# What the recipes for OpenEmbedded are checked with, and what they build. Sourced; the caller sets `here` and `out`.
+
+# oelint-adv and its reader of recipes, from the Python package index. Debian's Python, whatever else is there.
+make_oelint() {
+	/usr/bin/python3 -m venv "$1/venv"
+	quietly "$1/venv/bin/pip" install --disable-pip-version-check --require-hashes --requirement "$here/openembedded/requirements.txt"
+}
+
+# The agent by the tasks of its recipe, in $out/openembedded. It is stripped, as OpenEmbedded strips what it packages, and
+# lies there as in a package, beside the modules of Debian's 6.1 kernel. Cargo knows what is up to date.
+bake_agent() {
+	local folder=$out/openembedded log=$out/openembedded.log built
+	choose_toolchain
+	"$CARGO" fetch --quiet --locked
+	mkdir -p "$folder"
+	if ! "$out/oelint/venv/bin/python" "$here/openembedded/bake" --set "TMPDIR=$folder" --set "CARGO=$CARGO" \
+		recipes-core/measureroot/measureroot_git.bb fetch do_configure do_compile do_install >"$log" 2>&1; then
+		tail --lines=40 "$log" >&2
+		exit 1
+	fi
+	built=$folder/packages/usr/lib/measureroot/init
+	mkdir -p "${built%/*}" "$folder/packages/lib/modules"
+	strip --strip-unneeded -o "$built" "$folder/work/measureroot/image/usr/lib/measureroot/init"
+	ln -sfn "$(realpath "$out/kernel-6.1/modules")" "$folder/packages/lib/modules/"
+}
