@@ -1,0 +1,36 @@
+# shellcheck shell=bash disable=SC2154
+# What the external tree for Buildroot is checked with, and what it builds. Sourced; the caller sets `here` and `out`.
+
+# The reader of Kconfig, from the Python package index. Debian's Python, whatever else is there.
+make_kconfiglib() {
+	/usr/bin/python3 -m venv "$1/venv"
+	quietly "$1/venv/bin/pip" install --disable-pip-version-check --require-hashes --requirement "$here/buildroot/requirements.txt"
+}
+
+# The agent and the initramfs by the rules of the package, in $out/buildroot, for Debian's 6.1 kernel and with its modules.
+# Cargo knows what is up to date.
+make_with_buildroot() {
+	local folder=$out/buildroot build=$out/buildroot/build log=$out/buildroot.log source checkout=$here/..
+	choose_toolchain
+	source=$build/measureroot-checkout
+	mkdir -p "$source" "$build/linux-6.1" "$folder/target/lib/modules" "$build/host-measureroot-tss2-4.1.3"
+	# As Buildroot downloads it: what git knows, with the crates beside it. A file that is as it was keeps its date.
+	(cd "$checkout" && git ls-files -z | xargs -0 cp --parents --update --preserve=timestamps --target-directory="$source")
+	if ! cmp --quiet "$checkout/Cargo.lock" "$source/VENDOR/Cargo.lock"; then
+		(cd "$source" && "$CARGO" vendor --quiet --locked VENDOR >.cargo/config)
+		cp "$checkout/Cargo.lock" "$source/VENDOR/"
+	fi
+	tar -xzf "$checkout/target/sources/tpm2-tss-4.1.3.tar.gz" --strip-components=1 -C "$build/host-measureroot-tss2-4.1.3"
+	cp "$out"/kernel-6.1/boot/config-* "$build/linux-6.1/.config"
+	ln -sfn "$(realpath "$out/kernel-6.1/modules")" "$folder/target/lib/modules/"
+	"$out/kconfiglib/venv/bin/python" "$here/buildroot/configure" \
+		"$checkout/initramfs/buildroot/configs/measureroot_qemu_x86_64_defconfig" "$folder/.config" \
+		'BR2_PACKAGE_MEASUREROOT_MODULES="virtio_pci virtio_blk virtio_console loop overlay squashfs dm-verity"'
+	rm -f "$build"/*/.stamp_installed
+	if ! env --unset=CARGO_TARGET_DIR PATH="${CARGO%/*}:$PATH" make -f "$here/buildroot/Makefile" "O=$folder" MEASUREROOT_VERSION=checkout \
+		"BR2_EXTERNAL_MEASUREROOT_PATH=$(realpath "$checkout/initramfs/buildroot")" \
+		"STAND_IN_HOST_PROGRAM=$(realpath "$checkout/target/release/measureroot")" measureroot >"$log" 2>&1; then
+		tail --lines=40 "$log" >&2
+		exit 1
+	fi
+}
