@@ -61,6 +61,11 @@ impl Dependencies {
         Ok(order)
     }
 
+    /// Whether `file` itself needs one of `others`.
+    fn needs_any(&self, file: &str, others: &BTreeSet<&str>) -> bool {
+        self.0.get(file).is_some_and(|needs| needs.iter().any(|need| others.contains(need.as_str())))
+    }
+
     fn visit<'a>(
         &'a self,
         file: &'a str,
@@ -94,7 +99,8 @@ pub fn module_name(file: &str) -> String {
 /// Loads every module below `folder`, with the parameters that the command line gives for it.
 ///
 /// # Errors
-/// When one cannot be loaded, for what it drives would be missed later with a less telling error.
+/// When one cannot be loaded, for what it drives would be missed later with a less telling error. A driver whose hardware is
+/// absent is left out, and with it those that need it, as the parts of a hypervisor's bus do.
 pub fn load_all(folder: &Path, parameters: &[(String, String)]) -> Result<()> {
     let list = folder.join("modules.dep");
     let text = match fs::read_to_string(&list) {
@@ -106,10 +112,14 @@ pub fn load_all(folder: &Path, parameters: &[(String, String)]) -> Result<()> {
     };
     let dependencies = Dependencies::parse(&text)?;
     let order = dependencies.order(dependencies.files())?;
+    let mut absent = BTreeSet::new();
     for file in &order {
-        load(&folder.join(file), &settings(&module_name(file), parameters))?;
+        let useless = dependencies.needs_any(file, &absent);
+        if useless || !load(&folder.join(file), &settings(&module_name(file), parameters))? {
+            absent.insert(*file);
+        }
     }
-    log::info!("{} modules loaded", order.len());
+    log::info!("{} modules loaded", order.len() - absent.len());
     Ok(())
 }
 
@@ -118,17 +128,18 @@ fn settings(module: &str, parameters: &[(String, String)]) -> String {
     own.collect::<Vec<_>>().join(" ")
 }
 
-fn load(path: &Path, settings: &str) -> Result<()> {
+/// Loads a module; false when its hardware is absent.
+fn load(path: &Path, settings: &str) -> Result<bool> {
     let file = File::open(path).about_hint(path.display(), "modules.dep lists it; is it in the initramfs?")?;
     let settings = std::ffi::CString::new(settings).about(path.display())?;
     let plain = path.extension().is_some_and(|extension| extension == "ko");
     let flags = ModuleInitFlags::from_bits_retain(if plain { 0 } else { COMPRESSED });
     match finit_module(&file, &settings, flags) {
-        Ok(()) | Err(Errno::EEXIST) => Ok(()),
+        Ok(()) | Err(Errno::EEXIST) => Ok(true),
         // A driver whose hardware is absent says so; whether that matters shows when the device is waited for.
         Err(error @ (Errno::ENODEV | Errno::ENXIO)) => {
             log::info!("{}: {error}", path.display());
-            Ok(())
+            Ok(false)
         }
         Err(error) if plain => Err(Error::new(path.display(), error).hint("was it built for this very kernel?")),
         Err(error) => Err(Error::new(path.display(), error)
@@ -152,6 +163,14 @@ mod tests {
         assert_eq!(dependencies.file("b_b"), Some("kernel/b-b.ko.xz"));
         assert_eq!(dependencies.file("b-b"), dependencies.file("b_b"));
         assert_eq!(dependencies.file("d"), None);
+    }
+
+    #[test]
+    fn what_needs_a_driver_without_hardware_is_known() {
+        let dependencies = Dependencies::parse(DEP).unwrap();
+        let absent = BTreeSet::from(["kernel/b-b.ko.xz"]);
+        assert!(dependencies.needs_any("kernel/a.ko.xz", &absent));
+        assert!(!dependencies.needs_any("kernel/b-b.ko.xz", &absent));
     }
 
     #[test]
