@@ -1,0 +1,94 @@
+# shellcheck shell=sh disable=SC3043
+# The agent and the kernel modules of an initramfs that dracut or initramfs-tools makes. Installed as
+# /usr/lib/measureroot/boot-modules.sh and sourced by their hooks, in bash or dash. Each function says what is wrong on
+# standard error, and then fails.
+
+# The boot needs each of these, as a module or built into the kernel; of several with | between, one.
+: "${measureroot_modules=squashfs erofs ext4 isofs vfat overlay loop dm-verity tpm_tis|tpm_crb}"
+# What the kernel has of these: where the image may lie, what vfat asks for when it mounts, and SHA-256 with the processor's own
+# instructions, for dm-verity. No more, because every module that is packed is loaded at every boot.
+: "${measureroot_drivers=virtio_pci virtio_mmio virtio_blk virtio_scsi nvme vmd ahci ata_piix sd_mod sr_mod \
+	xhci_pci ehci_pci usb_storage uas mmc_block sdhci_pci sdhci_acpi hv_storvsc xen_blkfront vmw_pvscsi \
+	nls_cp437 nls_ascii nls_iso8859_1 nls_utf8 sha256_ssse3 sha256_arm64 sha2_ce}"
+
+measureroot_complain() { echo "measureroot: $*" >&2; }
+
+# $1 must be the agent: a program that needs no library, for there is none.
+measureroot_check_agent() {
+	if ! [ -x "$1" ]; then
+		measureroot_complain "$1 is missing: install the package measureroot, or copy target/initramfs/init there"
+		return 1
+	fi
+	if grep --quiet --text --extended-regexp '/ld-(linux|musl)[^/]*\.so' "$1"; then
+		measureroot_complain "$1 is not the agent, it needs shared libraries: initramfs/build makes target/initramfs/init"
+		return 1
+	fi
+}
+
+# The names of the modules whose files are listed on standard input, with a space on both sides of each.
+measureroot_names() { sed 's|:.*||; s|.*/||; s|\.ko.*||; y|-|_|' | tr '\n' ' '; }
+
+# Which of the modules $3... have files in the kernel's folder $1. With `all` for $2, the others must be built in.
+measureroot_choose() {
+	local folder="${1%/}" must="$2" files builtin='' word name found odd chosen=''
+	shift 2
+	if ! [ -f "$folder/modules.dep" ]; then
+		measureroot_complain "$folder/modules.dep is missing: install this kernel's package, or run depmod ${folder##*/}"
+		return 1
+	fi
+	files=" $(measureroot_names <"$folder/modules.dep")"
+	[ ! -f "$folder/modules.builtin" ] || builtin=" $(measureroot_names <"$folder/modules.builtin")"
+	for word in "$@"; do
+		found=
+		for name in $(echo "$word" | tr '|-' ' _'); do
+			case $builtin in *" $name "*) found=yes ;; esac
+			case $files in *" $name "*) found=yes chosen="$chosen $name" ;; esac
+		done
+		[ "$must$found" = all ] || continue
+		odd=$(find "$folder/" -name "$word.ko.*" | head -n 1)
+		if [ -n "$odd" ]; then
+			measureroot_complain "${odd##*/} is no module to depmod: pack this kernel's modules as .ko, .ko.gz, .ko.xz or .ko.zst," \
+				"and run depmod ${folder##*/}"
+		else
+			measureroot_complain "the kernel ${folder##*/} has no $word, neither as a module nor built in: take another kernel, or," \
+				"if your boot does without, take $word out of the list of modules in measureroot.conf"
+		fi
+		return 1
+	done
+	echo "$chosen"
+}
+
+# Unpacks the modules in the folder $1, which must have the modules $2...: the initramfs is compressed as a whole, and not
+# every kernel can unpack a module.
+measureroot_finish() {
+	local folder="$1" file tool package name names
+	shift
+	find "$folder/" -name '*.ko.*' | while read -r file; do
+		case $file in
+		*.ko.gz) tool=gzip package=gzip ;;
+		*.ko.xz) tool=xz package=xz-utils ;;
+		*) tool=zstd package=zstd ;;
+		esac
+		if ! command -v "$tool" >/dev/null; then
+			measureroot_complain "${file##*/} cannot be unpacked without $tool: install the package $package"
+			exit 1
+		fi
+		"$tool" --decompress --stdout "$file" >"${file%.*}" && rm "$file" || exit 1
+	done || return 1
+	names=" $(find "$folder/" -name '*.ko' | measureroot_names)"
+	for name in "$@"; do
+		case $names in
+		*" $name "*) ;;
+		*) measureroot_complain "$name did not get into the initramfs (see above)" && return 1 ;;
+		esac
+	done
+}
+
+# The device nodes for the first messages, in the initramfs at $1. Where none can be made, the kernel brings /dev/console
+# itself (usr/default_cpio_list).
+measureroot_nodes() {
+	mkdir -p "$1/dev"
+	if ! { mknod -m 0600 "$1/dev/console" c 5 1 && mknod -m 0600 "$1/dev/kmsg" c 1 11 && mknod -m 0666 "$1/dev/null" c 1 3; }; then
+		measureroot_complain "goes on without device nodes in the initramfs"
+	fi
+}

@@ -1,0 +1,90 @@
+//! A Debian of its own with an image builder (see `test-vm/builder`), and what it builds.
+
+use crate::{Result, ensure, scratch::Scratch, tool};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+/// The folder in which its commands start.
+#[derive(Debug)]
+pub struct Builder(Scratch);
+
+impl Builder {
+    /// A new one.
+    pub fn new() -> Result<Self> {
+        Ok(Self(Scratch::new()?))
+    }
+
+    /// Runs shell commands, which must succeed; what they say. Of what they change, only this folder's files stay.
+    pub fn run(&self, commands: &str) -> Result<String> {
+        let (succeeded, said) = self.try_run(commands)?;
+        ensure!(succeeded, "{commands}\n{said}");
+        Ok(said)
+    }
+
+    /// Runs shell commands, of which one must fail; what they say.
+    pub fn refuses(&self, commands: &str) -> Result<String> {
+        let (succeeded, said) = self.try_run(commands)?;
+        ensure!(!succeeded, "this should have failed: {commands}\n{said}");
+        Ok(said)
+    }
+
+    fn try_run(&self, commands: &str) -> Result<(bool, String)> {
+        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("builder");
+        let mut builder = tool::limited(Duration::from_mins(5), program);
+        builder.arg(self.0.folder()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = builder.stderr(Stdio::piped()).spawn()?;
+        let mut input = child.stdin.take().ok_or("no standard input")?;
+        input.write_all(commands.as_bytes())?;
+        drop(input);
+        let done = child.wait_with_output()?;
+        let said = [done.stdout, done.stderr].concat();
+        Ok((done.status.success(), String::from_utf8_lossy(&said).into_owned()))
+    }
+
+    /// A file that the commands left.
+    pub fn file(&self, name: &str) -> Result<PathBuf> {
+        let path = self.0.path(name);
+        ensure!(path.is_file(), "{} was not built", path.display());
+        Ok(path)
+    }
+
+    /// The files, links and nodes in an initramfs that is compressed with zstd, as `cpio --list --verbose` shows them.
+    pub fn contents(&self, name: &str) -> Result<Vec<String>> {
+        let list = self.unpacked(name, "cpio --list --quiet --verbose", None)?;
+        Ok(list.lines().filter(|entry| !entry.starts_with('d')).map(str::to_owned).collect())
+    }
+
+    /// Checks that an initramfs has the agent as its /init, bit by bit, and beside it only the first device nodes, modules,
+    /// depmod's lists, and `notes` that cannot be run.
+    pub fn is_lean(&self, name: &str, notes: &[&str]) -> Result<()> {
+        let agent = crate::assets::product("initramfs/init")?;
+        self.unpacked(name, "cpio --extract --to-stdout --quiet init | cmp - \"$2\"", Some(&agent))?;
+        let ends = self.unpacked(name, "grep --text --only-matching TRAILER!!!", None)?;
+        ensure!(ends.lines().count() == 1, "another archive follows the first one");
+        for entry in self.contents(name)? {
+            let path = entry.split(' ').next_back().unwrap_or_default().trim_start_matches("usr/");
+            let in_modules = path.strip_prefix("lib/modules/").and_then(|path| path.rsplit('/').next());
+            let known = match entry.as_bytes()[0] {
+                b'c' => path.starts_with("dev/"),
+                b'l' => path == "lib",
+                _ if path == "init" => true,
+                _ => {
+                    let data = in_modules
+                        .is_some_and(|file| file.rsplit('.').next() == Some("ko") || file.starts_with("modules."));
+                    entry.starts_with("-rw-r--r--") && (data || notes.contains(&path))
+                }
+            };
+            ensure!(known, "this should not be in the initramfs: {entry}");
+        }
+        Ok(())
+    }
+
+    /// Hands an unpacked archive to a shell line; what that says.
+    fn unpacked(&self, name: &str, line: &str, other: Option<&Path>) -> Result<String> {
+        let mut bash = tool::limited(Duration::from_mins(1), "bash");
+        bash.args(["-euo", "pipefail", "-c", &format!("zstd --decompress --stdout \"$1\" | {line}"), "bash"]);
+        tool::finish(bash.arg(self.file(name)?).args(other))
+    }
+}

@@ -1,0 +1,50 @@
+//! A page of the documentation: its commands, as they stand.
+
+use crate::{Guest, Image, Result, assets, ensure, scratch::Scratch, tool};
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+/// The blocks of shell commands in a page.
+#[derive(Clone, Debug)]
+pub struct Page(Vec<String>);
+
+impl Page {
+    /// Reads the page at this path of the checkout.
+    pub fn open(path: &str) -> Result<Self> {
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path))?;
+        let blocks = text.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap_or(rest).to_owned());
+        Ok(Self(blocks.collect()))
+    }
+
+    /// The one block that has `part`.
+    pub fn block(&self, part: &str) -> Result<&str> {
+        let found: Vec<_> = self.0.iter().filter(|block| block.contains(part)).collect();
+        ensure!(found.len() == 1, "{} blocks have {part:?}", found.len());
+        Ok(found[0])
+    }
+
+    /// Checks that every block has one of these parts, so that there is none that nobody runs.
+    pub fn is_only(&self, parts: &[&str]) -> Result<()> {
+        for block in &self.0 {
+            ensure!(parts.iter().filter(|part| block.contains(**part)).count() == 1, "who runs this?\n{block}");
+        }
+        Ok(())
+    }
+
+    /// Follows the page's last step: a line that predicts what `rootfs.squashfs` leads to, here, and one that compares, in the
+    /// guest.
+    pub fn check(&self, guest: &mut Guest, image: &Image) -> Result<()> {
+        let (predict, compare) = self.block("measureroot predict")?.trim().split_once('\n').ok_or("not two lines")?;
+        let here = Scratch::new()?;
+        std::os::unix::fs::symlink(image.path(), here.path("rootfs.squashfs"))?;
+        std::os::unix::fs::symlink(assets::product("release/measureroot")?, here.path("measureroot"))?;
+        let mut bash = tool::limited(Duration::from_mins(5), "bash");
+        bash.args(["-euc", &format!("PATH=.:$PATH; {predict}")]);
+        tool::finish(bash.current_dir(here.folder()))?;
+        guest.write("/expected", &fs::read_to_string(here.path("expected"))?)?;
+        let said = guest.run(&["sh", "-c", &format!("cd / && {compare}")])?;
+        ensure!(said == "this is rootfs.squashfs", "{compare}: {said}");
+        Ok(())
+    }
+}
