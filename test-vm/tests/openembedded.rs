@@ -206,6 +206,19 @@ fn the_page_s_configuration_makes_the_kernel_and_the_image_what_they_must_be() -
     Ok(())
 }
 
+/// A later run of bitbake has another IMAGE_NAME than the one that made the image; the link leads to the image.
+#[test]
+fn the_image_of_an_earlier_run_is_found_by_its_link() -> Result<()> {
+    let (build, earlier, later) = (Build::new()?, ["IMAGE_NAME=example-1"], ["IMAGE_NAME=example-2"]);
+    let made = build.deployed(EXAMPLE, &earlier, "squashfs-zst")?;
+    fs::copy(Image::small("squashfs")?.path(), &made)?;
+    let link = made.with_file_name(build.bakes(EXAMPLE, &[], &["IMAGE_LINK_NAME="])? + ".squashfs-zst");
+    std::os::unix::fs::symlink("example-1.squashfs-zst", &link)?;
+    build.bakes(EXAMPLE, &later, &["measureroot_predict"])?;
+    assert_eq!(beside(&link, "pcr13")?, beside(&made, "pcr13")?);
+    Ok(())
+}
+
 /// Up to nanbield IMAGE_NAME is without the suffix that the file has.
 #[test]
 fn the_file_names_of_older_releases_are_found() -> Result<()> {

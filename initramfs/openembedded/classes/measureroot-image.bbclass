@@ -49,8 +49,12 @@ measureroot_predict () {
     fi
     cd ${IMGDEPLOYDIR}
     for type in $(measureroot_types); do
-        # Up to nanbield a file's name has the suffix behind IMAGE_NAME, since then IMAGE_NAME has it.
-        image=${IMAGE_NAME}.$type
+        # The link leads to the file that this build made, which another run of bitbake may have named. Without links: up to
+        # nanbield a file's name has the suffix behind IMAGE_NAME, since then IMAGE_NAME has it.
+        image=$(readlink "${IMAGE_LINK_NAME}.$type" || true)
+        if [ -z "$image" ]; then
+            image=${IMAGE_NAME}.$type
+        fi
         if [ ! -f "$image" ]; then
             image=${IMAGE_NAME}${IMAGE_NAME_SUFFIX}.$type
         fi
@@ -63,7 +67,7 @@ measureroot_predict () {
                 suffix=$suffix.$form
             fi
             measureroot predict $options --format "$form" "$image" >"$image.$suffix" || bbfatal "measureroot predict $options $image failed (see above)"
-            if [ -n "${IMAGE_LINK_NAME}" ] && [ "$image" != "${IMAGE_LINK_NAME}.$type" ]; then
+            if [ -n "${IMAGE_LINK_NAME}" ]; then
                 ln -sf "$image.$suffix" "${IMAGE_LINK_NAME}.$type.$suffix"
             fi
         done

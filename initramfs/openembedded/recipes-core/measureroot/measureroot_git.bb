@@ -17,6 +17,9 @@ SRC_URI = "\
 "
 SRC_URI[tpm2-tss.sha256sum] = "8a389bda64690910e7af7deaf64703a3faed416dc538c9c3e4f893f24893524d"
 SRCREV = "${AUTOREV}"
+# The archive that the forge packs of the tag is what Debian has too, byte for byte, and what is tested with.
+# nooelint: oelint.vars.insaneskip
+INSANE_SKIP += "src-uri-bad"
 
 require measureroot-crates.inc
 
