@@ -10,7 +10,7 @@ use test_vm::scratch::Scratch;
 use test_vm::{Image, Prediction, Result, Vm, assets, ensure, tool};
 
 const DEFCONFIG: &str = "initramfs/buildroot/configs/measureroot_qemu_x86_64_defconfig";
-const MODULES: &str = "BR2_PACKAGE_MEASUREROOT_MODULES=\"overlay squashfs\"";
+const MODULES: &str = "BR2_PACKAGE_MEASUREROOT_MODULES=\"loop overlay squashfs dm-verity\"";
 
 fn checkout() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -151,7 +151,17 @@ fn what_cannot_be_built_is_refused_and_says_what_to_add() -> Result<()> {
             &["measureroot"],
             "add the fragments with these options to BR2_LINUX_KERNEL_CONFIG_FRAGMENT_FILES",
         ),
-        (&["BR2_PACKAGE_MEASUREROOT_MODULES=\"floppy_of_old\""], &["measureroot"], "module floppy_of_old: neither"),
+        (
+            &["BR2_PACKAGE_MEASUREROOT_MODULES=\"loop overlay dm-verity floppy_of_old\""],
+            &["measureroot"],
+            "module floppy_of_old: neither",
+        ),
+        (
+            &["BR2_PACKAGE_MEASUREROOT_MODULES=\"overlay dm-verity\""],
+            &["measureroot"],
+            "the kernel has loop as a module: add it to BR2_PACKAGE_MEASUREROOT_MODULES",
+        ),
+        (&[MODULES], &["measureroot", "MEASUREROOT_VERSION="], "is none (see above): clone it with git"),
         // A program of this machine in the agent's place: it wants a dynamic linker.
         (
             &[MODULES],

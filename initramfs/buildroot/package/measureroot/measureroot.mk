@@ -51,6 +51,8 @@ endef
 MEASUREROOT_POST_BUILD_HOOKS += MEASUREROOT_CHECK_STATIC
 
 MEASUREROOT_MODULES = $(call qstrip,$(BR2_PACKAGE_MEASUREROOT_MODULES))
+# Whatever the image is, these it needs.
+MEASUREROOT_NEEDS = OVERLAY_FS:overlay BLK_DEV_LOOP:loop DM_VERITY:dm-verity
 MEASUREROOT_FRAGMENTS = \
 	$(addprefix $(MEASUREROOT_CHECKOUT)/kernel-fragments/,$(call qstrip,$(BR2_PACKAGE_MEASUREROOT_KERNEL_FRAGMENTS)))
 
@@ -64,6 +66,12 @@ define MEASUREROOT_CHECK_KERNEL
 		echo "measureroot: the kernel has these as modules: name them in BR2_PACKAGE_MEASUREROOT_MODULES, or build them in" >&2; \
 		exit 1; \
 	fi
+	@for need in $(foreach need,$(MEASUREROOT_NEEDS),$(if $(filter $(lastword $(subst :, ,$(need))),$(MEASUREROOT_MODULES)),,$(need))); do \
+		if grep -q "^CONFIG_$${need%:*}=m" $(LINUX_DIR)/.config; then \
+			echo "measureroot: the kernel has $${need#*:} as a module: add it to BR2_PACKAGE_MEASUREROOT_MODULES" >&2; \
+			exit 1; \
+		fi; \
+	done
 endef
 
 define MEASUREROOT_INSTALL_IMAGES_CMDS
@@ -108,6 +116,9 @@ endif
 MEASUREROOT_RUST = 1.95
 
 ifeq ($(BR2_PACKAGE_MEASUREROOT)$(BR_BUILDING),yy)
+ifeq ($(MEASUREROOT_VERSION),)
+$(error measureroot is built from a git checkout, and $(MEASUREROOT_CHECKOUT) is none (see above): clone it with git)
+endif
 ifneq ($(shell printf '%s\n' $(MEASUREROOT_RUST) $(RUST_BIN_VERSION) | sort -VC || echo older),)
 $(error measureroot is built with Rust $(MEASUREROOT_RUST) or newer, and this Buildroot has $(RUST_BIN_VERSION): take a newer Buildroot)
 endif

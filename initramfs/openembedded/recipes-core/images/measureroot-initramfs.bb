@@ -35,6 +35,15 @@ Add DISTRO_FEATURES:append = \" measureroot\", which brings them to linux-yocto,
         bbfatal "the kernel has as modules what a measured boot needs, and MEASUREROOT_MODULES is empty: name them there, or build them in:
 $(echo "$said" | grep '^module: ')"
     fi
+    # Whatever the image is, these it needs.
+    for need in OVERLAY_FS:overlay BLK_DEV_LOOP:loop DM_VERITY:dm-verity; do
+        if grep -q "^CONFIG_${need%:*}=m" ${STAGING_KERNEL_BUILDDIR}/.config; then
+            case " ${MEASUREROOT_MODULES} " in
+                *" ${need#*:} "*) ;;
+                *) bbfatal "the kernel has ${need#*:} as a module: add it to MEASUREROOT_MODULES (${MEASUREROOT_MODULES})" ;;
+            esac
+        fi
+    done
     set -- --agent ${IMAGE_ROOTFS}${nonarch_libdir}/measureroot/init --compress none --output ${IMGDEPLOYDIR}/${IMAGE_NAME}.cpio
     if [ -n "${MEASUREROOT_MODULES}" ]; then
         set -- "$@" --kernel-modules ${IMAGE_ROOTFS}${nonarch_base_libdir}/modules/*
