@@ -88,6 +88,13 @@ fn debians_cloud_kernel_lacks_only_hardware_that_clouds_lack() {
 }
 
 #[test]
+fn debians_kernel_is_a_guest_of_xen() {
+    let verdict = check(&debian_config(), &[Path::new("xen.scc")]);
+    assert_eq!(verdict.code, 0, "{}", verdict.out);
+    assert!(verdict.out.contains("module:  CONFIG_TCG_XEN: the initramfs must carry it"), "{}", verdict.out);
+}
+
+#[test]
 fn a_lost_option_is_named() {
     let whole = fs::read_to_string(debian_config()).unwrap();
     for (symbol, line, instead) in [

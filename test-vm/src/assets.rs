@@ -13,13 +13,15 @@ pub fn product(name: &str) -> Result<PathBuf> {
     Ok(path.canonicalize()?)
 }
 
-/// One of Debian's own cloud kernels, with an initramfs that carries its modules.
+/// A kernel, with an initramfs that carries its modules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kernel {
-    /// bookworm's; virtio and nearly everything else are modules.
+    /// bookworm's own cloud kernel; virtio and nearly everything else are modules.
     V6_1,
     /// The newer one; its modules are compressed.
     V6_12,
+    /// What kernel-fragments/ ask for and nothing else, without a module.
+    Own,
 }
 
 impl Kernel {
@@ -27,6 +29,7 @@ impl Kernel {
         let version = match self {
             Self::V6_1 => "6.1",
             Self::V6_12 => "6.12",
+            Self::Own => "own",
         };
         product(&format!("test-vm/kernel-{version}/{name}"))
     }
@@ -36,9 +39,17 @@ impl Kernel {
         self.file("vmlinuz")
     }
 
+    /// The configuration it was built with.
+    pub fn config(self) -> Result<PathBuf> {
+        self.file("config")
+    }
+
     /// The agent and this kernel's modules.
     pub fn initramfs(self) -> Result<PathBuf> {
-        self.file("initramfs.cpio.zst")
+        match self {
+            Self::Own => product("initramfs/measureroot.cpio.zst"),
+            Self::V6_1 | Self::V6_12 => self.file("initramfs.cpio.zst"),
+        }
     }
 }
 

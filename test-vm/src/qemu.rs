@@ -48,6 +48,19 @@ pub fn command(vm: &Vm, scratch: &Scratch, tpm: Option<&Path>, accel: Accel) -> 
                 qemu.args(["-drive", &format!("{drive},media=cdrom,readonly=on")]);
                 qemu.args(["-device", &format!("scsi-cd,bus=scsi.0,drive=disk{number}")]);
             }
+            Bus::Nvme | Bus::Sata | Bus::Usb => {
+                qemu.args(["-drive", &format!("{drive},snapshot=on")]);
+                let device = match bus {
+                    Bus::Nvme => "nvme,serial=measured",
+                    // A port of the machine's own controller.
+                    Bus::Sata => "ide-hd",
+                    _ => "usb-storage,bus=usb.0",
+                };
+                if *bus == Bus::Usb {
+                    qemu.args(["-device", "qemu-xhci,id=usb"]);
+                }
+                qemu.args(["-device", &format!("{device},drive=disk{number}")]);
+            }
             // No cache: each read of the guest is a read of the server.
             Bus::Nbd => {
                 let node = format!("driver=raw,node-name=disk{number},read-only=on,cache.direct=on");

@@ -15,6 +15,12 @@ pub enum Bus {
     Virtio4096,
     /// A SCSI CD-ROM: /dev/sr0.
     CdRom,
+    /// NVMe: /dev/nvme0n1.
+    Nvme,
+    /// A SATA disk: /dev/sda.
+    Sata,
+    /// A memory stick on USB 3: /dev/sda.
+    Usb,
     /// virtio-blk too, served by an NBD server at this socket instead of a file.
     Nbd,
 }

@@ -1,0 +1,52 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# A kernel made of tinyconfig and kernel fragments, and of nothing else. Sourced, after cache.sh; the caller sets `repo`.
+#   fragment_kernel_key FEATURE...             a key that changes when the kernel would be another
+#   open_kernel_source ARCH FOLDER             what the others need: the source, and how to call make on it
+#   configure_kernel FOLDER FEATURE...         its configuration; an option that did not stick is an error
+#   build_kernel FOLDER TARGET                 what make calls TARGET, somewhere in FOLDER/build
+#   close_kernel_source FOLDER                 takes away the source, and what was built and not moved out
+
+kernel_source=linux-source-6.12
+kernel_packages=("$kernel_source" gcc make flex bison bc xz-utils libc6-dev libelf-dev libssl-dev)
+
+# The fragments that features name, each once, in the order in which they are merged.
+fragments_of() {
+	"$repo/kernel-fragments/check" --list "${@/#/$repo/kernel-fragments/}" | awk '!seen[$0]++'
+}
+
+# A new source, compiler, recipe or option makes a new kernel; a new comment does not.
+fragment_kernel_key() {
+	local fragments
+	mapfile -t fragments < <(fragments_of "$@")
+	{
+		dpkg-query --show "$kernel_source" gcc
+		declare -f open_kernel_source configure_kernel build_kernel
+		grep --no-filename -e ^CONFIG_ -e ' is not set$' "${fragments[@]}"
+	} | key_of -
+}
+
+open_kernel_source() {
+	mkdir "$2/build"
+	tar -xf "/usr/src/$kernel_source.tar.xz" -C "$2"
+	kernel_make=(nice make -C "$2/$kernel_source" O="$2/build" ARCH="$1" --silent --jobs="$(nproc)")
+}
+
+configure_kernel() {
+	local folder=$1 fragments
+	mapfile -t fragments < <(fragments_of "${@:2}")
+	if [[ ! -f $folder/build/tiny ]]; then
+		"${kernel_make[@]}" tinyconfig
+		cp "$folder/build/.config" "$folder/build/tiny"
+	fi
+	"$folder/$kernel_source/scripts/kconfig/merge_config.sh" -m -O "$folder/build" "$folder/build/tiny" "${fragments[@]}" >/dev/null
+	"${kernel_make[@]}" olddefconfig
+	# Kconfig drops what it cannot have without a word.
+	"$repo/kernel-fragments/check" --quiet "$folder/build/.config" "${fragments[@]}"
+}
+
+# Five to six minutes on two cores, for a whole kernel.
+build_kernel() {
+	"${kernel_make[@]}" "$2" >"$1/log" 2>&1 || { tail -n 20 "$1/log" >&2 && return 1; }
+}
+
+close_kernel_source() { rm -r "${1:?}/build" "${1:?}/$kernel_source"; }
