@@ -67,6 +67,7 @@ pub fn boot(
     let tokens = clock.step(Step::CommandLine, || machine.command_line().map(|line| cmdline::parse(&line)))?;
     *policy = FailurePolicy::of(&tokens);
     let config = clock.step(Step::CommandLine, || Config::parse(&tokens))?;
+    config.translated.iter().for_each(|words| log::info!("{words}"));
     clock.step(Step::Modules, || machine.load_modules(&config))?;
     let witness = clock.step(Step::Devices, || find_witness(machine, &config))?;
     clock.step(Step::Devices, || machine.wait_for_root(&config))?;

@@ -6,6 +6,7 @@ use crate::cmdline::Token;
 use crate::dm::OnCorrupt;
 use crate::error::{Error, Result};
 use crate::failure::FailureAction;
+use crate::foreign::{self, Translation};
 use crate::image_format::ImageFormat;
 use crate::means::Wanted;
 use crate::parameter::{parsed, seconds, value};
@@ -17,6 +18,8 @@ use crate::source::Source;
 /// Everything the command line decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
+    /// The words of other systems, each with what it means here.
+    pub translated: Vec<String>,
     /// `measureroot=off` was not given.
     pub measured: bool,
     /// Where the image is.
@@ -74,11 +77,14 @@ impl Config {
     /// For the first token that is unknown under our prefix, malformed, or in conflict with another.
     pub fn parse(tokens: &[Token]) -> Result<Self> {
         refuse_unknown(tokens)?;
+        let Translation { tokens, words } = foreign::translate(tokens)?;
+        let tokens = &tokens;
         parsed(tokens, "measureroot.onfail", FailureAction::parse)?;
         let timeout = seconds(tokens, "measureroot.timeout")?;
         let rootwait = rootwait(tokens)?;
         let roothash = RootHash::of(tokens)?;
         Ok(Self {
+            translated: words,
             measured: measured(tokens)?,
             source: Source::of(tokens, roothash.as_ref())?,
             pcr: parsed(tokens, "rootimgpcr", str::parse)?.unwrap_or(PcrIndex::DEFAULT),

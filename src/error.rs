@@ -48,7 +48,7 @@ impl Error {
 }
 
 /// Objects and causes quote hostile input (labels, paths, the command line), which must not forge a second log line.
-fn one_line(text: &dyn Display) -> String {
+pub(crate) fn one_line(text: &dyn Display) -> String {
     let text = text.to_string();
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

@@ -21,6 +21,7 @@ pub mod evidence;
 pub mod failure;
 pub mod fields;
 pub mod firmware_log;
+pub mod foreign;
 pub mod handover;
 pub mod hash;
 pub mod image;

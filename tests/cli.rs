@@ -26,6 +26,10 @@ fn explain_says_what_each_parameter_does() {
         ("root=/dev/vda rootflags=threads=multi", "mounted with threads=multi"),
         ("root=/dev/vda rootimgpcr=9", "PCR 9 with the image's digest in each bank"),
         ("root=/dev/vda measureroot.format=meta-measured", "the digest of the hex digits of the image's digest"),
+        ("root=live:LABEL=x rd.live.ram", "\n  root=live:LABEL=x: root=/dev/disk/by-label/x\n"),
+        ("root=live:LABEL=x rd.live.ram", "the file /LiveOS/squashfs.img on LABEL=x"),
+        ("boot=live toram", "\n  toram: measureroot.seal=ram\n  boot=live: rootimg=live/filesystem.squashfs\n"),
+        ("root=/dev/vda overlayroot=tmpfs", "\n  overlayroot=tmpfs: nothing to be done\n"),
         ("root=/dev/vda ro", "-o ro,lowerdir="),
         ("root=/dev/vda measureroot.overlaysize=1g", "size=1g"),
         ("root=/dev/vda init=/bin/x", "start init\n  /bin/x\n"),
@@ -56,6 +60,22 @@ fn explain_ends_with_the_error_that_the_boot_would_end_with() {
     let (out, err) = (text(&output.stdout), text(&output.stderr));
     assert!(out.starts_with("FAILED at step \"read the command line\": measureroot.x=1: "), "{out}");
     assert!(out.contains("power off") && err.starts_with("measureroot: measureroot.x=1: "), "{out}{err}");
+}
+
+#[test]
+fn explain_names_what_is_meant_otherwise_and_what_was_translated() {
+    for (line, error, words) in [
+        ("root=/dev/vda overlayroot=/dev/vdb", "overlayroot=/dev/vdb: cannot be done as it is meant (", ""),
+        (
+            "rootimg=a toram measureroot.seal=none",
+            "measureroot.seal=none: conflicts with measureroot.seal=ram",
+            "toram: ",
+        ),
+    ] {
+        let output = measureroot(&["explain", line]);
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        assert!(err.starts_with(&format!("measureroot: {error}")) && out.contains(words), "{out}{err}");
+    }
 }
 
 #[test]

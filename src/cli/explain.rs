@@ -9,6 +9,7 @@ use crate::dm::OnCorrupt;
 use crate::error::Result;
 use crate::eventlog::journal;
 use crate::failure::{FailureAction, FailurePolicy};
+use crate::foreign;
 use crate::image_format::ImageFormat;
 use crate::means::Wanted;
 use crate::measure;
@@ -38,9 +39,10 @@ impl Explain {
         match Config::parse(&tokens) {
             Ok(config) => print(format!("{}\non any failure\n  {policy}\n", steps(&config)).as_bytes()),
             Err(error) => {
-                print(
-                    format!("{}\n  {policy}\n", Failure { step: Step::CommandLine, error: error.clone() }).as_bytes(),
-                )?;
+                let words = foreign::translate(&tokens).map(|ours| ours.words).unwrap_or_default();
+                let failure = Failure { step: Step::CommandLine, error: error.clone() }.to_string();
+                let lines: Vec<_> = std::iter::once(failure).chain(words).chain([policy]).collect();
+                print(format!("{}\n", lines.join("\n  ")).as_bytes())?;
                 Err(error)
             }
         }
@@ -66,7 +68,9 @@ fn actions(step: Step, config: &Config) -> Vec<String> {
     };
     match step {
         Step::Mounts => shell(&kernel_filesystems()),
-        Step::CommandLine => vec!["/proc/cmdline".to_owned()],
+        Step::CommandLine => {
+            std::iter::once("/proc/cmdline".to_owned()).chain(config.translated.iter().cloned()).collect()
+        }
         Step::Modules => {
             let given =
                 config.module_parameters.iter().map(|(module, setting)| format!("{module} with {setting}, if carried"));
