@@ -4,10 +4,10 @@
 # standard error, and then fails.
 
 # The boot needs each of these, as a module or built into the kernel; of several with | between, one.
-: "${measureroot_modules=squashfs erofs ext4 isofs vfat overlay loop dm-verity tpm_tis|tpm_crb}"
+: "${measureroot_modules:=squashfs erofs ext4 isofs vfat overlay loop dm-verity tpm_tis|tpm_crb}"
 # What the kernel has of these: where the image may lie, what vfat asks for when it mounts, and SHA-256 with the processor's own
 # instructions, for dm-verity. No more, because every module that is packed is loaded at every boot.
-: "${measureroot_drivers=virtio_pci virtio_mmio virtio_blk virtio_scsi nvme vmd ahci ata_piix sd_mod sr_mod \
+: "${measureroot_drivers:=virtio_pci virtio_mmio virtio_blk virtio_scsi nvme vmd ahci ata_piix sd_mod sr_mod \
 	xhci_pci ehci_pci usb_storage uas mmc_block sdhci_pci sdhci_acpi hv_storvsc xen_blkfront vmw_pvscsi \
 	nls_cp437 nls_ascii nls_iso8859_1 nls_utf8 sha256_ssse3 sha256_arm64 sha2_ce}"
 
