@@ -17,7 +17,10 @@ make_with_buildroot() {
 	# As Buildroot downloads it: what git knows, with the crates beside it. A file that is as it was keeps its date.
 	(cd "$checkout" && git ls-files -z | xargs -0 cp --parents --update --preserve=timestamps --target-directory="$source")
 	if ! cmp --quiet "$checkout/Cargo.lock" "$source/VENDOR/Cargo.lock"; then
-		(cd "$source" && "$CARGO" vendor --quiet --locked VENDOR >.cargo/config)
+		# Not there while cargo runs: it would wonder which of two files is its configuration.
+		rm -f "$source/.cargo/config"
+		(cd "$source" && "$CARGO" vendor --quiet --locked VENDOR >"$build/vendored")
+		mv "$build/vendored" "$source/.cargo/config"
 		cp "$checkout/Cargo.lock" "$source/VENDOR/"
 	fi
 	tar -xzf "$checkout/target/sources/tpm2-tss-4.1.3.tar.gz" --strip-components=1 -C "$build/host-measureroot-tss2-4.1.3"
