@@ -3,8 +3,9 @@
 # /usr/lib/measureroot/boot-modules.sh and sourced by their hooks, in bash or dash. Each function says what is wrong on
 # standard error, and then fails.
 
-# The boot needs each of these, as a module or built into the kernel; of several with | between, one.
-: "${measureroot_modules:=squashfs erofs ext4 isofs vfat overlay loop dm-verity tpm_tis|tpm_crb}"
+# The boot needs each of these, as a module or built into the kernel; of several with | between, one, and all are packed.
+: "${measureroot_modules:=squashfs erofs ext4 isofs vfat overlay loop dm-verity \
+	tpm_tis|tpm_crb|tpm_tis_spi|tpm_tis_i2c|tpm_ftpm_tee|tpm_ibmvtpm|xen_tpmfront}"
 # What the kernel has of these: where the image may lie, what vfat asks for when it mounts, and SHA-256 with the processor's own
 # instructions, for dm-verity. No more, because every module that is packed is loaded at every boot.
 : "${measureroot_drivers:=virtio_pci virtio_mmio virtio_blk virtio_scsi nvme vmd ahci ata_piix sd_mod sr_mod \
@@ -50,8 +51,8 @@ measureroot_choose() {
 			measureroot_complain "${odd##*/} is no module to depmod: pack this kernel's modules as .ko, .ko.gz, .ko.xz or .ko.zst," \
 				"and run depmod ${folder##*/}"
 		else
-			measureroot_complain "the kernel ${folder##*/} has no $word, neither as a module nor built in: take another kernel, or," \
-				"if your boot does without, take $word out of the list of modules in measureroot.conf"
+			measureroot_complain "the kernel ${folder##*/} has no $(echo "$word" | sed 's/|/, no /g'), neither as a module nor built in:" \
+				"take another kernel, or, if your boot does without, name what it needs in measureroot.conf"
 		fi
 		return 1
 	done

@@ -56,6 +56,13 @@ impl Builder {
         Ok(list.lines().filter(|entry| !entry.starts_with('d')).map(str::to_owned).collect())
     }
 
+    /// The modules' files in it.
+    pub fn modules(&self, name: &str) -> Result<Vec<String>> {
+        let entries = self.contents(name)?.into_iter();
+        let files = entries.filter_map(|entry| Some(entry.rsplit_once('/')?.1.to_owned()));
+        Ok(files.filter(|file| file.rsplit('.').next() == Some("ko")).collect())
+    }
+
     /// Checks that an initramfs has the agent as its /init, bit by bit, and beside it only the first device nodes, modules,
     /// depmod's lists, and `notes` that cannot be run.
     pub fn is_lean(&self, name: &str, notes: &[&str]) -> Result<()> {

@@ -71,24 +71,29 @@ fn it_is_lean_however_it_is_asked_for_and_the_same_each_time() -> Result<()> {
          dracut --kver $KERNEL_6_1 always.img
          touch /usr/lib/measureroot/init
          dracut --kver $KERNEL_6_1 again.img
-         cmp always.img again.img",
+         cmp always.img again.img
+         sed --in-place 's/^#measureroot_/measureroot_/' /etc/dracut.conf.d/measureroot.conf
+         dracut --kver $KERNEL_6_1 few.img",
     )?)?;
-    let modules = |name: &str| -> Result<Vec<String>> {
-        let entries = builder.contents(name)?.into_iter();
-        let paths = entries.filter_map(|entry| Some(entry.rsplit_once('/')?.1.to_owned()));
-        Ok(paths.filter(|file| file.rsplit('.').next() == Some("ko")).collect())
-    };
     for name in ["added.img", "host.img", "agent.img", "always.img"] {
         builder.is_lean(name, &NOTES)?;
     }
-    let (always, host) = (modules("always.img")?, modules("host.img")?);
-    assert_eq!(modules("added.img")?, always);
-    assert_eq!(modules("agent.img")?, Vec::<String>::new());
+    let (always, host) = (builder.modules("always.img")?, builder.modules("host.img")?);
+    assert_eq!(builder.modules("added.img")?, always);
+    assert_eq!(builder.modules("agent.img")?, Vec::<String>::new());
+    let few = builder.modules("few.img")?;
+    ensure!(few.contains(&"erofs.ko".into()) && few.contains(&"virtio_blk.ko".into()), "{few:?}");
+    ensure!(!few.contains(&"squashfs.ko".into()) && !few.contains(&"sd_mod.ko".into()), "{few:?}");
     // No machine is a guest of these three at once.
     let guests = ["hv_storvsc.ko", "xen-blkfront.ko", "vmw_pvscsi.ko"].map(str::to_owned);
     let needed = ["squashfs.ko", "erofs.ko", "overlay.ko", "loop.ko", "dm-verity.ko"].map(str::to_owned);
     ensure!(guests.iter().chain(&needed).all(|module| always.contains(module)), "{always:?}");
     ensure!(needed.iter().all(|module| host.contains(module)), "{host:?}");
+    let said = builder.run(&installed(
+        "dracut --modules measureroot --no-kernel --include /etc/fstab /fstab --kver $KERNEL_6_1 more.img",
+    )?)?;
+    ensure!(said.contains("what --include names goes into the initramfs"), "{said}");
+    ensure!(builder.is_lean("more.img", &NOTES).is_err(), "/fstab was not seen");
     ensure!(!guests.iter().all(|module| host.contains(module)), "{host:?}");
     Ok(())
 }
@@ -122,6 +127,11 @@ fn what_is_missing_is_named() -> Result<()> {
             &format!("{OTHER} && find $other -name squashfs.ko -delete && depmod 6.1.0-other"),
             "6.1.0-other",
             "the kernel 6.1.0-other has no squashfs, neither as a module nor built in: take another kernel",
+        ),
+        (
+            &format!("{OTHER} && sed --in-place /tpm/d $other/modules.builtin $other/modules.dep"),
+            "6.1.0-other",
+            "the kernel 6.1.0-other has no tpm_tis, no tpm_crb, no tpm_tis_spi, ",
         ),
         (
             &format!("{OTHER} && find $other -name loop.ko -exec mv {{}} {{}}.lz4 \\; && depmod 6.1.0-other"),

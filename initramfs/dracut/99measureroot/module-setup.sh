@@ -21,6 +21,7 @@ check() {
 	mods_to_load='' dracutmodules=measureroot add_dracutmodules='' force_add_dracutmodules=''
 	# No folders, links, libraries and other files of dracut's own: all that is packed comes out of installkernel.
 	kernel_only=yes
+	((${#include_src[@]} == 0)) || dwarn "measureroot: what --include names goes into the initramfs, whatever it is"
 	# The agent stays as it is, and the same input gives the same initramfs: it is measured, too.
 	do_strip=no DRACUT_REPRODUCIBLE=1
 	[[ -n $compress ]] || ! command -v zstd >/dev/null || compress=zstd
