@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # Where rustc looks for a static musl program's start files and C library, when its own toolchain has none. Sourced.
 #   own_sysroot FOLDER   makes FOLDER that place from the distribution's musl and gcc
-#   no_unwinder FOLDER   leaves a libunwind.a there that does nothing, and the linker script that goes with it
+#   no_unwinder FOLDER   leaves a libunwind.a there that does nothing, with what spares the agent musl's printf, and the
+#                        linker script that goes with it
 
 own_sysroot() {
 	local lib=$1/lib/rustlib/$AGENT_TARGET/lib/self-contained musl file
@@ -22,10 +23,12 @@ own_sysroot() {
 }
 
 no_unwinder() {
-	local lib=${BASH_SOURCE[0]%/*}
+	local lib=${BASH_SOURCE[0]%/*} name
 	[[ ! -f $1/libunwind.a ]] || return 0
 	mkdir -p "$1"
-	gcc -Os -fPIC -fno-asynchronous-unwind-tables -c -o "$1/no-unwinder.o" "$lib/no-unwinder.c"
+	for name in no-unwinder no-printf; do
+		gcc -Os -fPIC -fno-asynchronous-unwind-tables -c -o "$1/$name.o" "$lib/$name.c"
+	done
 	cp "$lib/no-unwind-tables.ld" "$1/"
-	ar rcsD "$1/libunwind.a" "$1/no-unwinder.o"
+	ar rcsD "$1/libunwind.a" "$1/no-unwinder.o" "$1/no-printf.o"
 }
