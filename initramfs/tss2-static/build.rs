@@ -86,6 +86,8 @@ fn compile(source: &Path, out: &Path) -> Result<()> {
         .define("NDEBUG", None)
         .define("NO_DL", None)
         .define("TCTI_DEVICE", None)
+        // The backend of this name comes from tss2-crypto.
+        .define("MBED", None)
         // Its log goes to stderr past ours, and its texts are a third of the library; the return codes say it all.
         .define("MAXLOGLEVEL", "0")
         .include(&src)
@@ -110,7 +112,7 @@ fn compile(source: &Path, out: &Path) -> Result<()> {
     library.try_compile("tss2").map_err(|error| format!("compile tpm2-tss: {error} (is a C compiler for the target installed? musl needs musl-gcc: Debian's musl-tools)"))
 }
 
-/// The C files of a folder but the backends for other crypto libraries, sorted: a folder's own order is not reproducible.
+/// The C files of a folder but the backends over other crypto libraries, sorted: a folder's own order is not reproducible.
 fn c_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let cause = |error| format!("list {}: {error} (is it the source of tpm2-tss?)", folder.display());
     let mut files = Vec::new();

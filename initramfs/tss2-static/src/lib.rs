@@ -6,5 +6,6 @@
 //!
 //! What is left out, on purpose:
 //! - every TCTI but `device`: an agent in an initramfs has a kernel, and the kernel has the TPM;
-//! - the crypto backend: only sessions that salt, encrypt or use HMAC need one, and extending or reading a PCR takes a
-//!   plain password session. ESYS answers `0x00070011` to a program that asks for more.
+//! - the backends over OpenSSL and mbedTLS: `tss2_crypto` has what a salted HMAC session needs.
+
+use tss2_crypto as _;

@@ -1,0 +1,88 @@
+//! SHA-256, plain and keyed, fed piece by piece.
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+
+/// Bytes of a SHA-256 digest.
+pub const DIGEST: usize = 32;
+
+/// A digest in the making.
+#[derive(Debug, Clone)]
+pub enum Hashing {
+    /// SHA-256 (FIPS 180-4).
+    Plain(Sha256),
+    /// HMAC with SHA-256 (FIPS 198-1).
+    Keyed(Hmac<Sha256>),
+}
+
+impl Hashing {
+    /// Without a key.
+    #[must_use]
+    pub fn plain() -> Self {
+        Self::Plain(Sha256::new())
+    }
+
+    /// With a key of any length; `None` never, but the crate's interface cannot say so.
+    #[must_use]
+    pub fn keyed(key: &[u8]) -> Option<Self> {
+        Hmac::new_from_slice(key).ok().map(Self::Keyed)
+    }
+
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Plain(hash) => hash.update(bytes),
+            Self::Keyed(hash) => hash.update(bytes),
+        }
+    }
+
+    /// The digest of all that was taken.
+    #[must_use]
+    pub fn finish(self) -> [u8; DIGEST] {
+        match self {
+            Self::Plain(hash) => hash.finalize().into(),
+            Self::Keyed(hash) => hash.finalize().into_bytes().into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// In two pieces, as ESYS feeds it.
+    fn digest(mut hashing: Hashing, text: &str) -> String {
+        let (first, second) = text.split_at(text.len() / 3);
+        hashing.update(first.as_bytes());
+        hashing.update(second.as_bytes());
+        hex::encode(hashing.finish())
+    }
+
+    /// FIPS 180-4's example and the empty text.
+    #[test]
+    fn plain() {
+        assert_eq!(digest(Hashing::plain(), "abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(digest(Hashing::plain(), ""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    }
+
+    /// RFC 4231, test cases 1, 2 and 6.
+    #[test]
+    fn keyed() {
+        let table: [(&[u8], &str, &str); 3] = [
+            (&[0x0b; 20], "Hi There", "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"),
+            (
+                b"Jefe",
+                "what do ya want for nothing?",
+                "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
+            ),
+            (
+                &[0xaa; 131],
+                "Test Using Larger Than Block-Size Key - Hash Key First",
+                "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
+            ),
+        ];
+        for (key, text, wanted) in table {
+            assert_eq!(digest(Hashing::keyed(key).unwrap(), text), wanted);
+        }
+    }
+}
