@@ -18,6 +18,7 @@ use crate::pcr::{Digests, Pcrs};
 use crate::prepared::Tree;
 use crate::roothash::RootHash;
 use crate::seal::{Sealed, Sealing};
+use crate::session;
 use crate::status::Status;
 use crate::step::{Clock, Failure, Step};
 use crate::superblock::Kind;
@@ -29,7 +30,7 @@ pub trait Machine {
     fn command_line(&mut self) -> Result<Vec<u8>>;
     fn load_modules(&mut self, config: &Config) -> Result<()>;
     /// The TPM's PCRs, or `None` where there is no TPM in time.
-    fn tpm(&mut self, patience: Duration) -> Result<Option<Box<dyn Pcrs>>>;
+    fn tpm(&mut self, patience: Duration, session: session::Wanted) -> Result<Option<Box<dyn Pcrs>>>;
     fn wait_for_root(&mut self, config: &Config) -> Result<()>;
     fn find_image(&mut self, config: &Config) -> Result<Image>;
     /// The Merkle tree of a prepared image.
@@ -114,9 +115,9 @@ const WAIVED_PATIENCE: Duration = Duration::from_secs(5);
 
 fn find_witness(machine: &mut impl Machine, config: &Config) -> Result<Witness> {
     if !config.measured {
-        return machine.tpm(config.timeout.min(WAIVED_PATIENCE)).map(Witness::Waived);
+        return machine.tpm(config.timeout.min(WAIVED_PATIENCE), config.session).map(Witness::Waived);
     }
-    machine.tpm(config.timeout)?.map(Witness::Tpm).ok_or_else(|| {
+    machine.tpm(config.timeout, config.session)?.map(Witness::Tpm).ok_or_else(|| {
         Error::new("TPM", format!("none appeared in {} s", config.timeout.as_secs()))
             .hint("is it switched on in the firmware, and its driver in the kernel or the initramfs?")
     })
@@ -174,16 +175,27 @@ fn claim(image: &Image, sealing: &Sealing, config: &Config) -> Claim {
 /// What follows a failure: the line that says so, the mark in the PCR and the log, the pause, the stop.
 pub fn fail(machine: &mut impl Machine, policy: &FailurePolicy, log: &mut Recorder, failure: &Failure) {
     log::error!("{failure}");
-    match machine.tpm(Duration::ZERO) {
-        Ok(Some(mut tpm)) => match log.failed(&mut *tpm, policy.pcr) {
-            Ok(()) => log::info!("PCR {} extended with the digest of \"{}\"", policy.pcr, measure::FAILED),
-            Err(error) => log::error!("{error}"),
-        },
-        Ok(None) => log::warn!("no TPM to extend with the digest of \"{}\"", measure::FAILED),
-        Err(error) => log::error!("{error}"),
-    }
+    mark(machine, policy, log);
     machine.pause(policy.pause);
     machine.stop(policy.action);
+}
+
+/// Marks the PCR: without a session where one cannot be had or is why the boot failed, for no mark would be worse. A second
+/// mark does no harm.
+fn mark(machine: &mut impl Machine, policy: &FailurePolicy, log: &mut Recorder) {
+    let mut sessions = vec![policy.session, session::Wanted::None];
+    sessions.dedup();
+    for session in sessions {
+        let marked = match machine.tpm(Duration::ZERO, session) {
+            Ok(Some(mut tpm)) => log.failed(&mut *tpm, policy.pcr),
+            Ok(None) => return log::warn!("no TPM to extend with the digest of \"{}\"", measure::FAILED),
+            Err(error) => Err(error),
+        };
+        match marked {
+            Ok(()) => return log::info!("PCR {} extended with the digest of \"{}\"", policy.pcr, measure::FAILED),
+            Err(error) => log::error!("{error}"),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -53,8 +53,10 @@ impl Fake {
     fn boot(&mut self) -> Failure {
         let (mut policy, mut log) = (FailurePolicy::of(&[]), Recorder::default());
         let Err(failure) = boot(self, &mut policy, &mut log);
-        // What fails once may work again.
-        self.fails_at = "";
+        // What fails once may work again, but the TPM is the same one.
+        if self.fails_at != "session" {
+            self.fails_at = "";
+        }
         if let Some(tpm) = &mut self.tpm {
             tpm.1 = "";
         }
@@ -84,7 +86,10 @@ impl Machine for Fake {
     fn load_modules(&mut self, _: &Config) -> Result<()> {
         self.call("load_modules")
     }
-    fn tpm(&mut self, _: Duration) -> Result<Option<Box<dyn Pcrs>>> {
+    fn tpm(&mut self, _: Duration, session: session::Wanted) -> Result<Option<Box<dyn Pcrs>>> {
+        if self.fails_at == "session" && session != session::Wanted::None {
+            return Err(Error::new("session", "cannot be had"));
+        }
         self.call("tpm").map(|()| self.tpm.clone().map(|tpm| Box::new(tpm) as Box<dyn Pcrs>))
     }
     fn wait_for_root(&mut self, _: &Config) -> Result<()> {
@@ -287,6 +292,16 @@ fn an_unmeasured_boot_marks_the_pcr_or_does_not_happen() {
         machine.boot();
         assert!(!machine.calls.contains(&"exec") && machine.is_extended_with(&[FAILED]), "{fails_at}");
     }
+}
+
+#[test]
+fn a_session_that_cannot_be_had_is_a_failure_that_is_marked_without_one() {
+    let mut machine = Fake::new("root=/dev/vda measureroot.session=hmac", "session");
+    assert_eq!(machine.boot().error.object(), "session");
+    assert!(!machine.calls.contains(&"exec") && machine.is_extended_with(&[FAILED]));
+    let mut machine = Fake::new("root=/dev/vda measureroot.session=none", "session");
+    machine.boot();
+    assert!(machine.calls.contains(&"exec"));
 }
 
 #[test]

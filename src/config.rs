@@ -13,6 +13,7 @@ use crate::parameter::{parsed, seconds, value};
 use crate::pcr::PcrIndex;
 use crate::rootflags::RootFlags;
 use crate::roothash::RootHash;
+use crate::session;
 use crate::source::Source;
 
 /// Everything the command line decides.
@@ -46,6 +47,8 @@ pub struct Config {
     pub seal: Wanted,
     /// `measureroot.oncorrupt=`.
     pub on_corrupt: OnCorrupt,
+    /// `measureroot.session=`.
+    pub session: session::Wanted,
     /// `init=`.
     pub init: Option<String>,
     /// The size of the overlay's tmpfs, in tmpfs's own words.
@@ -57,7 +60,7 @@ pub struct Config {
 }
 
 /// Our own parameters; any other `measureroot.*` is an error, for it may be a misspelt one that matters.
-pub const OWN: [&str; 8] = [
+pub const OWN: [&str; 9] = [
     "measureroot.timeout",
     "measureroot.onfail",
     "measureroot.overlaysize",
@@ -66,6 +69,7 @@ pub const OWN: [&str; 8] = [
     "measureroot.oncorrupt",
     "measureroot.hashdev",
     "measureroot.hashoffset",
+    "measureroot.session",
 ];
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -98,6 +102,7 @@ impl Config {
             format: format(tokens, roothash.is_some())?,
             roothash,
             on_corrupt: parsed(tokens, "measureroot.oncorrupt", OnCorrupt::parse)?.unwrap_or_default(),
+            session: parsed(tokens, "measureroot.session", session::Wanted::parse)?.unwrap_or_default(),
             init: init(tokens)?,
             overlay_size: parsed(tokens, "measureroot.overlaysize", overlay_size)?.unwrap_or_else(|| "50%".to_owned()),
             debug: tokens.iter().any(|token| token.key == b"debug" && token.value.is_none()),
@@ -273,6 +278,11 @@ mod tests {
         assert_eq!(of("measureroot.oncorrupt=panic").on_corrupt, OnCorrupt::Panic);
         assert_eq!((of("").format, of("measureroot.format=plain").format), (ImageFormat::Plain, ImageFormat::Plain));
         assert_eq!(of("measureroot.format=meta-measured").format, ImageFormat::MetaMeasured);
+        assert_eq!(
+            (of("").session, of("measureroot.session=none").session),
+            (session::Wanted::Auto, session::Wanted::None)
+        );
+        assert_eq!(of("measureroot.session=hmac").session, session::Wanted::Hmac);
         assert_eq!(config("rootimg=/a").unwrap().source, Source::Search("a".into()));
         assert_eq!(
             config("rootimg=a root=LABEL=x").unwrap().source,
@@ -308,6 +318,7 @@ mod tests {
             ("root=/dev/vda measureroot.", "measureroot."),
             ("root=/dev/vda measureroot.seal=tape", "measureroot.seal=tape"),
             ("root=/dev/vda measureroot.oncorrupt=ignore", "measureroot.oncorrupt=ignore"),
+            ("root=/dev/vda measureroot.session=password", "measureroot.session=password"),
             ("root=/dev/vda measureroot=off measureroot.seal=ram", "measureroot.seal"),
             ("root=/dev/vda measureroot.format=sha1", "measureroot.format=sha1"),
             ("root=/dev/vda measureroot=no", "measureroot=no"),

@@ -6,12 +6,15 @@ use crate::cmdline::Token;
 use crate::error::{Error, Result};
 use crate::parameter::parsed;
 use crate::pcr::PcrIndex;
+use crate::session;
 
 /// What is done when the boot fails. Read separately and forgivingly, for it is needed when the rest cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FailurePolicy {
     /// The PCR that is extended once more.
     pub pcr: PcrIndex,
+    /// What protects that extend, unless it cannot be had: this one is made in any case.
+    pub session: session::Wanted,
     /// What the machine does in the end.
     pub action: FailureAction,
     /// For how long the message stays on the screen; `None`: for ever (`panic=0`, as in the kernel).
@@ -37,6 +40,7 @@ impl FailurePolicy {
     pub fn of(tokens: &[Token]) -> Self {
         Self {
             pcr: parsed(tokens, "rootimgpcr", str::parse).ok().flatten().unwrap_or(PcrIndex::DEFAULT),
+            session: parsed(tokens, "measureroot.session", session::Wanted::parse).ok().flatten().unwrap_or_default(),
             action: parsed(tokens, "measureroot.onfail", FailureAction::parse)
                 .ok()
                 .flatten()

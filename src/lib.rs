@@ -44,6 +44,7 @@ pub mod rootflags;
 pub mod roothash;
 pub mod seal;
 pub mod search;
+pub mod session;
 pub mod source;
 pub mod status;
 pub mod step;

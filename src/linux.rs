@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::ffi::CString;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -34,6 +35,7 @@ use crate::rootflags::RootFlags;
 use crate::roothash::RootHash;
 use crate::seal::Sealed;
 use crate::search;
+use crate::session;
 use crate::source::Source;
 use crate::status::Status;
 use crate::superblock::Kind;
@@ -71,6 +73,15 @@ impl Linux {
     }
 }
 
+/// What the kernel calls the key it salts its own sessions with (Linux 6.10, CONFIG_TCG_TPM2_HMAC); ours is the same one.
+fn null_name() -> Result<Option<String>> {
+    let path = "/sys/class/tpm/tpm0/null_name";
+    match fs::read_to_string(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        name => name.map(Some).about(path),
+    }
+}
+
 impl Machine for Linux {
     fn mount_kernel_filesystems(&mut self) -> Result<()> {
         // Who starts us as PID 1 after work of their own may have mounted some of them.
@@ -101,16 +112,21 @@ impl Machine for Linux {
         modules::load_all(&folder, &config.module_parameters)
     }
 
-    fn tpm(&mut self, patience: Duration) -> Result<Option<Box<dyn Pcrs>>> {
-        // A TPM 2.0 has a node with the kernel's resource manager, which a TPM 1.2 lacks.
-        let (node, version) = (Path::new("/dev/tpmrm0"), "/sys/class/tpm/tpm0/tpm_version_major");
+    fn tpm(&mut self, patience: Duration, session: session::Wanted) -> Result<Option<Box<dyn Pcrs>>> {
+        // A TPM 2.0 has a node with the kernel's resource manager, which a TPM 1.2 lacks. It is not used: a session would be
+        // saved and loaded again around each command, which is 18 more of them.
+        let (managed, node) = (Path::new("/dev/tpmrm0"), Path::new("/dev/tpm0"));
+        let version = "/sys/class/tpm/tpm0/tpm_version_major";
         let found = device::wait(Duration::ZERO, Some(patience), || {
             if fs::read_to_string(version).is_ok_and(|version| version.trim() == "1") {
-                return Err(Error::new("/dev/tpm0", "is a TPM 1.2").hint("measureroot needs a TPM 2.0"));
+                return Err(Error::new(node.display(), "is a TPM 1.2").hint("measureroot needs a TPM 2.0"));
             }
-            Ok(node.exists().then_some(()))
+            Ok(managed.exists().then_some(()))
         })?;
-        found.map(|()| EsysPcrs::open(node).map(|tpm| Box::new(tpm) as Box<dyn Pcrs>)).transpose()
+        if found.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Box::new(EsysPcrs::open(node)?.protected(session, null_name()?)?)))
     }
 
     fn wait_for_root(&mut self, config: &Config) -> Result<()> {

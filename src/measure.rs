@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::hash::{self, Tee};
 use crate::merkle::Hash;
 use crate::pcr::{Digest, Digests, PcrIndex, Pcrs, digests_of};
+use crate::session::Session;
 
 /// What the PCR is extended with when a boot fails: the digest of this text in each bank.
 pub const FAILED: &str = "measureroot: failed";
@@ -49,6 +50,9 @@ pub struct Report {
     pub measured: bool,
     /// The PCR that was extended.
     pub pcr: PcrIndex,
+    /// What protected the extend on its way to a TPM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<Session>,
     /// The extends, by bank; empty only in an unmeasured boot without a TPM.
     pub banks: BTreeMap<Bank, Extension>,
 }
@@ -84,7 +88,7 @@ pub fn image(
 /// # Errors
 /// When the TPM does not do just that.
 pub fn extend(pcrs: &mut dyn Pcrs, pcr: PcrIndex, digests: &Digests) -> Result<Report> {
-    Ok(Report { measured: true, pcr, banks: extend_checked(pcrs, pcr, digests)? })
+    Ok(Report { measured: true, pcr, session: pcrs.session(), banks: extend_checked(pcrs, pcr, digests)? })
 }
 
 /// Marks a boot that goes on unmeasured, where there is a TPM that could be mistaken.
@@ -92,8 +96,9 @@ pub fn extend(pcrs: &mut dyn Pcrs, pcr: PcrIndex, digests: &Digests) -> Result<R
 /// # Errors
 /// When there is one and it cannot be marked.
 pub fn extend_unmeasured(pcrs: Option<&mut (dyn Pcrs + '_)>, pcr: PcrIndex) -> Result<Report> {
+    let session = pcrs.as_ref().and_then(|pcrs| pcrs.session());
     let banks = pcrs.map_or(Ok(BTreeMap::new()), |pcrs| extend_text(pcrs, pcr, UNMEASURED))?;
-    Ok(Report { measured: false, pcr, banks })
+    Ok(Report { measured: false, pcr, session, banks })
 }
 
 /// Marks a boot that failed: from here on the PCR cannot have the value of any image. There is no [`Report`] of that: with

@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 
 use crate::bank::Bank;
 use crate::error::{Error, Result};
+use crate::session::Session;
 
 /// The bytes of a digest or of a PCR; prints as lower-case hex.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -197,6 +198,11 @@ pub trait Pcrs {
     /// # Errors
     /// When the TPM refuses.
     fn extend(&mut self, pcr: PcrIndex, digests: &Digests) -> Result<()>;
+
+    /// What protects commands and answers on their way; `None` where there is no way.
+    fn session(&self) -> Option<Session> {
+        None
+    }
 }
 
 /// PCRs without a TPM: the values that a prediction starts from, and those it ends with.

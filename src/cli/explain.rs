@@ -16,6 +16,7 @@ use crate::measure;
 use crate::mounts::{Mount, kernel_filesystems};
 use crate::overlay;
 use crate::roothash::RootHash;
+use crate::session;
 use crate::source::Source;
 use crate::step::{Failure, Step};
 use crate::switch_root;
@@ -79,7 +80,7 @@ fn actions(step: Step, config: &Config) -> Vec<String> {
                 .collect()
         }
         Step::Devices => {
-            let tpm = format!("/dev/tpmrm0, {}", seconds(Some(config.timeout)));
+            let tpm = format!("/dev/tpm0, {}", seconds(Some(config.timeout)));
             let delay = (!config.delay.is_zero()).then(|| format!("pause for {} s", config.delay.as_secs()));
             let root = match &config.source {
                 Source::Device(device) | Source::File(device, _) => {
@@ -89,7 +90,7 @@ fn actions(step: Step, config: &Config) -> Vec<String> {
             };
             let tree = config.roothash.as_ref().and_then(|roothash| roothash.tree.as_ref());
             let tree = tree.map(|tree| format!("{tree}, for the Merkle tree, {}", seconds(config.root_timeout)));
-            std::iter::once(tpm).chain(delay).chain(root).chain(tree).collect()
+            [tpm, session(config.session).to_owned()].into_iter().chain(delay).chain(root).chain(tree).collect()
         }
         Step::Image => image(config, &seconds(config.root_timeout)),
         Step::Seal => vec![seal(config)],
@@ -122,6 +123,14 @@ fn actions(step: Step, config: &Config) -> Vec<String> {
             vec!["delete the initramfs' files".to_owned(), Mount::moving(overlay::ROOT, "/").to_string()]
         }
         Step::Init => vec![config.init.clone().unwrap_or_else(|| switch_root::INITS.join(", or else "))],
+    }
+}
+
+fn session(wanted: session::Wanted) -> &'static str {
+    match wanted {
+        session::Wanted::Auto => "an HMAC session with it, salted with a key of its null hierarchy, if it can",
+        session::Wanted::Hmac => "an HMAC session with it, salted with a key of its null hierarchy, or an error",
+        session::Wanted::None => "no session: whoever sits on the bus to it is believed",
     }
 }
 

@@ -15,6 +15,8 @@ pub struct Status {
     pub seal: Seal,
     /// The PCR.
     pub pcr: u8,
+    /// What protected the extend on the bus.
+    pub session: Option<String>,
     /// Per bank: digest, before, after.
     pub banks: BTreeMap<Bank, Measured>,
     /// The most memory the agent had, in KiB.

@@ -2,6 +2,8 @@
 //! with no TPM in the machine.
 #![allow(dead_code)] // Each test uses a part of it.
 
+pub mod bus;
+
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -26,7 +28,7 @@ pub struct Swtpm {
     /// The device.
     pub device: PathBuf,
     _end: OwnedFd,
-    _state: tempfile::TempDir,
+    state: tempfile::TempDir,
 }
 
 impl Swtpm {
@@ -43,7 +45,7 @@ impl Swtpm {
         // It takes no descriptor below 3.
         let swtpm = "exec swtpm chardev --tpm2 --fd 3 --flags not-need-init,startup-clear --tpmstate dir=$1 3<&0";
         let process = Command::new("sh").args(["-c", swtpm, "sh", folder]).stdin(tpm).spawn().unwrap();
-        Self { process, device, _end: end, _state: state }
+        Self { process, device, _end: end, state }
     }
 
     /// How tpm2-tools reach it.
@@ -63,6 +65,22 @@ impl Swtpm {
     pub fn tpm2_pcrread(&self, bank: &str) -> String {
         let text = self.tool("tpm2_pcrread", &[&format!("{bank}:13")]);
         text.split("0x").nth(1).expect("a value").trim().to_lowercase()
+    }
+
+    /// The name, in hex, that tpm2-tools finds for the storage key of the null hierarchy (TCG TPM v2.0 Provisioning
+    /// Guidance 1.0, section 7.5.1).
+    pub fn null_name(&self) -> String {
+        let file = |name: &str| self.state.path().join(name).to_str().unwrap().to_owned();
+        let (key, name) = (file("key"), file("name"));
+        let attributes = "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda|restricted|decrypt";
+        self.tool(
+            "tpm2_createprimary",
+            &["-Q", "-C", "n", "-g", "sha256", "-G", "ecc256:aes128cfb", "-a", attributes, "-c", &key],
+        );
+        self.tool("tpm2_flushcontext", &["-t"]);
+        self.tool("tpm2_readpublic", &["-Q", "-c", &key, "-n", &name]);
+        self.tool("tpm2_flushcontext", &["-t"]);
+        hex::encode(std::fs::read(name).unwrap())
     }
 }
 

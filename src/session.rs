@@ -1,0 +1,42 @@
+//! What protects commands and answers on the bus to the TPM: what is wanted, and what was had.
+
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+
+/// `measureroot.session=`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Wanted {
+    /// An HMAC session, unless the TPM says that it can do none.
+    #[default]
+    Auto,
+    /// An HMAC session. Nothing else finds out a bus that says in the TPM's name that it can do none.
+    Hmac,
+    /// None: the bus is believed.
+    None,
+}
+
+impl Wanted {
+    /// Reads the parameter's value.
+    ///
+    /// # Errors
+    /// For any other word.
+    pub fn parse(text: &str) -> Result<Self> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "hmac" => Ok(Self::Hmac),
+            "none" => Ok(Self::None),
+            _ => Err(Error::new(text, "malformed value").hint("auto, hmac or none")),
+        }
+    }
+}
+
+/// What the commands went through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Session {
+    /// A salted HMAC session.
+    Hmac,
+    /// None.
+    None,
+}
