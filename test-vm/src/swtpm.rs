@@ -43,6 +43,8 @@ impl Swtpm {
         let mut swtpm = tool::tied("swtpm");
         swtpm.args(["socket", "--tpm2", "--ctrl", "type=unixio,fd=0", "--tpmstate"]);
         swtpm.arg(format!("dir={}", scratch.folder().display()));
+        // From this level on it writes down what passes.
+        swtpm.arg("--log").arg(format!("level=5,file={}", scratch.path("passed").display()));
         let process = Process(swtpm.stdin(OwnedFd::from(control)).stdout(Stdio::null()).stderr(messages).spawn()?);
         Ok(Self { _process: process, banks: banks.to_vec(), scratch })
     }
@@ -51,6 +53,16 @@ impl Swtpm {
     #[must_use]
     pub fn control(&self) -> PathBuf {
         self.scratch.path("control")
+    }
+
+    /// The codes of the commands that it was given up to now (`TPM_CC`), the firmware's first.
+    pub fn commands(&self) -> Result<Vec<u32>> {
+        let passed = std::fs::read_to_string(self.scratch.path("passed"))?;
+        let commands = passed.split("SWTPM_IO_Read").skip(1).filter_map(|read| read.lines().nth(1));
+        // Behind a tag of two bytes and a length of four.
+        commands
+            .map(|bytes| Ok(u32::from_str_radix(&bytes.split(' ').skip(7).take(4).collect::<String>(), 16)?))
+            .collect()
     }
 
     /// The banks it was set up with.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 use test_vm::scratch::Scratch;
-use test_vm::{Bus, Image, Kernel, Result, Seal, Vm, assets, ensure, tool};
+use test_vm::{Before, Bus, Image, Kernel, Result, Seal, Vm, assets, ensure, tool};
 
 /// The tree that veritysetup makes of the image has this root hash.
 fn is_of_veritysetup(image: &Image, seal: &Seal) -> Result<()> {
@@ -202,28 +202,19 @@ fn a_copy_outlives_its_medium() -> Result<()> {
     guest.ends_measured(&image).map(drop)
 }
 
-/// What PID 1 does before the agent: every loop device there is gets a file.
-const TAKE_LOOPS: &str = "#!/busybox sh
-set -e
-/busybox mount -t devtmpfs dev /dev
-/busybox insmod /lib/modules/*/kernel/drivers/block/loop.ko
-for loop in /dev/loop[0-9]*; do /busybox losetup $loop /taken; done
-exec /init
-";
+/// Every loop device there is gets a file.
+const TAKE_LOOPS: [&str; 4] = [
+    "mount -t devtmpfs dev /dev",
+    "insmod /lib/modules/*/kernel/drivers/block/loop.ko",
+    "echo taken >/taken",
+    "find /dev -name 'loop[0-9]*' -exec /busybox losetup {} /taken \\;",
+];
 
 /// The image boots from a file on a medium, though all loop devices are taken; it gets as many new ones.
 fn boots_with_taken_loops(seal: &str, new_loops: usize) -> Result<()> {
-    let scratch = Scratch::new()?;
-    std::fs::copy("/bin/busybox", scratch.path("busybox"))?;
-    std::fs::write(scratch.path("taken"), "taken")?;
-    std::fs::write(scratch.path("init-before"), TAKE_LOOPS)?;
-    // The kernel unpacks one archive behind the other.
-    let pack = "chmod +x init-before && printf '%s\\n' busybox taken init-before | cpio --quiet -o -H newc | cat - \"$0\" >all";
-    let mut shell = tool::limited(Duration::from_mins(1), "sh");
-    tool::finish(shell.current_dir(scratch.folder()).args(["-c", pack]).arg(Kernel::V6_1.initramfs()?))?;
-
+    let before = Before::new(Kernel::V6_1, &TAKE_LOOPS)?;
     let (medium, image) = (Image::medium("ext4")?, Image::small("squashfs")?);
-    let vm = Vm::new("rdinit=/init-before root=/dev/vda rootimg=/images/root.squashfs").initramfs(scratch.path("all"));
+    let vm = Vm::new("rdinit=/init-before root=/dev/vda rootimg=/images/root.squashfs").initramfs(before.initramfs());
     let mut guest = vm.with(&format!("measureroot.seal={seal}")).disk(&medium).boots()?;
     let loops: Vec<_> = guest.list("/sys/block")?.into_iter().filter(|name| name.starts_with("loop")).collect();
     let mut taken = 0;

@@ -1,0 +1,34 @@
+//! An initramfs whose PID 1 does something else before it becomes the agent.
+
+use crate::{Kernel, Result, scratch::Scratch, tool};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The initramfs; its command line must say `rdinit=/init-before`.
+#[derive(Debug)]
+pub struct Before(Scratch);
+
+impl Before {
+    /// The kernel's own, with the agent behind what these commands of busybox do (a line each, without `/busybox`).
+    pub fn new(kernel: Kernel, commands: &[&str]) -> Result<Self> {
+        let scratch = Scratch::new()?;
+        let commands = commands.join("\n/busybox ");
+        std::fs::copy("/bin/busybox", scratch.path("busybox"))?;
+        std::fs::write(
+            scratch.path("init-before"),
+            format!("#!/busybox sh\nset -e\n/busybox {commands}\nexec /init\n"),
+        )?;
+        // The kernel unpacks one archive behind the other.
+        let pack =
+            "chmod +x init-before && printf '%s\\n' busybox init-before | cpio --quiet -o -H newc | cat - \"$0\" >all";
+        let mut shell = tool::limited(Duration::from_mins(1), "sh");
+        tool::finish(shell.current_dir(scratch.folder()).args(["-c", pack]).arg(kernel.initramfs()?))?;
+        Ok(Self(scratch))
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn initramfs(&self) -> PathBuf {
+        self.0.path("all")
+    }
+}
