@@ -11,6 +11,9 @@ use crate::modules::{Dependencies, module_name};
 /// FAT wants the tables of its default code page and character set (CONFIG_FAT_DEFAULT_CODEPAGE and _IOCHARSET).
 const ASKED_FOR: [(&str, &[&str]); 1] = [("vfat", &["nls_cp437", "nls_ascii", "nls_iso8859_1", "nls_utf8"])];
 
+/// What no boot goes without: the overlay of the root, and a block device made of the image, of its tree, or of its copy.
+const EVERY_BOOT: [&str; 2] = ["loop", "overlay"];
+
 /// A kernel's module folder, /lib/modules/VERSION.
 #[derive(Debug)]
 pub struct ModuleFolder {
@@ -62,6 +65,18 @@ impl ModuleFolder {
         self.dependencies.order(files.into_iter())
     }
 
+    /// Checks that `files` have what no boot goes without, as far as this kernel has it as a module.
+    ///
+    /// # Errors
+    /// For the first one that is left out.
+    pub fn suffices(&self, files: &[&str]) -> Result<()> {
+        let left_out = |name: &&&str| self.dependencies.file(name).is_some_and(|file| !files.contains(&file));
+        EVERY_BOOT.iter().find(left_out).map_or(Ok(()), |name| {
+            Err(Error::new(format!("module {name}"), "not asked for, and no image boots without it")
+                .hint(format!("add --module {name}")))
+        })
+    }
+
     /// What depmod's modules.softdep (`softdep NAME pre: A B post: C`) and our own list name for a module.
     fn soft_needs(&self, name: &str) -> Vec<String> {
         let name = name.replace('-', "_");
@@ -98,6 +113,17 @@ mod tests {
             builtin: BTreeSet::from(["ext4".to_owned(), "nls_cp437".to_owned()]),
             soft: "# comment\nsoftdep x_y pre: z post: absent\n".to_owned(),
         }
+    }
+
+    #[test]
+    fn no_boot_goes_without_loop_and_overlay() {
+        let folder = |dep: &str| ModuleFolder { dependencies: Dependencies::parse(dep).unwrap(), ..folder() };
+        let suffices = |dep: &str, files: &[&str]| folder(dep).suffices(files).map_err(|error| error.to_string());
+        assert_eq!(suffices("a/loop.ko:\na/overlay.ko.xz:\n", &["a/overlay.ko.xz", "a/loop.ko"]), Ok(()));
+        // Built in.
+        assert_eq!(suffices("a/overlay.ko:\n", &["a/overlay.ko"]), Ok(()));
+        let error = suffices("a/loop.ko:\na/overlay.ko:\n", &["a/overlay.ko"]).unwrap_err();
+        assert_eq!(error, "module loop: not asked for, and no image boots without it (add --module loop)");
     }
 
     #[test]
