@@ -1,6 +1,6 @@
 //! A Debian of its own with an image builder (see `test-vm/builder`), and what it builds.
 
-use crate::{Result, ensure, scratch::Scratch, tool};
+use crate::{Image, Result, ensure, scratch::Scratch, tool};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -41,6 +41,12 @@ impl Builder {
         let done = child.wait_with_output()?;
         let said = [done.stdout, done.stderr].concat();
         Ok((done.status.success(), String::from_utf8_lossy(&said).into_owned()))
+    }
+
+    /// Puts a copy of an image there.
+    pub fn put(&self, name: &str, image: &Image) -> Result<()> {
+        std::fs::copy(image.path(), self.0.path(name))?;
+        Ok(())
     }
 
     /// A file that the commands left.

@@ -1,0 +1,29 @@
+# shellcheck shell=bash disable=SC2154
+# What a program is made of (CycloneDX 1.5, JSON). Sourced, after toolchain.sh.
+#   sbom FILE RUSTC CARGO-CYCLONEDX-WORDS...   for what RUSTC built with those features and that target
+
+sbom() {
+	local file=$1 rustc=$2 version=0.5.7 repo=$_toolchain_root name tools sha256 source
+	shift 2
+	need_tools jq=jq
+	# It takes minutes to build, so it outlives this checkout.
+	tools=${XDG_CACHE_HOME:-$HOME/.cache}/measureroot/cargo-cyclonedx-$version
+	[[ -x $tools/bin/cargo-cyclonedx ]] || "$CARGO" install --quiet --locked --root "$tools" "cargo-cyclonedx@$version"
+	# It writes beside the Cargo.toml of each crate of the workspace, and takes no other place.
+	name=sbom-$$
+	(cd "$repo" && CARGO=$CARGO "$tools/bin/cargo-cyclonedx" cyclonedx --quiet --format json --spec-version 1.5 \
+		--no-build-deps --override-filename "$name" "$@")
+	read -r sha256 source <"$repo/initramfs/tss2-static/source.sha256"
+	# Neither the moment nor the folder is part of what was built. Cargo does not know of C and of its own library.
+	jq --sort-keys --arg folder "$repo" --arg rustc "$("$rustc" --version | cut -d ' ' -f 2)" \
+		--arg sha256 "$sha256" --arg source "$source" '
+		def place: gsub("path\\+file://" + $folder; "path+file://.");
+		del(.serialNumber, .metadata.timestamp)
+		| walk(if type == "string" then place else . end)
+		| .components += [
+			{type: "library", name: "tpm2-tss", version: ($source | capture("-(?<v>[0-9.]+)\\.tar").v),
+				licenses: [{expression: "BSD-2-Clause"}], hashes: [{alg: "SHA-256", content: $sha256}]},
+			{type: "library", name: "rust-std", version: $rustc, licenses: [{expression: "MIT OR Apache-2.0"}]}]
+	' "$repo/$name.json" >"$file"
+	find "$repo" -path "$repo/target" -prune -o -name "$name.json" -exec rm {} +
+}
