@@ -1,8 +1,10 @@
 //! A page of the documentation: its commands, as they stand.
 
-use crate::{Guest, Image, Result, assets, ensure, scratch::Scratch, tool};
+use crate::{Bank, Guest, Image, Result, assets, ensure, scratch::Scratch, tool};
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 /// The blocks of shell commands in a page.
@@ -30,6 +32,33 @@ impl Page {
             ensure!(parts.iter().filter(|part| block.contains(**part)).count() == 1, "who runs this?\n{block}");
         }
         Ok(())
+    }
+
+    /// Follows the page's QEMU command with this kernel, initramfs and image, up to the word that the image was measured.
+    pub fn boot(&self, kernel: &Path, initramfs: &Path, image: &Image) -> Result<()> {
+        let here = Scratch::new()?;
+        for (name, file) in [("vmlinuz-K", kernel), ("measureroot.img", initramfs), ("rootfs.squashfs", image.path())] {
+            std::os::unix::fs::symlink(file, here.path(name))?;
+        }
+        let command = self.block("qemu-system-x86_64")?;
+        ensure!(command.contains("\"/boot/vmlinuz-$KERNEL\""), "{command}");
+        let command = format!("KERNEL=K\n{}", command.replace("/boot/", ""));
+        // QEMU and the TPM that went into the background end with the first process of their own.
+        let mut bash = tool::tied("unshare");
+        bash.args(["--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--"]);
+        bash.args(["timeout", "180", "bash", "-euc", &command]).current_dir(here.folder());
+        let mut boot =
+            tool::Process(bash.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn()?);
+        let digest = format!("sha256={}", Bank::Sha256.of_file(image.path())?);
+        let mut said = Vec::new();
+        for line in BufReader::new(boot.0.stdout.take().ok_or("no console")?).split(b'\n') {
+            let line = String::from_utf8_lossy(&line?).into_owned();
+            if line.contains(" measured into PCR 13 ") && line.contains(&digest) {
+                return Ok(());
+            }
+            said.push(line);
+        }
+        Err(format!("{command}\n{}", said.join("\n")).into())
     }
 
     /// Follows the page's last step: a line that predicts what `rootfs.squashfs` leads to, here, and one that compares, in the

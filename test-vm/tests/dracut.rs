@@ -19,6 +19,14 @@ fn commands(kernel: &str) -> Result<String> {
     Ok(block("apt-get")? + &named)
 }
 
+#[test]
+fn the_page_s_own_boot_is_measured() -> Result<()> {
+    let builder = Builder::new()?;
+    builder.run(&commands("$KERNEL_6_12")?)?;
+    let initramfs = builder.file("measureroot.img")?;
+    Page::open("docs/dracut.md")?.boot(&Kernel::V6_12.image()?, &initramfs, &Image::debian("squashfs")?)
+}
+
 fn boots(kernel: Kernel, name: &str, format: &str) -> Result<()> {
     let builder = Builder::new()?;
     let said = builder.run(&commands(name)?)?;
@@ -147,5 +155,5 @@ fn what_is_missing_is_named() -> Result<()> {
 
 #[test]
 fn there_is_no_block_that_nobody_runs() -> Result<()> {
-    Page::open("docs/dracut.md")?.is_only(&["apt-get", "dracut --add", "measureroot predict"])
+    Page::open("docs/dracut.md")?.is_only(&["apt-get", "dracut --add", "qemu-system-x86_64", "measureroot predict"])
 }

@@ -23,6 +23,14 @@ fn commands(kernel: &str) -> Result<String> {
     installed(&format!("echo virtio_console >>/etc/initramfs-tools/modules\n{build}"))
 }
 
+#[test]
+fn the_page_s_own_boot_is_measured() -> Result<()> {
+    let builder = Builder::new()?;
+    builder.run(&commands("$KERNEL_6_12")?)?;
+    let initramfs = builder.file("measureroot.img")?;
+    page()?.boot(&Kernel::V6_12.image()?, &initramfs, &Image::debian("squashfs")?)
+}
+
 fn boots(kernel: Kernel, name: &str, format: &str) -> Result<()> {
     let builder = Builder::new()?;
     let said = builder.run(&commands(name)?)?;
@@ -159,5 +167,5 @@ fn what_is_missing_is_named() -> Result<()> {
 
 #[test]
 fn there_is_no_block_that_nobody_runs() -> Result<()> {
-    page()?.is_only(&["apt-get", "MEASUREROOT=yes", "measureroot predict"])
+    page()?.is_only(&["apt-get", "MEASUREROOT=yes", "qemu-system-x86_64", "measureroot predict"])
 }
