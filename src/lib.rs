@@ -40,6 +40,7 @@ pub mod partition;
 pub mod pcr;
 pub mod prepared;
 pub mod progress;
+pub mod random;
 pub mod rootflags;
 pub mod roothash;
 pub mod seal;

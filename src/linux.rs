@@ -31,6 +31,7 @@ use crate::overlay;
 use crate::pcr::Pcrs;
 use crate::prepared::{self, Tree};
 use crate::progress::{Progress, Style};
+use crate::random::random;
 use crate::rootflags::RootFlags;
 use crate::roothash::RootHash;
 use crate::seal::Sealed;
@@ -125,6 +126,10 @@ impl Machine for Linux {
         })?;
         if found.is_none() {
             return Ok(None);
+        }
+        if session != session::Wanted::None {
+            // It takes some, and would wait for them without an end.
+            random(patience)?;
         }
         Ok(Some(Box::new(EsysPcrs::open(node)?.protected(session, null_name()?)?)))
     }

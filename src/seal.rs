@@ -15,6 +15,7 @@ use crate::image::Image;
 use crate::means::Kind;
 use crate::merkle::{self, HASH_BLOCK, Hash, Shape};
 use crate::prepared::Tree;
+use crate::random::{self, random};
 use crate::sys;
 
 /// A seal in the making: the tee of the pass.
@@ -61,8 +62,7 @@ impl Sealing {
             Kind::Verity => {
                 let block =
                     merkle::data_block(bytes, block).ok_or_else(|| Error::new("image", "no whole number of blocks"))?;
-                let mut salt = vec![0; 32];
-                getrandom::fill(&mut salt).about("salt")?;
+                let salt = random(random::PATIENCE)?.to_vec();
                 let data_blocks = bytes / u64::from(block);
                 let shape = Shape { data_block: block, data_blocks, hash_block: HASH_BLOCK, salt };
                 Ok(Self::Verity(merkle::Builder::new(memory_file("tree")?, shape)))
