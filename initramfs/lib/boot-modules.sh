@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC3043
+# shellcheck shell=sh disable=SC3043,SC2001
 # The agent and the kernel modules of an initramfs that dracut or initramfs-tools makes. Installed as
 # /usr/lib/measureroot/boot-modules.sh and sourced by their hooks, in bash or dash. Each function says what is wrong on
 # standard error, and then fails.
@@ -52,7 +52,7 @@ measureroot_choose() {
 				"and run depmod ${folder##*/}"
 		else
 			measureroot_complain "the kernel ${folder##*/} has no $(echo "$word" | sed 's/|/, no /g'), neither as a module nor built in:" \
-				"take another kernel, or, if your boot does without, name what it needs in measureroot.conf"
+				"take another kernel, or, if your boot does without, name what it needs in ${measureroot_list:-measureroot.conf}"
 		fi
 		return 1
 	done

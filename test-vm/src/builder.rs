@@ -6,14 +6,19 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-/// The folder in which its commands start.
+/// The folder in which its commands start, and which Debian it is.
 #[derive(Debug)]
-pub struct Builder(Scratch);
+pub struct Builder(Scratch, &'static str);
 
 impl Builder {
-    /// A new one.
+    /// A new one, with the builders of initramfs.
     pub fn new() -> Result<Self> {
-        Ok(Self(Scratch::new()?))
+        Ok(Self(Scratch::new()?, "builders"))
+    }
+
+    /// A new one, with mkosi.
+    pub fn mkosi() -> Result<Self> {
+        Ok(Self(Scratch::new()?, "mkosi"))
     }
 
     /// Runs shell commands, which must succeed; what they say. Of what they change, only this folder's files stay.
@@ -33,7 +38,7 @@ impl Builder {
     fn try_run(&self, commands: &str) -> Result<(bool, String)> {
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("builder");
         let mut builder = tool::limited(Duration::from_mins(5), program);
-        builder.arg(self.0.folder()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        builder.arg(self.0.folder()).arg(self.1).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = builder.stderr(Stdio::piped()).spawn()?;
         let mut input = child.stdin.take().ok_or("no standard input")?;
         input.write_all(commands.as_bytes())?;

@@ -18,9 +18,13 @@ pub fn command(vm: &Vm, scratch: &Scratch, tpm: Option<&Path>, accel: Accel) -> 
     qemu.args(["-m", &format!("{}M", vm.memory_mib)]);
     // The machine stops where it would start again or be switched off, so that its TPM can be read as the guest left it.
     qemu.args(["-action", "shutdown=pause,reboot=shutdown"]);
-    qemu.arg("-kernel").arg(vm.kernel.image()?);
-    qemu.arg("-initrd").arg(vm.initramfs.clone().map_or_else(|| vm.kernel.initramfs(), Ok)?);
-    qemu.args(["-append", &vm.cmdline]);
+    if vm.uefi {
+        firmware(&mut qemu, scratch)?;
+    } else {
+        qemu.arg("-kernel").arg(vm.kernel.image()?);
+        qemu.arg("-initrd").arg(vm.initramfs.clone().map_or_else(|| vm.kernel.initramfs(), Ok)?);
+        qemu.args(["-append", &vm.cmdline]);
+    }
 
     qemu.args(["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"]);
     socket(&mut qemu, "monitor", &scratch.path("monitor"));
@@ -72,6 +76,15 @@ pub fn command(vm: &Vm, scratch: &Scratch, tpm: Option<&Path>, accel: Accel) -> 
     }
     qemu.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(std::fs::File::create(scratch.path("messages"))?);
     Ok(qemu)
+}
+
+/// Debian's OVMF, with variables of the machine's own.
+fn firmware(qemu: &mut Command, scratch: &Scratch) -> Result<()> {
+    let (code, variables) = ("/usr/share/OVMF/OVMF_CODE_4M.fd", scratch.path("variables"));
+    std::fs::copy("/usr/share/OVMF/OVMF_VARS_4M.fd", &variables).map_err(|cause| format!("{cause} (package ovmf)"))?;
+    qemu.args(["-drive", &format!("if=pflash,unit=0,format=raw,readonly=on,file={code}")]);
+    qemu.args(["-drive", &format!("if=pflash,unit=1,format=raw,file={}", variables.display())]);
+    Ok(())
 }
 
 /// A channel named `id` that QEMU connects to the socket at `path`.

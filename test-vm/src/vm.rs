@@ -29,6 +29,7 @@ pub enum Bus {
 #[derive(Clone, Debug)]
 pub struct Vm {
     pub(crate) kernel: Kernel,
+    pub(crate) uefi: bool,
     pub(crate) initramfs: Option<PathBuf>,
     pub(crate) cmdline: String,
     pub(crate) disks: Vec<(PathBuf, Bus)>,
@@ -46,6 +47,7 @@ impl Vm {
     pub fn new(parameters: &str) -> Self {
         Self {
             kernel: Kernel::V6_1,
+            uefi: false,
             initramfs: None,
             cmdline: format!("console=ttyS0 panic=1 measureroot.onfail=poweroff {parameters}"),
             disks: Vec::new(),
@@ -56,6 +58,12 @@ impl Vm {
             accel: None,
             shown: false,
         }
+    }
+
+    /// UEFI firmware, a TPM with every bank, and no disk; kernel, initramfs and command line are what is on the disks.
+    #[must_use]
+    pub fn uefi() -> Self {
+        Self { uefi: true, ..Self::new("") }
     }
 
     /// One more parameter on the command line.
