@@ -6,7 +6,7 @@
 # A toolchain of rustup serves if it is new enough. Debian's own Rust is too old, but its security archive has the one
 # that builds browsers, with the standard library's source: rustc-web, cargo-web, rust-web-src.
 
-AGENT_TARGET=x86_64-unknown-linux-musl
+AGENT_TARGET=${AGENT_TARGET:-$(uname -m)-unknown-linux-musl}
 _toolchain_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
 # The folders with a cargo and a rustc that can build this project, the preferred first.

@@ -41,6 +41,17 @@ open_kernel() {
 	echo "images: Debian's $found"
 }
 
-# The kernel of the metapackage $2 as $out/kernel-$1. One that is there stays, however old: it boots as well.
-kernel() { cached "kernel-$1" "$2 $kernel_key" open_kernel "$2"; }
+# The same for machines of the architecture $1, in Debian's words: the kernel of $2 into $3.
+open_foreign_kernel() {
+	foreign_apt "$3/apt" "$1"
+	APT_CONFIG=$3/apt/apt.conf open_kernel "$2" "$3"
+	rm -r "$3/apt"
+}
+
+# The kernel of the metapackage $2 as $out/kernel-$1, opened by what is behind it. One that is there stays, however old: it
+# boots as well.
+kernel() {
+	local name=$1 package=$2 open=("${@:3}")
+	cached "kernel-$name" "$package $kernel_key" "${open[@]:-open_kernel}" "$package"
+}
 kernel_key=$(key_of "${BASH_SOURCE[0]}")

@@ -8,15 +8,17 @@ modules=(
 	dm-verity
 )
 
-# The agent with the modules of $out/kernel-$1, packed by measureroot itself, again when something of that is newer.
+# The agent $2 with the modules of $out/kernel-$1, and those named behind, packed by measureroot itself, again when
+# something of that is newer.
 pack() {
-	local folder=$out/kernel-$1 made=$out/kernel-$1/initramfs.cpio.zst module choice=() source
-	local agent=target/initramfs/init program=target/release/measureroot
+	local folder=$out/kernel-$1 made=$out/kernel-$1/initramfs.cpio.zst agent=$2 module choice=() source
+	local program=target/release/measureroot
+	shift 2
 	for source in "$agent" "$program" "${BASH_SOURCE[0]}"; do
 		[[ $made -nt $source ]] || break
 	done
 	[[ ! $made -nt $source ]] || return 0
-	for module in "${modules[@]}"; do
+	for module in "${modules[@]}" "$@"; do
 		choice+=(--module "$module")
 	done
 	"$program" initramfs --agent "$agent" --output "$made" --kernel-modules "$(realpath "$folder/modules")" "${choice[@]}"

@@ -22,6 +22,8 @@ pub enum Kernel {
     V6_12,
     /// What kernel-fragments/ ask for and nothing else, without a module.
     Own,
+    /// Debian's 6.12 cloud kernel for arm64, on another machine (see `board`).
+    Aarch64,
 }
 
 impl Kernel {
@@ -30,11 +32,12 @@ impl Kernel {
             Self::V6_1 => "6.1",
             Self::V6_12 => "6.12",
             Self::Own => "own",
+            Self::Aarch64 => "aarch64",
         };
         product(&format!("test-vm/kernel-{version}/{name}"))
     }
 
-    /// The bzImage.
+    /// The bzImage, or what else QEMU boots.
     pub fn image(self) -> Result<PathBuf> {
         self.file("vmlinuz")
     }
@@ -48,7 +51,7 @@ impl Kernel {
     pub fn initramfs(self) -> Result<PathBuf> {
         match self {
             Self::Own => product("initramfs/measureroot.cpio.zst"),
-            Self::V6_1 | Self::V6_12 => self.file("initramfs.cpio.zst"),
+            Self::V6_1 | Self::V6_12 | Self::Aarch64 => self.file("initramfs.cpio.zst"),
         }
     }
 }
@@ -64,6 +67,11 @@ impl Image {
     /// The small root image (the probe is its init) in this format.
     pub fn small(format: &str) -> Result<Self> {
         Self::named(&format!("small/root.{format}"))
+    }
+
+    /// The same with the probe for arm64.
+    pub fn small_aarch64(format: &str) -> Result<Self> {
+        Self::named(&format!("small-aarch64/root.{format}"))
     }
 
     /// Debian with systemd, and the probe as a service, in this format.

@@ -11,6 +11,7 @@ pub mod assets;
 pub mod bank;
 pub mod bare;
 pub mod before;
+pub mod board;
 pub mod builder;
 pub mod ended;
 pub mod failure;

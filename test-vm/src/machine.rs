@@ -1,10 +1,11 @@
 //! A machine that runs. Whatever is waited for, its end and its time limit are waited for too.
 
+use crate::board::Board;
 use crate::heard::{self, Heard};
 use crate::protocol::{Answer, Question};
 use crate::swtpm::Swtpm;
 use crate::tool::Process;
-use crate::{Ended, Error, Failed, Failure, Guest, Image, Result, Vm, accel, ensure, qemu, scratch::Scratch};
+use crate::{Ended, Error, Failed, Failure, Guest, Image, Result, Vm, ensure, qemu, scratch::Scratch};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::{Value, json};
 use std::io::Write;
@@ -31,7 +32,7 @@ pub struct Machine {
 impl Machine {
     /// Starts `vm`.
     pub fn start(vm: &Vm) -> Result<Self> {
-        let accel = vm.accel.map_or_else(accel::working, Ok)?;
+        let accel = vm.accel.map_or_else(|| Board::of(vm.kernel).accel(), Ok)?;
         let tpm = if vm.banks.is_empty() { None } else { Some(Swtpm::start(&vm.banks, vm.tpm.as_deref())?) };
         let scratch = Scratch::new()?;
         let monitor = UnixListener::bind(scratch.path("monitor"))?;

@@ -1,19 +1,19 @@
 //! QEMU's command line. What works and what does not was found by trying; the reasons stand beside.
 
 use crate::accel::Accel;
+use crate::board::Board;
 use crate::{Bus, Result, Vm, scratch::Scratch, tool};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// QEMU for `vm`: its console on standard output, its monitor and the probe's port connected to sockets in `scratch`.
 pub fn command(vm: &Vm, scratch: &Scratch, tpm: Option<&Path>, accel: Accel) -> Result<Command> {
-    let mut qemu = tool::tied("qemu-system-x86_64");
-    // q35, not microvm: that one finds no TPM and cannot be switched off.
-    qemu.args(["-nodefaults", "-no-user-config", "-display", "none", "-machine", "q35", "-smp", "1"]);
+    let board = Board::of(vm.kernel);
+    let mut qemu = tool::tied(board.program);
+    qemu.args(["-nodefaults", "-no-user-config", "-display", "none", "-machine", board.machine, "-smp", "1"]);
     match accel {
         Accel::Kvm => qemu.args(["-accel", "kvm", "-cpu", "host"]),
-        // With cmpxchg16b, QEMU 7.2 panics 6.12 kernels in every other boot.
-        Accel::Tcg => qemu.args(["-accel", "tcg,thread=multi", "-cpu", "max,-cx16"]),
+        Accel::Tcg => qemu.args(["-accel", "tcg,thread=multi", "-cpu", board.processor]),
     };
     qemu.args(["-m", &format!("{}M", vm.memory_mib)]);
     // The machine stops where it would start again or be switched off, so that its TPM can be read as the guest left it.
@@ -23,7 +23,7 @@ pub fn command(vm: &Vm, scratch: &Scratch, tpm: Option<&Path>, accel: Accel) -> 
     } else {
         qemu.arg("-kernel").arg(vm.kernel.image()?);
         qemu.arg("-initrd").arg(vm.initramfs.clone().map_or_else(|| vm.kernel.initramfs(), Ok)?);
-        qemu.args(["-append", &vm.cmdline]);
+        qemu.args(["-append", &vm.whole_cmdline(&board)]);
     }
 
     qemu.args(["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"]);
@@ -33,7 +33,7 @@ pub fn command(vm: &Vm, scratch: &Scratch, tpm: Option<&Path>, accel: Accel) -> 
     qemu.args(["-device", "virtio-serial-pci", "-device", "virtserialport,chardev=probe,name=measureroot.probe"]);
     if let Some(control) = tpm {
         socket(&mut qemu, "tpm", control);
-        qemu.args(["-tpmdev", "emulator,id=tpm,chardev=tpm", "-device", "tpm-tis,tpmdev=tpm"]);
+        qemu.args(["-tpmdev", "emulator,id=tpm,chardev=tpm", "-device", &format!("{},tpmdev=tpm", board.tpm)]);
     }
 
     // A free slot for a disk that comes late.

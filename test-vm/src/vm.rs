@@ -1,6 +1,7 @@
 //! A virtual machine as a scenario wants it, before it runs.
 
 use crate::accel::Accel;
+use crate::board::Board;
 use crate::machine::Machine;
 use crate::{Bank, Bare, Failed, Guest, Image, Kernel, Lying, Result};
 use std::path::PathBuf;
@@ -31,7 +32,8 @@ pub struct Vm {
     pub(crate) kernel: Kernel,
     pub(crate) uefi: bool,
     pub(crate) initramfs: Option<PathBuf>,
-    pub(crate) cmdline: String,
+    cmdline: String,
+    bare: bool,
     pub(crate) disks: Vec<(PathBuf, Bus)>,
     pub(crate) banks: Vec<Bank>,
     pub(crate) tpm: Option<PathBuf>,
@@ -49,7 +51,8 @@ impl Vm {
             kernel: Kernel::V6_1,
             uefi: false,
             initramfs: None,
-            cmdline: format!("console=ttyS0 panic=1 measureroot.onfail=poweroff {parameters}"),
+            cmdline: parameters.to_owned(),
+            bare: false,
             disks: Vec::new(),
             banks: Bank::ALL.into(),
             tpm: None,
@@ -139,7 +142,16 @@ impl Vm {
     #[must_use]
     pub fn cmdline(mut self, cmdline: &str) -> Self {
         cmdline.clone_into(&mut self.cmdline);
+        self.bare = true;
         self
+    }
+
+    /// What the kernel is given on this board.
+    pub(crate) fn whole_cmdline(&self, board: &Board) -> String {
+        if self.bare {
+            return self.cmdline.clone();
+        }
+        format!("console={} panic=1 measureroot.onfail=poweroff {}", board.console, self.cmdline)
     }
 
     /// Room and time for a whole distribution.
