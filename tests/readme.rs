@@ -89,7 +89,7 @@ fn an_initramfs_with_modules_is_packed() {
     let top = checkout(folder.path());
     let modules = folder.path().join("6.1.0");
     fs::create_dir_all(modules.join("kernel")).unwrap();
-    let names = ["virtio_blk", "squashfs", "loop", "overlay", "dm-verity"];
+    let names = ["virtio_pci", "virtio_blk", "loop", "squashfs", "overlay", "dm-verity"];
     fs::write(modules.join("modules.dep"), names.map(|name| format!("kernel/{name}.ko:\n")).concat()).unwrap();
     for name in names {
         fs::write(modules.join(format!("kernel/{name}.ko")), name).unwrap();
