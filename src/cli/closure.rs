@@ -20,6 +20,7 @@ pub struct ModuleFolder {
     dependencies: Dependencies,
     builtin: BTreeSet<String>,
     soft: String,
+    aliases: String,
 }
 
 impl ModuleFolder {
@@ -30,12 +31,13 @@ impl ModuleFolder {
     pub fn open(folder: &Path) -> Result<Self> {
         let list = folder.join("modules.dep");
         let text = fs::read_to_string(&list).about_hint(list.display(), "run depmod for this kernel first")?;
-        // These two may be absent: a kernel without built-in modules, an old depmod.
+        // These may be absent: a kernel without built-in modules, an old depmod.
         let other = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_default();
         Ok(Self {
             dependencies: Dependencies::parse(&text)?,
             builtin: other("modules.builtin").lines().map(module_name).collect(),
             soft: other("modules.softdep"),
+            aliases: other("modules.alias"),
         })
     }
 
@@ -47,9 +49,6 @@ impl ModuleFolder {
     pub fn closure(&self, names: &[String]) -> Result<Vec<&str>> {
         let mut files = Vec::new();
         for name in names {
-            for soft in self.soft_needs(name) {
-                files.extend(self.dependencies.file(&soft));
-            }
             match self.dependencies.file(name) {
                 Some(file) => files.push(file),
                 None if self.builtin.contains(&name.replace('-', "_")) => {}
@@ -62,7 +61,34 @@ impl ModuleFolder {
                 }
             }
         }
-        self.dependencies.order(files.into_iter())
+        self.with_soft_needs(files)
+    }
+
+    /// `files` and what they need, and what those name as soft needs, which a kernel asks modprobe for: before them all, as far
+    /// as there are any. libcrc32c does not start without a crc32c.
+    fn with_soft_needs<'a>(&'a self, mut files: Vec<&'a str>) -> Result<Vec<&'a str>> {
+        loop {
+            let order = self.dependencies.order(files.iter().copied())?;
+            let needs = order.iter().flat_map(|file| self.soft_needs(&module_name(file)));
+            let new: BTreeSet<_> =
+                needs.flat_map(|name| self.named(&name)).filter(|file| !order.contains(file)).collect();
+            if new.is_empty() {
+                return Ok(order);
+            }
+            files.splice(0..0, new);
+        }
+    }
+
+    /// The files of a module, or of those that depmod's modules.alias (`alias NAME MODULE`) lists for the name.
+    fn named(&self, name: &str) -> Vec<&str> {
+        let alias = |line: &str| {
+            let mut words = line.split(' ').skip(1);
+            (words.next()? == name).then_some(words.next()?).and_then(|module| self.dependencies.file(module))
+        };
+        match self.dependencies.file(name) {
+            Some(file) => vec![file],
+            None => self.aliases.lines().filter_map(alias).collect(),
+        }
     }
 
     /// Checks that `files` have what no boot goes without, as far as this kernel has it as a module.
@@ -107,11 +133,14 @@ mod tests {
 
     fn folder() -> ModuleFolder {
         let dep = "kernel/fs/fat/vfat.ko: kernel/fs/fat/fat.ko\nkernel/fs/fat/fat.ko:\nkernel/nls/nls_ascii.ko:\n\
-                   kernel/x-y.ko.xz:\nkernel/z.ko:\n";
+                   kernel/x-y.ko.xz:\nkernel/z.ko:\nkernel/erofs.ko: kernel/lib/libcrc32c.ko\n\
+                   kernel/lib/libcrc32c.ko:\nkernel/crc32c_intel.ko:\nkernel/crc32c_generic.ko:\n";
         ModuleFolder {
             dependencies: Dependencies::parse(dep).unwrap(),
             builtin: BTreeSet::from(["ext4".to_owned(), "nls_cp437".to_owned()]),
-            soft: "# comment\nsoftdep x_y pre: z post: absent\n".to_owned(),
+            soft: "# comment\nsoftdep x_y pre: z post: absent\nsoftdep libcrc32c pre: crc32c\n".to_owned(),
+            aliases: "# comment\nalias crc32c crc32c_intel\nalias crc32c crc32c_generic\nalias fs-erofs erofs\n"
+                .to_owned(),
         }
     }
 
@@ -131,6 +160,10 @@ mod tests {
         let closure = |name: &str| folder().closure(&[name.to_owned()]).map(|f| f.join(" ")).map_err(|e| e.to_string());
         assert_eq!(closure("vfat").unwrap(), "kernel/nls/nls_ascii.ko kernel/fs/fat/fat.ko kernel/fs/fat/vfat.ko");
         assert_eq!(closure("x-y").unwrap(), "kernel/z.ko kernel/x-y.ko.xz");
+        assert_eq!(
+            closure("erofs").unwrap(),
+            "kernel/crc32c_generic.ko kernel/crc32c_intel.ko kernel/lib/libcrc32c.ko kernel/erofs.ko"
+        );
         assert_eq!(closure("ext4").unwrap(), "");
         assert!(closure("absent").unwrap_err().starts_with("module absent: "));
         let folder = folder();
