@@ -114,6 +114,11 @@ impl Image {
         let make = match format {
             "vfat" => "truncate --size=32M made && /usr/sbin/mkfs.vfat made && mcopy -i made tree/image ::",
             "ext4" => "/usr/sbin/mke2fs -q -t ext4 -b 4096 -d tree made 32M",
+            // Where other live systems have it.
+            "iso" => {
+                "mkdir tree/LiveOS tree/live && ln tree/image tree/LiveOS/squashfs.img && \
+                 mv tree/image tree/live/filesystem.squashfs && xorriso -as mkisofs -quiet -R -V 'A LIVE' -o made tree"
+            }
             _ => return Err(format!("no {format} here").into()),
         };
         Self::made(scratch, make)

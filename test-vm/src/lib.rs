@@ -17,6 +17,7 @@ pub mod ended;
 pub mod failure;
 pub mod guest;
 pub mod heard;
+pub mod live;
 pub mod lying;
 pub mod machine;
 pub mod mount;
@@ -42,12 +43,13 @@ pub use builder::Builder;
 pub use ended::Ended;
 pub use failure::{Failed, Failure};
 pub use guest::Guest;
+pub use live::Live;
 pub use lying::Lying;
 pub use page::Page;
 pub use predict::Prediction;
 pub use prepared::Prepared;
 pub use status::Seal;
-pub use vm::{Bus, Vm};
+pub use vm::{Bus, Firmware, Vm};
 
 /// Why a scenario does not hold, in words. Its `Debug` is the words too: that is what a failed test prints.
 pub struct Error(pub String);

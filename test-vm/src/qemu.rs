@@ -2,7 +2,7 @@
 
 use crate::accel::Accel;
 use crate::board::Board;
-use crate::{Bus, Result, Vm, scratch::Scratch, tool};
+use crate::{Bus, Firmware, Result, Vm, scratch::Scratch, tool};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -18,12 +18,15 @@ pub fn command(vm: &Vm, scratch: &Scratch, tpm: Option<&Path>, accel: Accel) -> 
     qemu.args(["-m", &format!("{}M", vm.memory_mib)]);
     // The machine stops where it would start again or be switched off, so that its TPM can be read as the guest left it.
     qemu.args(["-action", "shutdown=pause,reboot=shutdown"]);
-    if vm.uefi {
-        firmware(&mut qemu, scratch)?;
-    } else {
-        qemu.arg("-kernel").arg(vm.kernel.image()?);
-        qemu.arg("-initrd").arg(vm.initramfs.clone().map_or_else(|| vm.kernel.initramfs(), Ok)?);
-        qemu.args(["-append", &vm.whole_cmdline(&board)]);
+    match vm.firmware {
+        Some(Firmware::Uefi) => firmware(&mut qemu, scratch)?,
+        // GRUB asks the BIOS for a screen.
+        Some(Firmware::Bios) => drop(qemu.args(["-device", "VGA"])),
+        None => {
+            qemu.arg("-kernel").arg(vm.kernel.image()?);
+            qemu.arg("-initrd").arg(vm.initramfs.clone().map_or_else(|| vm.kernel.initramfs(), Ok)?);
+            qemu.args(["-append", &vm.whole_cmdline(&board)]);
+        }
     }
 
     qemu.args(["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"]);
@@ -39,6 +42,7 @@ pub fn command(vm: &Vm, scratch: &Scratch, tpm: Option<&Path>, accel: Accel) -> 
     // A free slot for a disk that comes late.
     qemu.args(["-device", "pcie-root-port,id=late,chassis=1", "-device", "virtio-scsi-pci,id=scsi"]);
     for (number, (file, bus)) in vm.disks.iter().enumerate() {
+        let first = if vm.firmware.is_some() && number == 0 { ",bootindex=0" } else { "" };
         let drive = format!("if=none,id=disk{number},format=raw,file={}", file.display());
         match bus {
             // Writable for the guest, so that a write would be tried; the file behind it stays as it is.
@@ -48,9 +52,10 @@ pub fn command(vm: &Vm, scratch: &Scratch, tpm: Option<&Path>, accel: Accel) -> 
                 qemu.args(["-drive", &format!("{drive},snapshot=on")]);
                 qemu.args(["-device", &format!("virtio-blk-pci,drive=disk{number},{sectors}")]);
             }
-            Bus::CdRom => {
+            Bus::CdRom | Bus::SataCdRom => {
                 qemu.args(["-drive", &format!("{drive},media=cdrom,readonly=on")]);
-                qemu.args(["-device", &format!("scsi-cd,bus=scsi.0,drive=disk{number}")]);
+                let device = if *bus == Bus::CdRom { "scsi-cd,bus=scsi.0" } else { "ide-cd" };
+                qemu.args(["-device", &format!("{device},drive=disk{number}{first}")]);
             }
             Bus::Nvme | Bus::Sata | Bus::Usb => {
                 qemu.args(["-drive", &format!("{drive},snapshot=on")]);
@@ -63,7 +68,7 @@ pub fn command(vm: &Vm, scratch: &Scratch, tpm: Option<&Path>, accel: Accel) -> 
                 if *bus == Bus::Usb {
                     qemu.args(["-device", "qemu-xhci,id=usb"]);
                 }
-                qemu.args(["-device", &format!("{device},drive=disk{number}")]);
+                qemu.args(["-device", &format!("{device},drive=disk{number}{first}")]);
             }
             // No cache: each read of the guest is a read of the server.
             Bus::Nbd => {

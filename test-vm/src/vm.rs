@@ -16,6 +16,8 @@ pub enum Bus {
     Virtio4096,
     /// A SCSI CD-ROM: /dev/sr0.
     CdRom,
+    /// A SATA CD-ROM: /dev/sr0.
+    SataCdRom,
     /// NVMe: /dev/nvme0n1.
     Nvme,
     /// A SATA disk: /dev/sda.
@@ -26,11 +28,20 @@ pub enum Bus {
     Nbd,
 }
 
+/// What finds the boot loader on the first disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Firmware {
+    /// SeaBIOS.
+    Bios,
+    /// OVMF.
+    Uefi,
+}
+
 /// A machine to be started. What is written to its disks is lost with it.
 #[derive(Clone, Debug)]
 pub struct Vm {
     pub(crate) kernel: Kernel,
-    pub(crate) uefi: bool,
+    pub(crate) firmware: Option<Firmware>,
     pub(crate) initramfs: Option<PathBuf>,
     cmdline: String,
     bare: bool,
@@ -49,7 +60,7 @@ impl Vm {
     pub fn new(parameters: &str) -> Self {
         Self {
             kernel: Kernel::V6_1,
-            uefi: false,
+            firmware: None,
             initramfs: None,
             cmdline: parameters.to_owned(),
             bare: false,
@@ -66,7 +77,13 @@ impl Vm {
     /// UEFI firmware, a TPM with every bank, and no disk; kernel, initramfs and command line are what is on the disks.
     #[must_use]
     pub fn uefi() -> Self {
-        Self { uefi: true, ..Self::new("") }
+        Self::started_by(Firmware::Uefi)
+    }
+
+    /// The same with this firmware.
+    #[must_use]
+    pub fn started_by(firmware: Firmware) -> Self {
+        Self { firmware: Some(firmware), ..Self::new("") }
     }
 
     /// One more parameter on the command line.

@@ -1,0 +1,69 @@
+# shellcheck shell=bash
+# An ISO that BIOS and UEFI boot, from a CD-ROM and from a USB stick. Sourced by initramfs/live; installed beside
+# boot-modules.sh. The caller has `quietly`.
+
+# Where Debian's grub-pc-bin and grub-efi-amd64-bin have GRUB's modules.
+grub_folder=${GRUB_FOLDER:-/usr/lib/grub}
+
+check_grub() {
+	local pair
+	for pair in i386-pc/boot_hybrid.img=grub-pc-bin x86_64-efi/linuxefi.mod=grub-efi-amd64-bin; do
+		if [[ ! -f $grub_folder/${pair%%=*} ]]; then
+			echo "live: $grub_folder/${pair%%=*} is missing: install the package ${pair#*=}" >&2
+			return 1
+		fi
+	done
+}
+
+# Whether the image $1, copied into RAM, leaves a machine of $2 bytes enough of it: the boot wants 64 MiB beside the image
+# (src/means.rs, SPARE), and before it the kernel and its initramfs take some 128 MiB.
+fits_ram() {
+	local image least
+	image=$(stat --format=%s "$1")
+	least=$((image + (64 + 128 << 20)))
+	if ((least > $2)); then
+		echo "live: the image has $image bytes: copied into RAM it needs a machine of $(numfmt --to=iec --round=up "$least")," \
+			"not of $(numfmt --to=iec "$2"): leave out --toram, or take something out of the root directory" >&2
+		return 1
+	fi
+}
+
+# Makes $1/out.iso with the label $2, of $1/iso with boot/vmlinuz and boot/initramfs, which is given the command line $3.
+make_iso() {
+	local work=$1 label=$2 grub=$1/iso/boot/grub
+	local common=(normal configfile iso9660 search search_label part_msdos part_gpt linux echo test)
+	# The command line has no character that GRUB would take for its own.
+	cat >"$grub/grub.cfg" <<-GRUB
+		set timeout=0
+		menuentry measureroot {
+		    if [ "\$grub_platform" = efi ]; then
+		        # This one also hands the firmware's event log to Linux.
+		        linuxefi /boot/vmlinuz $3
+		        initrdefi /boot/initramfs
+		    else
+		        linux /boot/vmlinuz $3
+		        initrd /boot/initramfs
+		    fi
+		}
+	GRUB
+	printf '%s\n' "search --no-floppy --set=root --label $label" "set prefix=(\$root)/boot/grub" >"$work/early.cfg"
+
+	grub-mkimage --directory="$grub_folder/i386-pc" --format=i386-pc-eltorito --prefix=/boot/grub --config="$work/early.cfg" \
+		--output="$grub/bios.img" biosdisk "${common[@]}"
+	# With tpm, GRUB measures what it reads and does.
+	grub-mkimage --directory="$grub_folder/x86_64-efi" --format=x86_64-efi --prefix=/boot/grub --config="$work/early.cfg" \
+		--output="$work/bootx64.efi" fat linuxefi tpm "${common[@]}"
+	# 1 MiB for GRUB's 300 KB, with the file's own date.
+	truncate --size=1M "$work/efi.img"
+	quietly mkfs.vfat --invariant -i 6D656173 -n ESP "$work/efi.img"
+	touch --date="@$SOURCE_DATE_EPOCH" "$work/bootx64.efi"
+	MTOOLS_SKIP_CHECK=1 TZ=UTC mmd -i "$work/efi.img" ::/EFI ::/EFI/BOOT
+	MTOOLS_SKIP_CHECK=1 TZ=UTC mcopy -m -i "$work/efi.img" "$work/bootx64.efi" ::/EFI/BOOT/BOOTX64.EFI
+
+	find "$work/iso" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
+	quietly xorriso -as mkisofs -quiet -rational-rock -iso-level 3 -volid "$label" -output "$work/out.iso" \
+		--grub2-mbr "$grub_folder/i386-pc/boot_hybrid.img" \
+		-b boot/grub/bios.img -no-emul-boot -boot-load-size 4 -boot-info-table --grub2-boot-info \
+		-append_partition 2 0xef "$work/efi.img" -eltorito-alt-boot \
+		-e --interval:appended_partition_2:all:: -no-emul-boot "$work/iso"
+}

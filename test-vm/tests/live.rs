@@ -1,0 +1,154 @@
+//! docs/live.md, followed: media that `initramfs/live` makes are booted by firmware; and those of other live systems, in the
+//! words that these have.
+
+use test_vm::{Bank, Bus, Firmware, Image, Live, Page, Result, Seal, Vm, ensure};
+
+/// What the guest's probe needs, and a boot that switches off when it fails.
+const OPTIONS: &str = "--module virtio_console --append 'console=ttyS0 panic=1 measureroot.onfail=poweroff'";
+
+/// A medium boots by itself, from this bus, with the PCR that was printed when it was made.
+fn boots(options: &str, firmware: Firmware, bus: Bus, device: &str) -> Result<()> {
+    let live = Live::new()?;
+    let said = live.run(&format!("initramfs/live {OPTIONS} {options} root live.iso"))?;
+    let predicted = live.predicted("live.iso.pcr")?;
+    ensure!(said.ends_with(&std::fs::read_to_string(live.path("live.iso.pcr"))?), "{said}");
+    let vm = Vm::started_by(firmware).large().disk_file(bus, live.path("live.iso"));
+    let mut guest = vm.boots()?;
+    let status = guest.status()?;
+    let place = (status.image.form.as_str(), status.image.device.as_str(), status.image.path.as_deref());
+    ensure!(place == ("file", device, Some("/rootfs.squashfs")), "measured {place:?}");
+    ensure!((status.seal == Seal::Ram) == options.contains("--toram"), "{:?}", status.seal);
+    let ended = guest.power_off()?;
+    assert_eq!(ended.pcrs(13)?, predicted);
+    // Of UEFI's two, GRUB measures what it reads; of a BIOS, nobody does.
+    let is_measured = ended.pcrs(9)?.values().all(|value| value.bytes().any(|digit| digit != b'0'));
+    ensure!(is_measured == (firmware == Firmware::Uefi), "{:?}", ended.pcrs(9)?);
+    Ok(())
+}
+
+#[test]
+fn a_cd_rom_by_bios() -> Result<()> {
+    boots("", Firmware::Bios, Bus::SataCdRom, "/dev/sr0")
+}
+
+#[test]
+fn a_cd_rom_by_uefi() -> Result<()> {
+    boots("", Firmware::Uefi, Bus::SataCdRom, "/dev/sr0")
+}
+
+#[test]
+fn a_usb_stick_by_bios() -> Result<()> {
+    boots("--toram --ram 1G", Firmware::Bios, Bus::Usb, "/dev/sda")
+}
+
+#[test]
+fn a_usb_stick_by_uefi() -> Result<()> {
+    boots("--label STICK", Firmware::Uefi, Bus::Usb, "/dev/sda")
+}
+
+/// A medium of another live system, in its own words.
+fn boots_in_words(words: &str, form: &str, path: &str) -> Result<()> {
+    let image = Image::small("squashfs")?;
+    let medium = Image::holding("iso", &image)?;
+    let mut guest = Vm::new(words).disk_on(Bus::CdRom, &medium).boots()?;
+    guest.measured_at(&image, (form, "/dev/sr0", Some(path)))?;
+    ensure!(guest.status()?.seal == Seal::Ram, "not copied into RAM");
+    guest.ends_measured(&image).map(drop)
+}
+
+#[test]
+fn dracut_s_medium() -> Result<()> {
+    let words = "\"root=live:CDLABEL=A LIVE\" rd.live.image rd.live.ram=1 rd.overlay=1 rd.live.overlay.size=64";
+    boots_in_words(words, "file", "/LiveOS/squashfs.img")
+}
+
+#[test]
+fn live_boot_s_medium() -> Result<()> {
+    boots_in_words("boot=live components toram nopersistence", "searched", "/live/filesystem.squashfs")
+}
+
+#[test]
+fn an_overlay_that_outlasts_the_boot_is_refused() -> Result<()> {
+    let image = Image::small("squashfs")?;
+    let failed = Vm::new("root=/dev/vda rd.live.overlay=/dev/vdb").disk(&image).fails()?;
+    failed.at("read the command line", "rd.live.overlay=/dev/vdb")
+}
+
+#[test]
+fn the_same_input_gives_the_same_bytes() -> Result<()> {
+    Live::new()?
+        .run(
+            "initramfs/live root one.iso
+             cp --archive root copy
+             TZ=Asia/Tokyo umask 077
+             initramfs/live copy two.iso
+             cmp one.iso two.iso && cmp one.iso.pcr two.iso.pcr
+             echo changed >copy/etc/changed
+             initramfs/live copy three.iso
+             ! cmp --quiet one.iso.pcr three.iso.pcr",
+        )
+        .map(drop)
+}
+
+#[test]
+fn what_cannot_boot_is_an_error_that_says_what_to_add() -> Result<()> {
+    let live = Live::new()?;
+    live.run("mkdir tools && for tool in /usr/bin/* /usr/sbin/*; do ln -sf $tool tools; done")?;
+    let without = |tool: &str| {
+        let (hide, show) = (format!("mv tools/{tool} hidden"), format!("mv hidden tools/{tool}"));
+        format!("{hide}; status=0; PATH=$PWD/tools $BASH initramfs/live root a.iso || status=$?; {show}; exit $status")
+    };
+    let table = [
+        (without("mksquashfs"), "mksquashfs is missing: install the package squashfs-tools"),
+        (without("xorriso"), "xorriso is missing: install the package xorriso"),
+        (without("mformat"), "mformat is missing: install the package mtools"),
+        (without("grub-mkimage"), "grub-mkimage is missing: install the package grub-common"),
+        ("GRUB_FOLDER=/none initramfs/live root a.iso".into(), "install the package grub-pc-bin"),
+        ("initramfs/live --agent /none root a.iso".into(), "/none is missing: install the package measureroot"),
+        ("initramfs/live --agent /bin/ls root a.iso".into(), "/bin/ls is not the agent"),
+        ("initramfs/live --module no_such root a.iso".into(), "has no no_such, neither as a module nor built in"),
+        ("initramfs/live --modules /tmp root a.iso".into(), "/tmp/modules.dep is missing"),
+        ("initramfs/live --kernel root/none root a.iso".into(), "root/none is not a file"),
+        ("initramfs/live --toram --ram 128M root a.iso".into(), "it needs a machine of 201M, not of 128M"),
+        ("initramfs/live --ram 1G root a.iso".into(), "--ram goes with --toram"),
+        ("initramfs/live --toram --ram much root a.iso".into(), "--ram much: write it as 2G or 512M"),
+        ("initramfs/live --label 'a b' root a.iso".into(), "--label a b: "),
+        ("initramfs/live --append 'a;b' root a.iso".into(), "--append a;b: "),
+        ("initramfs/live --append measureroot.sael=ram root a.iso".into(), "measureroot.sael=ram: unknown parameter"),
+        ("initramfs/live --append overlayroot=/dev/sdb root a.iso".into(), "overlayroot=/dev/sdb: cannot be done"),
+        ("initramfs/live --append init=/none root a.iso".into(), "root has no /none"),
+        ("initramfs/live nowhere a.iso".into(), "nowhere is not a folder"),
+        ("initramfs/live root".into(), "initramfs/live"),
+        (
+            "mv root/sbin/init root/sbin/other; initramfs/live root a.iso".into(),
+            "has no /sbin/init /etc/init /bin/init",
+        ),
+        (
+            "mv root/sbin/other root/sbin/init; rm root/lib/modules/*; initramfs/live root a.iso".into(),
+            "name the folder",
+        ),
+        ("rm root/boot/*; initramfs/live root a.iso".into(), "install a kernel there (linux-image-amd64)"),
+    ];
+    for (commands, part) in table {
+        let said = live.refuses(&commands)?;
+        ensure!(said.contains(part), "{commands}: {said}, not {part}");
+        ensure!(!live.path("a.iso").exists(), "{commands}: there is a medium all the same");
+    }
+    Ok(())
+}
+
+/// The page's commands on the root directory of the test, which takes the place of a whole Debian.
+#[test]
+fn the_page_s_commands_work() -> Result<()> {
+    let page = Page::open("docs/live.md")?;
+    page.is_only(&["mmdebstrap", "initramfs/live", "tpm2_pcrread"])?;
+    let live = Live::new()?;
+    live.run(page.block("initramfs/live")?)?;
+    // A machine that booted it, and one that did not.
+    let mut values = live.predicted("live.iso.pcr")?;
+    let value = values.remove(&Bank::Sha256).ok_or("no sha256")?.to_uppercase();
+    let compare = page.block("tpm2_pcrread")?;
+    let machine = |value: &str| format!("tpm2_pcrread() {{ printf '  sha256:\n    13: 0x{value}\n'; }}\n{compare}");
+    assert_eq!(live.run(&machine(&value))?, "this is live.iso\n");
+    live.refuses(&machine(&"0".repeat(64))).map(drop)
+}
