@@ -1,8 +1,8 @@
 # shellcheck shell=bash disable=SC2154
 # The kernel that kernel-fragments/ describe, and nobody else. Sourced, after fragments.sh; the caller sets `repo`.
 
-# What a measured boot needs, and the boot test's machine.
-own_features=(measureroot.scc test-vm.scc)
+# What a measured boot needs, what lets it compare keys with the TPM's, and the boot test's machine.
+own_features=(measureroot.scc tpm-session.scc test-vm.scc)
 
 # The features that are no machine of ours.
 every_feature() { (cd "$repo/kernel-fragments" && grep --files-without-match 'COMPATIBILITY board' -- *.scc); }

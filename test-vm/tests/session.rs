@@ -44,6 +44,17 @@ fn a_newer_kernel_passes_the_session_on_too() -> Result<()> {
     tells_through(Kernel::V6_12, "measureroot.session=hmac", "hmac").map(drop)
 }
 
+/// Linux with CONFIG_TCG_TPM2_HMAC made the same key, from a template of its own, when it started.
+#[test]
+fn a_kernel_that_met_the_key_knows_it_by_the_same_name() -> Result<()> {
+    let image = Image::small("squashfs")?;
+    let mut guest = Vm::new("root=/dev/vda").kernel(Kernel::Own).disk(&image).boots()?;
+    let name = guest.read("/sys/class/tpm/tpm0/null_name")?;
+    ensure!(name.starts_with("000b") && name.len() == 2 * (2 + 32), "{name} is no name by SHA-256");
+    assert_eq!(guest.status()?.session.as_deref(), Some("hmac"));
+    guest.ends_measured(&image).map(drop)
+}
+
 /// The kernel's folder of the TPM, with a name in it that an older kernel does not tell.
 const OTHER_NAME: [&str; 5] = [
     "mkdir -p /sys",
