@@ -1,6 +1,6 @@
 //! What `measureroot predict` says about an image, by the program itself.
 
-use crate::{Bank, Result, assets, tool};
+use crate::{Bank, Result, assets, ensure, tool};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -51,5 +51,14 @@ impl Prediction {
     #[must_use]
     pub fn after(&self) -> BTreeMap<Bank, String> {
         self.banks.iter().map(|(bank, measured)| (*bank, measured.after.clone())).collect()
+    }
+    /// Checks that a text in the form of `tpm2_pcrread`, which a person compares with it, has each value.
+    pub fn is_in(&self, text: &str) -> Result<()> {
+        let read = text.to_lowercase();
+        for value in self.after().values() {
+            let line = |between: &str| read.contains(&format!("{}{between}: 0x{value}", self.pcr));
+            ensure!(line("") || line(" "), "no {value}:\n{text}");
+        }
+        Ok(())
     }
 }

@@ -96,14 +96,7 @@ fn what_the_package_makes_boots_with_the_pcr_that_it_wrote() -> Result<()> {
     let vm = Vm::new("root=/dev/vda").initramfs(assets::product("test-vm/buildroot/images/measureroot.cpio.zst")?);
     vm.disk(&image).boots()?.ends_as(&predicted)?;
     // What a person compares with tpm2_pcrread.
-    let read = build.image("rootfs.squashfs.pcr13")?.to_lowercase();
-    for value in predicted.after().values() {
-        ensure!(
-            read.contains(&format!("13: 0x{value}")) || read.contains(&format!("13 : 0x{value}")),
-            "no {value}:\n{read}"
-        );
-    }
-    Ok(())
+    predicted.is_in(&build.image("rootfs.squashfs.pcr13")?)
 }
 
 #[test]
