@@ -3,9 +3,8 @@
 
 use std::sync::{Arc, OnceLock};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::device;
 use crate::error::{Context, Error, Result};
 
 /// What the salt is waited for; nobody names another time.
@@ -23,27 +22,39 @@ pub type Random = [u8; 32];
 /// When the kernel has none in time.
 pub fn random(patience: Duration) -> Result<Random> {
     let answer = Arc::new(OnceLock::new());
-    let told = Arc::clone(&answer);
+    let (told, waiting) = (Arc::clone(&answer), thread::current());
     // Asked like this the kernel gathers what it can (getrandom(2)); but it cannot be told for how long.
     let ask = move || {
         let mut bytes = Random::default();
         let asked = getrandom::fill(&mut bytes).about("random numbers");
         told.get_or_init(|| asked.map(|()| bytes));
+        waiting.unpark();
     };
     thread::Builder::new().spawn(ask).about("thread")?;
     first(&answer, patience)
 }
 
 fn first<T: Clone>(answer: &OnceLock<Result<T>>, patience: Duration) -> Result<T> {
-    let within = |limit| device::wait(Duration::ZERO, Some(limit), || answer.get().cloned().transpose());
-    if let Some(answer) = within(UNNOTICED)? {
-        return Ok(answer);
+    if let Some(answer) = within(answer, UNNOTICED) {
+        return answer;
     }
     log::warn!("waits for random numbers, for at most {} s", patience.as_secs());
-    within(patience)?.ok_or_else(|| {
-        Error::new("random numbers", "the kernel has none")
-            .hint("does the processor have RDRAND, or the virtual machine virtio-rng and its driver?")
+    within(answer, patience).unwrap_or_else(|| {
+        Err(Error::new("random numbers", "the kernel has none")
+            .hint("does the processor have RDRAND, or the virtual machine virtio-rng and its driver?"))
     })
+}
+
+/// The answer, if it comes before `limit` is over; nearly always it is there at once.
+fn within<T: Clone>(answer: &OnceLock<Result<T>>, limit: Duration) -> Option<Result<T>> {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = answer.get() {
+            return Some(answer.clone());
+        }
+        let left = limit.checked_sub(start.elapsed()).filter(|left| !left.is_zero())?;
+        thread::park_timeout(left);
+    }
 }
 
 #[cfg(test)]
