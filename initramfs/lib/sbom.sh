@@ -3,15 +3,13 @@
 #   sbom FILE RUSTC CARGO-CYCLONEDX-WORDS...   for what RUSTC built with those features and that target
 
 sbom() {
-	local file=$1 rustc=$2 version=0.5.7 repo=$_toolchain_root name tools sha256 source
+	local file=$1 rustc=$2 repo=$_toolchain_root name sha256 source
 	shift 2
 	need_tools jq=jq
-	# It takes minutes to build, so it outlives this checkout.
-	tools=${XDG_CACHE_HOME:-$HOME/.cache}/measureroot/cargo-cyclonedx-$version
-	[[ -x $tools/bin/cargo-cyclonedx ]] || "$CARGO" install --quiet --locked --root "$tools" "cargo-cyclonedx@$version"
+	need_cargo_tool cargo-cyclonedx 0.5.7
 	# It writes beside the Cargo.toml of each crate of the workspace, and takes no other place.
 	name=sbom-$$
-	(cd "$repo" && CARGO=$CARGO "$tools/bin/cargo-cyclonedx" cyclonedx --quiet --format json --spec-version 1.5 \
+	(cd "$repo" && CARGO=$CARGO "$CARGO_TOOL" cyclonedx --quiet --format json --spec-version 1.5 \
 		--no-build-deps --override-filename "$name" "$@")
 	read -r sha256 source <"$repo/initramfs/tss2-static/source.sha256"
 	# Neither the moment nor the folder is part of what was built. Cargo does not know of C and of its own library.

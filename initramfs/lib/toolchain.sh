@@ -3,6 +3,7 @@
 #   choose_toolchain         exports CARGO, RUSTC, RUSTDOC: for programs and tests on this machine
 #   choose_agent_toolchain   sets AGENT_CARGO, AGENT_RUSTC and AGENT_STD: "prebuilt" when that toolchain has the target's
 #                            standard library, "rebuilt" when it has its source
+#   need_cargo_tool NAME VERSION   sets CARGO_TOOL, cargo's subcommand of that name and version; comes after choose_toolchain
 # A toolchain of rustup serves if it is new enough. Debian's own Rust is too old, but its security archive has the one
 # that builds browsers, with the standard library's source: rustc-web, cargo-web, rust-web-src.
 
@@ -38,6 +39,13 @@ choose_toolchain() {
 		exit 1
 	fi
 	export CARGO=${found[0]}/cargo RUSTC=${found[0]}/rustc RUSTDOC=${found[0]}/rustdoc
+}
+
+# It takes minutes to build, so it outlives this checkout.
+need_cargo_tool() {
+	local tools=${XDG_CACHE_HOME:-$HOME/.cache}/measureroot/$1-$2
+	CARGO_TOOL=$tools/bin/$1
+	[[ -x $CARGO_TOOL ]] || "$CARGO" install --quiet --locked --root "$tools" "$1@$2"
 }
 
 # MEASUREROOT_STD=rebuilt|prebuilt forces one of the two; a rebuilt library makes the agent some 270 KB smaller.

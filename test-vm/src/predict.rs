@@ -52,6 +52,7 @@ impl Prediction {
     pub fn after(&self) -> BTreeMap<Bank, String> {
         self.banks.iter().map(|(bank, measured)| (*bank, measured.after.clone())).collect()
     }
+
     /// Checks that a text in the form of `tpm2_pcrread`, which a person compares with it, has each value.
     pub fn is_in(&self, text: &str) -> Result<()> {
         let read = text.to_lowercase();
