@@ -1,11 +1,5 @@
 # shellcheck shell=bash disable=SC2154
-# What the external tree for Buildroot is checked with, and what it builds. Sourced; the caller sets `here` and `out`.
-
-# The reader of Kconfig, from the Python package index. Debian's Python, whatever else is there.
-make_kconfiglib() {
-	/usr/bin/python3 -m venv "$1/venv"
-	quietly "$1/venv/bin/pip" install --disable-pip-version-check --require-hashes --requirement "$here/buildroot/requirements.txt"
-}
+# What the external tree for Buildroot builds. Sourced; the caller sets `here` and `out`.
 
 # The agent and the initramfs by the rules of the package, in $out/buildroot, for Debian's 6.1 kernel and with its modules.
 # Cargo knows what is up to date.

@@ -1,11 +1,5 @@
 # shellcheck shell=bash disable=SC2154
-# What the recipes for OpenEmbedded are checked with, and what they build. Sourced; the caller sets `here` and `out`.
-
-# oelint-adv and its reader of recipes, from the Python package index. Debian's Python, whatever else is there.
-make_oelint() {
-	/usr/bin/python3 -m venv "$1/venv"
-	quietly "$1/venv/bin/pip" install --disable-pip-version-check --require-hashes --requirement "$here/openembedded/requirements.txt"
-}
+# What the recipes for OpenEmbedded build. Sourced; the caller sets `here` and `out`.
 
 # The agent by the tasks of its recipe, in $out/openembedded. It is stripped, as OpenEmbedded strips what it packages, and
 # lies there as in a package, beside the modules of Debian's 6.1 kernel. Cargo knows what is up to date.
