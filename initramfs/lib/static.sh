@@ -23,14 +23,15 @@ build_static() {
 	flags+=("-Lnative=$unwinder" -Clink-arg=-T "-Clink-arg=$unwinder/no-unwind-tables.ld")
 	# Never in a folder cargo shares with the programs for this machine: they may come from another toolchain.
 	local environment=(RUSTC="$AGENT_RUSTC" CARGO_TARGET_DIR="$folder" SOURCE_DATE_EPOCH=0 "${AGENT_ENVIRONMENT[@]}")
+	own_sysroot "$folder/sysroot"
+	flags+=(--sysroot "$folder/sysroot")
+	# See own_sysroot: of gcc's words the last one counts.
+	[[ $AGENT_TARGET != aarch64-* ]] || flags+=(-Clink-arg=-static-pie)
 	if [[ $AGENT_STD == rebuilt ]]; then
 		environment+=(RUSTC_BOOTSTRAP=1)
 		cargo_flags+=("-Zbuild-std=std,panic_abort" -Zbuild-std-features=optimize_for_size)
-		own_sysroot "$folder/sysroot"
 		# A panic says what happened, not where: the places alone would be a twentieth of the agent.
-		flags+=(--sysroot "$folder/sysroot" -Zlocation-detail=none)
-		# See own_sysroot: of gcc's words the last one counts.
-		[[ $AGENT_TARGET != aarch64-* ]] || flags+=(-Clink-arg=-static-pie)
+		flags+=(-Zlocation-detail=none)
 	fi
 	environment+=(CARGO_ENCODED_RUSTFLAGS="$(IFS=$'\x1f' && echo "${flags[*]}")")
 	env "${environment[@]}" "$AGENT_CARGO" build "${cargo_flags[@]}"

@@ -1,24 +1,34 @@
 # shellcheck shell=bash disable=SC2154
-# Where rustc looks for a static musl program's start files and C library, when its own toolchain has none. Sourced, after
-# cross.sh's choose_compiler.
-#   own_sysroot FOLDER   makes FOLDER that place from musl's files and gcc's
+# Where rustc looks for a static musl program's start files, C library and standard library. Sourced, after cross.sh's
+# choose_compiler and toolchain.sh's choose_agent_toolchain.
+#   own_sysroot FOLDER   makes FOLDER that place: with the files of the toolchain if it has the target's standard library, else
+#                        with musl's and gcc's
 #   no_unwinder FOLDER   leaves a libunwind.a there that does nothing, with what spares the agent musl's printf, and the
 #                        linker script that goes with it
 
 own_sysroot() {
-	local lib=$1/lib/rustlib/$AGENT_TARGET/lib/self-contained file
-	mkdir -p "$lib"
-	for file in crt1.o Scrt1.o rcrt1.o crti.o crtn.o libc.a; do
-		ln -sfn "$AGENT_MUSL/$file" "$lib/$file"
-	done
-	for file in crtbegin.o crtbeginS.o crtend.o crtendS.o; do
-		ln -sfn "$("$AGENT_CC" "-print-file-name=$file")" "$lib/$file"
-	done
-	# For this machine rustc knows of static programs at fixed addresses only, and links them with these three.
+	local lib=$1/lib/rustlib/$AGENT_TARGET/lib start=$1/lib/rustlib/$AGENT_TARGET/lib/self-contained file
+	# A toolchain that was updated has other files.
+	rm -rf "$lib"
+	mkdir -p "$start"
+	if [[ $AGENT_STD == prebuilt ]]; then
+		for file in "$(sysroot "${AGENT_RUSTC%/*}")/lib/rustlib/$AGENT_TARGET/lib"/{*.rlib,*.rmeta,self-contained/*}; do
+			ln -s "$file" "$lib/${file#*"/$AGENT_TARGET/lib/"}"
+		done
+	else
+		for file in crt1.o Scrt1.o rcrt1.o crti.o crtn.o libc.a; do
+			ln -s "$AGENT_MUSL/$file" "$start/$file"
+		done
+		for file in crtbegin.o crtbeginS.o crtend.o crtendS.o; do
+			ln -s "$("$AGENT_CC" "-print-file-name=$file")" "$start/$file"
+		done
+	fi
+	# For arm64 rustc knows only static programs at fixed addresses (rustc_target, aarch64_unknown_linux_musl.rs), and links
+	# them with these three start files. A fixed address helps an attacker, so it finds those of a position-independent program.
 	if [[ $AGENT_TARGET == aarch64-* ]]; then
-		ln -sfn rcrt1.o "$lib/crt1.o"
-		ln -sfn crtbeginS.o "$lib/crtbegin.o"
-		ln -sfn crtendS.o "$lib/crtend.o"
+		ln -sfn rcrt1.o "$start/crt1.o"
+		ln -sfn crtbeginS.o "$start/crtbegin.o"
+		ln -sfn crtendS.o "$start/crtend.o"
 	fi
 }
 
