@@ -11,6 +11,7 @@ pub mod cli;
 pub mod cmdline;
 pub mod config;
 pub mod console;
+pub mod cursor;
 pub mod device;
 pub mod device_name;
 pub mod dm;
@@ -19,7 +20,6 @@ pub mod eventlog;
 #[cfg(feature = "evidence")]
 pub mod evidence;
 pub mod failure;
-pub mod fields;
 pub mod firmware_log;
 pub mod foreign;
 pub mod handover;

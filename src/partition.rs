@@ -27,7 +27,7 @@ fn gpt_uuid(disk: &File, sector: u64, number: u32) -> Option<String> {
     for number in [0..4, 4..6, 6..8] {
         id[number].reverse();
     }
-    Some(crate::fields::uuid(&id))
+    Some(crate::cursor::uuid(&id))
 }
 
 /// The disk's signature in the boot sector, and the partition's number (kernel, block/partitions/msdos.c).

@@ -10,9 +10,9 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use crate::cursor::Fields;
 use crate::device;
 use crate::error::{Context, Error, Result};
-use crate::fields::Fields;
 use crate::image::{Image, image_superblock};
 use crate::merkle::{Hash, Shape};
 use crate::roothash::RootHash;

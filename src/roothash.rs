@@ -1,9 +1,9 @@
 //! `roothash=`: an image that was prepared with veritysetup, and where its Merkle tree is.
 
 use crate::cmdline::Token;
+use crate::cursor::uuid;
 use crate::device_name::DeviceName;
 use crate::error::{Context, Error, Result};
-use crate::fields::uuid;
 use crate::merkle::Hash;
 use crate::parameter::parsed;
 

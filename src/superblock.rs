@@ -2,8 +2,8 @@
 //!
 //! The bytes are hostile. Every number read here is bounded before it is used; the kernel reads them again when it mounts.
 
+use crate::cursor::Fields;
 use crate::error::{Error, Result};
-use crate::fields::Fields;
 
 /// How many bytes of a device [`probe`] wants to see: up to the end of ISO 9660's first volume descriptor.
 pub const HEAD: usize = 34 * 1024;
