@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use crate::bank::Bank;
-use crate::cmdline;
+use crate::cmdline::tokens;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::eventlog::Recorder;
@@ -65,7 +65,7 @@ pub fn boot(
 ) -> std::result::Result<Infallible, Failure> {
     let mut clock = Clock::default();
     clock.step(Step::Mounts, || machine.mount_kernel_filesystems())?;
-    let tokens = clock.step(Step::CommandLine, || machine.command_line().map(|line| cmdline::parse(&line)))?;
+    let tokens = clock.step(Step::CommandLine, || machine.command_line().map(|line| tokens::parse(&line)))?;
     *policy = FailurePolicy::of(&tokens);
     let config = clock.step(Step::CommandLine, || Config::parse(&tokens))?;
     config.translated.iter().for_each(|words| log::info!("{words}"));

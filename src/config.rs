@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use crate::cmdline::Token;
+use crate::cmdline::dialects::{self, Translation};
+use crate::cmdline::parameter::{parsed, seconds, value};
+use crate::cmdline::tokens::Token;
 use crate::dm::OnCorrupt;
 use crate::error::{Error, Result};
 use crate::failure::FailureAction;
-use crate::foreign::{self, Translation};
 use crate::image_format::ImageFormat;
 use crate::means::Wanted;
-use crate::parameter::{parsed, seconds, value};
 use crate::pcr::PcrIndex;
 use crate::rootflags::RootFlags;
 use crate::roothash::RootHash;
@@ -81,7 +81,7 @@ impl Config {
     /// For the first token that is unknown under our prefix, malformed, or in conflict with another.
     pub fn parse(tokens: &[Token]) -> Result<Self> {
         refuse_unknown(tokens)?;
-        let Translation { tokens, words } = foreign::translate(tokens)?;
+        let Translation { tokens, words } = dialects::translate(tokens)?;
         let tokens = &tokens;
         parsed(tokens, "measureroot.onfail", FailureAction::parse)?;
         let timeout = seconds(tokens, "measureroot.timeout")?;
@@ -236,11 +236,11 @@ fn module_parameter(token: &Token) -> Option<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cmdline;
+    use crate::cmdline::tokens;
     use crate::device_name::DeviceName;
 
     fn config(line: &str) -> Result<Config> {
-        Config::parse(&cmdline::parse(line.as_bytes()))
+        Config::parse(&tokens::parse(line.as_bytes()))
     }
 
     #[test]

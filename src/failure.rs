@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::cmdline::Token;
+use crate::cmdline::parameter::parsed;
+use crate::cmdline::tokens::Token;
 use crate::error::{Error, Result};
-use crate::parameter::parsed;
 use crate::pcr::PcrIndex;
 use crate::session;
 

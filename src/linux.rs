@@ -96,10 +96,10 @@ impl Machine for Linux {
         use std::io::Read;
         let path = "/proc/cmdline";
         let mut line = Vec::new();
-        let limit = crate::cmdline::MAX_LEN as u64 + 1;
+        let limit = crate::cmdline::tokens::MAX_LEN as u64 + 1;
         fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut line)).about(path)?;
-        if line.len() > crate::cmdline::MAX_LEN {
-            return Err(Error::new(path, format!("longer than {} bytes", crate::cmdline::MAX_LEN)));
+        if line.len() > crate::cmdline::tokens::MAX_LEN {
+            return Err(Error::new(path, format!("longer than {} bytes", crate::cmdline::tokens::MAX_LEN)));
         }
         Ok(line)
     }

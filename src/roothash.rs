@@ -1,11 +1,11 @@
 //! `roothash=`: an image that was prepared with veritysetup, and where its Merkle tree is.
 
-use crate::cmdline::Token;
+use crate::cmdline::parameter::parsed;
+use crate::cmdline::tokens::Token;
 use crate::cursor::uuid;
 use crate::device_name::DeviceName;
 use crate::error::{Context, Error, Result};
 use crate::merkle::Hash;
-use crate::parameter::parsed;
 
 /// What the command line says of a prepared image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,13 +137,13 @@ fn parse_offset(text: &str) -> Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cmdline;
+    use crate::cmdline::tokens;
     use crate::source::Source;
 
     const HEX: &str = "00112233445566778899aabbccddeeff0f1e2d3c4b5a69788796a5b4c3d2e1f0";
 
     fn read(words: &str) -> Result<(Source, RootHash)> {
-        let tokens = cmdline::parse(format!("roothash={HEX} {words}").as_bytes());
+        let tokens = tokens::parse(format!("roothash={HEX} {words}").as_bytes());
         let roothash = RootHash::of(&tokens)?.unwrap();
         Ok((Source::of(&tokens, Some(&roothash))?, roothash))
     }
@@ -209,7 +209,7 @@ mod tests {
         for wrong in ["", "00", &HEX[1..], &format!("{HEX}0"), &format!("{HEX}00"), &HEX.replace('0', "g")] {
             assert!(parse_hash(wrong).is_err(), "{wrong}");
         }
-        let tokens = cmdline::parse(b"root=/dev/a measureroot.hashdev=/dev/b");
+        let tokens = tokens::parse(b"root=/dev/a measureroot.hashdev=/dev/b");
         assert_eq!(RootHash::of(&tokens).unwrap_err().object(), "measureroot.hashdev=/dev/b");
     }
 }

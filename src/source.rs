@@ -2,10 +2,10 @@
 
 use std::fmt::{self, Display};
 
-use crate::cmdline::Token;
+use crate::cmdline::parameter::parsed;
+use crate::cmdline::tokens::Token;
 use crate::device_name::{DeviceName, is_plain_path};
 use crate::error::{Error, Result};
-use crate::parameter::parsed;
 use crate::roothash::{self, RootHash};
 
 /// Where the image is looked for.

@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use measureroot::cmdline;
+use measureroot::cmdline::tokens;
 use measureroot::config::Config;
 use measureroot::image::on_medium;
 use measureroot::superblock::Kind;
@@ -45,7 +45,7 @@ fn medium(folder: &Path) -> std::path::PathBuf {
 }
 
 fn config() -> Config {
-    Config::parse(&cmdline::parse(b"root=/dev/vda rootimg=/x")).unwrap()
+    Config::parse(&tokens::parse(b"root=/dev/vda rootimg=/x")).unwrap()
 }
 
 #[test]

@@ -2,12 +2,12 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use measureroot::cmdline;
+use measureroot::cmdline::tokens;
 use measureroot::config::Config;
 use measureroot::failure::FailurePolicy;
 
 fuzz_target!(|line: &[u8]| {
-    let tokens = cmdline::parse(line);
+    let tokens = tokens::parse(line);
     // A token takes a byte, and a space behind it.
     assert!(tokens.len() <= line.len().div_ceil(2));
     let policy = FailurePolicy::of(&tokens);

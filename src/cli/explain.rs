@@ -3,13 +3,13 @@
 use clap::Args;
 
 use super::print;
-use crate::cmdline;
+use crate::cmdline::dialects;
+use crate::cmdline::tokens;
 use crate::config::Config;
 use crate::dm::OnCorrupt;
 use crate::error::Result;
 use crate::eventlog::journal;
 use crate::failure::{FailureAction, FailurePolicy};
-use crate::foreign;
 use crate::image_format::ImageFormat;
 use crate::means::Wanted;
 use crate::measure;
@@ -35,12 +35,12 @@ impl Explain {
     /// # Errors
     /// The error that the boot would end with.
     pub fn run(self) -> Result<()> {
-        let tokens = cmdline::parse(self.line.as_bytes());
+        let tokens = tokens::parse(self.line.as_bytes());
         let policy = on_failure(&FailurePolicy::of(&tokens));
         match Config::parse(&tokens) {
             Ok(config) => print(format!("{}\non any failure\n  {policy}\n", steps(&config)).as_bytes()),
             Err(error) => {
-                let words = foreign::translate(&tokens).map(|ours| ours.words).unwrap_or_default();
+                let words = dialects::translate(&tokens).map(|ours| ours.words).unwrap_or_default();
                 let failure = Failure { step: Step::CommandLine, error: error.clone() }.to_string();
                 let lines: Vec<_> = std::iter::once(failure).chain(words).chain([policy]).collect();
                 print(format!("{}\n", lines.join("\n  ")).as_bytes())?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cmdline::Token;
+use crate::cmdline::tokens::Token;
 use crate::error::{Error, Result};
 
 /// The value of `key`. Twice the same is once; two different values leave open which one was meant.

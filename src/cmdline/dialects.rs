@@ -1,7 +1,7 @@
 //! The parameters of other live systems, in our words: where they mean what happens here they are taken, and where they mean
 //! something else they are refused, for who writes them relies on it.
 
-use crate::cmdline::Token;
+use crate::cmdline::tokens::Token;
 use crate::error::{Error, Result, one_line};
 
 /// A line has keys, a value, and what that is here; the first line that fits counts.
@@ -172,11 +172,11 @@ fn rest<'a>(pattern: &str, text: &'a str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cmdline;
+    use crate::cmdline::tokens;
     use crate::config::Config;
 
     fn ours(line: &str) -> Result<String> {
-        let tokens = translate(&cmdline::parse(line.as_bytes()))?.tokens;
+        let tokens = translate(&tokens::parse(line.as_bytes()))?.tokens;
         Ok(tokens.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
     }
 
@@ -228,7 +228,7 @@ mod tests {
         ];
         for (theirs, wanted) in table {
             assert_eq!(ours(theirs).unwrap(), wanted, "{theirs}");
-            Config::parse(&cmdline::parse(theirs.as_bytes())).unwrap();
+            Config::parse(&tokens::parse(theirs.as_bytes())).unwrap();
         }
     }
 
@@ -289,7 +289,7 @@ mod tests {
             ("boot=live overlay-size=x", "measureroot.overlaysize=x"),
         ];
         for (line, object) in table {
-            let tokens = cmdline::parse(line.as_bytes());
+            let tokens = tokens::parse(line.as_bytes());
             let error = Config::parse(&tokens).unwrap_err();
             assert!(error.object().starts_with(object), "{line}: {error}");
         }
@@ -302,7 +302,7 @@ mod tests {
             assert!(!wanted.is_empty(), "{line}");
             let reached = keys.split(',').any(|key| {
                 let line = format!("{}={} boot=live", key.replace('*', "x"), pattern.replace('*', "x"));
-                let tokens = cmdline::parse(line.as_bytes());
+                let tokens = tokens::parse(line.as_bytes());
                 meaning(&tokens[0], &tokens).is_some_and(|(found, _)| found == wanted)
             });
             assert!(reached, "{line}");
