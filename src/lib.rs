@@ -19,7 +19,6 @@ pub mod error;
 pub mod eventlog;
 #[cfg(feature = "evidence")]
 pub mod evidence;
-pub mod failure;
 pub mod firmware_log;
 pub mod handover;
 pub mod hash;

@@ -12,6 +12,7 @@ use sys_mount::MountFlags;
 
 use crate::boot::Machine;
 use crate::config::Config;
+use crate::config::failure_policy::FailureAction;
 use crate::console;
 use crate::device::{self, Devices};
 use crate::device_name::DeviceName;
@@ -19,7 +20,6 @@ use crate::dm;
 use crate::error::{Context, Error, Result};
 use crate::eventlog::Recorder;
 use crate::eventlog::journal::Journal;
-use crate::failure::FailureAction;
 use crate::firmware_log;
 use crate::image::{self, Image};
 use crate::means::{self, Means};

@@ -4,7 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 use measureroot::cmdline::tokens;
 use measureroot::config::Config;
-use measureroot::failure::FailurePolicy;
+use measureroot::config::failure_policy::FailurePolicy;
 
 fuzz_target!(|line: &[u8]| {
     let tokens = tokens::parse(line);

@@ -1,13 +1,15 @@
 //! Tokens to [`Config`], once: nobody reads the command line again.
 
+pub mod failure_policy;
+
 use std::time::Duration;
 
 use crate::cmdline::dialects::{self, Translation};
 use crate::cmdline::parameter::{parsed, seconds, value};
 use crate::cmdline::tokens::Token;
+use crate::config::failure_policy::FailureAction;
 use crate::dm::OnCorrupt;
 use crate::error::{Error, Result};
-use crate::failure::FailureAction;
 use crate::image_format::ImageFormat;
 use crate::means::Wanted;
 use crate::pcr::PcrIndex;
