@@ -7,7 +7,7 @@ use std::path::Path;
 use sys_mount::MountFlags;
 
 use crate::error::{Error, Result};
-use crate::mounts::{self, Mount};
+use crate::sys::mounts::{self, Mount};
 
 /// Where securityfs is usually mounted; the folder is there when the kernel has it (security/inode.c).
 const USUAL: &str = "/sys/kernel/security";

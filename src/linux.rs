@@ -25,13 +25,10 @@ use crate::image::{self, Image};
 use crate::means::{self, Means};
 use crate::measure::Report;
 use crate::medium;
-use crate::modules;
-use crate::mounts::{self, Mount};
 use crate::overlay;
 use crate::pcr::Pcrs;
 use crate::prepared::{self, Tree};
 use crate::progress::{Progress, Style};
-use crate::random::random;
 use crate::rootflags::RootFlags;
 use crate::roothash::RootHash;
 use crate::seal::Sealed;
@@ -42,6 +39,9 @@ use crate::status::Status;
 use crate::superblock::Kind;
 use crate::switch_root;
 use crate::sys;
+use crate::sys::modules;
+use crate::sys::mounts::{self, Mount};
+use crate::sys::random::random;
 use crate::tpm::EsysPcrs;
 
 /// The machine we are PID 1 of.

@@ -8,8 +8,8 @@ use crate::config::Config;
 use crate::device;
 use crate::error::{Context, Result};
 use crate::image::{self, Image};
-use crate::mounts::{Mount, detach};
 use crate::superblock::Superblock;
+use crate::sys::mounts::{Mount, detach};
 
 /// Where it is mounted while the image is opened.
 const TARGET: &str = "/measureroot/medium";

@@ -7,7 +7,7 @@ use std::path::Path;
 use sys_mount::MountFlags;
 
 use crate::error::{Context, Result};
-use crate::mounts::{Mount, kernel_filesystems};
+use crate::sys::mounts::{Mount, kernel_filesystems};
 
 /// The union, before it becomes the root.
 pub const ROOT: &str = "/sysroot";
@@ -38,7 +38,7 @@ pub fn mount(size: &str, writable: bool) -> Result<()> {
     prepare(Path::new(LOWER), Path::new(UPPER))?;
     DirBuilder::new().mode(0o700).create(WORK).about(WORK)?;
     overlay.apply()?;
-    [SPACE, LOWER].into_iter().try_for_each(crate::mounts::detach)
+    [SPACE, LOWER].into_iter().try_for_each(crate::sys::mounts::detach)
 }
 
 /// Makes the upper layer's top, which hides the image's own: it gets the same owner and mode, and the folders that the

@@ -15,8 +15,8 @@ use crate::image::Image;
 use crate::means::Kind;
 use crate::merkle::{self, HASH_BLOCK, Hash, Shape};
 use crate::prepared::Tree;
-use crate::random::{self, random};
 use crate::sys;
+use crate::sys::random::{self, random};
 
 /// A seal in the making: the tee of the pass.
 #[derive(Debug)]

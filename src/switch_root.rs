@@ -12,7 +12,7 @@ use nix::sys::statfs::{FsType, TMPFS_MAGIC, statfs};
 
 use crate::error::{Context, Error, Result};
 use crate::measure::Report;
-use crate::mounts::{Mount, kernel_filesystems};
+use crate::sys::mounts::{Mount, kernel_filesystems};
 
 /// What the kernel itself tries without `init=` (init/main.c), less the shell: a machine that lacks its init shall stop.
 pub const INITS: [&str; 3] = ["/sbin/init", "/etc/init", "/bin/init"];

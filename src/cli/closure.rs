@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::error::{Context, Error, Result};
-use crate::modules::{Dependencies, module_name};
+use crate::sys::modules::{Dependencies, module_name};
 
 /// Modules that the kernel asks modprobe for by name when it mounts a file system; there is none in the initramfs.
 /// FAT wants the tables of its default code page and character set (CONFIG_FAT_DEFAULT_CODEPAGE and _IOCHARSET).

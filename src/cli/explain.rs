@@ -13,13 +13,13 @@ use crate::eventlog::journal;
 use crate::image_format::ImageFormat;
 use crate::means::Wanted;
 use crate::measure;
-use crate::mounts::{Mount, kernel_filesystems};
 use crate::overlay;
 use crate::roothash::RootHash;
 use crate::session;
 use crate::source::Source;
 use crate::step::{Failure, Step};
 use crate::switch_root;
+use crate::sys::mounts::{Mount, kernel_filesystems};
 
 /// Say what a boot with a kernel command line would do, step by step, without touching anything.
 #[derive(Debug, Args)]

@@ -2,6 +2,10 @@
 //! The only file with `unsafe` in it.
 #![allow(unsafe_code)]
 
+pub mod modules;
+pub mod mounts;
+pub mod random;
+
 use std::ffi::CString;
 use std::fs::{File, OpenOptions};
 use std::os::fd::AsRawFd;
