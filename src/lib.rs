@@ -34,7 +34,6 @@ pub mod overlay;
 pub mod partition;
 pub mod pcr;
 pub mod prepared;
-pub mod progress;
 pub mod rootflags;
 pub mod roothash;
 pub mod seal;

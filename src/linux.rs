@@ -13,7 +13,8 @@ use sys_mount::MountFlags;
 use crate::boot::Machine;
 use crate::config::Config;
 use crate::config::failure_policy::FailureAction;
-use crate::console;
+use crate::console::logger;
+use crate::console::progress::{Progress, Style};
 use crate::device::{self, Devices};
 use crate::device_name::DeviceName;
 use crate::dm;
@@ -28,7 +29,6 @@ use crate::medium;
 use crate::overlay;
 use crate::pcr::Pcrs;
 use crate::prepared::{self, Tree};
-use crate::progress::{Progress, Style};
 use crate::rootflags::RootFlags;
 use crate::roothash::RootHash;
 use crate::seal::Sealed;
@@ -88,7 +88,7 @@ impl Machine for Linux {
         // Who starts us as PID 1 after work of their own may have mounted some of them.
         let missing = mounts::kernel_filesystems().into_iter().filter(|mount| !mounts::is_mountpoint(&mount.target));
         missing.collect::<Vec<_>>().iter().try_for_each(Mount::apply)?;
-        console::unlimit();
+        logger::unlimit();
         Ok(())
     }
 
@@ -163,11 +163,11 @@ impl Machine for Linux {
 
     fn progress(&mut self, done: u64, total: u64) {
         if done == 0 || self.progress.is_none() {
-            self.progress = console::progress_style().map(|style| (style, Progress::new(style)));
+            self.progress = logger::progress_style().map(|style| (style, Progress::new(style)));
         }
         let Some((style, progress)) = &mut self.progress else { return };
         match (progress.line(done, total), style) {
-            (Some(line), Style::Screen) => console::rewrite_line(&line, done == total),
+            (Some(line), Style::Screen) => logger::rewrite_line(&line, done == total),
             (Some(line), Style::Log) => log::info!("{line}"),
             (None, _) => {}
         }

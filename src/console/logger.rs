@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
+use crate::console::progress::Style;
 use crate::error::{Context, Result};
-use crate::progress::Style;
 
 /// `KERN_ERR` and `KERN_INFO` (kernel, include/linux/kern_levels.h).
 const ERROR: u8 = 3;
