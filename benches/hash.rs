@@ -6,9 +6,9 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use measureroot::bank::Bank;
 use measureroot::error::Result;
-use measureroot::hash::{Blocks, digests};
+use measureroot::hash::bank::Bank;
+use measureroot::hash::pass::{Blocks, digests};
 
 const BYTES: usize = 256 << 20;
 const BLOCK: usize = 1 << 20;

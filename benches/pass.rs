@@ -11,10 +11,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
-use measureroot::bank::Bank;
-use measureroot::blocks::{BLOCK, BUFFERS, FileBlocks};
 use measureroot::error::Result;
-use measureroot::hash::{Blocks, digests};
+use measureroot::hash::bank::Bank;
+use measureroot::hash::blocks::{BLOCK, BUFFERS, FileBlocks};
+use measureroot::hash::pass::{Blocks, digests};
 use measureroot::means::Kind;
 use measureroot::seal::Sealing;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};

@@ -4,9 +4,9 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use measureroot::bank::Bank;
 use measureroot::eventlog::header::Header;
 use measureroot::eventlog::{EventType, parse, tcg};
+use measureroot::hash::bank::Bank;
 use measureroot::pcr::{Pcr, digests_of};
 
 const EVENTS: u32 = 10_000;

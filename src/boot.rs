@@ -3,13 +3,13 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use crate::bank::Bank;
 use crate::cmdline::tokens;
 use crate::config::Config;
 use crate::config::failure_policy::{FailureAction, FailurePolicy};
 use crate::error::{Error, Result};
 use crate::eventlog::Recorder;
 use crate::eventlog::claim::{self, Claim};
+use crate::hash::bank::Bank;
 use crate::image::Image;
 use crate::image_format::ImageFormat;
 use crate::means::{self, Means};

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::rc::Rc;
 
 use super::*;
-use crate::merkle::Shape;
+use crate::hash::merkle::Shape;
 use crate::pcr::{PcrIndex, SoftPcrs, digests_of};
 use crate::superblock::Superblock;
 

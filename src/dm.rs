@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Context, Error, Result};
-use crate::merkle::{Hash, Shape};
+use crate::hash::merkle::{Hash, Shape};
 use crate::sys::{DM_HEADER, DmCommand, dm_ioctl};
 
 const CONTROL: &str = "/dev/mapper/control";

@@ -64,7 +64,7 @@ impl std::fmt::Display for ImageFormat {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bank::Bank;
+    use crate::hash::bank::Bank;
     use crate::pcr::digests_of;
 
     /// `printf abc | sha1sum | awk '{ print $1 }' | tr -d '\n' | sha1sum`, and the same with sha256sum, sha384sum, sha512sum.

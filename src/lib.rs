@@ -3,8 +3,6 @@
 //! [`boot`] is the boot from top to bottom; `cli` is what a person runs beside it. Both decide with the same
 //! [`config`], [`image`] and [`measure`].
 
-pub mod bank;
-pub mod blocks;
 pub mod boot;
 #[cfg(feature = "cli")]
 pub mod cli;
@@ -24,12 +22,10 @@ pub mod handover;
 pub mod hash;
 pub mod image;
 pub mod image_format;
-pub mod lanes;
 pub mod linux;
 pub mod means;
 pub mod measure;
 pub mod medium;
-pub mod merkle;
 pub mod overlay;
 pub mod partition;
 pub mod pcr;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::error::{Context, Error, Result};
-use crate::merkle;
+use crate::hash::merkle;
 
 /// `measureroot.seal=`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -5,12 +5,12 @@ use std::fs::File;
 
 use serde::Serialize;
 
-use crate::bank::Bank;
-use crate::blocks::FileBlocks;
 use crate::device;
 use crate::error::{Error, Result};
-use crate::hash::{self, Tee};
-use crate::merkle::Hash;
+use crate::hash::bank::Bank;
+use crate::hash::blocks::FileBlocks;
+use crate::hash::merkle::Hash;
+use crate::hash::pass::{self, Tee};
 use crate::pcr::{Digest, Digests, PcrIndex, Pcrs, digests_of};
 use crate::session::Session;
 
@@ -74,7 +74,7 @@ pub fn image(
     tee: Option<&mut dyn Tee>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Digests> {
-    let digests = hash::digests(&mut FileBlocks::new(file, name, bytes)?, banks, tee, progress)?;
+    let digests = pass::digests(&mut FileBlocks::new(file, name, bytes)?, banks, tee, progress)?;
     let size = device::size(file).ok_or_else(|| Error::new(name, "has no size"))?;
     if size != opened_bytes {
         let cause = format!("had {opened_bytes} bytes when it was opened, and {size} when it was hashed");

@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-use crate::bank::Bank;
 use crate::error::{Error, Result};
+use crate::hash::bank::Bank;
 use crate::session::Session;
 
 /// The bytes of a digest or of a PCR; prints as lower-case hex.

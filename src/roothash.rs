@@ -5,7 +5,7 @@ use crate::cmdline::tokens::Token;
 use crate::cursor::uuid;
 use crate::device_name::DeviceName;
 use crate::error::{Context, Error, Result};
-use crate::merkle::Hash;
+use crate::hash::merkle::Hash;
 
 /// What the command line says of a prepared image.
 #[derive(Debug, Clone, PartialEq, Eq)]

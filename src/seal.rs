@@ -10,10 +10,10 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use crate::dm::{self, OnCorrupt, Verity};
 use crate::error::{Context, Error, Result};
-use crate::hash::Tee;
+use crate::hash::merkle::{self, HASH_BLOCK, Hash, Shape};
+use crate::hash::pass::Tee;
 use crate::image::Image;
 use crate::means::Kind;
-use crate::merkle::{self, HASH_BLOCK, Hash, Shape};
 use crate::prepared::Tree;
 use crate::sys;
 use crate::sys::random::{self, random};

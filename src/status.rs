@@ -13,10 +13,10 @@ use serde::Serialize;
 
 use crate::config::Config;
 use crate::error::{Context, Result};
+use crate::hash::merkle::{Hash, Shape};
 use crate::image::Image;
 use crate::image_format::ImageFormat;
 use crate::measure::Report;
-use crate::merkle::{Hash, Shape};
 use crate::seal::Sealed;
 use crate::step::Clock;
 use crate::superblock::Kind;

@@ -10,10 +10,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use measureroot::bank::Bank;
 use measureroot::eventlog::claim::Claim;
 use measureroot::eventlog::header::Header;
 use measureroot::eventlog::{EventType, Log, tcg};
+use measureroot::hash::bank::Bank;
 use measureroot::measure;
 use measureroot::pcr::{Pcr, PcrIndex, Pcrs, digests_of};
 use measureroot::tpm::EsysPcrs;

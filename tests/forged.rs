@@ -7,11 +7,11 @@ mod swtpm;
 use std::collections::BTreeSet;
 
 use evidence::{Machine, Measured, log};
-use measureroot::bank::Bank;
 use measureroot::eventlog::{EventType, PcrValues};
 use measureroot::evidence::allow::Entry;
 use measureroot::evidence::proof::{Broken, Check, Given};
 use measureroot::evidence::verdict::Verdict;
+use measureroot::hash::bank::Bank;
 use measureroot::pcr::{Digests, PcrIndex, digests_of};
 use p256::ecdsa::signature::Signer;
 use p256::ecdsa::{Signature, SigningKey};

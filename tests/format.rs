@@ -6,7 +6,7 @@ mod swtpm;
 use std::fs;
 use std::process::Command;
 
-use measureroot::bank::Bank;
+use measureroot::hash::bank::Bank;
 use measureroot::measure;
 use measureroot::pcr::{PcrIndex, digests_of};
 use measureroot::tpm::EsysPcrs;

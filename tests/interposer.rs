@@ -6,8 +6,8 @@ mod swtpm;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-use measureroot::bank::Bank;
 use measureroot::error::Result;
+use measureroot::hash::bank::Bank;
 use measureroot::measure::{self, Report};
 use measureroot::pcr::{Digest, PcrIndex, Pcrs, digests_of};
 use measureroot::session::{Session, Wanted};

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use evidence::{Machine, Measured, log};
-use measureroot::bank::Bank;
 use measureroot::eventlog::header::Header;
 use measureroot::eventlog::{EventType, tcg};
+use measureroot::hash::bank::Bank;
 use measureroot::measure;
 use measureroot::pcr::{PcrIndex, Pcrs, digests_of};
 use measureroot::tpm::EsysPcrs;

@@ -3,8 +3,8 @@
 
 mod swtpm;
 
-use measureroot::bank::Bank;
 use measureroot::error::Result;
+use measureroot::hash::bank::Bank;
 use measureroot::measure::{self, Report};
 use measureroot::pcr::{PcrIndex, Pcrs, digests_of};
 use measureroot::session::{Session, Wanted};

@@ -5,8 +5,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use measureroot::bank::Bank;
 use measureroot::device;
+use measureroot::hash::bank::Bank;
 use measureroot::image::length_on_device;
 use measureroot::superblock::{HEAD, Kind, Superblock, probe};
 

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
 
-use measureroot::bank::Bank;
+use measureroot::hash::bank::Bank;
 use measureroot::measure;
 use measureroot::pcr::{Digest, PcrIndex, Pcrs, digests_of};
 use measureroot::tpm::EsysPcrs;

@@ -180,7 +180,7 @@ fn a_pcr_that_others_measured_into_before() {
     let events = [Measured::other(9, "kernel"), Measured::other(9, "initrd"), Measured::image(b"image").into_pcr(9)];
     let machine = quoted(&events, "sha256:9");
     let (image, list) = (machine.file("image"), machine.file("list"));
-    let before = measureroot::bank::Bank::Sha256;
+    let before = measureroot::hash::bank::Bank::Sha256;
     let zero = measureroot::pcr::Digest::zero(before);
     let value = events[..2].iter().fold(zero, |value, event| value.extended(before, &event.digests[&before]));
     let mut predict = Command::new(program());

@@ -4,7 +4,7 @@
 use std::fs;
 use std::process::Command;
 
-use measureroot::merkle::{Builder, Shape, data_block};
+use measureroot::hash::merkle::{Builder, Shape, data_block};
 
 const SALT: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 

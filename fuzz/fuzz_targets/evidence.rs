@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use measureroot::bank::Bank;
+use measureroot::hash::bank::Bank;
 use measureroot::evidence::allow::AllowList;
 use measureroot::evidence::attest::Quote;
 use measureroot::evidence::key::Key;

@@ -96,7 +96,7 @@ fn append(path: &Path, entry: Entry) -> Result<Added> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bank::Bank;
+    use crate::hash::bank::Bank;
     use crate::pcr::{Digests, PcrIndex, digests_of};
 
     fn entry(text: &str) -> Entry {

@@ -8,9 +8,9 @@ use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::bank::Bank;
 use crate::error::{Context, Result};
 use crate::evidence::policy;
+use crate::hash::bank::Bank;
 use crate::image_format::ImageFormat;
 use crate::measure::Report;
 use crate::pcr::Digests;

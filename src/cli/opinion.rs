@@ -6,12 +6,12 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use crate::bank::Bank;
 use crate::error::{Context, Result};
 use crate::eventlog::PcrValues;
 use crate::evidence::attest::Clock;
 use crate::evidence::proof::{Broken, Check, Proof};
 use crate::evidence::verdict::Verdict;
+use crate::hash::bank::Bank;
 use crate::pcr::{Digest, Pcr};
 
 /// The exit codes of those two; 0 is for trusted.

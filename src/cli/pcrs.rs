@@ -4,9 +4,9 @@ use std::fmt::Write;
 use std::path::Path;
 
 use super::bounded;
-use crate::bank::Bank;
 use crate::error::{Context, Error, Result};
 use crate::eventlog::PcrValues;
+use crate::hash::bank::Bank;
 use crate::pcr::{Digest, Pcr};
 
 /// Prints values as `tpm2_pcrread` does.

@@ -9,13 +9,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::allow::AllowEntry;
 use super::format::{Format, Prediction, Subject};
 use super::{prepared, print};
-use crate::bank::Bank;
 use crate::device;
 use crate::error::{Context, Error, Result};
+use crate::hash::bank::Bank;
+use crate::hash::merkle::Hash;
 use crate::image::length_on_device;
 use crate::image_format::ImageFormat;
 use crate::measure;
-use crate::merkle::Hash;
 use crate::pcr::{Digest, Digests, PcrIndex, SoftPcrs};
 use crate::roothash::parse_hash;
 

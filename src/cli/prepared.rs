@@ -5,11 +5,11 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::predict::progress_bar;
-use crate::blocks::FileBlocks;
 use crate::device;
 use crate::error::{Context, Error, Result};
-use crate::hash::{self, Tee};
-use crate::merkle::{self, Hash};
+use crate::hash::blocks::FileBlocks;
+use crate::hash::merkle::{self, Hash};
+use crate::hash::pass::{self, Tee};
 use crate::{prepared, seal};
 
 /// A tree that takes the image's bytes as they pass by.
@@ -34,7 +34,7 @@ pub fn root_hash(image: &Path, tree: &Path, offset: u64) -> Result<Hash> {
     let bar = progress_bar(shape.data_bytes());
     let mut growing = Growing(merkle::Builder::new(seal::memory_file("tree")?, shape));
     let mut blocks = FileBlocks::new(&image, &image_name, growing.0.shape().data_bytes())?;
-    hash::digests(&mut blocks, &[], Some(&mut growing), &mut |done| bar.set_position(done))?;
+    pass::digests(&mut blocks, &[], Some(&mut growing), &mut |done| bar.set_position(done))?;
     bar.finish_and_clear();
     let (ours, shape, root_hash) = growing.0.finish()?;
     let block = shape.hash_block;

@@ -11,9 +11,9 @@ use super::{allow, bounded, pcrs, predict, print};
 use crate::error::{Context, Error, Result};
 use crate::evidence::allow::Entry;
 use crate::evidence::proof::Given;
+use crate::hash::merkle::Hash;
 use crate::image_format::ImageFormat;
 use crate::measure;
-use crate::merkle::Hash;
 use crate::pcr::{Digests, PcrIndex};
 use crate::roothash::parse_hash;
 

@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::event::{Content, Event};
 use super::log::Log;
-use crate::bank::Bank;
 use crate::error::{Context, Error, Result};
+use crate::hash::bank::Bank;
 use crate::pcr::{Digest, Digests, Pcr};
 
 /// The `content_type` of events from a TCG log.

@@ -7,9 +7,9 @@ use super::event::{Content, Event};
 use super::event_type::EventType;
 use super::header::push_counted;
 use crate::error::{Context, Result};
+use crate::hash::merkle::Hash;
 use crate::image_format::ImageFormat;
 use crate::measure;
-use crate::merkle::Hash;
 
 /// The `taggedEventID` of our events in a TCG log: the first four bytes of sha256("measureroot"), so that nobody else
 /// takes it by chance.
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn the_tag_is_the_hash_of_our_name() {
-        assert_eq!(crate::bank::Bank::Sha256.digest(b"measureroot").as_bytes()[..4], TAG.to_be_bytes());
+        assert_eq!(crate::hash::bank::Bank::Sha256.digest(b"measureroot").as_bytes()[..4], TAG.to_be_bytes());
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use super::bytes::Bytes;
 use super::event_type::EventType;
-use crate::bank::Bank;
 use crate::error::Result;
+use crate::hash::bank::Bank;
 
 /// The signature of `TCG_EfiSpecIDEvent` (TCG PC Client Platform Firmware Profile 1.05, section 10.4.5.1).
 const SIGNATURE: &[u8; 16] = b"Spec ID Event03\0";

@@ -12,8 +12,8 @@ use super::event_type::EventType;
 use super::header::Header;
 use super::recorder::Recorded;
 use super::{sequence, tcg};
-use crate::bank::Bank;
 use crate::error::{Context, Error, Result};
+use crate::hash::bank::Bank;
 
 /// Ours alone, in the folder of the status.
 pub const OWN: &str = "measureroot/eventlog.bin";

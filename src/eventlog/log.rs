@@ -73,9 +73,9 @@ fn same(one: &Event, other: &Event) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bank::Bank;
     use crate::eventlog::header::Header;
     use crate::eventlog::{EventType, tcg};
+    use crate::hash::bank::Bank;
     use crate::pcr::{Pcr, digests_of};
 
     fn log(banks: &[Bank], events: &[(&[u8], Option<Claim>)]) -> Log {

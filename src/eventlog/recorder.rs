@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use super::claim::Claim;
 use super::journal::Journal;
-use crate::bank::Bank;
 use crate::error::Result;
+use crate::hash::bank::Bank;
 use crate::measure::{self, Extension, Report};
 use crate::pcr::{Digests, Pcr, PcrIndex, Pcrs};
 

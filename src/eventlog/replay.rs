@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::event::Event;
 use super::log::Log;
-use crate::bank::Bank;
+use crate::hash::bank::Bank;
 use crate::pcr::{Digest, Pcr};
 
 /// The PCR that Linux's integrity measurement extends (kernel, `CONFIG_IMA_MEASURE_PCR_IDX`).

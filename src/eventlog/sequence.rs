@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::cel;
 use super::claim::{CONTENT_TYPE, Claim};
 use super::log::Log;
-use crate::bank::Bank;
 use crate::error::{Context, Error, Result};
+use crate::hash::bank::Bank;
 use crate::pcr::{Digest, Digests, Pcr};
 
 /// What each record begins with (RFC 7464, section 2.2).

@@ -6,8 +6,8 @@ use super::event::{Content, Event};
 use super::event_type::EventType;
 use super::header::{Header, push_counted, push_u32};
 use super::log::Log;
-use crate::bank::Bank;
 use crate::error::Result;
+use crate::hash::bank::Bank;
 use crate::pcr::{Digest, Digests, Pcr};
 
 /// An event as `TCG_PCR_EVENT2`, with exactly the hashes of the log's header. A hash that the header lists and no PCR of

@@ -110,7 +110,7 @@ fn shown(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bank::Bank;
+    use crate::hash::bank::Bank;
     use crate::image_format::ImageFormat;
     use crate::pcr::{Pcr, digests_of};
     use serde_json::json;

@@ -8,9 +8,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::bank::Bank;
 use crate::error::{Context, Error, Result};
 use crate::evidence::until::Until;
+use crate::hash::bank::Bank;
 use crate::measure::Report;
 use crate::pcr::{Digest, Digests, PcrIndex};
 

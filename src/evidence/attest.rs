@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::selection::Selection;
 use super::wire::Wire;
-use crate::bank::Bank;
 use crate::error::Result;
+use crate::hash::bank::Bank;
 use crate::pcr::Digest;
 
 /// `TPM_GENERATED_VALUE`: a restricted key never signs anything that begins with it but what the TPM itself made (TPM 2.0

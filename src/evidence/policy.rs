@@ -1,8 +1,8 @@
 //! The policy that binds a secret to a PCR.
 
-use crate::bank::Bank;
 use crate::error::{Error, Result};
 use crate::evidence::selection;
+use crate::hash::bank::Bank;
 use crate::pcr::{Digest, Digests, PcrIndex};
 
 /// `TPM_CC_PolicyPCR` (TPM 2.0 Library, Part 2, section 6.5.2).

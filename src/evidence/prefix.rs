@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::attest::Quote;
-use crate::bank::Bank;
 use crate::eventlog::Log;
+use crate::hash::bank::Bank;
 use crate::pcr::{Digest, Pcr};
 
 /// The most events from the log's beginning that lead to the PCRs whose digest is quoted; `None` when none do.

@@ -10,9 +10,9 @@ use super::prefix;
 use super::scheme::Scheme;
 use super::signature::Signature;
 use super::values;
-use crate::bank::Bank;
 use crate::error::Error;
 use crate::eventlog::{self, Event, Log, Parted, PcrValues};
+use crate::hash::bank::Bank;
 use crate::pcr::{Digest, Pcr, PcrIndex};
 
 /// As many differences are told; mostly one is the cause of all.

@@ -3,8 +3,8 @@
 use super::key::Material;
 use super::scheme::{NULL, Scheme, Way};
 use super::wire::Wire;
-use crate::bank::Bank;
 use crate::error::{Error, Result};
+use crate::hash::bank::Bank;
 
 /// `TPM_ALG_RSA` and `TPM_ALG_ECC` (section 6.3).
 const RSA: u16 = 0x0001;

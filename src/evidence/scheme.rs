@@ -3,8 +3,8 @@
 use std::fmt::{self, Display};
 
 use super::wire::Wire;
-use crate::bank::Bank;
 use crate::error::Result;
+use crate::hash::bank::Bank;
 
 /// `TPM_ALG_NULL`: nothing is laid down.
 pub const NULL: u16 = 0x0010;

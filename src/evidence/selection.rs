@@ -1,8 +1,8 @@
 //! Which PCRs of which banks, and in which order: `TPML_PCR_SELECTION` (TPM 2.0 Library, Part 2, section 10.9.7).
 
 use super::wire::Wire;
-use crate::bank::Bank;
 use crate::error::Result;
+use crate::hash::bank::Bank;
 use crate::pcr::{Digest, Pcr, PcrIndex};
 
 /// Bytes of a bitmap that has the 24 PCRs of a PC (TCG PC Client Platform TPM Profile 1.05, section 4.6: `PCR_SELECT_MIN`).

@@ -10,8 +10,8 @@ use sha2::{Sha256, Sha384, Sha512};
 use super::key::{Key, Material, padded};
 use super::scheme::{Scheme, Way};
 use super::wire::Wire;
-use crate::bank::Bank;
 use crate::error::{Context, Error, Result};
+use crate::hash::bank::Bank;
 
 /// The longest number of an RSA signature that is taken, and of an ECDSA one, in bytes.
 const RSA: usize = 512;

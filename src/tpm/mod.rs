@@ -18,8 +18,8 @@ use tss_esapi::tcti_ldr::{DeviceConfig, TctiNameConf};
 // Without this the static library is not linked.
 use tss2_static as _;
 
-use crate::bank::Bank;
 use crate::error::{Context, Error, Result};
+use crate::hash::bank::Bank;
 use crate::pcr::{Digest, Digests, PcrIndex, Pcrs};
 use crate::session::{Session, Wanted};
 use salted::Refusal;

@@ -21,8 +21,8 @@ use tss_esapi::structures::{Public, SymmetricDefinition};
 use tss_esapi::traits::{Marshall, UnMarshall};
 use tss_esapi::{Context as Esys, Error as EsysError};
 
-use crate::bank::Bank;
 use crate::error::{Context, Error, Result};
+use crate::hash::bank::Bank;
 
 /// The public area of the salt key before the TPM fills in its point. It is the kernel's own, byte for byte (Linux,
 /// drivers/char/tpm/tpm2-sessions.c, `tpm2_create_primary`), or the two keys would have different names: the storage key

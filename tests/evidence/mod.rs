@@ -3,10 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use measureroot::bank::Bank;
 use measureroot::eventlog::claim::Claim;
 use measureroot::eventlog::header::Header;
 use measureroot::eventlog::{EventType, tcg};
+use measureroot::hash::bank::Bank;
 use measureroot::image_format::ImageFormat;
 use measureroot::measure;
 use measureroot::pcr::{Digests, Pcr, PcrIndex, digests_of};

@@ -5,9 +5,9 @@ use std::thread;
 use nix::sched::{CpuSet, sched_getaffinity};
 use nix::unistd::Pid;
 
-use crate::bank::{Bank, Hasher};
 use crate::error::{Context, Result};
-use crate::lanes::Lanes;
+use crate::hash::bank::{Bank, Hasher};
+use crate::hash::fan_out::Lanes;
 use crate::pcr::Digests;
 
 /// Where the bytes come from, a block at a time.

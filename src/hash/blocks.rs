@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, PosixFadviseAdvice, fcntl, posix_fadvise};
 
 use crate::error::{Context, Error, Result};
-use crate::hash::Blocks;
+use crate::hash::pass::Blocks;
 
 /// Bytes of a block: a multiple of any sector size, and so large that neither a read's fixed cost shows nor that of
 /// handing the block over, which is dear on a machine with one processor.
@@ -140,8 +140,8 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::bank::Bank;
-    use crate::hash;
+    use crate::hash::bank::Bank;
+    use crate::hash::pass;
     use crate::pcr::digests_of;
 
     fn pattern(len: usize) -> Vec<u8> {
@@ -161,7 +161,7 @@ mod tests {
             let bytes = pattern(len + 5000);
             let file = file(&bytes);
             let mut blocks = FileBlocks::new(&file, "test", len as u64).unwrap();
-            let digests = hash::digests(&mut blocks, &[Bank::Sha256], None, &mut |_| ()).unwrap();
+            let digests = pass::digests(&mut blocks, &[Bank::Sha256], None, &mut |_| ()).unwrap();
             assert_eq!(digests, digests_of(&[Bank::Sha256], &bytes[..len]), "{len}");
         }
     }
@@ -170,7 +170,7 @@ mod tests {
     fn a_short_image_is_an_error() {
         let file = file(&pattern(BLOCK + 10));
         let mut blocks = FileBlocks::new(&file, "test", BLOCK as u64 + 11).unwrap();
-        let error = hash::digests(&mut blocks, &[Bank::Sha1], None, &mut |_| ()).unwrap_err();
+        let error = pass::digests(&mut blocks, &[Bank::Sha1], None, &mut |_| ()).unwrap_err();
         assert!(error.to_string().contains(&format!("ends after {} of {} bytes", BLOCK + 10, BLOCK + 11)), "{error}");
     }
 

@@ -1,0 +1,10 @@
+//! Banks and digests, one pass over the blocks of an image for many hashes, and the Merkle tree.
+
+pub mod bank;
+pub mod blocks;
+pub mod fan_out;
+pub mod merkle;
+pub mod pass;
+
+pub use bank::{Bank, Hasher};
+pub use pass::{Blocks, Tee, digests};
