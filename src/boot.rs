@@ -10,10 +10,11 @@ use crate::error::{Error, Result};
 use crate::eventlog::Recorder;
 use crate::eventlog::claim::{self, Claim};
 use crate::hash::bank::Bank;
-use crate::image::Image;
 use crate::image_format::ImageFormat;
 use crate::means::{self, Means};
 use crate::measure::{self, Report};
+use crate::media::image::Image;
+use crate::media::superblock::Kind;
 use crate::pcr::{Digests, Pcrs};
 use crate::prepared::Tree;
 use crate::roothash::RootHash;
@@ -21,7 +22,6 @@ use crate::seal::{Sealed, Sealing};
 use crate::session;
 use crate::status::Status;
 use crate::step::{Clock, Failure, Step};
-use crate::superblock::Kind;
 
 /// What the boot asks of the machine it runs on; [`crate::linux`] is the real one.
 #[allow(missing_docs, clippy::missing_errors_doc)] // Each is one step, and fails as that step does.

@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use super::*;
 use crate::hash::merkle::Shape;
+use crate::media::superblock::Superblock;
 use crate::pcr::{PcrIndex, SoftPcrs, digests_of};
-use crate::superblock::Superblock;
 
 /// A machine that writes down what it is asked, and fails where it is told to.
 struct Fake {

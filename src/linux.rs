@@ -15,28 +15,28 @@ use crate::config::Config;
 use crate::config::failure_policy::FailureAction;
 use crate::console::logger;
 use crate::console::progress::{Progress, Style};
-use crate::device::{self, Devices};
-use crate::device_name::DeviceName;
 use crate::dm;
 use crate::error::{Context, Error, Result};
 use crate::eventlog::Recorder;
 use crate::eventlog::journal::Journal;
 use crate::firmware_log;
-use crate::image::{self, Image};
 use crate::means::{self, Means};
 use crate::measure::Report;
-use crate::medium;
+use crate::media::device_name::DeviceName;
+use crate::media::devices::{self, Devices};
+use crate::media::image::{self, Image};
+use crate::media::image_source::Source;
+use crate::media::medium;
+use crate::media::rootflags::RootFlags;
+use crate::media::search;
+use crate::media::superblock::Kind;
 use crate::overlay;
 use crate::pcr::Pcrs;
 use crate::prepared::{self, Tree};
-use crate::rootflags::RootFlags;
 use crate::roothash::RootHash;
 use crate::seal::Sealed;
-use crate::search;
 use crate::session;
-use crate::source::Source;
 use crate::status::Status;
-use crate::superblock::Kind;
 use crate::switch_root;
 use crate::sys;
 use crate::sys::modules;
@@ -63,7 +63,7 @@ impl Linux {
     }
 
     fn wait_for(&self, name: &DeviceName, delay: Duration, config: &Config) -> Result<PathBuf> {
-        if let Some(node) = device::wait(delay, config.root_timeout, || self.devices.find(name))? {
+        if let Some(node) = devices::wait(delay, config.root_timeout, || self.devices.find(name))? {
             log::info!("{name}: found at {}", node.display());
             return Ok(node);
         }
@@ -118,7 +118,7 @@ impl Machine for Linux {
         // saved and loaded again around each command, which is 18 more of them.
         let (managed, node) = (Path::new("/dev/tpmrm0"), Path::new("/dev/tpm0"));
         let version = "/sys/class/tpm/tpm0/tpm_version_major";
-        let found = device::wait(Duration::ZERO, Some(patience), || {
+        let found = devices::wait(Duration::ZERO, Some(patience), || {
             if fs::read_to_string(version).is_ok_and(|version| version.trim() == "1") {
                 return Err(Error::new(node.display(), "is a TPM 1.2").hint("measureroot needs a TPM 2.0"));
             }

@@ -5,12 +5,12 @@ use std::fs::File;
 
 use serde::Serialize;
 
-use crate::device;
 use crate::error::{Error, Result};
 use crate::hash::bank::Bank;
 use crate::hash::blocks::FileBlocks;
 use crate::hash::merkle::Hash;
 use crate::hash::pass::{self, Tee};
+use crate::media::devices;
 use crate::pcr::{Digest, Digests, PcrIndex, Pcrs, digests_of};
 use crate::session::Session;
 
@@ -75,7 +75,7 @@ pub fn image(
     progress: &mut dyn FnMut(u64),
 ) -> Result<Digests> {
     let digests = pass::digests(&mut FileBlocks::new(file, name, bytes)?, banks, tee, progress)?;
-    let size = device::size(file).ok_or_else(|| Error::new(name, "has no size"))?;
+    let size = devices::size(file).ok_or_else(|| Error::new(name, "has no size"))?;
     if size != opened_bytes {
         let cause = format!("had {opened_bytes} bytes when it was opened, and {size} when it was hashed");
         return Err(Error::new(name, cause).hint("was the medium changed, or does somebody write to it?"));

@@ -11,12 +11,12 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::cursor::Fields;
-use crate::device;
 use crate::error::{Context, Error, Result};
 use crate::hash::merkle::{Hash, Shape};
-use crate::image::{Image, image_superblock};
+use crate::media::devices;
+use crate::media::image::{Image, image_superblock};
+use crate::media::superblock::Superblock;
 use crate::roothash::RootHash;
-use crate::superblock::Superblock;
 use crate::sys;
 
 /// A tree on a device, for dm-verity to read.
@@ -96,7 +96,7 @@ pub fn read(file: &File, name: &str, offset: u64, data_bytes: u64) -> Result<(u6
     let block = u64::from(shape.hash_block);
     let start = (offset.saturating_add(SUPERBLOCK)).div_ceil(block);
     let end = start.saturating_mul(block).saturating_add(shape.tree_bytes());
-    match device::size(file) {
+    match devices::size(file) {
         Some(bytes) if end <= bytes => Ok((start, shape)),
         bytes => {
             let cause = format!("its tree ends at byte {end}, the device at {}", bytes.unwrap_or(0));

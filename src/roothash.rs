@@ -3,9 +3,9 @@
 use crate::cmdline::parameter::parsed;
 use crate::cmdline::tokens::Token;
 use crate::cursor::uuid;
-use crate::device_name::DeviceName;
 use crate::error::{Context, Error, Result};
 use crate::hash::merkle::Hash;
+use crate::media::device_name::DeviceName;
 
 /// What the command line says of a prepared image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,7 +138,7 @@ fn parse_offset(text: &str) -> Result<u64> {
 mod tests {
     use super::*;
     use crate::cmdline::tokens;
-    use crate::source::Source;
+    use crate::media::image_source::Source;
 
     const HEX: &str = "00112233445566778899aabbccddeeff0f1e2d3c4b5a69788796a5b4c3d2e1f0";
 

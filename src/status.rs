@@ -14,12 +14,12 @@ use serde::Serialize;
 use crate::config::Config;
 use crate::error::{Context, Result};
 use crate::hash::merkle::{Hash, Shape};
-use crate::image::Image;
 use crate::image_format::ImageFormat;
 use crate::measure::Report;
+use crate::media::image::Image;
+use crate::media::superblock::Kind;
 use crate::seal::Sealed;
 use crate::step::Clock;
-use crate::superblock::Kind;
 
 /// The boot's result.
 #[derive(Debug, Serialize)]

@@ -7,9 +7,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use measureroot::device::{Devices, wait};
-use measureroot::device_name::DeviceName;
-use measureroot::partition;
+use measureroot::media::device_name::DeviceName;
+use measureroot::media::devices::{Devices, wait};
+use measureroot::media::partition_table;
 
 fn run(program: &str, arguments: &[&str], input: &str) -> String {
     let mut command = Command::new(program);
@@ -76,7 +76,7 @@ fn part_uuids_are_those_of_sfdisk() {
         let folder = tempfile::tempdir().unwrap();
         let path = disk(folder.path(), label).nodes.join("vda");
         for number in [1, 2] {
-            let found = partition::uuid(&File::open(&path).unwrap(), 512, number).unwrap();
+            let found = partition_table::uuid(&File::open(&path).unwrap(), 512, number).unwrap();
             let sfdisk = |arguments: &[&str]| {
                 run("/sbin/sfdisk", &[&[arguments[0], path.to_str().unwrap()], &arguments[1..]].concat(), "")
             };
@@ -101,7 +101,7 @@ fn a_hostile_partition_table_does_no_harm() {
             bytes[at] = value;
             fs::write(&path, bytes).unwrap();
             for number in [0, 1, 2, u32::MAX] {
-                let found = partition::uuid(&File::open(&path).unwrap(), 512, number);
+                let found = partition_table::uuid(&File::open(&path).unwrap(), 512, number);
                 assert!(found.is_none_or(|id| id.len() <= 36));
             }
         }

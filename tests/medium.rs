@@ -9,8 +9,8 @@ use std::process::Command;
 
 use measureroot::cmdline::tokens;
 use measureroot::config::Config;
-use measureroot::image::on_medium;
-use measureroot::superblock::Kind;
+use measureroot::media::image::on_medium;
+use measureroot::media::superblock::Kind;
 
 /// A medium with a squashfs at `images/root` and traps beside it; its own folder lies beside a secret one.
 fn medium(folder: &Path) -> std::path::PathBuf {

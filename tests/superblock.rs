@@ -5,10 +5,10 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use measureroot::device;
 use measureroot::hash::bank::Bank;
-use measureroot::image::length_on_device;
-use measureroot::superblock::{HEAD, Kind, Superblock, probe};
+use measureroot::media::devices;
+use measureroot::media::image::length_on_device;
+use measureroot::media::superblock::{HEAD, Kind, Superblock, probe};
 
 fn run(program: &str, arguments: &[&str]) {
     let output = Command::new(program).args(arguments).output();
@@ -47,7 +47,7 @@ fn made(folder: &Path) -> Vec<(Kind, PathBuf)> {
 fn kind_label_and_uuid_are_those_of_blkid() {
     let folder = tempfile::tempdir().unwrap();
     for (kind, path) in made(folder.path()) {
-        let found = device::superblock(&File::open(&path).unwrap(), path.display()).unwrap().unwrap();
+        let found = devices::superblock(&File::open(&path).unwrap(), path.display()).unwrap().unwrap();
         assert_eq!(found.kind, kind, "{path:?}");
         assert_eq!(found.label, blkid(&path, "LABEL"), "{path:?}");
         assert_eq!(found.uuid, blkid(&path, "UUID"), "{path:?}");
@@ -60,7 +60,7 @@ fn the_length_on_a_larger_device_is_that_of_the_file() {
     for (kind, path) in made(folder.path()).into_iter().filter(|(kind, _)| kind.is_image()) {
         let file = File::open(&path).unwrap();
         let bytes = file.metadata().unwrap().len();
-        let superblock = device::superblock(&file, "image").unwrap().unwrap();
+        let superblock = devices::superblock(&file, "image").unwrap().unwrap();
         assert_eq!(length_on_device(&superblock, bytes, "x").unwrap(), bytes, "{kind:?}");
         assert_eq!(length_on_device(&superblock, bytes * 3, "x").unwrap(), bytes, "{kind:?}");
         assert!(length_on_device(&superblock, bytes / 2, "x").is_err(), "{kind:?}");

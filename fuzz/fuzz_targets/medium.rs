@@ -4,7 +4,7 @@
 use std::io::Write;
 
 use libfuzzer_sys::fuzz_target;
-use measureroot::image::length_on_device;
+use measureroot::media::image::length_on_device;
 use measureroot::{partition, prepared, superblock};
 
 fuzz_target!(|head: &[u8]| {

@@ -9,13 +9,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::allow::AllowEntry;
 use super::format::{Format, Prediction, Subject};
 use super::{prepared, print};
-use crate::device;
 use crate::error::{Context, Error, Result};
 use crate::hash::bank::Bank;
 use crate::hash::merkle::Hash;
-use crate::image::length_on_device;
 use crate::image_format::ImageFormat;
 use crate::measure;
+use crate::media::devices;
+use crate::media::image::length_on_device;
 use crate::pcr::{Digest, Digests, PcrIndex, SoftPcrs};
 use crate::roothash::parse_hash;
 
@@ -95,7 +95,7 @@ impl Predict {
 pub(super) fn image(path: &Path, device: bool, format: ImageFormat, banks: &[Bank]) -> Result<(Subject, Digests)> {
     let image = path.display().to_string();
     let file = File::open(path).about(&image)?;
-    let opened_bytes = device::size(&file).ok_or_else(|| Error::new(&image, "has no length"))?;
+    let opened_bytes = devices::size(&file).ok_or_else(|| Error::new(&image, "has no length"))?;
     let bytes = length(&file, &image, device, opened_bytes)?;
     let bar = progress_bar(bytes);
     let progress = &mut |done| bar.set_position(done);
@@ -108,7 +108,7 @@ pub(super) fn image(path: &Path, device: bool, format: ImageFormat, banks: &[Ban
 /// length when it is a device.
 fn length(file: &File, name: &str, device: bool, bytes: u64) -> Result<u64> {
     let on_device = device || !file.metadata().about(name)?.is_file();
-    match device::superblock(file, name) {
+    match devices::superblock(file, name) {
         Ok(Some(found)) if found.kind.is_image() => {
             let own = length_on_device(&found, bytes, name)?;
             if on_device {

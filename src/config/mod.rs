@@ -12,11 +12,11 @@ use crate::dm::OnCorrupt;
 use crate::error::{Error, Result};
 use crate::image_format::ImageFormat;
 use crate::means::Wanted;
+use crate::media::image_source::Source;
+use crate::media::rootflags::RootFlags;
 use crate::pcr::PcrIndex;
-use crate::rootflags::RootFlags;
 use crate::roothash::RootHash;
 use crate::session;
-use crate::source::Source;
 
 /// Everything the command line decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -239,7 +239,7 @@ fn module_parameter(token: &Token) -> Option<(String, String)> {
 mod tests {
     use super::*;
     use crate::cmdline::tokens;
-    use crate::device_name::DeviceName;
+    use crate::media::device_name::DeviceName;
 
     fn config(line: &str) -> Result<Config> {
         Config::parse(&tokens::parse(line.as_bytes()))

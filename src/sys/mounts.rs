@@ -9,8 +9,8 @@ use std::path::Path;
 use sys_mount::{MountFlags, UnmountFlags};
 
 use crate::error::{Context, Error, Result};
-use crate::rootflags::RootFlags;
-use crate::superblock::Kind;
+use crate::media::rootflags::RootFlags;
+use crate::media::superblock::Kind;
 
 /// One call of mount(2).
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,9 +7,9 @@ use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use nix::sys::stat::{SFlag, fstat};
 
 use crate::config::Config;
-use crate::device;
 use crate::error::{Context, Error, Result};
-use crate::superblock::{Kind, Superblock};
+use crate::media::devices;
+use crate::media::superblock::{Kind, Superblock};
 
 /// An image that was found: the open file is what is hashed, and what is mounted.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ pub fn length_on_device(superblock: &Superblock, device_bytes: u64, name: &str) 
 pub fn on_device(node: &Path, config: &Config) -> Result<Image> {
     let name = node.display().to_string();
     let file = crate::sys::open_device(node).about(&name)?;
-    let device_bytes = device::size(&file).ok_or_else(|| Error::new(&name, "has no size"))?;
+    let device_bytes = devices::size(&file).ok_or_else(|| Error::new(&name, "has no size"))?;
     let mut image = Image {
         file,
         device: node.to_owned(),
@@ -140,11 +140,11 @@ fn file_superblock(file: &File, name: &str, bytes: u64) -> Result<Superblock> {
 /// # Errors
 /// When there is none, or one that cannot be a root, or none of those that were asked for.
 pub fn image_superblock(file: &File, name: &str, fstypes: &[String]) -> Result<Superblock> {
-    match device::superblock(file, name)? {
+    match devices::superblock(file, name)? {
         Some(found) if !found.kind.is_image() => {
             let cause = format!("{} is a medium's file system, not a root image's", found.kind.name());
             Err(Error::new(name, cause).hint("name the image on it with rootimg="))
         }
-        found => device::one_of(found, name, fstypes, "an image is squashfs, erofs or ext4"),
+        found => devices::one_of(found, name, fstypes, "an image is squashfs, erofs or ext4"),
     }
 }

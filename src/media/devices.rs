@@ -7,10 +7,10 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::device_name::DeviceName;
 use crate::error::{Context, Error, Result};
-use crate::partition;
-use crate::superblock::{self, HEAD, Superblock};
+use crate::media::device_name::DeviceName;
+use crate::media::partition_table;
+use crate::media::superblock::{self, HEAD, Superblock};
 use crate::sys;
 
 /// Where the kernel shows devices, and where their nodes are.
@@ -134,7 +134,7 @@ impl Devices {
             let disk = folder.parent()?;
             let sector = fs::read_to_string(disk.join("queue/logical_block_size")).ok()?;
             let node = open(&self.node(disk.file_name()?.to_str()?))?;
-            partition::uuid(&node, sector.trim().parse().ok().filter(|size| (512..=4096).contains(size))?, number)
+            partition_table::uuid(&node, sector.trim().parse().ok().filter(|size| (512..=4096).contains(size))?, number)
         })
     }
 

@@ -5,10 +5,10 @@ use std::path::Path;
 use sys_mount::MountFlags;
 
 use crate::config::Config;
-use crate::device;
 use crate::error::{Context, Result};
-use crate::image::{self, Image};
-use crate::superblock::Superblock;
+use crate::media::devices;
+use crate::media::image::{self, Image};
+use crate::media::superblock::Superblock;
 use crate::sys::mounts::{Mount, detach};
 
 /// Where it is mounted while the image is opened.
@@ -31,6 +31,6 @@ pub fn find_image(node: &Path, path: &str, config: &Config) -> Result<Option<Ima
 fn superblock(node: &Path, config: &Config) -> Result<Superblock> {
     let name = node.display().to_string();
     let file = crate::sys::open_device(node).about(&name)?;
-    let found = device::superblock(&file, &name)?;
-    device::one_of(found, &name, &config.fstypes, "a medium is vfat, iso9660, ext4, squashfs or erofs")
+    let found = devices::superblock(&file, &name)?;
+    devices::one_of(found, &name, &config.fstypes, "a medium is vfat, iso9660, ext4, squashfs or erofs")
 }

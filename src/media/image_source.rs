@@ -4,8 +4,8 @@ use std::fmt::{self, Display};
 
 use crate::cmdline::parameter::parsed;
 use crate::cmdline::tokens::Token;
-use crate::device_name::{DeviceName, is_plain_path};
 use crate::error::{Error, Result};
+use crate::media::device_name::{DeviceName, is_plain_path};
 use crate::roothash::{self, RootHash};
 
 /// Where the image is looked for.

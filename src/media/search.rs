@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::config::Config;
-use crate::device::{self, Devices};
 use crate::error::{Error, Result};
-use crate::image::Image;
-use crate::medium;
+use crate::media::devices::{self, Devices};
+use crate::media::image::Image;
+use crate::media::medium;
 use crate::sys;
 
 /// The first medium, in the order of the devices' names, that has the image.
@@ -17,7 +17,7 @@ use crate::sys;
 pub fn find_image(devices: &Devices, path: &str, config: &Config) -> Result<Image> {
     // By device and size: a drive that gets its medium later is looked at again, a medium that lacks the image is not.
     let mut seen: BTreeMap<(String, u64), String> = BTreeMap::new();
-    let found = device::wait(config.delay, config.root_timeout, || {
+    let found = devices::wait(config.delay, config.root_timeout, || {
         for name in devices.names()? {
             let node = devices.node(&name);
             let Some(bytes) = media_size(&node) else { continue };
@@ -46,5 +46,5 @@ pub fn find_image(devices: &Devices, path: &str, config: &Config) -> Result<Imag
 }
 
 fn media_size(node: &Path) -> Option<u64> {
-    sys::open_device(node).ok().as_ref().and_then(device::size).filter(|&bytes| bytes > 0)
+    sys::open_device(node).ok().as_ref().and_then(devices::size).filter(|&bytes| bytes > 0)
 }
