@@ -10,16 +10,16 @@ use crate::error::{Error, Result};
 use crate::eventlog::Recorder;
 use crate::eventlog::claim::{self, Claim};
 use crate::hash::bank::Bank;
-use crate::image_format::ImageFormat;
 use crate::means::{self, Means};
-use crate::measure::{self, Report};
+use crate::measure::image_format::ImageFormat;
+use crate::measure::measurement::{self, Report};
+use crate::measure::pcr::{Digests, Pcrs};
+use crate::measure::session;
 use crate::media::image::Image;
 use crate::media::superblock::Kind;
-use crate::pcr::{Digests, Pcrs};
 use crate::prepared::Tree;
 use crate::roothash::RootHash;
 use crate::seal::{Sealed, Sealing};
-use crate::session;
 use crate::status::Status;
 use crate::step::{Clock, Failure, Step};
 
@@ -147,11 +147,11 @@ fn hash(
     sealing: &mut Sealing,
 ) -> Result<Digests> {
     if let Some(roothash) = &config.roothash {
-        return Ok(measure::root_hash(&roothash.hash, banks));
+        return Ok(measurement::root_hash(&roothash.hash, banks));
     }
     let name = image.to_string();
     let progress = &mut |done| machine.progress(done, image.bytes);
-    measure::image(&image.file, &name, image.bytes, image.opened_bytes, banks, sealing.tee(), progress)
+    measurement::image(&image.file, &name, image.bytes, image.opened_bytes, banks, sealing.tee(), progress)
         .map(|digests| config.format.of(digests))
 }
 
@@ -188,11 +188,11 @@ fn mark(machine: &mut impl Machine, policy: &FailurePolicy, log: &mut Recorder) 
     for session in sessions {
         let marked = match machine.tpm(Duration::ZERO, session) {
             Ok(Some(mut tpm)) => log.failed(&mut *tpm, policy.pcr),
-            Ok(None) => return log::warn!("no TPM to extend with the digest of \"{}\"", measure::FAILED),
+            Ok(None) => return log::warn!("no TPM to extend with the digest of \"{}\"", measurement::FAILED),
             Err(error) => Err(error),
         };
         match marked {
-            Ok(()) => return log::info!("PCR {} extended with the digest of \"{}\"", policy.pcr, measure::FAILED),
+            Ok(()) => return log::info!("PCR {} extended with the digest of \"{}\"", policy.pcr, measurement::FAILED),
             Err(error) => log::error!("{error}"),
         }
     }

@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use super::*;
 use crate::hash::merkle::Shape;
+use crate::measure::pcr::{PcrIndex, SoftPcrs, digests_of};
 use crate::media::superblock::Superblock;
-use crate::pcr::{PcrIndex, SoftPcrs, digests_of};
 
 /// A machine that writes down what it is asked, and fails where it is told to.
 struct Fake {
@@ -157,7 +157,7 @@ impl Machine for Fake {
 }
 
 const LINE: &str = "root=/dev/vda measureroot.onfail=poweroff";
-const FAILED: &[u8] = measure::FAILED.as_bytes();
+const FAILED: &[u8] = measurement::FAILED.as_bytes();
 
 #[test]
 fn each_step_fails_in_turn_and_init_is_never_reached() {
@@ -283,7 +283,7 @@ fn no_tpm_is_a_failure_unless_measuring_is_off() {
 
 #[test]
 fn an_unmeasured_boot_marks_the_pcr_or_does_not_happen() {
-    let unmeasured = measure::UNMEASURED.as_bytes();
+    let unmeasured = measurement::UNMEASURED.as_bytes();
     let mut machine = Fake::new("root=/dev/vda measureroot=off", "");
     machine.boot();
     assert!(machine.calls.contains(&"exec") && machine.is_extended_with(&[unmeasured, FAILED]));

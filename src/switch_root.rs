@@ -11,7 +11,7 @@ use nix::sys::stat::{SFlag, fstat};
 use nix::sys::statfs::{FsType, TMPFS_MAGIC, statfs};
 
 use crate::error::{Context, Error, Result};
-use crate::measure::Report;
+use crate::measure::measurement::Report;
 use crate::sys::mounts::{Mount, kernel_filesystems};
 
 /// What the kernel itself tries without `init=` (init/main.c), less the shell: a machine that lacks its init shall stop.

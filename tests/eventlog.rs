@@ -14,8 +14,8 @@ use measureroot::eventlog::claim::Claim;
 use measureroot::eventlog::header::Header;
 use measureroot::eventlog::{EventType, Log, tcg};
 use measureroot::hash::bank::Bank;
-use measureroot::measure;
-use measureroot::pcr::{Pcr, PcrIndex, Pcrs, digests_of};
+use measureroot::measure::measurement;
+use measureroot::measure::pcr::{Pcr, PcrIndex, Pcrs, digests_of};
 use measureroot::tpm::EsysPcrs;
 use swtpm::Swtpm;
 
@@ -70,7 +70,7 @@ fn ours() -> Vec<u8> {
         )
     };
     let image = event("image", &Claim::image("/rootfs.squashfs on /dev/vda", 5, "verity"));
-    [header.encode(), image, event(measure::FAILED, &Claim::failed())].concat()
+    [header.encode(), image, event(measurement::FAILED, &Claim::failed())].concat()
 }
 
 #[test]
@@ -127,10 +127,10 @@ fn a_log_is_compared_with_a_tpm() {
     assert!(code == 1 && said.contains("PCR 13, sha256: ") && said.contains("none of its events happened"), "{said}");
     let mut tpm = EsysPcrs::open(&swtpm.device).unwrap();
     let banks = tpm.banks(PcrIndex::DEFAULT).unwrap();
-    measure::extend(&mut tpm, PcrIndex::DEFAULT, &digests_of(&banks, b"image")).unwrap();
+    measurement::extend(&mut tpm, PcrIndex::DEFAULT, &digests_of(&banks, b"image")).unwrap();
     let (code, said) = compare();
     assert!(code == 1 && said.contains("they part after event 1 (EV_EVENT_TAG: image, /rootfs.squashfs"), "{said}");
-    measure::extend_failed(&mut tpm, PcrIndex::DEFAULT).unwrap();
+    measurement::extend_failed(&mut tpm, PcrIndex::DEFAULT).unwrap();
     let (code, said) = compare();
     assert!(code == 0 && said.contains("all 2 values"), "{said}");
     // And with what tpm2_pcrread prints of it.
@@ -138,7 +138,7 @@ fn a_log_is_compared_with_a_tpm() {
     fs::write(&pcrs, swtpm.tool("tpm2_pcrread", &[])).unwrap();
     let output = replay(&[path(&log), "--pcrs", path(&pcrs)]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    measure::extend_failed(&mut tpm, PcrIndex::DEFAULT).unwrap();
+    measurement::extend_failed(&mut tpm, PcrIndex::DEFAULT).unwrap();
     let (code, said) = compare();
     assert!(code == 1 && said.contains("changed, left out or added"), "{said}");
 }

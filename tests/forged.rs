@@ -12,7 +12,7 @@ use measureroot::evidence::allow::Entry;
 use measureroot::evidence::proof::{Broken, Check, Given};
 use measureroot::evidence::verdict::Verdict;
 use measureroot::hash::bank::Bank;
-use measureroot::pcr::{Digests, PcrIndex, digests_of};
+use measureroot::measure::pcr::{Digests, PcrIndex, digests_of};
 use p256::ecdsa::signature::Signer;
 use p256::ecdsa::{Signature, SigningKey};
 use p256::pkcs8::EncodePublicKey;

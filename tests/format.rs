@@ -7,8 +7,8 @@ use std::fs;
 use std::process::Command;
 
 use measureroot::hash::bank::Bank;
-use measureroot::measure;
-use measureroot::pcr::{PcrIndex, digests_of};
+use measureroot::measure::measurement;
+use measureroot::measure::pcr::{PcrIndex, digests_of};
 use measureroot::tpm::EsysPcrs;
 use swtpm::Swtpm;
 
@@ -27,7 +27,7 @@ fn predict(content: &[u8], arguments: &[&str]) -> String {
 fn booted(content: &[u8]) -> Swtpm {
     let swtpm = Swtpm::start("sha1,sha256,sha384,sha512");
     let mut tpm = EsysPcrs::open(&swtpm.device).unwrap();
-    measure::extend(&mut tpm, PcrIndex::DEFAULT, &digests_of(&Bank::ALL, content)).unwrap();
+    measurement::extend(&mut tpm, PcrIndex::DEFAULT, &digests_of(&Bank::ALL, content)).unwrap();
     swtpm
 }
 

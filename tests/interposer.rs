@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex};
 
 use measureroot::error::Result;
 use measureroot::hash::bank::Bank;
-use measureroot::measure::{self, Report};
-use measureroot::pcr::{Digest, PcrIndex, Pcrs, digests_of};
-use measureroot::session::{Session, Wanted};
+use measureroot::measure::measurement::{self, Report};
+use measureroot::measure::pcr::{Digest, PcrIndex, Pcrs, digests_of};
+use measureroot::measure::session::{Session, Wanted};
 use measureroot::tpm::EsysPcrs;
 use swtpm::Swtpm;
 use swtpm::bus::{
@@ -29,7 +29,7 @@ const PASSWORD: [u8; 4] = [0x40, 0, 0, 9];
 fn measure(bus: &Bus, wanted: Wanted) -> Result<Report> {
     let mut tpm = EsysPcrs::open(&bus.device)?.protected(wanted, None)?;
     let banks = tpm.banks(PCR)?;
-    measure::extend(&mut tpm, PCR, &digests_of(&banks, b"image"))
+    measurement::extend(&mut tpm, PCR, &digests_of(&banks, b"image"))
 }
 
 /// The PCR after these extends.

@@ -12,8 +12,8 @@ use evidence::{Machine, Measured, log};
 use measureroot::eventlog::header::Header;
 use measureroot::eventlog::{EventType, tcg};
 use measureroot::hash::bank::Bank;
-use measureroot::measure;
-use measureroot::pcr::{PcrIndex, Pcrs, digests_of};
+use measureroot::measure::measurement;
+use measureroot::measure::pcr::{PcrIndex, Pcrs, digests_of};
 use measureroot::tpm::EsysPcrs;
 use swtpm::Swtpm;
 
@@ -149,8 +149,8 @@ fn a_machine_is_checked_by_hand() {
     let banks = tpm.banks(pcr).unwrap();
     let file = fs::File::open(&image).unwrap();
     let bytes = file.metadata().unwrap().len();
-    let digests = measure::image(&file, "image", bytes, bytes, &banks, None, &mut |_| ()).unwrap();
-    measure::extend(&mut tpm, pcr, &digests).unwrap();
+    let digests = measurement::image(&file, "image", bytes, bytes, &banks, None, &mut |_| ()).unwrap();
+    measurement::extend(&mut tpm, pcr, &digests).unwrap();
     drop(tpm);
     assert!(banks.contains(&Bank::Sha256));
     let tcti = format!("device:{}", swtpm.device.display());
@@ -165,10 +165,10 @@ fn a_log_is_replayed() {
     let swtpm = Swtpm::start("sha1,sha256");
     let mut tpm = EsysPcrs::open(&swtpm.device).unwrap();
     let banks = tpm.banks(pcr).unwrap();
-    measure::extend_failed(&mut tpm, pcr).unwrap();
+    measurement::extend_failed(&mut tpm, pcr).unwrap();
     drop(tpm);
     let header = Header::of(banks.iter().copied());
-    let digests = digests_of(&banks, measure::FAILED.as_bytes());
+    let digests = digests_of(&banks, measurement::FAILED.as_bytes());
     let event = tcg::encode(&header, pcr.into(), EventType::EVENT_TAG, &digests, b"");
     fs::write(folder.path().join("binary_bios_measurements"), [header.encode(), event].concat()).unwrap();
     // The log and the TPM of a machine that need not be this one.

@@ -5,9 +5,9 @@ mod swtpm;
 
 use measureroot::error::Result;
 use measureroot::hash::bank::Bank;
-use measureroot::measure::{self, Report};
-use measureroot::pcr::{PcrIndex, Pcrs, digests_of};
-use measureroot::session::{Session, Wanted};
+use measureroot::measure::measurement::{self, Report};
+use measureroot::measure::pcr::{PcrIndex, Pcrs, digests_of};
+use measureroot::measure::session::{Session, Wanted};
 use measureroot::tpm::EsysPcrs;
 use swtpm::Swtpm;
 use swtpm::bus::{
@@ -21,7 +21,7 @@ const IMAGE: &[u8] = b"image";
 fn measure(bus: &Bus, wanted: Wanted) -> Result<Report> {
     let mut tpm = EsysPcrs::open(&bus.device)?.protected(wanted, None)?;
     let banks = tpm.banks(PCR)?;
-    measure::extend(&mut tpm, PCR, &digests_of(&banks, IMAGE))
+    measurement::extend(&mut tpm, PCR, &digests_of(&banks, IMAGE))
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn nothing_is_left_in_the_tpm() {
     };
     let mut tpm = EsysPcrs::open(&swtpm.device).unwrap().protected(Wanted::Hmac, None).unwrap();
     assert_eq!(left(), "- 0x2000000\n", "the session alone is there");
-    measure::extend(&mut tpm, PCR, &digests_of(&[Bank::Sha256], IMAGE)).unwrap();
+    measurement::extend(&mut tpm, PCR, &digests_of(&[Bank::Sha256], IMAGE)).unwrap();
     assert_eq!(left(), "", "it ended with the reading back");
     // It starts another one, which goes when the program is done with the TPM.
     tpm.banks(PCR).unwrap();

@@ -8,8 +8,8 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use measureroot::hash::bank::Bank;
-use measureroot::measure;
-use measureroot::pcr::{Digest, PcrIndex, Pcrs, digests_of};
+use measureroot::measure::measurement;
+use measureroot::measure::pcr::{Digest, PcrIndex, Pcrs, digests_of};
 use measureroot::tpm::EsysPcrs;
 use swtpm::{Swtpm, pipe};
 
@@ -20,8 +20,8 @@ fn all_banks_are_extended_as_tpm2_tools_sees_it() {
     let swtpm = Swtpm::start("sha1,sha256,sha384,sha512");
     let mut tpm = EsysPcrs::open(&swtpm.device).unwrap();
     assert_eq!(tpm.banks(PCR).unwrap(), Bank::ALL);
-    let report = measure::extend(&mut tpm, PCR, &digests_of(&Bank::ALL, b"image")).unwrap();
-    measure::extend_failed(&mut tpm, PCR).unwrap();
+    let report = measurement::extend(&mut tpm, PCR, &digests_of(&Bank::ALL, b"image")).unwrap();
+    measurement::extend_failed(&mut tpm, PCR).unwrap();
     drop(tpm);
     for (bank, extension) in report.banks {
         assert_eq!(extension.before, Digest::zero(bank));
@@ -36,7 +36,7 @@ fn only_active_banks_are_found() {
     let mut tpm = EsysPcrs::open(&swtpm.device).unwrap();
     assert_eq!(tpm.banks(PCR).unwrap(), [Bank::Sha256, Bank::Sha512]);
     // A bank that is not active takes no extend and gives no value: that must not pass for a measurement.
-    assert!(measure::extend(&mut tpm, PCR, &digests_of(&[Bank::Sha1], b"image")).is_err());
+    assert!(measurement::extend(&mut tpm, PCR, &digests_of(&[Bank::Sha1], b"image")).is_err());
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::bounded;
 use crate::error::{Context, Error, Result};
 use crate::evidence::allow::{Added, AllowList, Entry};
 use crate::evidence::until::Until;
-use crate::measure::Report;
+use crate::measure::measurement::Report;
 
 /// No list is longer than this many bytes; an entry has some 500.
 const MAX: u64 = 64 << 20;
@@ -97,7 +97,7 @@ fn append(path: &Path, entry: Entry) -> Result<Added> {
 mod tests {
     use super::*;
     use crate::hash::bank::Bank;
-    use crate::pcr::{Digests, PcrIndex, digests_of};
+    use crate::measure::pcr::{Digests, PcrIndex, digests_of};
 
     fn entry(text: &str) -> Entry {
         let digests = digests_of(&[Bank::Sha256], text.as_bytes());

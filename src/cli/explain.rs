@@ -10,13 +10,13 @@ use crate::config::failure_policy::{FailureAction, FailurePolicy};
 use crate::dm::OnCorrupt;
 use crate::error::Result;
 use crate::eventlog::journal;
-use crate::image_format::ImageFormat;
 use crate::means::Wanted;
-use crate::measure;
+use crate::measure::image_format::ImageFormat;
+use crate::measure::measurement;
+use crate::measure::session;
 use crate::media::image_source::Source;
 use crate::overlay;
 use crate::roothash::RootHash;
-use crate::session;
 use crate::step::{Failure, Step};
 use crate::switch_root;
 use crate::sys::mounts::{Mount, kernel_filesystems};
@@ -106,13 +106,13 @@ fn actions(step: Step, config: &Config) -> Vec<String> {
                     "the digest of the hex digits of the image's digest (measureroot.format=meta-measured)".to_owned()
                 }
                 None => "the image's digest".to_owned(),
-                Some(roothash) => format!("the digest of \"{}\"", measure::root_hash_text(&roothash.hash)),
+                Some(roothash) => format!("the digest of \"{}\"", measurement::root_hash_text(&roothash.hash)),
             };
             vec![format!("PCR {} with {digest} in each bank, in one command; read back", config.pcr)]
         }
         Step::Extend => vec![
             "THE IMAGE IS NOT MEASURED (measureroot=off)".to_owned(),
-            format!("PCR {} with the digest of \"{}\", if there is a TPM", config.pcr, measure::UNMEASURED),
+            format!("PCR {} with the digest of \"{}\", if there is a TPM", config.pcr, measurement::UNMEASURED),
         ],
         Step::MountImage => vec![format!("read-only on {}", overlay::LOWER)],
         Step::Overlay => shell(&overlay::plan(&config.overlay_size, config.writable)),
@@ -183,5 +183,5 @@ fn on_failure(policy: &FailurePolicy) -> String {
     };
     let pause =
         policy.pause.map_or("wait for ever".to_owned(), |pause| format!("after {} s {action}", pause.as_secs()));
-    format!("extend PCR {} with the digest of \"{}\", and {pause}", policy.pcr, measure::FAILED)
+    format!("extend PCR {} with the digest of \"{}\", and {pause}", policy.pcr, measurement::FAILED)
 }

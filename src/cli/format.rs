@@ -11,9 +11,9 @@ use serde_json::json;
 use crate::error::{Context, Result};
 use crate::evidence::policy;
 use crate::hash::bank::Bank;
-use crate::image_format::ImageFormat;
-use crate::measure::Report;
-use crate::pcr::Digests;
+use crate::measure::image_format::ImageFormat;
+use crate::measure::measurement::Report;
+use crate::measure::pcr::Digests;
 
 /// What a prediction is printed as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -147,14 +147,14 @@ impl Prediction<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure;
-    use crate::pcr::{PcrIndex, SoftPcrs, digests_of};
+    use crate::measure::measurement;
+    use crate::measure::pcr::{PcrIndex, SoftPcrs, digests_of};
 
     #[test]
     fn each_form() {
         let banks = [Bank::Sha1, Bank::Sha256];
         let mut pcrs = SoftPcrs::zero(&banks);
-        let report = measure::extend(&mut pcrs, PcrIndex::DEFAULT, &digests_of(&banks, b"image")).unwrap();
+        let report = measurement::extend(&mut pcrs, PcrIndex::DEFAULT, &digests_of(&banks, b"image")).unwrap();
         let (sha1, sha256) = (&report.banks[&Bank::Sha1], &report.banks[&Bank::Sha256]);
         let subject = Subject::Image { image: "i".into(), bytes: 5, format: ImageFormat::Plain };
         let prediction = Prediction { subject: &subject, report: &report };

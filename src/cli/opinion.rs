@@ -12,7 +12,7 @@ use crate::evidence::attest::Clock;
 use crate::evidence::proof::{Broken, Check, Proof};
 use crate::evidence::verdict::Verdict;
 use crate::hash::bank::Bank;
-use crate::pcr::{Digest, Pcr};
+use crate::measure::pcr::{Digest, Pcr};
 
 /// The exit codes of those two; 0 is for trusted.
 const NOT_TRUSTED: u8 = 3;

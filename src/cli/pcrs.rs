@@ -7,7 +7,7 @@ use super::bounded;
 use crate::error::{Context, Error, Result};
 use crate::eventlog::PcrValues;
 use crate::hash::bank::Bank;
-use crate::pcr::{Digest, Pcr};
+use crate::measure::pcr::{Digest, Pcr};
 
 /// Prints values as `tpm2_pcrread` does.
 #[must_use]

@@ -12,11 +12,11 @@ use super::{prepared, print};
 use crate::error::{Context, Error, Result};
 use crate::hash::bank::Bank;
 use crate::hash::merkle::Hash;
-use crate::image_format::ImageFormat;
-use crate::measure;
+use crate::measure::image_format::ImageFormat;
+use crate::measure::measurement;
+use crate::measure::pcr::{Digest, Digests, PcrIndex, SoftPcrs};
 use crate::media::devices;
 use crate::media::image::length_on_device;
-use crate::pcr::{Digest, Digests, PcrIndex, SoftPcrs};
 use crate::roothash::parse_hash;
 
 /// Predict the PCR of a machine that boots an image.
@@ -77,7 +77,7 @@ impl Predict {
             (None, None, [image, tree]) => root_hash(&prepared::root_hash(image, tree, self.hash_offset)?, &banks),
             (None, None, _) => return Err(Error::new("arguments", "name no image")),
         };
-        let report = measure::extend(&mut pcrs, self.pcr, &digests)?;
+        let report = measurement::extend(&mut pcrs, self.pcr, &digests)?;
         self.allow.add(&subject.name(), &report)?;
         if format == Format::Tpm2Yaml {
             for (bank, digest) in &digests {
@@ -99,7 +99,7 @@ pub(super) fn image(path: &Path, device: bool, format: ImageFormat, banks: &[Ban
     let bytes = length(&file, &image, device, opened_bytes)?;
     let bar = progress_bar(bytes);
     let progress = &mut |done| bar.set_position(done);
-    let digests = measure::image(&file, &image, bytes, opened_bytes, banks, None, progress)?;
+    let digests = measurement::image(&file, &image, bytes, opened_bytes, banks, None, progress)?;
     bar.finish_and_clear();
     Ok((Subject::Image { image, bytes, format }, format.of(digests)))
 }
@@ -132,7 +132,7 @@ fn length(file: &File, name: &str, device: bool, bytes: u64) -> Result<u64> {
 }
 
 fn root_hash(hash: &Hash, banks: &[Bank]) -> (Subject, Digests) {
-    (Subject::RootHash { root_hash: hex::encode(hash) }, measure::root_hash(hash, banks))
+    (Subject::RootHash { root_hash: hex::encode(hash) }, measurement::root_hash(hash, banks))
 }
 
 fn starting_values(banks: &[Bank], given: &[String]) -> Result<Digests> {

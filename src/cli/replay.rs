@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{bounded, pcrs, print};
 use crate::error::{Context, Error, Result};
 use crate::eventlog::{self, Compared, Content, Difference, Event, Log, PcrValues, cel};
-use crate::pcr::{Pcr, PcrIndex, Pcrs};
+use crate::measure::pcr::{Pcr, PcrIndex, Pcrs};
 use crate::tpm::EsysPcrs;
 
 /// Replay event logs: their events in words, and the PCRs they lead to.

@@ -12,9 +12,9 @@ use crate::error::{Context, Error, Result};
 use crate::evidence::allow::Entry;
 use crate::evidence::proof::Given;
 use crate::hash::merkle::Hash;
-use crate::image_format::ImageFormat;
-use crate::measure;
-use crate::pcr::{Digests, PcrIndex};
+use crate::measure::image_format::ImageFormat;
+use crate::measure::measurement;
+use crate::measure::pcr::{Digests, PcrIndex};
 use crate::roothash::parse_hash;
 
 /// No quote, signature or key is longer than this, in bytes (TPM 2.0 Library, Part 2: the longest has a few hundred).
@@ -107,7 +107,7 @@ impl Verify {
                     }
                 }
                 for hash in &self.root_hashes {
-                    trusted.push(self.entry(hex::encode(hash), measure::root_hash(hash, &proof.banks)));
+                    trusted.push(self.entry(hex::encode(hash), measurement::root_hash(hash, &proof.banks)));
                 }
                 match proof.judge(&trusted, &expected, OffsetDateTime::now_utc()) {
                     Ok(verdict) => Opinion::of(&proof, &verdict, &expected),

@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::cmdline::parameter::parsed;
 use crate::cmdline::tokens::Token;
 use crate::error::{Error, Result};
-use crate::pcr::PcrIndex;
-use crate::session;
+use crate::measure::pcr::PcrIndex;
+use crate::measure::session;
 
 /// What is done when the boot fails. Read separately and forgivingly, for it is needed when the rest cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

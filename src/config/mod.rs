@@ -10,13 +10,13 @@ use crate::cmdline::tokens::Token;
 use crate::config::failure_policy::FailureAction;
 use crate::dm::OnCorrupt;
 use crate::error::{Error, Result};
-use crate::image_format::ImageFormat;
 use crate::means::Wanted;
+use crate::measure::image_format::ImageFormat;
+use crate::measure::pcr::PcrIndex;
+use crate::measure::session;
 use crate::media::image_source::Source;
 use crate::media::rootflags::RootFlags;
-use crate::pcr::PcrIndex;
 use crate::roothash::RootHash;
-use crate::session;
 
 /// Everything the command line decides.
 #[derive(Debug, Clone, PartialEq, Eq)]

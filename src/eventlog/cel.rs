@@ -7,7 +7,7 @@ use super::event::{Content, Event};
 use super::log::Log;
 use crate::error::{Context, Error, Result};
 use crate::hash::bank::Bank;
-use crate::pcr::{Digest, Digests, Pcr};
+use crate::measure::pcr::{Digest, Digests, Pcr};
 
 /// The `content_type` of events from a TCG log.
 const PCCLIENT: &str = "pcclient_std";
@@ -86,7 +86,7 @@ mod tests {
     use crate::eventlog::claim::Claim;
     use crate::eventlog::header::Header;
     use crate::eventlog::{EventType, sequence, tcg};
-    use crate::pcr::digests_of;
+    use crate::measure::pcr::digests_of;
 
     #[test]
     fn the_example_of_the_specification() {

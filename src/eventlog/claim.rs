@@ -8,8 +8,8 @@ use super::event_type::EventType;
 use super::header::push_counted;
 use crate::error::{Context, Result};
 use crate::hash::merkle::Hash;
-use crate::image_format::ImageFormat;
-use crate::measure;
+use crate::measure::image_format::ImageFormat;
+use crate::measure::measurement;
 
 /// The `taggedEventID` of our events in a TCG log: the first four bytes of sha256("measureroot"), so that nobody else
 /// takes it by chance.
@@ -90,10 +90,12 @@ impl Claim {
                 let mut hash = Hash::default();
                 let hex = self.root_hash.as_deref().unwrap_or_default();
                 // No text has the digest of an event that names no root hash.
-                Some(hex::decode_to_slice(hex, &mut hash).map_or(String::new(), |()| measure::root_hash_text(&hash)))
+                Some(
+                    hex::decode_to_slice(hex, &mut hash).map_or(String::new(), |()| measurement::root_hash_text(&hash)),
+                )
             }
-            Kind::Unmeasured => Some(measure::UNMEASURED.to_owned()),
-            Kind::Failed => Some(measure::FAILED.to_owned()),
+            Kind::Unmeasured => Some(measurement::UNMEASURED.to_owned()),
+            Kind::Failed => Some(measurement::FAILED.to_owned()),
         }
     }
 
@@ -126,7 +128,7 @@ impl Claim {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pcr::Digests;
+    use crate::measure::pcr::Digests;
 
     fn event(data: Vec<u8>) -> Event {
         Event { pcr: None, digests: Digests::new(), content: Content::Tcg { kind: EventType::EVENT_TAG, data } }
@@ -148,7 +150,7 @@ mod tests {
         let root_hash = Claim { root_hash: Some(hex.clone()), ..Claim::new(Kind::Roothash) };
         assert_eq!(root_hash.text(), Some(format!("measureroot: roothash={hex}")));
         assert_eq!(Claim { root_hash: Some("ab".to_owned()), ..root_hash }.text(), Some(String::new()));
-        assert_eq!(Claim::failed().text().as_deref(), Some(measure::FAILED));
+        assert_eq!(Claim::failed().text().as_deref(), Some(measurement::FAILED));
         assert_eq!(Claim::image("", 0, "ram").text(), None);
     }
 

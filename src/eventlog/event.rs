@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::EventType;
-use crate::pcr::{Digests, Pcr};
+use crate::measure::pcr::{Digests, Pcr};
 
 /// What a log says was extended, and the words it has for it.
 #[derive(Debug, Clone, PartialEq)]

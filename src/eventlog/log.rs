@@ -76,7 +76,7 @@ mod tests {
     use crate::eventlog::header::Header;
     use crate::eventlog::{EventType, tcg};
     use crate::hash::bank::Bank;
-    use crate::pcr::{Pcr, digests_of};
+    use crate::measure::pcr::{Pcr, digests_of};
 
     fn log(banks: &[Bank], events: &[(&[u8], Option<Claim>)]) -> Log {
         let header = Header::of(banks.iter().copied());

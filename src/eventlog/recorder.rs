@@ -7,8 +7,8 @@ use super::claim::Claim;
 use super::journal::Journal;
 use crate::error::Result;
 use crate::hash::bank::Bank;
-use crate::measure::{self, Extension, Report};
-use crate::pcr::{Digests, Pcr, PcrIndex, Pcrs};
+use crate::measure::measurement::{self, Extension, Report};
+use crate::measure::pcr::{Digests, Pcr, PcrIndex, Pcrs};
 
 /// What was extended, and what is said about it.
 #[derive(Debug)]
@@ -26,32 +26,32 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Extends `pcr` with what was measured, see [`measure::extend`], and logs it.
+    /// Extends `pcr` with what was measured, see [`measurement::extend`], and logs it.
     ///
     /// # Errors
     /// When either fails.
     pub fn measured(&mut self, pcrs: &mut dyn Pcrs, pcr: PcrIndex, digests: &Digests, claim: Claim) -> Result<Report> {
-        let report = measure::extend(pcrs, pcr, digests)?;
+        let report = measurement::extend(pcrs, pcr, digests)?;
         self.log(pcr, &report.banks, claim)?;
         Ok(report)
     }
 
-    /// Marks a boot that goes on unmeasured, see [`measure::extend_unmeasured`], and logs it.
+    /// Marks a boot that goes on unmeasured, see [`measurement::extend_unmeasured`], and logs it.
     ///
     /// # Errors
     /// When either fails.
     pub fn unmeasured(&mut self, pcrs: Option<&mut (dyn Pcrs + '_)>, pcr: PcrIndex, claim: Claim) -> Result<Report> {
-        let report = measure::extend_unmeasured(pcrs, pcr)?;
+        let report = measurement::extend_unmeasured(pcrs, pcr)?;
         self.log(pcr, &report.banks, claim)?;
         Ok(report)
     }
 
-    /// Marks a boot that failed, see [`measure::extend_failed`], and logs it.
+    /// Marks a boot that failed, see [`measurement::extend_failed`], and logs it.
     ///
     /// # Errors
     /// When either fails.
     pub fn failed(&mut self, pcrs: &mut dyn Pcrs, pcr: PcrIndex) -> Result<()> {
-        let banks = measure::extend_failed(pcrs, pcr)?;
+        let banks = measurement::extend_failed(pcrs, pcr)?;
         self.log(pcr, &banks, Claim::failed())
     }
 
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
     use crate::error::Error;
     use crate::eventlog::{Log, header, journal, parse};
-    use crate::pcr::{SoftPcrs, digests_of};
+    use crate::measure::pcr::{SoftPcrs, digests_of};
 
     const PCR: PcrIndex = PcrIndex::DEFAULT;
     const OVMF: &[u8] = include_bytes!("../../tests/eventlog/ovmf.bin");

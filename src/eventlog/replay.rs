@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::event::Event;
 use super::log::Log;
 use crate::hash::bank::Bank;
-use crate::pcr::{Digest, Pcr};
+use crate::measure::pcr::{Digest, Pcr};
 
 /// The PCR that Linux's integrity measurement extends (kernel, `CONFIG_IMA_MEASURE_PCR_IDX`).
 const IMA: u8 = 10;
@@ -183,7 +183,7 @@ mod tests {
     use super::*;
     use crate::eventlog::header::Header;
     use crate::eventlog::{EventType, tcg};
-    use crate::pcr::digests_of;
+    use crate::measure::pcr::digests_of;
     use nix::sys::resource::{UsageWho, getrusage};
 
     fn pcr(number: u32) -> Pcr {

@@ -9,7 +9,7 @@ use super::claim::{CONTENT_TYPE, Claim};
 use super::log::Log;
 use crate::error::{Context, Error, Result};
 use crate::hash::bank::Bank;
-use crate::pcr::{Digest, Digests, Pcr};
+use crate::measure::pcr::{Digest, Digests, Pcr};
 
 /// What each record begins with (RFC 7464, section 2.2).
 pub const SEPARATOR: u8 = 0x1E;
@@ -70,7 +70,7 @@ pub fn parse(log: &[u8]) -> Result<Log> {
 mod tests {
     use super::*;
     use crate::eventlog::Content;
-    use crate::pcr::digests_of;
+    use crate::measure::pcr::digests_of;
 
     const SYSTEMD: &[u8] = b"\x1e{\"pcr\":11,\"digests\":[{\"hashAlg\":\"sha256\",\"digest\":\
         \"e9b5bfbcf5d2b4b0c5a4e1f0d1c2b3a49586776859403122130415263748596a\"}],\"content_type\":\"systemd\",\"content\":\

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::claim::{Claim, Kind};
 use super::event::{Content, Event};
 use super::event_type::EventType;
-use crate::measure::{FAILED, UNMEASURED};
+use crate::measure::measurement::{FAILED, UNMEASURED};
 
 /// Characters of a log's own words that are shown.
 const SHOWN: usize = 160;
@@ -111,8 +111,8 @@ fn shown(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::hash::bank::Bank;
-    use crate::image_format::ImageFormat;
-    use crate::pcr::{Pcr, digests_of};
+    use crate::measure::image_format::ImageFormat;
+    use crate::measure::pcr::{Pcr, digests_of};
     use serde_json::json;
 
     fn words(kind: EventType, data: &[u8], measured: &[u8]) -> String {

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Context, Error, Result};
 use crate::evidence::until::Until;
 use crate::hash::bank::Bank;
-use crate::measure::Report;
-use crate::pcr::{Digest, Digests, PcrIndex};
+use crate::measure::measurement::Report;
+use crate::measure::pcr::{Digest, Digests, PcrIndex};
 
 /// One trusted image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -179,7 +179,7 @@ fn digests(texts: &BTreeMap<String, String>) -> Result<Digests> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pcr::digests_of;
+    use crate::measure::pcr::digests_of;
 
     fn entry(name: &str, until: Option<&str>) -> Entry {
         let digests = digests_of(&[Bank::Sha256], b"image");

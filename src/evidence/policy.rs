@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::evidence::selection;
 use crate::hash::bank::Bank;
-use crate::pcr::{Digest, Digests, PcrIndex};
+use crate::measure::pcr::{Digest, Digests, PcrIndex};
 
 /// `TPM_CC_PolicyPCR` (TPM 2.0 Library, Part 2, section 6.5.2).
 const POLICY_PCR: u32 = 0x0000_017f;

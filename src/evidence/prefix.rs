@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::attest::Quote;
 use crate::eventlog::Log;
 use crate::hash::bank::Bank;
-use crate::pcr::{Digest, Pcr};
+use crate::measure::pcr::{Digest, Pcr};
 
 /// The most events from the log's beginning that lead to the PCRs whose digest is quoted; `None` when none do.
 #[must_use]

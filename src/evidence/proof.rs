@@ -13,7 +13,7 @@ use super::values;
 use crate::error::Error;
 use crate::eventlog::{self, Event, Log, Parted, PcrValues};
 use crate::hash::bank::Bank;
-use crate::pcr::{Digest, Pcr, PcrIndex};
+use crate::measure::pcr::{Digest, Pcr, PcrIndex};
 
 /// As many differences are told; mostly one is the cause of all.
 const MOST_DIFFERENCES: usize = 4;

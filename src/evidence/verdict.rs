@@ -7,7 +7,7 @@ use super::proof::{Broken, Check, Proof};
 use crate::error::Error;
 use crate::eventlog::claim::{Claim, Kind};
 use crate::eventlog::{Event, PcrValues};
-use crate::measure::{FAILED, UNMEASURED};
+use crate::measure::measurement::{FAILED, UNMEASURED};
 
 /// What is to be thought of a machine.
 #[derive(Debug, Clone, PartialEq, Eq)]

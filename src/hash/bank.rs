@@ -8,7 +8,7 @@ use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 use crate::error::{Error, Result};
-use crate::pcr::Digest;
+use crate::measure::pcr::Digest;
 
 /// A PCR bank: the hash algorithm that its registers are extended with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -20,8 +20,8 @@ use tss2_static as _;
 
 use crate::error::{Context, Error, Result};
 use crate::hash::bank::Bank;
-use crate::pcr::{Digest, Digests, PcrIndex, Pcrs};
-use crate::session::{Session, Wanted};
+use crate::measure::pcr::{Digest, Digests, PcrIndex, Pcrs};
+use crate::measure::session::{Session, Wanted};
 use salted::Refusal;
 
 /// How many PCR selections a TPM can list at once: one a hash it has (TPM 2.0 Library, Part 2, `TPML_PCR_SELECTION`).

@@ -7,9 +7,9 @@ use measureroot::eventlog::claim::Claim;
 use measureroot::eventlog::header::Header;
 use measureroot::eventlog::{EventType, tcg};
 use measureroot::hash::bank::Bank;
-use measureroot::image_format::ImageFormat;
-use measureroot::measure;
-use measureroot::pcr::{Digests, Pcr, PcrIndex, digests_of};
+use measureroot::measure::image_format::ImageFormat;
+use measureroot::measure::measurement;
+use measureroot::measure::pcr::{Digests, Pcr, PcrIndex, digests_of};
 use measureroot::tpm::EsysPcrs;
 
 use super::swtpm::Swtpm;
@@ -84,7 +84,7 @@ impl Machine {
         let mut tpm = EsysPcrs::open(&swtpm.device).unwrap();
         for event in events {
             let pcr = PcrIndex::try_from(u8::try_from(event.pcr).unwrap()).unwrap();
-            measure::extend(&mut tpm, pcr, &event.digests).unwrap();
+            measurement::extend(&mut tpm, pcr, &event.digests).unwrap();
         }
         Self { swtpm, folder: tempfile::tempdir().unwrap() }
     }

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 use crate::error::{Error, Result};
 use crate::hash::bank::Bank;
-use crate::session::Session;
+use crate::measure::session::Session;
 
 /// The bytes of a digest or of a PCR; prints as lower-case hex.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,9 +10,9 @@ use crate::hash::bank::Bank;
 use crate::hash::blocks::FileBlocks;
 use crate::hash::merkle::Hash;
 use crate::hash::pass::{self, Tee};
+use crate::measure::pcr::{Digest, Digests, PcrIndex, Pcrs, digests_of};
+use crate::measure::session::Session;
 use crate::media::devices;
-use crate::pcr::{Digest, Digests, PcrIndex, Pcrs, digests_of};
-use crate::session::Session;
 
 /// What the PCR is extended with when a boot fails: the digest of this text in each bank.
 pub const FAILED: &str = "measureroot: failed";
@@ -144,7 +144,7 @@ fn extend_checked(pcrs: &mut dyn Pcrs, pcr: PcrIndex, digests: &Digests) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pcr::SoftPcrs;
+    use crate::measure::pcr::SoftPcrs;
 
     /// Hashes the first 3 MiB of `size` bytes, with a file that is given another size when so many were hashed.
     fn resized(size: u64, when: u64, to: u64) -> Result<Digests> {
