@@ -15,8 +15,8 @@ use measureroot::error::Result;
 use measureroot::hash::bank::Bank;
 use measureroot::hash::blocks::{BLOCK, BUFFERS, FileBlocks};
 use measureroot::hash::pass::{Blocks, digests};
-use measureroot::means::Kind;
-use measureroot::seal::Sealing;
+use measureroot::seal::choice::Kind;
+use measureroot::seal::sealing::Sealing;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 

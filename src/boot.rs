@@ -10,16 +10,16 @@ use crate::error::{Error, Result};
 use crate::eventlog::Recorder;
 use crate::eventlog::claim::{self, Claim};
 use crate::hash::bank::Bank;
-use crate::means::{self, Means};
 use crate::measure::image_format::ImageFormat;
 use crate::measure::measurement::{self, Report};
 use crate::measure::pcr::{Digests, Pcrs};
 use crate::measure::session;
 use crate::media::image::Image;
 use crate::media::superblock::Kind;
-use crate::prepared::Tree;
-use crate::roothash::RootHash;
-use crate::seal::{Sealed, Sealing};
+use crate::seal::choice::{self, Means};
+use crate::seal::prepared_root_hash::RootHash;
+use crate::seal::prepared_tree::Tree;
+use crate::seal::sealing::{Sealed, Sealing};
 use crate::status::Status;
 use crate::step::{Clock, Failure, Step};
 
@@ -129,9 +129,9 @@ fn begin_seal(machine: &mut impl Machine, image: &Image, config: &Config) -> Res
         means.has_verity()?;
         return machine.find_tree(image, roothash).map(Sealing::Prepared);
     }
-    let kind = means::decide(config.seal, means)?;
+    let kind = choice::decide(config.seal, means)?;
     match kind {
-        means::Kind::None if config.measured => {
+        choice::Kind::None if config.measured => {
             log::warn!("measureroot.seal=none: a medium that answers a second read differently is believed");
         }
         _ => log::info!("seal: {kind}"),

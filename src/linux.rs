@@ -15,12 +15,10 @@ use crate::config::Config;
 use crate::config::failure_policy::FailureAction;
 use crate::console::logger;
 use crate::console::progress::{Progress, Style};
-use crate::dm;
 use crate::error::{Context, Error, Result};
 use crate::eventlog::Recorder;
 use crate::eventlog::journal::Journal;
 use crate::firmware_log;
-use crate::means::{self, Means};
 use crate::measure::measurement::Report;
 use crate::measure::pcr::Pcrs;
 use crate::measure::session;
@@ -33,9 +31,11 @@ use crate::media::rootflags::RootFlags;
 use crate::media::search;
 use crate::media::superblock::Kind;
 use crate::overlay;
-use crate::prepared::{self, Tree};
-use crate::roothash::RootHash;
-use crate::seal::Sealed;
+use crate::seal::choice::{self, Means};
+use crate::seal::dm_verity;
+use crate::seal::prepared_root_hash::RootHash;
+use crate::seal::prepared_tree::{self, Tree};
+use crate::seal::sealing::Sealed;
 use crate::status::Status;
 use crate::switch_root;
 use crate::sys;
@@ -158,7 +158,7 @@ impl Machine for Linux {
     }
 
     fn find_tree(&mut self, image: &Image, roothash: &RootHash) -> Result<Tree> {
-        prepared::find_tree(image, self.tree.as_deref(), roothash)
+        prepared_tree::find_tree(image, self.tree.as_deref(), roothash)
     }
 
     fn progress(&mut self, done: u64, total: u64) {
@@ -183,8 +183,8 @@ impl Machine for Linux {
             bytes: image.bytes,
             block: image.superblock.as_ref().map_or(0, |superblock| superblock.block),
             sector,
-            verity: dm::has_verity(),
-            memory: means::available_memory()?,
+            verity: dm_verity::has_verity(),
+            memory: choice::available_memory()?,
         })
     }
 
@@ -199,7 +199,7 @@ impl Machine for Linux {
         };
         let kind = match (&image.superblock, sealed) {
             (Some(superblock), _) => superblock.kind,
-            (None, Sealed::Prepared(tree)) => prepared::superblock(&node, &tree.shape, fstypes)?.kind,
+            (None, Sealed::Prepared(tree)) => prepared_tree::superblock(&node, &tree.shape, fstypes)?.kind,
             (None, _) => return Err(Error::new(image, "nothing checks what is read of it")),
         };
         Mount::read_only(kind, &node, overlay::LOWER, MountFlags::empty(), &options).apply()?;

@@ -18,7 +18,7 @@ use crate::measure::image_format::ImageFormat;
 use crate::measure::measurement::Report;
 use crate::media::image::Image;
 use crate::media::superblock::Kind;
-use crate::seal::Sealed;
+use crate::seal::sealing::Sealed;
 use crate::step::Clock;
 
 /// The boot's result.

@@ -5,7 +5,8 @@ use std::io::Write;
 
 use libfuzzer_sys::fuzz_target;
 use measureroot::media::image::length_on_device;
-use measureroot::{partition, prepared, superblock};
+use measureroot::media::{partition_table, superblock};
+use measureroot::seal::sealing::prepared_tree;
 
 fuzz_target!(|head: &[u8]| {
     let bytes = head.len() as u64;
@@ -17,10 +18,10 @@ fuzz_target!(|head: &[u8]| {
     let mut file = tempfile::tempfile_in("/dev/shm").unwrap();
     file.write_all(head).unwrap();
     for (sector, number) in [(512, 1), (4096, 128), (512, u32::MAX)] {
-        assert!(partition::uuid(&file, sector, number).is_none_or(|id| id.contains('-')));
+        assert!(partition_table::uuid(&file, sector, number).is_none_or(|id| id.contains('-')));
     }
     for data_bytes in [bytes, u64::MAX] {
-        if let Ok((_, shape)) = prepared::read(&file, "medium", 0, data_bytes) {
+        if let Ok((_, shape)) = prepared_tree::read(&file, "medium", 0, data_bytes) {
             assert!(shape.data_bytes() <= data_bytes && shape.tree_bytes() <= bytes);
         }
     }

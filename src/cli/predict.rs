@@ -17,7 +17,7 @@ use crate::measure::measurement;
 use crate::measure::pcr::{Digest, Digests, PcrIndex, SoftPcrs};
 use crate::media::devices;
 use crate::media::image::length_on_device;
-use crate::roothash::parse_hash;
+use crate::seal::prepared_root_hash::parse_hash;
 
 /// Predict the PCR of a machine that boots an image.
 ///

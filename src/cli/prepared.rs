@@ -10,7 +10,7 @@ use crate::hash::blocks::FileBlocks;
 use crate::hash::merkle::{self, Hash};
 use crate::hash::pass::{self, Tee};
 use crate::media::devices;
-use crate::{prepared, seal};
+use crate::seal::{prepared_tree, sealing};
 
 /// A tree that takes the image's bytes as they pass by.
 struct Growing(merkle::Builder);
@@ -30,9 +30,9 @@ pub fn root_hash(image: &Path, tree: &Path, offset: u64) -> Result<Hash> {
     let (image_name, tree_name) = (image.display().to_string(), tree.display().to_string());
     let (image, tree) = (File::open(image).about(&image_name)?, File::open(tree).about(&tree_name)?);
     let bytes = devices::size(&image).ok_or_else(|| Error::new(&image_name, "has no length"))?;
-    let (start, shape) = prepared::read(&tree, &tree_name, offset, bytes)?;
+    let (start, shape) = prepared_tree::read(&tree, &tree_name, offset, bytes)?;
     let bar = progress_bar(shape.data_bytes());
-    let mut growing = Growing(merkle::Builder::new(seal::memory_file("tree")?, shape));
+    let mut growing = Growing(merkle::Builder::new(sealing::memory_file("tree")?, shape));
     let mut blocks = FileBlocks::new(&image, &image_name, growing.0.shape().data_bytes())?;
     pass::digests(&mut blocks, &[], Some(&mut growing), &mut |done| bar.set_position(done))?;
     bar.finish_and_clear();

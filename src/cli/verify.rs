@@ -15,7 +15,7 @@ use crate::hash::merkle::Hash;
 use crate::measure::image_format::ImageFormat;
 use crate::measure::measurement;
 use crate::measure::pcr::{Digests, PcrIndex};
-use crate::roothash::parse_hash;
+use crate::seal::prepared_root_hash::parse_hash;
 
 /// No quote, signature or key is longer than this, in bytes (TPM 2.0 Library, Part 2: the longest has a few hundred).
 const MAX: u64 = 16 << 10;

@@ -8,15 +8,15 @@ use crate::cmdline::dialects::{self, Translation};
 use crate::cmdline::parameter::{parsed, seconds, value};
 use crate::cmdline::tokens::Token;
 use crate::config::failure_policy::FailureAction;
-use crate::dm::OnCorrupt;
 use crate::error::{Error, Result};
-use crate::means::Wanted;
 use crate::measure::image_format::ImageFormat;
 use crate::measure::pcr::PcrIndex;
 use crate::measure::session;
 use crate::media::image_source::Source;
 use crate::media::rootflags::RootFlags;
-use crate::roothash::RootHash;
+use crate::seal::choice::Wanted;
+use crate::seal::dm_verity::OnCorrupt;
+use crate::seal::prepared_root_hash::RootHash;
 
 /// Everything the command line decides.
 #[derive(Debug, Clone, PartialEq, Eq)]

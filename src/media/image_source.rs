@@ -6,7 +6,7 @@ use crate::cmdline::parameter::parsed;
 use crate::cmdline::tokens::Token;
 use crate::error::{Error, Result};
 use crate::media::device_name::{DeviceName, is_plain_path};
-use crate::roothash::{self, RootHash};
+use crate::seal::prepared_root_hash::{self, RootHash};
 
 /// Where the image is looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl Source {
         let path = parsed(tokens, "rootimg", image_path)?;
         let device = match roothash {
             Some(roothash) if path.is_none() => Some(roothash.data_device(tokens)?),
-            Some(_) => roothash::medium(tokens)?,
+            Some(_) => prepared_root_hash::medium(tokens)?,
             None => parsed(tokens, "root", DeviceName::parse)?,
         };
         match (device, path) {

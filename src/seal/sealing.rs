@@ -8,13 +8,13 @@ use std::path::PathBuf;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
-use crate::dm::{self, OnCorrupt, Verity};
 use crate::error::{Context, Error, Result};
 use crate::hash::merkle::{self, HASH_BLOCK, Hash, Shape};
 use crate::hash::pass::Tee;
-use crate::means::Kind;
 use crate::media::image::Image;
-use crate::prepared::Tree;
+use crate::seal::choice::Kind;
+use crate::seal::dm_verity::{self, OnCorrupt, Verity};
+use crate::seal::prepared_tree::Tree;
 use crate::sys;
 use crate::sys::random::{self, random};
 
@@ -140,13 +140,13 @@ impl Sealed {
                 let length = tree.metadata().about("Merkle tree")?.len();
                 let (tree, shape) = (looped(tree, length, devices)?, shape.clone());
                 let verity = Verity { data, tree, tree_start: 0, shape, root_hash: *root_hash, on_corrupt };
-                dm::create_verity("measureroot", &verity)
+                dm_verity::create_verity("measureroot", &verity)
             }
             Self::Prepared(Tree { node, start, shape, root_hash }) => {
                 let data = image_device(image, devices)?;
                 let (tree, shape) = (node.clone().unwrap_or_else(|| data.clone()), shape.clone());
                 let verity = Verity { data, tree, tree_start: *start, shape, root_hash: *root_hash, on_corrupt };
-                dm::create_verity("measureroot", &verity)
+                dm_verity::create_verity("measureroot", &verity)
             }
         }
     }

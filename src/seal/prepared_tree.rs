@@ -16,7 +16,7 @@ use crate::hash::merkle::{Hash, Shape};
 use crate::media::devices;
 use crate::media::image::{Image, image_superblock};
 use crate::media::superblock::Superblock;
-use crate::roothash::RootHash;
+use crate::seal::prepared_root_hash::RootHash;
 use crate::sys;
 
 /// A tree on a device, for dm-verity to read.
