@@ -15,15 +15,13 @@ pub mod eventlog;
 #[cfg(feature = "evidence")]
 pub mod evidence;
 pub mod firmware_log;
-pub mod handover;
 pub mod hash;
 pub mod linux;
 pub mod measure;
 pub mod media;
-pub mod overlay;
+pub mod root;
 pub mod seal;
 pub mod status;
 pub mod step;
-pub mod switch_root;
 pub mod sys;
 pub mod tpm;

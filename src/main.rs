@@ -18,7 +18,7 @@ fn pid1() -> ExitCode {
         eprintln!("measureroot: {error}");
     }
     std::panic::set_hook(Box::new(|info| log::error!("{info}")));
-    let (arguments, environment) = measureroot::handover::for_init(std::env::args_os(), environment);
+    let (arguments, environment) = measureroot::root::init_arguments::for_init(std::env::args_os(), environment);
     let mut machine = Linux::new(arguments, environment);
     let mut policy = FailurePolicy::of(&[]);
     let mut log = Recorder::default();

@@ -13,12 +13,12 @@ use crate::measure::image_format::ImageFormat;
 use crate::measure::measurement;
 use crate::measure::session;
 use crate::media::image_source::Source;
-use crate::overlay;
+use crate::root::overlay;
+use crate::root::switch_root;
 use crate::seal::choice::Wanted;
 use crate::seal::dm_verity::OnCorrupt;
 use crate::seal::prepared_root_hash::RootHash;
 use crate::step::{Failure, Step};
-use crate::switch_root;
 use crate::sys::mounts::{Mount, kernel_filesystems};
 
 /// Say what a boot with a kernel command line would do, step by step, without touching anything.
