@@ -14,14 +14,10 @@ pub mod error;
 pub mod eventlog;
 #[cfg(feature = "evidence")]
 pub mod evidence;
-pub mod firmware_log;
 pub mod hash;
-pub mod linux;
 pub mod measure;
 pub mod media;
 pub mod root;
 pub mod seal;
-pub mod status;
-pub mod step;
 pub mod sys;
 pub mod tpm;

@@ -11,7 +11,10 @@ fn main() -> ExitCode {
 
 /// Boots, and if that fails stops the machine. PID 1 must not return: the kernel would panic, which is the last resort.
 fn pid1() -> ExitCode {
-    use measureroot::{boot, console, eventlog::Recorder, failure::FailurePolicy, linux::Linux, sys};
+    use measureroot::boot::linux::Linux;
+    use measureroot::config::failure_policy::FailurePolicy;
+    use measureroot::eventlog::Recorder;
+    use measureroot::{boot, console, sys};
 
     let environment = sys::take_environment();
     if let Err(error) = console::start() {

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::print;
+use crate::boot::step::{Failure, Step};
 use crate::cmdline::dialects;
 use crate::cmdline::tokens;
 use crate::config::Config;
@@ -18,7 +19,6 @@ use crate::root::switch_root;
 use crate::seal::choice::Wanted;
 use crate::seal::dm_verity::OnCorrupt;
 use crate::seal::prepared_root_hash::RootHash;
-use crate::step::{Failure, Step};
 use crate::sys::mounts::{Mount, kernel_filesystems};
 
 /// Say what a boot with a kernel command line would do, step by step, without touching anything.

@@ -3,6 +3,8 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use crate::boot::status::Status;
+use crate::boot::step::{Clock, Failure, Step};
 use crate::cmdline::tokens;
 use crate::config::Config;
 use crate::config::failure_policy::{FailureAction, FailurePolicy};
@@ -20,10 +22,8 @@ use crate::seal::choice::{self, Means};
 use crate::seal::prepared_root_hash::RootHash;
 use crate::seal::prepared_tree::Tree;
 use crate::seal::sealing::{Sealed, Sealing};
-use crate::status::Status;
-use crate::step::{Clock, Failure, Step};
 
-/// What the boot asks of the machine it runs on; [`crate::linux`] is the real one.
+/// What the boot asks of the machine it runs on; [`crate::boot::linux`] is the real one.
 #[allow(missing_docs, clippy::missing_errors_doc)] // Each is one step, and fails as that step does.
 pub trait Machine {
     fn mount_kernel_filesystems(&mut self) -> Result<()>;
@@ -199,5 +199,5 @@ fn mark(machine: &mut impl Machine, policy: &FailurePolicy, log: &mut Recorder) 
 }
 
 #[cfg(test)]
-#[path = "boot_tests.rs"]
+#[path = "sequence_tests.rs"]
 mod tests;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use nix::sys::resource::{UsageWho, getrusage};
 use serde::Serialize;
 
+use crate::boot::step::Clock;
 use crate::config::Config;
 use crate::error::{Context, Result};
 use crate::hash::merkle::{Hash, Shape};
@@ -19,7 +20,6 @@ use crate::measure::measurement::Report;
 use crate::media::image::Image;
 use crate::media::superblock::Kind;
 use crate::seal::sealing::Sealed;
-use crate::step::Clock;
 
 /// The boot's result.
 #[derive(Debug, Serialize)]
