@@ -10,6 +10,7 @@
 pub mod bytes;
 pub mod cel;
 pub mod claim;
+pub mod describe;
 pub mod event;
 pub mod event_type;
 pub mod header;
@@ -19,7 +20,6 @@ pub mod recorder;
 pub mod replay;
 pub mod sequence;
 pub mod tcg;
-pub mod words;
 
 pub use event::{Content, Event};
 pub use event_type::EventType;
