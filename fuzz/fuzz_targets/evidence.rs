@@ -6,10 +6,10 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use measureroot::hash::bank::Bank;
 use measureroot::evidence::allow::AllowList;
-use measureroot::evidence::attest::Quote;
+use measureroot::evidence::quote::Quote;
 use measureroot::evidence::key::Key;
 use measureroot::evidence::signature::Signature;
-use measureroot::evidence::values;
+use measureroot::evidence::quoted_values;
 
 /// One of each kind that a TPM made.
 static KEYS: LazyLock<[Key; 3]> = LazyLock::new(|| {

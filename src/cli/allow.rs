@@ -10,7 +10,7 @@ use clap::Args;
 use super::bounded;
 use crate::error::{Context, Error, Result};
 use crate::evidence::allow::{Added, AllowList, Entry};
-use crate::evidence::until::Until;
+use crate::evidence::expiry::Until;
 use crate::measure::measurement::Report;
 
 /// No list is longer than this many bytes; an entry has some 500.

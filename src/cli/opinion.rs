@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use crate::error::{Context, Result};
 use crate::eventlog::PcrValues;
-use crate::evidence::attest::Clock;
 use crate::evidence::proof::{Broken, Check, Proof};
+use crate::evidence::quote::Clock;
 use crate::evidence::verdict::Verdict;
 use crate::hash::bank::Bank;
 use crate::measure::pcr::{Digest, Pcr};

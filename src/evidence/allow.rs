@@ -9,7 +9,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Context, Error, Result};
-use crate::evidence::until::Until;
+use crate::evidence::expiry::Until;
 use crate::hash::bank::Bank;
 use crate::measure::measurement::Report;
 use crate::measure::pcr::{Digest, Digests, PcrIndex};

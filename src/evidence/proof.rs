@@ -4,12 +4,12 @@ use std::fmt::{self, Display};
 
 use serde::Serialize;
 
-use super::attest::Quote;
 use super::key::Key;
-use super::prefix;
+use super::log_prefix;
+use super::quote::Quote;
+use super::quoted_values;
 use super::scheme::Scheme;
 use super::signature::Signature;
-use super::values;
 use crate::error::Error;
 use crate::eventlog::{self, Event, Log, Parted, PcrValues};
 use crate::hash::bank::Bank;
@@ -118,9 +118,10 @@ impl Given<'_> {
         self.answers(&quote)?;
         let pcr = self.pcr.into();
         let banks = self.banks(&quote, pcr)?;
-        let values = self.values.map(|values| values::quoted(values, &quote)).transpose().checked(Check::Values)?;
+        let values =
+            self.values.map(|values| quoted_values::quoted(values, &quote)).transpose().checked(Check::Values)?;
         let log = self.log()?;
-        let Some(proven) = prefix::longest(&log, &quote) else {
+        let Some(proven) = log_prefix::longest(&log, &quote) else {
             return Err(Broken { check: Check::Log, error: parted(&log, values.as_ref()) });
         };
         Ok(Proof { quote, key, scheme, fresh: self.nonce.is_some(), pcr, banks, log, proven })

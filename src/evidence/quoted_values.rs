@@ -1,7 +1,7 @@
 //! The values of the PCRs that are quoted, which `tpm2_quote --pcr` writes beside the quote. The quote itself has only their
 //! digest: with the values it can be said which PCR a log does not lead to.
 
-use super::attest::Quote;
+use super::quote::Quote;
 use crate::error::{Error, Result};
 use crate::eventlog::PcrValues;
 use crate::measure::pcr::Digest;

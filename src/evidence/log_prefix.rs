@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::attest::Quote;
+use super::quote::Quote;
 use crate::eventlog::Log;
 use crate::hash::bank::Bank;
 use crate::measure::pcr::{Digest, Pcr};
