@@ -7,7 +7,7 @@ use std::path::Path;
 
 use clap::Args;
 
-use super::bounded;
+use super::read_limited;
 use crate::error::{Context, Error, Result};
 use crate::evidence::allow::{Added, AllowList, Entry};
 use crate::evidence::expiry::Until;
@@ -54,7 +54,7 @@ impl AllowEntry {
 /// # Errors
 /// When it is not one.
 pub fn read(path: &Path) -> Result<AllowList> {
-    let text = String::from_utf8(bounded::read(path, MAX)?).about(path.display())?;
+    let text = String::from_utf8(read_limited::read(path, MAX)?).about(path.display())?;
     text.parse().map_err(|error: Error| error.on(path.display()))
 }
 

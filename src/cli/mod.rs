@@ -1,20 +1,17 @@
 //! What a person runs beside the boot.
 
 mod allow;
-mod archive;
-mod bounded;
-mod closure;
 mod explain;
 mod format;
 mod initramfs;
 mod man;
-mod manifest;
-mod opinion;
 mod pcrs;
 mod predict;
-mod prepared;
+mod read_limited;
 mod replay;
 mod verify;
+mod verify_report;
+mod verity_check;
 
 use std::process::ExitCode;
 

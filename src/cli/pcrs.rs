@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use super::bounded;
+use super::read_limited;
 use crate::error::{Context, Error, Result};
 use crate::eventlog::PcrValues;
 use crate::hash::bank::Bank;
@@ -28,7 +28,7 @@ pub fn text(values: &PcrValues) -> String {
 /// # Errors
 /// When it is another.
 pub fn read(path: &Path) -> Result<PcrValues> {
-    let text = String::from_utf8(bounded::read(path, bounded::LOG)?).about(path.display())?;
+    let text = String::from_utf8(read_limited::read(path, read_limited::LOG)?).about(path.display())?;
     parse(&text).map_err(|error| error.on(path.display()))
 }
 

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::allow::AllowEntry;
 use super::format::{Format, Prediction, Subject};
-use super::{prepared, print};
+use super::{print, verity_check};
 use crate::error::{Context, Error, Result};
 use crate::hash::bank::Bank;
 use crate::hash::merkle::Hash;
@@ -74,7 +74,7 @@ impl Predict {
         let (subject, digests) = match (&self.image, self.roothash, self.verity.as_slice()) {
             (Some(path), ..) => image(path, self.device, self.image_format, &banks)?,
             (None, Some(hash), _) => root_hash(&hash, &banks),
-            (None, None, [image, tree]) => root_hash(&prepared::root_hash(image, tree, self.hash_offset)?, &banks),
+            (None, None, [image, tree]) => root_hash(&verity_check::root_hash(image, tree, self.hash_offset)?, &banks),
             (None, None, _) => return Err(Error::new("arguments", "name no image")),
         };
         let report = measurement::extend(&mut pcrs, self.pcr, &digests)?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::{bounded, pcrs, print};
+use super::{pcrs, print, read_limited};
 use crate::error::{Context, Error, Result};
 use crate::eventlog::{self, Compared, Content, Difference, Event, Log, PcrValues, cel};
 use crate::measure::pcr::{Pcr, PcrIndex, Pcrs};
@@ -81,7 +81,7 @@ impl Replay {
 }
 
 fn log(path: &Path) -> Result<Log> {
-    eventlog::parse(&bounded::read(path, bounded::LOG)?).map_err(|error| error.on(path.display()))
+    eventlog::parse(&read_limited::read(path, read_limited::LOG)?).map_err(|error| error.on(path.display()))
 }
 
 fn tpm_values(device: &Path, log: &Log) -> Result<PcrValues> {

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::opinion::Opinion;
-use super::{allow, bounded, pcrs, predict, print};
+use super::verify_report::Opinion;
+use super::{allow, pcrs, predict, print, read_limited};
 use crate::error::{Context, Error, Result};
 use crate::evidence::allow::Entry;
 use crate::evidence::proof::Given;
@@ -87,10 +87,10 @@ impl Verify {
     /// # Errors
     /// When a file cannot be read.
     pub fn run(&self) -> Result<ExitCode> {
-        let read = |path: &Path| bounded::read(path, MAX);
+        let read = |path: &Path| read_limited::read(path, MAX);
         let (quote, signature, key) = (read(&self.quote)?, read(&self.signature)?, read(&self.key)?);
         let values = self.pcrs.as_deref().map(read).transpose()?;
-        let log = |path: &PathBuf| Ok((path.display().to_string(), bounded::read(path, bounded::LOG)?));
+        let log = |path: &PathBuf| Ok((path.display().to_string(), read_limited::read(path, read_limited::LOG)?));
         let logs = self.logs.iter().map(log).collect::<Result<Vec<_>>>()?;
         let mut trusted = self.allow.as_deref().map(allow::read).transpose()?.unwrap_or_default().entries;
         let expected = self.expect.as_deref().map(pcrs::read).transpose()?.unwrap_or_default();

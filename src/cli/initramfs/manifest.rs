@@ -7,7 +7,7 @@ use super::archive::{Content, Entry};
 use crate::error::{Context, Error, Result};
 
 /// The list, as it was when this program was built.
-const MANIFEST: &str = include_str!("../../initramfs/manifest");
+const MANIFEST: &str = include_str!("../../../initramfs/manifest");
 
 /// The entries of the list, with the agent's bytes from `agent`.
 ///

@@ -1,13 +1,16 @@
 //! `measureroot initramfs`: packs the agent, and the modules it shall load, for the kernel.
 
+mod archive;
+mod closure;
+mod manifest;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::archive::{Compression, Content, Entry, compress, pack};
-use super::closure::ModuleFolder;
-use super::manifest;
+use self::archive::{Compression, Content, Entry, compress, pack};
+use self::closure::ModuleFolder;
 use crate::error::{Context, Error, Result};
 
 /// Build the initramfs that measures and boots a root image.
