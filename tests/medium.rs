@@ -10,7 +10,7 @@ use std::process::Command;
 use measureroot::cmdline::tokens;
 use measureroot::config::Config;
 use measureroot::media::image::on_medium;
-use measureroot::media::superblock::Kind;
+use measureroot::media::superblock::FileSystem;
 
 /// A medium with a squashfs at `images/root` and traps beside it; its own folder lies beside a secret one.
 fn medium(folder: &Path) -> std::path::PathBuf {
@@ -56,7 +56,7 @@ fn the_image_is_found_in_place_and_through_a_link_that_stays_on_the_medium() {
         let image = on_medium(&top, path, Path::new("/dev/vda"), &config()).unwrap().unwrap();
         assert_eq!(
             (image.superblock.as_ref().unwrap().kind, image.bytes),
-            (Kind::Squashfs, fs::metadata(top.join(path)).unwrap().len())
+            (FileSystem::Squashfs, fs::metadata(top.join(path)).unwrap().len())
         );
         assert_eq!(image.to_string(), format!("/{path} on /dev/vda"));
     }

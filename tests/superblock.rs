@@ -8,7 +8,7 @@ use std::process::Command;
 use measureroot::hash::bank::Bank;
 use measureroot::media::devices;
 use measureroot::media::image::length_on_device;
-use measureroot::media::superblock::{HEAD, Kind, Superblock, probe};
+use measureroot::media::superblock::{FileSystem, HEAD, Superblock, probe};
 
 fn run(program: &str, arguments: &[&str]) {
     let output = Command::new(program).args(arguments).output();
@@ -22,7 +22,7 @@ fn blkid(path: &Path, field: &str) -> Option<String> {
 }
 
 /// A file system of each kind with a file in it.
-fn made(folder: &Path) -> Vec<(Kind, PathBuf)> {
+fn made(folder: &Path) -> Vec<(FileSystem, PathBuf)> {
     let content = folder.join("content");
     fs::create_dir(&content).unwrap();
     // Nothing that compresses well: the lengths of the images shall differ from those of an empty one.
@@ -38,8 +38,18 @@ fn made(folder: &Path) -> Vec<(Kind, PathBuf)> {
     for (bits, kib) in [("12", "1024"), ("16", "16384"), ("32", "65536")] {
         run("/sbin/mkfs.vfat", &["-F", bits, "-n", "FATLABEL", "-C", &path(&format!("vfat{bits}")), kib]);
     }
-    let kinds = [("squashfs", Kind::Squashfs), ("erofs", Kind::Erofs), ("ext4", Kind::Ext4), ("ext2", Kind::Ext4)];
-    let media = [("iso9660", Kind::Iso9660), ("vfat12", Kind::Vfat), ("vfat16", Kind::Vfat), ("vfat32", Kind::Vfat)];
+    let kinds = [
+        ("squashfs", FileSystem::Squashfs),
+        ("erofs", FileSystem::Erofs),
+        ("ext4", FileSystem::Ext4),
+        ("ext2", FileSystem::Ext4),
+    ];
+    let media = [
+        ("iso9660", FileSystem::Iso9660),
+        ("vfat12", FileSystem::Vfat),
+        ("vfat16", FileSystem::Vfat),
+        ("vfat32", FileSystem::Vfat),
+    ];
     kinds.into_iter().chain(media).map(|(name, kind)| (kind, folder.join(name))).collect()
 }
 

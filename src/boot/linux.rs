@@ -30,7 +30,7 @@ use crate::media::image_source::Source;
 use crate::media::medium;
 use crate::media::rootflags::RootFlags;
 use crate::media::search;
-use crate::media::superblock::Kind;
+use crate::media::superblock::FileSystem;
 use crate::root::overlay;
 use crate::root::switch_root;
 use crate::seal::choice::{self, Means};
@@ -188,7 +188,7 @@ impl Machine for Linux {
         })
     }
 
-    fn mount_image(&mut self, image: &Image, sealed: &Sealed, config: &Config) -> Result<Kind> {
+    fn mount_image(&mut self, image: &Image, sealed: &Sealed, config: &Config) -> Result<FileSystem> {
         // The devices must stay open until the mount uses them.
         let mut devices = Vec::new();
         let node = sealed.device(image, config.on_corrupt, &mut devices)?;

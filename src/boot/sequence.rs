@@ -17,7 +17,7 @@ use crate::measure::measurement::{self, Report};
 use crate::measure::pcr::{Digests, Pcrs};
 use crate::measure::session;
 use crate::media::image::Image;
-use crate::media::superblock::Kind;
+use crate::media::superblock::FileSystem;
 use crate::seal::choice::{self, Means};
 use crate::seal::prepared_root_hash::RootHash;
 use crate::seal::prepared_tree::Tree;
@@ -40,7 +40,7 @@ pub trait Machine {
     /// What decides how the image can be sealed.
     fn means(&mut self, image: &Image) -> Result<Means>;
     /// Mounts it, and says which file system it is.
-    fn mount_image(&mut self, image: &Image, sealed: &Sealed, config: &Config) -> Result<Kind>;
+    fn mount_image(&mut self, image: &Image, sealed: &Sealed, config: &Config) -> Result<FileSystem>;
     fn mount_overlay(&mut self, config: &Config) -> Result<()>;
     fn find_init(&mut self, config: &Config) -> Result<String>;
     /// Writes what was recorded into files, and what will be.

@@ -105,7 +105,7 @@ impl Machine for Fake {
             device: "/dev/vda".into(),
             path: None,
             searched: false,
-            superblock: Some(Superblock { kind: Kind::Squashfs, bytes, block: 4096, label: None, uuid: None }),
+            superblock: Some(Superblock { kind: FileSystem::Squashfs, bytes, block: 4096, label: None, uuid: None }),
             bytes,
             opened_bytes: IMAGE.len() as u64,
         })
@@ -119,8 +119,8 @@ impl Machine for Fake {
         let (bytes, verity) = (image.bytes, self.verity);
         self.call("means").map(|()| Means { bytes, block: 4096, sector: 512, verity, memory: 1 << 40 })
     }
-    fn mount_image(&mut self, _: &Image, _: &Sealed, _: &Config) -> Result<Kind> {
-        self.call("mount_image").map(|()| Kind::Squashfs)
+    fn mount_image(&mut self, _: &Image, _: &Sealed, _: &Config) -> Result<FileSystem> {
+        self.call("mount_image").map(|()| FileSystem::Squashfs)
     }
     fn mount_overlay(&mut self, _: &Config) -> Result<()> {
         self.call("mount_overlay")

@@ -18,7 +18,7 @@ use crate::hash::merkle::{Hash, Shape};
 use crate::measure::image_format::ImageFormat;
 use crate::measure::measurement::Report;
 use crate::media::image::Image;
-use crate::media::superblock::Kind;
+use crate::media::superblock::FileSystem;
 use crate::seal::sealing::Sealed;
 
 /// The boot's result.
@@ -98,7 +98,7 @@ struct OverlayStatus {
 impl<'a> Status<'a> {
     /// The result as far as it is known once the image, of this `kind`, is mounted.
     #[must_use]
-    pub fn new(report: &'a Report, image: &Image, kind: Kind, sealed: &Sealed, config: &Config) -> Self {
+    pub fn new(report: &'a Report, image: &Image, kind: FileSystem, sealed: &Sealed, config: &Config) -> Self {
         let form = match (&image.path, image.searched) {
             (None, _) => "device",
             (Some(_), false) => "file",

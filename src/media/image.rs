@@ -9,7 +9,7 @@ use nix::sys::stat::{SFlag, fstat};
 use crate::config::Config;
 use crate::error::{Context, Error, Result};
 use crate::media::devices;
-use crate::media::superblock::{Kind, Superblock};
+use crate::media::superblock::{FileSystem, Superblock};
 
 /// An image that was found: the open file is what is hashed, and what is mounted.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ pub fn length_on_device(superblock: &Superblock, device_bytes: u64, name: &str) 
     let padded = own.checked_next_multiple_of(SQUASHFS_PAD).filter(|&bytes| bytes <= device_bytes);
     match padded {
         // One that says it has no bytes is measured as nothing otherwise.
-        Some(padded) if superblock.kind == Kind::Squashfs && own > 0 => Ok(padded),
+        Some(padded) if superblock.kind == FileSystem::Squashfs && own > 0 => Ok(padded),
         _ if (1..=device_bytes).contains(&own) => Ok(own),
         _ => {
             let cause = format!("its {} is {own} bytes long, the device {device_bytes}", superblock.kind.name());

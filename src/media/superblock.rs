@@ -10,7 +10,7 @@ pub const HEAD: usize = 34 * 1024;
 
 /// A file system we can mount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum FileSystem {
     /// SquashFS 4.
     Squashfs,
     /// EROFS.
@@ -27,7 +27,7 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Superblock {
     /// The kind, by its magic number.
-    pub kind: Kind,
+    pub kind: FileSystem,
     /// Bytes from the device's start to the file system's end; 0 where that does not matter (media).
     pub bytes: u64,
     /// Bytes of its blocks, as far as they limit the sectors of the device it can be mounted from; 4096 where nothing does.
@@ -38,7 +38,7 @@ pub struct Superblock {
     pub uuid: Option<String>,
 }
 
-impl Kind {
+impl FileSystem {
     /// The kernel's name for it.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -83,7 +83,7 @@ type Found = Option<Result<Superblock>>;
 
 /// Ends a reading whose magic was right but whose numbers are not.
 #[allow(clippy::unnecessary_wraps)] // In the type that the readings end with.
-fn bad(kind: Kind, cause: &str) -> Found {
+fn bad(kind: FileSystem, cause: &str) -> Found {
     Some(Err(Error::new(format!("{} superblock", kind.name()), cause)))
 }
 
@@ -91,9 +91,9 @@ fn bad(kind: Kind, cause: &str) -> Found {
 fn squashfs(head: &Fields) -> Found {
     (head.u32(0)? == 0x7371_7368).then_some(())?;
     let (Some(4), Some(bytes)) = (head.u16(28), head.u64(40)) else {
-        return bad(Kind::Squashfs, "not version 4.0");
+        return bad(FileSystem::Squashfs, "not version 4.0");
     };
-    Some(Ok(Superblock { kind: Kind::Squashfs, bytes, block: 4096, label: None, uuid: None }))
+    Some(Ok(Superblock { kind: FileSystem::Squashfs, bytes, block: 4096, label: None, uuid: None }))
 }
 
 /// kernel, fs/erofs/erofs_fs.h: struct erofs_super_block at EROFS_SUPER_OFFSET.
@@ -103,18 +103,18 @@ fn erofs(head: &Fields) -> Found {
     const FEATURE_INCOMPAT_48BIT: u32 = 0x80;
     (head.u32(AT)? == 0xe0f5_e1e2).then_some(())?;
     let (Some(features), Some(blocks), Some([bits])) = (head.u32(AT + 80), head.u32(AT + 36), head.at(AT + 12)) else {
-        return bad(Kind::Erofs, "cut short");
+        return bad(FileSystem::Erofs, "cut short");
     };
     if features & FEATURE_INCOMPAT_DEVICE_TABLE != 0 || head.u16(AT + 86) != Some(0) {
-        return bad(Kind::Erofs, "has content on further devices, which would not be measured");
+        return bad(FileSystem::Erofs, "has content on further devices, which would not be measured");
     }
     if !(9..=16).contains(&bits) {
-        return bad(Kind::Erofs, "has an impossible block size");
+        return bad(FileSystem::Erofs, "has an impossible block size");
     }
     let high = if features & FEATURE_INCOMPAT_48BIT == 0 { Some(0) } else { head.u16(AT + 14) };
     let bytes = (u64::from(high?) << 32 | u64::from(blocks)) << bits;
     Some(Ok(Superblock {
-        kind: Kind::Erofs,
+        kind: FileSystem::Erofs,
         bytes,
         block: 1 << bits,
         label: head.text::<16>(AT + 64),
@@ -130,24 +130,24 @@ fn ext4(head: &Fields) -> Found {
     (head.u16(AT + 0x38)? == 0xef53).then_some(())?;
     let fields = (head.u32(AT + 0x60), head.u32(AT + 0x04), head.u32(AT + 0x150), head.u32(AT + 0x18));
     let (Some(features), Some(low), Some(high), Some(log)) = fields else {
-        return bad(Kind::Ext4, "cut short");
+        return bad(FileSystem::Ext4, "cut short");
     };
     if features & FEATURE_INCOMPAT_JOURNAL_DEV != 0 {
-        return bad(Kind::Ext4, "is the journal of another file system");
+        return bad(FileSystem::Ext4, "is the journal of another file system");
     }
     if log > 6 {
-        return bad(Kind::Ext4, "has an impossible block size");
+        return bad(FileSystem::Ext4, "has an impossible block size");
     }
     let high = if features & FEATURE_INCOMPAT_64BIT == 0 { 0 } else { u64::from(high) };
     match (high << 32 | u64::from(low)).checked_mul(1024 << log) {
         Some(bytes) => Some(Ok(Superblock {
-            kind: Kind::Ext4,
+            kind: FileSystem::Ext4,
             bytes,
             block: 1024 << log,
             label: head.text::<16>(AT + 0x78),
             uuid: head.uuid(AT + 0x68),
         })),
-        None => bad(Kind::Ext4, "has an impossible number of blocks"),
+        None => bad(FileSystem::Ext4, "has an impossible number of blocks"),
     }
 }
 
@@ -162,7 +162,7 @@ fn iso9660(head: &Fields) -> Found {
         Some([&text[..4], &text[4..6], &text[6..8], &text[8..10], &text[10..12], &text[12..14], &text[14..]].join("-"))
     };
     let uuid = date(AT + 830).or_else(|| date(AT + 813));
-    Some(Ok(Superblock { kind: Kind::Iso9660, bytes: 0, block: 4096, label: head.text::<32>(AT + 40), uuid }))
+    Some(Ok(Superblock { kind: FileSystem::Iso9660, bytes: 0, block: 4096, label: head.text::<32>(AT + 40), uuid }))
 }
 
 /// Microsoft's FAT specification 1.03: the boot sector, whose layout differs between FAT32 and the smaller ones.
@@ -177,7 +177,7 @@ fn vfat(head: &Fields) -> Found {
     (boots && matches!(sector, 512 | 1024 | 2048 | 4096)).then_some(())?;
     let serial = head.u32(base + 3)?;
     Some(Ok(Superblock {
-        kind: Kind::Vfat,
+        kind: FileSystem::Vfat,
         bytes: 0,
         block: 4096,
         label: head.text::<11>(base + 7).filter(|label| label != "NO NAME"),

@@ -10,7 +10,7 @@ use sys_mount::{MountFlags, UnmountFlags};
 
 use crate::error::{Context, Error, Result};
 use crate::media::rootflags::RootFlags;
-use crate::media::superblock::Kind;
+use crate::media::superblock::FileSystem;
 
 /// One call of mount(2).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,8 +54,8 @@ impl Mount {
 
     /// A file system of a device that is never written, not even to replay its journal.
     #[must_use]
-    pub fn read_only(kind: Kind, node: &Path, target: &str, flags: MountFlags, options: &RootFlags) -> Self {
-        let first: &[&str] = if kind == Kind::Ext4 { &["noload"] } else { &[] };
+    pub fn read_only(kind: FileSystem, node: &Path, target: &str, flags: MountFlags, options: &RootFlags) -> Self {
+        let first: &[&str] = if kind == FileSystem::Ext4 { &["noload"] } else { &[] };
         Self::new(kind.name(), node.display().to_string(), target, flags | MountFlags::RDONLY, options.data(first))
     }
 
