@@ -158,9 +158,9 @@ fn hash(
 /// What the log says beside the digest.
 fn claim(image: &Image, sealing: &Sealing, config: &Config) -> Claim {
     let event = match config {
-        Config { measured: false, .. } => claim::Kind::Unmeasured,
-        Config { roothash: Some(_), .. } => claim::Kind::Roothash,
-        _ => claim::Kind::Image,
+        Config { measured: false, .. } => claim::EventKind::Unmeasured,
+        Config { roothash: Some(_), .. } => claim::EventKind::Roothash,
+        _ => claim::EventKind::Image,
     };
     let (bytes, root_hash) = match sealing {
         Sealing::Prepared(tree) => (tree.shape.data_bytes(), Some(hex::encode(tree.root_hash))),
@@ -168,7 +168,7 @@ fn claim(image: &Image, sealing: &Sealing, config: &Config) -> Claim {
     };
     let (image, seal) = (Some(image.to_string()), Some(sealing.name().to_owned()));
     // The words of an image that is measured as itself are what they always were.
-    let format = Some(config.format).filter(|format| event == claim::Kind::Image && *format != ImageFormat::Plain);
+    let format = Some(config.format).filter(|format| event == claim::EventKind::Image && *format != ImageFormat::Plain);
     Claim { image, bytes: Some(bytes), format, seal, root_hash, ..Claim::new(event) }
 }
 

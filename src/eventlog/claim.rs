@@ -21,7 +21,7 @@ pub const CONTENT_TYPE: &str = "measureroot";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
     /// What happened.
-    pub event: Kind,
+    pub event: EventKind,
     /// Where the image lies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
@@ -44,7 +44,7 @@ pub struct Claim {
 /// What an event of ours says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum EventKind {
     /// The image was measured: the digest is that of its bytes, or of the form that the claim names.
     Image,
     /// A dm-verity root hash was measured: the digest is that of a text with it.
@@ -58,7 +58,7 @@ pub enum Kind {
 impl Claim {
     /// That this happened, and no more.
     #[must_use]
-    pub fn new(event: Kind) -> Self {
+    pub fn new(event: EventKind) -> Self {
         let version = env!("CARGO_PKG_VERSION").to_owned();
         Self { event, image: None, bytes: None, format: None, seal: None, root_hash: None, version }
     }
@@ -66,27 +66,32 @@ impl Claim {
     /// The image was measured.
     #[must_use]
     pub fn image(image: impl Into<String>, bytes: u64, seal: &str) -> Self {
-        Self { image: Some(image.into()), bytes: Some(bytes), seal: Some(seal.to_owned()), ..Self::new(Kind::Image) }
+        Self {
+            image: Some(image.into()),
+            bytes: Some(bytes),
+            seal: Some(seal.to_owned()),
+            ..Self::new(EventKind::Image)
+        }
     }
 
     /// The boot goes on unmeasured.
     #[must_use]
     pub fn unmeasured() -> Self {
-        Self::new(Kind::Unmeasured)
+        Self::new(EventKind::Unmeasured)
     }
 
     /// The boot failed.
     #[must_use]
     pub fn failed() -> Self {
-        Self::new(Kind::Failed)
+        Self::new(EventKind::Failed)
     }
 
     /// The text whose digest the event must have, where it is not an image's.
     #[must_use]
     pub fn text(&self) -> Option<String> {
         match self.event {
-            Kind::Image => None,
-            Kind::Roothash => {
+            EventKind::Image => None,
+            EventKind::Roothash => {
                 let mut hash = Hash::default();
                 let hex = self.root_hash.as_deref().unwrap_or_default();
                 // No text has the digest of an event that names no root hash.
@@ -94,8 +99,8 @@ impl Claim {
                     hex::decode_to_slice(hex, &mut hash).map_or(String::new(), |()| measurement::root_hash_text(&hash)),
                 )
             }
-            Kind::Unmeasured => Some(measurement::UNMEASURED.to_owned()),
-            Kind::Failed => Some(measurement::FAILED.to_owned()),
+            EventKind::Unmeasured => Some(measurement::UNMEASURED.to_owned()),
+            EventKind::Failed => Some(measurement::FAILED.to_owned()),
         }
     }
 
@@ -147,7 +152,7 @@ mod tests {
     #[test]
     fn what_is_no_image_is_a_text() {
         let hex = "ab".repeat(32);
-        let root_hash = Claim { root_hash: Some(hex.clone()), ..Claim::new(Kind::Roothash) };
+        let root_hash = Claim { root_hash: Some(hex.clone()), ..Claim::new(EventKind::Roothash) };
         assert_eq!(root_hash.text(), Some(format!("measureroot: roothash={hex}")));
         assert_eq!(Claim { root_hash: Some("ab".to_owned()), ..root_hash }.text(), Some(String::new()));
         assert_eq!(Claim::failed().text().as_deref(), Some(measurement::FAILED));

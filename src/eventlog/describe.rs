@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::claim::{Claim, Kind};
+use super::claim::{Claim, EventKind};
 use super::event::{Content, Event};
 use super::event_type::EventType;
 use crate::measure::measurement::{FAILED, UNMEASURED};
@@ -57,10 +57,10 @@ impl Event {
 impl Claim {
     fn words(&self) -> String {
         let what = match self.event {
-            Kind::Image => "image",
-            Kind::Roothash => "root hash",
-            Kind::Unmeasured => "UNMEASURED",
-            Kind::Failed => "FAILED",
+            EventKind::Image => "image",
+            EventKind::Roothash => "root hash",
+            EventKind::Unmeasured => "UNMEASURED",
+            EventKind::Failed => "FAILED",
         };
         let parts = [
             self.root_hash.clone(),
@@ -142,7 +142,7 @@ mod tests {
             "a digest tells more than words"
         );
         let hex = "ab".repeat(32);
-        let prepared = Claim { root_hash: Some(hex.clone()), ..Claim::new(Kind::Roothash) };
+        let prepared = Claim { root_hash: Some(hex.clone()), ..Claim::new(EventKind::Roothash) };
         let text = format!("measureroot: roothash={hex}");
         let said = format!("EV_EVENT_TAG: root hash, {hex}, says measureroot {version}");
         assert_eq!(ours(&prepared, text.as_bytes()), said);

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use super::allow::Entry;
 use super::proof::{Broken, Check, Proof};
 use crate::error::Error;
-use crate::eventlog::claim::{Claim, Kind};
+use crate::eventlog::claim::{Claim, EventKind};
 use crate::eventlog::{Event, PcrValues};
 use crate::measure::measurement::{FAILED, UNMEASURED};
 
@@ -66,7 +66,7 @@ impl Proof {
 
     fn is_called_ours(&self) -> Result<(), Broken> {
         let claim = self.events().last().and_then(Claim::of);
-        if claim.is_some_and(|claim| matches!(claim.event, Kind::Image | Kind::Roothash)) {
+        if claim.is_some_and(|claim| matches!(claim.event, EventKind::Image | EventKind::Roothash)) {
             return Ok(());
         }
         let error =
