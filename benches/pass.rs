@@ -15,7 +15,7 @@ use measureroot::error::Result;
 use measureroot::hash::bank::Bank;
 use measureroot::hash::blocks::{BLOCK, BUFFERS, FileBlocks};
 use measureroot::hash::pass::{Blocks, digests};
-use measureroot::seal::choice::Kind;
+use measureroot::seal::choice::SealKind;
 use measureroot::seal::sealing::Sealing;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
@@ -74,7 +74,7 @@ impl Drop for Held<'_> {
 
 /// The pass for `banks`, with a tree as the boot's seal has it.
 fn pass(mut blocks: impl Blocks, banks: &[Bank]) {
-    let mut seal = Sealing::begin(Kind::Verity, BYTES as u64, 4096).unwrap();
+    let mut seal = Sealing::begin(SealKind::Verity, BYTES as u64, 4096).unwrap();
     black_box(digests(&mut blocks, banks, seal.tee(), &mut |_| ()).unwrap());
     black_box(seal.finish().unwrap());
 }

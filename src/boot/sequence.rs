@@ -131,7 +131,7 @@ fn begin_seal(machine: &mut impl Machine, image: &Image, config: &Config) -> Res
     }
     let kind = choice::decide(config.seal, means)?;
     match kind {
-        choice::Kind::None if config.measured => {
+        choice::SealKind::None if config.measured => {
             log::warn!("measureroot.seal=none: a medium that answers a second read differently is believed");
         }
         _ => log::info!("seal: {kind}"),

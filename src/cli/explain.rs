@@ -16,7 +16,7 @@ use crate::measure::session;
 use crate::media::image_source::Source;
 use crate::root::overlay;
 use crate::root::switch_root;
-use crate::seal::choice::Wanted;
+use crate::seal::choice::SealChoice;
 use crate::seal::dm_verity::OnCorrupt;
 use crate::seal::prepared_root_hash::RootHash;
 use crate::sys::mounts::{Mount, kernel_filesystems};
@@ -165,13 +165,13 @@ fn seal(config: &Config) -> String {
         return format!("the Merkle tree at byte {offset} of {place}; {effect} that does not agree with roothash=");
     }
     match config.seal {
-        Wanted::Auto => format!("{verity}; without dm-verity a copy in RAM, if it fits; else an error"),
-        Wanted::Verity => verity,
-        Wanted::Ram => "a copy in RAM, if it fits".to_owned(),
-        Wanted::None if config.measured => {
+        SealChoice::Auto => format!("{verity}; without dm-verity a copy in RAM, if it fits; else an error"),
+        SealChoice::Verity => verity,
+        SealChoice::Ram => "a copy in RAM, if it fits".to_owned(),
+        SealChoice::None if config.measured => {
             "none: a medium that answers a second read differently is believed".to_owned()
         }
-        Wanted::None => "none, for nothing was measured".to_owned(),
+        SealChoice::None => "none, for nothing was measured".to_owned(),
     }
 }
 

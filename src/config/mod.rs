@@ -14,7 +14,7 @@ use crate::measure::pcr::PcrIndex;
 use crate::measure::session;
 use crate::media::image_source::Source;
 use crate::media::rootflags::RootFlags;
-use crate::seal::choice::Wanted;
+use crate::seal::choice::SealChoice;
 use crate::seal::dm_verity::OnCorrupt;
 use crate::seal::prepared_root_hash::RootHash;
 
@@ -46,7 +46,7 @@ pub struct Config {
     /// How long to wait for the root device; `None`, for ever, with `rootwait` alone.
     pub root_timeout: Option<Duration>,
     /// `measureroot.seal=`.
-    pub seal: Wanted,
+    pub seal: SealChoice,
     /// `measureroot.oncorrupt=`.
     pub on_corrupt: OnCorrupt,
     /// `measureroot.session=`.
@@ -150,9 +150,9 @@ fn rootwait(tokens: &[Token]) -> Result<Option<Option<Duration>>> {
 }
 
 /// An image that nobody measures cannot be held to what was measured, and one that is prepared has its seal.
-fn seal(tokens: &[Token], prepared: bool) -> Result<Wanted> {
-    let wanted = parsed(tokens, "measureroot.seal", Wanted::parse)?;
-    if prepared && matches!(wanted, Some(Wanted::Ram | Wanted::None)) {
+fn seal(tokens: &[Token], prepared: bool) -> Result<SealChoice> {
+    let wanted = parsed(tokens, "measureroot.seal", SealChoice::parse)?;
+    if prepared && matches!(wanted, Some(SealChoice::Ram | SealChoice::None)) {
         return Err(
             Error::new("measureroot.seal", "conflicts with roothash=").hint("it makes dm-verity check every read")
         );
@@ -161,7 +161,7 @@ fn seal(tokens: &[Token], prepared: bool) -> Result<Wanted> {
         return Ok(wanted.unwrap_or_default());
     }
     match wanted {
-        None | Some(Wanted::None) => Ok(Wanted::None),
+        None | Some(SealChoice::None) => Ok(SealChoice::None),
         Some(_) => {
             Err(Error::new("measureroot.seal", "goes with a measured boot only").hint("measureroot=off is given"))
         }
@@ -275,8 +275,11 @@ mod tests {
             of("loop.max_loop=3 virtio-blk.x").module_parameters,
             [("loop".to_owned(), "max_loop=\"3\"".to_owned()), ("virtio_blk".to_owned(), "x".to_owned())]
         );
-        assert_eq!((of("").seal, of("measureroot.seal=verity").seal), (Wanted::Auto, Wanted::Verity));
-        assert_eq!((of("measureroot.seal=toram").seal, of("measureroot=off").seal), (Wanted::Ram, Wanted::None));
+        assert_eq!((of("").seal, of("measureroot.seal=verity").seal), (SealChoice::Auto, SealChoice::Verity));
+        assert_eq!(
+            (of("measureroot.seal=toram").seal, of("measureroot=off").seal),
+            (SealChoice::Ram, SealChoice::None)
+        );
         assert_eq!(of("measureroot.oncorrupt=panic").on_corrupt, OnCorrupt::Panic);
         assert_eq!((of("").format, of("measureroot.format=plain").format), (ImageFormat::Plain, ImageFormat::Plain));
         assert_eq!(of("measureroot.format=meta-measured").format, ImageFormat::MetaMeasured);

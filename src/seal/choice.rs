@@ -7,7 +7,7 @@ use crate::hash::merkle;
 
 /// `measureroot.seal=`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Wanted {
+pub enum SealChoice {
     /// The best that the machine can: verity, else RAM.
     #[default]
     Auto,
@@ -19,7 +19,7 @@ pub enum Wanted {
     None,
 }
 
-impl Wanted {
+impl SealChoice {
     /// Reads the parameter's value.
     ///
     /// # Errors
@@ -67,16 +67,16 @@ impl Means {
 
 /// A seal that was decided on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// See [`Wanted::Verity`].
+pub enum SealKind {
+    /// See [`SealChoice::Verity`].
     Verity,
-    /// See [`Wanted::Ram`].
+    /// See [`SealChoice::Ram`].
     Ram,
-    /// See [`Wanted::None`].
+    /// See [`SealChoice::None`].
     None,
 }
 
-impl std::fmt::Display for Kind {
+impl std::fmt::Display for SealKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Verity => "verity, every later read is checked against what was measured",
@@ -93,20 +93,20 @@ const SPARE: u64 = 64 << 20;
 ///
 /// # Errors
 /// When what is wanted cannot be had; with both ways out when nothing can.
-pub fn decide(wanted: Wanted, means: Means) -> Result<Kind> {
+pub fn decide(wanted: SealChoice, means: Means) -> Result<SealKind> {
     let verity = verity(means);
     let needed = means.bytes.saturating_add(SPARE);
     let ram = if needed > means.memory {
         let cause = format!("the copy needs {needed} bytes of memory, {} can be had", means.memory);
         Err(Error::new("measureroot.seal=ram", cause).hint("add memory, or use measureroot.seal=verity"))
     } else {
-        Ok(Kind::Ram)
+        Ok(SealKind::Ram)
     };
     match wanted {
-        Wanted::None => Ok(Kind::None),
-        Wanted::Verity => verity,
-        Wanted::Ram => ram,
-        Wanted::Auto => verity.or_else(|no_verity| {
+        SealChoice::None => Ok(SealKind::None),
+        SealChoice::Verity => verity,
+        SealChoice::Ram => ram,
+        SealChoice::Auto => verity.or_else(|no_verity| {
             ram.map_err(|no_ram| {
                 Error::new("measureroot.seal=auto", format!("{no_verity}; and {no_ram}"))
                     .hint("or accept the gap with measureroot.seal=none")
@@ -116,7 +116,7 @@ pub fn decide(wanted: Wanted, means: Means) -> Result<Kind> {
 }
 
 /// Whether it can be verity.
-fn verity(means: Means) -> Result<Kind> {
+fn verity(means: Means) -> Result<SealKind> {
     let Means { bytes, sector, .. } = means;
     means.has_verity()?;
     match merkle::data_block(bytes, means.block) {
@@ -126,7 +126,7 @@ fn verity(means: Means) -> Result<Kind> {
             let cause = format!("blocks of {block} bytes divide the image, the device's sectors have {sector}");
             Err(Error::new("dm-verity", cause).hint("make an image of larger blocks, or use measureroot.seal=ram"))
         }
-        Some(_) => Ok(Kind::Verity),
+        Some(_) => Ok(SealKind::Verity),
     }
 }
 
@@ -155,32 +155,32 @@ mod tests {
         let (rich, poor) = (4 * GIB, GIB);
         let on_sectors = |sector, block, bytes| Means { block, sector, ..means(bytes, true, rich) };
         let table = [
-            (Wanted::Auto, means(GIB, true, rich), Some(Kind::Verity)),
-            (Wanted::Auto, means(GIB, true, poor), Some(Kind::Verity)),
-            (Wanted::Auto, means(GIB, false, rich), Some(Kind::Ram)),
-            (Wanted::Auto, means(GIB, false, poor), None),
-            (Wanted::Auto, means(GIB + 1, true, rich), Some(Kind::Ram)),
-            (Wanted::Auto, means(GIB + 1, true, poor), None),
-            (Wanted::Verity, means(GIB, true, poor), Some(Kind::Verity)),
-            (Wanted::Verity, means(GIB, false, rich), None),
-            (Wanted::Verity, means(GIB + 1, true, rich), None),
-            (Wanted::Ram, means(GIB, true, rich), Some(Kind::Ram)),
-            (Wanted::Ram, means(GIB, true, poor), None),
-            (Wanted::Ram, means(u64::MAX, true, u64::MAX - 1), None),
-            (Wanted::None, means(GIB, true, rich), Some(Kind::None)),
-            (Wanted::Auto, on_sectors(4096, 4096, GIB), Some(Kind::Verity)),
-            (Wanted::Auto, on_sectors(4096, 1024, GIB), Some(Kind::Ram)),
-            (Wanted::Verity, on_sectors(4096, 1024, GIB), None),
-            (Wanted::Auto, on_sectors(4096, 4096, GIB + 2048), Some(Kind::Ram)),
-            (Wanted::Verity, on_sectors(2048, 4096, GIB + 2048), Some(Kind::Verity)),
-            (Wanted::Verity, on_sectors(2048, 4096, GIB + 1024), None),
-            (Wanted::None, on_sectors(4096, 1024, GIB), Some(Kind::None)),
+            (SealChoice::Auto, means(GIB, true, rich), Some(SealKind::Verity)),
+            (SealChoice::Auto, means(GIB, true, poor), Some(SealKind::Verity)),
+            (SealChoice::Auto, means(GIB, false, rich), Some(SealKind::Ram)),
+            (SealChoice::Auto, means(GIB, false, poor), None),
+            (SealChoice::Auto, means(GIB + 1, true, rich), Some(SealKind::Ram)),
+            (SealChoice::Auto, means(GIB + 1, true, poor), None),
+            (SealChoice::Verity, means(GIB, true, poor), Some(SealKind::Verity)),
+            (SealChoice::Verity, means(GIB, false, rich), None),
+            (SealChoice::Verity, means(GIB + 1, true, rich), None),
+            (SealChoice::Ram, means(GIB, true, rich), Some(SealKind::Ram)),
+            (SealChoice::Ram, means(GIB, true, poor), None),
+            (SealChoice::Ram, means(u64::MAX, true, u64::MAX - 1), None),
+            (SealChoice::None, means(GIB, true, rich), Some(SealKind::None)),
+            (SealChoice::Auto, on_sectors(4096, 4096, GIB), Some(SealKind::Verity)),
+            (SealChoice::Auto, on_sectors(4096, 1024, GIB), Some(SealKind::Ram)),
+            (SealChoice::Verity, on_sectors(4096, 1024, GIB), None),
+            (SealChoice::Auto, on_sectors(4096, 4096, GIB + 2048), Some(SealKind::Ram)),
+            (SealChoice::Verity, on_sectors(2048, 4096, GIB + 2048), Some(SealKind::Verity)),
+            (SealChoice::Verity, on_sectors(2048, 4096, GIB + 1024), None),
+            (SealChoice::None, on_sectors(4096, 1024, GIB), Some(SealKind::None)),
         ];
         for (wanted, means, kind) in table {
             assert_eq!(decide(wanted, means).ok(), kind, "{wanted:?} {means:?}");
         }
-        let error = decide(Wanted::Auto, means(GIB, false, poor)).unwrap_err().to_string();
-        let sectors = decide(Wanted::Verity, on_sectors(4096, 1024, GIB)).unwrap_err().to_string();
+        let error = decide(SealChoice::Auto, means(GIB, false, poor)).unwrap_err().to_string();
+        let sectors = decide(SealChoice::Verity, on_sectors(4096, 1024, GIB)).unwrap_err().to_string();
         assert!(sectors.contains("1024") && sectors.contains("4096"), "{sectors}");
         assert!(error.contains("CONFIG_DM_VERITY") && error.contains("1140850688") && error.contains("1073741824"));
     }

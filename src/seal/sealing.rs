@@ -12,7 +12,7 @@ use crate::error::{Context, Error, Result};
 use crate::hash::merkle::{self, HASH_BLOCK, Hash, Shape};
 use crate::hash::pass::Tee;
 use crate::media::image::Image;
-use crate::seal::choice::Kind;
+use crate::seal::choice::SealKind;
 use crate::seal::dm_verity::{self, OnCorrupt, Verity};
 use crate::seal::prepared_tree::Tree;
 use crate::sys;
@@ -55,11 +55,11 @@ impl Sealing {
     ///
     /// # Errors
     /// When there is no memory file or no randomness to be had.
-    pub fn begin(kind: Kind, bytes: u64, block: u32) -> Result<Self> {
+    pub fn begin(kind: SealKind, bytes: u64, block: u32) -> Result<Self> {
         match kind {
-            Kind::None => Ok(Self::None),
-            Kind::Ram => Ok(Self::Ram { memory: memory_file("image")?, written: 0 }),
-            Kind::Verity => {
+            SealKind::None => Ok(Self::None),
+            SealKind::Ram => Ok(Self::Ram { memory: memory_file("image")?, written: 0 }),
+            SealKind::Verity => {
                 let block =
                     merkle::data_block(bytes, block).ok_or_else(|| Error::new("image", "no whole number of blocks"))?;
                 let salt = random(random::PATIENCE)?.to_vec();
@@ -200,13 +200,13 @@ mod tests {
     #[test]
     fn what_is_sealed_is_what_came_and_cannot_be_written() {
         let image = vec![7; 10_000];
-        let mut sealing = Sealing::begin(Kind::Ram, image.len() as u64, 4096).unwrap();
+        let mut sealing = Sealing::begin(SealKind::Ram, image.len() as u64, 4096).unwrap();
         sealing.tee().unwrap().take(&image).unwrap();
         let Sealed::Ram(copy) = sealing.finish().unwrap() else { panic!("another seal") };
         let mut bytes = vec![1; 12_288];
         copy.read_exact_at(&mut bytes, 0).unwrap();
         assert!(bytes[..10_000] == image && bytes[10_000..].iter().all(|&byte| byte == 0));
         assert!(copy.write_all_at(&[1], 0).is_err() && copy.set_len(1).is_err());
-        assert!(Sealing::begin(Kind::Verity, 8192, 4096).unwrap().finish().is_err(), "nothing came");
+        assert!(Sealing::begin(SealKind::Verity, 8192, 4096).unwrap().finish().is_err(), "nothing came");
     }
 }
