@@ -10,7 +10,7 @@ use measureroot::error::Result;
 use measureroot::hash::bank::Bank;
 use measureroot::measure::measurement::{self, Report};
 use measureroot::measure::pcr::{Digest, PcrIndex, Pcrs, digests_of};
-use measureroot::measure::session::{Session, Wanted};
+use measureroot::measure::session::{Session, SessionChoice};
 use measureroot::tpm::EsysPcrs;
 use swtpm::Swtpm;
 use swtpm::bus::{
@@ -26,7 +26,7 @@ const NO_SESSIONS: u16 = 0x8001;
 const PASSWORD: [u8; 4] = [0x40, 0, 0, 9];
 
 /// Measures as the boot does.
-fn measure(bus: &Bus, wanted: Wanted) -> Result<Report> {
+fn measure(bus: &Bus, wanted: SessionChoice) -> Result<Report> {
     let mut tpm = EsysPcrs::open(&bus.device)?.protected(wanted, None)?;
     let banks = tpm.banks(PCR)?;
     measurement::extend(&mut tpm, PCR, &digests_of(&banks, b"image"))
@@ -113,11 +113,11 @@ fn what_deceives_us_without_a_session_is_refused_with_one() {
     ];
     for (name, banks, interposer, refusal) in table {
         let swtpm = Swtpm::start(banks);
-        let report = measure(&Bus::with(&swtpm, interposer()), Wanted::None).expect(name);
+        let report = measure(&Bus::with(&swtpm, interposer()), SessionChoice::None).expect(name);
         // We believe that all is well, and the TPM knows better.
         let told = report.banks.get(&BANK).map(|extension| extension.after.to_string());
         assert_ne!(told, Some(swtpm.tpm2_pcrread(BANK.name())), "{name}");
-        for wanted in [Wanted::Auto, Wanted::Hmac] {
+        for wanted in [SessionChoice::Auto, SessionChoice::Hmac] {
             let swtpm = Swtpm::start(banks);
             let error = measure(&Bus::with(&swtpm, interposer()), wanted).expect_err(name);
             assert!(error.to_string().starts_with(refusal), "{name}: {error}");
@@ -148,7 +148,9 @@ fn what_reading_back_finds_is_refused_before_with_a_session() {
         ("another reading", altered, "TPM2_PCR_Read"),
     ];
     for (name, interposer, refused) in table {
-        for (wanted, object) in [(Wanted::None, "PCR 13"), (Wanted::Auto, refused), (Wanted::Hmac, refused)] {
+        for (wanted, object) in
+            [(SessionChoice::None, "PCR 13"), (SessionChoice::Auto, refused), (SessionChoice::Hmac, refused)]
+        {
             let error = measure(&Bus::with(&Swtpm::start("sha256"), interposer()), wanted).expect_err(name);
             assert_eq!(error.object(), object, "{name}: {error}");
         }
@@ -158,7 +160,7 @@ fn what_reading_back_finds_is_refused_before_with_a_session() {
 /// The answers to an earlier boot of the same image, to all that is asked and in its order.
 #[test]
 fn a_recording_of_an_earlier_boot_deceives_us_without_a_session_only() {
-    for wanted in [Wanted::None, Wanted::Hmac] {
+    for wanted in [SessionChoice::None, SessionChoice::Hmac] {
         let tape = Arc::new(Mutex::new(VecDeque::new()));
         let (recorder, player) = (Arc::clone(&tape), Arc::clone(&tape));
         let record: Interposer = Box::new(move |command, tpm| {
@@ -172,7 +174,7 @@ fn a_recording_of_an_earlier_boot_deceives_us_without_a_session_only() {
         let second = measure(&Bus::with(&swtpm, play), wanted);
         assert_eq!(swtpm.tpm2_pcrread("sha256"), Digest::zero(BANK).to_string());
         match wanted {
-            Wanted::None => assert_eq!(second.unwrap(), first),
+            SessionChoice::None => assert_eq!(second.unwrap(), first),
             _ => assert!(second.is_err()),
         }
     }
@@ -210,7 +212,7 @@ fn an_answer_without_its_hmac_is_refused() {
         })
     };
     for (name, interposer) in [("plain success", plain), ("plain reading", stripped), ("altered reading", altered)] {
-        let error = measure(&Bus::with(&Swtpm::start("sha256"), interposer()), Wanted::Auto).expect_err(name);
+        let error = measure(&Bus::with(&Swtpm::start("sha256"), interposer()), SessionChoice::Auto).expect_err(name);
         assert!(error.to_string().contains("the HMAC of the answer is wrong or missing"), "{name}: {error}");
     }
 }
@@ -228,17 +230,17 @@ fn a_session_that_cannot_be_had() {
     let open = |code, wanted| measure(&Bus::with(&swtpm, refusing(code)), wanted);
     // TPM_RC_CURVE of the second parameter, TPM_RC_COMMAND_CODE (TPM 2.0 Library, Part 2, section 6.6.3).
     for code in [0x2e6, 0x143] {
-        assert_eq!(open(code, Wanted::Auto).unwrap().session, Some(Session::None));
-        let error = open(code, Wanted::Hmac).unwrap_err();
+        assert_eq!(open(code, SessionChoice::Auto).unwrap().session, Some(Session::None));
+        let error = open(code, SessionChoice::Hmac).unwrap_err();
         assert_eq!(error.object(), "TPM2_CreatePrimary", "{error}");
     }
     // TPM_RC_FAILURE.
-    for wanted in [Wanted::Auto, Wanted::Hmac] {
+    for wanted in [SessionChoice::Auto, SessionChoice::Hmac] {
         assert_eq!(open(0x101, wanted).unwrap_err().object(), "TPM2_CreatePrimary");
     }
     // What the kernel did, the TPM can do.
     let bus = Bus::with(&swtpm, refusing(0x143));
-    let opened = EsysPcrs::open(&bus.device).unwrap().protected(Wanted::Auto, Some(swtpm.null_name()));
+    let opened = EsysPcrs::open(&bus.device).unwrap().protected(SessionChoice::Auto, Some(swtpm.null_name()));
     assert_eq!(opened.map(|_| ()).unwrap_err().object(), "TPM2_CreatePrimary");
 }
 
@@ -251,7 +253,7 @@ fn no_session_after_the_key_is_an_error() {
             code if code == refused => answer(NO_SESSIONS, 0x143, &[]),
             _ => tpm(command),
         });
-        let error = measure(&Bus::with(&Swtpm::start("sha256"), refusing), Wanted::Auto).unwrap_err();
+        let error = measure(&Bus::with(&Swtpm::start("sha256"), refusing), SessionChoice::Auto).unwrap_err();
         assert!(error.object().starts_with("TPM2_"), "{error}");
     }
 }
@@ -284,14 +286,14 @@ fn another_key_has_another_name_than_the_kernel_knows() {
     let name = swtpm.null_name();
     let open = |interposer, name: &str| {
         let bus = Bus::with(&swtpm, interposer);
-        EsysPcrs::open(&bus.device)?.protected(Wanted::Auto, Some(format!("{name}\n"))).map(|_| ())
+        EsysPcrs::open(&bus.device)?.protected(SessionChoice::Auto, Some(format!("{name}\n"))).map(|_| ())
     };
     let honest: Interposer = Box::new(|command, tpm| tpm(command));
     open(honest, &name).unwrap();
     let error = open(another_key(), &name).unwrap_err();
     assert_eq!(error.object(), "salt key of the TPM's null hierarchy", "{error}");
     // Without the name it is found out too, unless they play the whole TPM.
-    let error = measure(&Bus::with(&swtpm, another_key()), Wanted::Auto).unwrap_err();
+    let error = measure(&Bus::with(&swtpm, another_key()), SessionChoice::Auto).unwrap_err();
     assert!(error.to_string().starts_with("TPM2_GetCapability(PCRS): authorization"), "{error}");
     for name in ["", "000b", &name[2..], &name.replace("000b", "000c")] {
         let honest: Interposer = Box::new(|command, tpm| tpm(command));

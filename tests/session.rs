@@ -7,7 +7,7 @@ use measureroot::error::Result;
 use measureroot::hash::bank::Bank;
 use measureroot::measure::measurement::{self, Report};
 use measureroot::measure::pcr::{PcrIndex, Pcrs, digests_of};
-use measureroot::measure::session::{Session, Wanted};
+use measureroot::measure::session::{Session, SessionChoice};
 use measureroot::tpm::EsysPcrs;
 use swtpm::Swtpm;
 use swtpm::bus::{
@@ -18,7 +18,7 @@ const PCR: PcrIndex = PcrIndex::DEFAULT;
 const IMAGE: &[u8] = b"image";
 
 /// Measures as the boot does.
-fn measure(bus: &Bus, wanted: Wanted) -> Result<Report> {
+fn measure(bus: &Bus, wanted: SessionChoice) -> Result<Report> {
     let mut tpm = EsysPcrs::open(&bus.device)?.protected(wanted, None)?;
     let banks = tpm.banks(PCR)?;
     measurement::extend(&mut tpm, PCR, &digests_of(&banks, IMAGE))
@@ -33,8 +33,8 @@ fn a_session_costs_three_commands_and_changes_no_value() {
         assert_eq!(swtpm.tpm2_pcrread("sha256"), report.banks[&Bank::Sha256].after.to_string());
         (report, bus.codes())
     };
-    let (plain, plain_codes) = measured(Wanted::None);
-    let (hmac, hmac_codes) = measured(Wanted::Auto);
+    let (plain, plain_codes) = measured(SessionChoice::None);
+    let (hmac, hmac_codes) = measured(SessionChoice::Auto);
     assert_eq!((plain.session, hmac.session), (Some(Session::None), Some(Session::Hmac)));
     assert_eq!(plain.banks, hmac.banks);
     assert_eq!(plain_codes, [GET_RANDOM, GET_CAPABILITY, PCR_READ, PCR_EXTEND, PCR_READ]);
@@ -49,7 +49,7 @@ fn nothing_is_left_in_the_tpm() {
         let found = ["handles-transient", "handles-loaded-session", "handles-saved-session"];
         found.map(|kind| swtpm.tool("tpm2_getcap", &[kind])).concat()
     };
-    let mut tpm = EsysPcrs::open(&swtpm.device).unwrap().protected(Wanted::Hmac, None).unwrap();
+    let mut tpm = EsysPcrs::open(&swtpm.device).unwrap().protected(SessionChoice::Hmac, None).unwrap();
     assert_eq!(left(), "- 0x2000000\n", "the session alone is there");
     measurement::extend(&mut tpm, PCR, &digests_of(&[Bank::Sha256], IMAGE)).unwrap();
     assert_eq!(left(), "", "it ended with the reading back");
@@ -64,7 +64,7 @@ fn nothing_is_left_in_the_tpm() {
 fn one_session_in_256_does_not_fail() {
     let swtpm = Swtpm::start("sha256");
     for session in 0..400 {
-        let tpm = EsysPcrs::open(&swtpm.device).unwrap().protected(Wanted::Hmac, None);
+        let tpm = EsysPcrs::open(&swtpm.device).unwrap().protected(SessionChoice::Hmac, None);
         assert!(tpm.and_then(|mut tpm| tpm.banks(PCR)).is_ok(), "session {session}");
     }
 }

@@ -113,7 +113,7 @@ impl Machine for Linux {
         modules::load_all(&folder, &config.module_parameters)
     }
 
-    fn tpm(&mut self, patience: Duration, session: session::Wanted) -> Result<Option<Box<dyn Pcrs>>> {
+    fn tpm(&mut self, patience: Duration, session: session::SessionChoice) -> Result<Option<Box<dyn Pcrs>>> {
         // A TPM 2.0 has a node with the kernel's resource manager, which a TPM 1.2 lacks. It is not used: a session would be
         // saved and loaded again around each command, which is 18 more of them.
         let (managed, node) = (Path::new("/dev/tpmrm0"), Path::new("/dev/tpm0"));
@@ -127,7 +127,7 @@ impl Machine for Linux {
         if found.is_none() {
             return Ok(None);
         }
-        if session != session::Wanted::None {
+        if session != session::SessionChoice::None {
             // It takes some, and would wait for them without an end.
             random(patience)?;
         }

@@ -30,7 +30,7 @@ pub trait Machine {
     fn command_line(&mut self) -> Result<Vec<u8>>;
     fn load_modules(&mut self, config: &Config) -> Result<()>;
     /// The TPM's PCRs, or `None` where there is no TPM in time.
-    fn tpm(&mut self, patience: Duration, session: session::Wanted) -> Result<Option<Box<dyn Pcrs>>>;
+    fn tpm(&mut self, patience: Duration, session: session::SessionChoice) -> Result<Option<Box<dyn Pcrs>>>;
     fn wait_for_root(&mut self, config: &Config) -> Result<()>;
     fn find_image(&mut self, config: &Config) -> Result<Image>;
     /// The Merkle tree of a prepared image.
@@ -183,7 +183,7 @@ pub fn fail(machine: &mut impl Machine, policy: &FailurePolicy, log: &mut Record
 /// Marks the PCR: without a session where one cannot be had or is why the boot failed, for no mark would be worse. A second
 /// mark does no harm.
 fn mark(machine: &mut impl Machine, policy: &FailurePolicy, log: &mut Recorder) {
-    let mut sessions = vec![policy.session, session::Wanted::None];
+    let mut sessions = vec![policy.session, session::SessionChoice::None];
     sessions.dedup();
     for session in sessions {
         let marked = match machine.tpm(Duration::ZERO, session) {

@@ -86,8 +86,8 @@ impl Machine for Fake {
     fn load_modules(&mut self, _: &Config) -> Result<()> {
         self.call("load_modules")
     }
-    fn tpm(&mut self, _: Duration, session: session::Wanted) -> Result<Option<Box<dyn Pcrs>>> {
-        if self.fails_at == "session" && session != session::Wanted::None {
+    fn tpm(&mut self, _: Duration, session: session::SessionChoice) -> Result<Option<Box<dyn Pcrs>>> {
+        if self.fails_at == "session" && session != session::SessionChoice::None {
             return Err(Error::new("session", "cannot be had"));
         }
         self.call("tpm").map(|()| self.tpm.clone().map(|tpm| Box::new(tpm) as Box<dyn Pcrs>))

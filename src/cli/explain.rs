@@ -126,11 +126,11 @@ fn actions(step: Step, config: &Config) -> Vec<String> {
     }
 }
 
-fn session(wanted: session::Wanted) -> &'static str {
+fn session(wanted: session::SessionChoice) -> &'static str {
     match wanted {
-        session::Wanted::Auto => "an HMAC session with it, salted with a key of its null hierarchy, if it can",
-        session::Wanted::Hmac => "an HMAC session with it, salted with a key of its null hierarchy, or an error",
-        session::Wanted::None => "no session: whoever sits on the bus to it is believed",
+        session::SessionChoice::Auto => "an HMAC session with it, salted with a key of its null hierarchy, if it can",
+        session::SessionChoice::Hmac => "an HMAC session with it, salted with a key of its null hierarchy, or an error",
+        session::SessionChoice::None => "no session: whoever sits on the bus to it is believed",
     }
 }
 

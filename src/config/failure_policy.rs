@@ -14,7 +14,7 @@ pub struct FailurePolicy {
     /// The PCR that is extended once more.
     pub pcr: PcrIndex,
     /// What protects that extend, unless it cannot be had: this one is made in any case.
-    pub session: session::Wanted,
+    pub session: session::SessionChoice,
     /// What the machine does in the end.
     pub action: FailureAction,
     /// For how long the message stays on the screen; `None`: for ever (`panic=0`, as in the kernel).
@@ -40,7 +40,10 @@ impl FailurePolicy {
     pub fn of(tokens: &[Token]) -> Self {
         Self {
             pcr: parsed(tokens, "rootimgpcr", str::parse).ok().flatten().unwrap_or(PcrIndex::DEFAULT),
-            session: parsed(tokens, "measureroot.session", session::Wanted::parse).ok().flatten().unwrap_or_default(),
+            session: parsed(tokens, "measureroot.session", session::SessionChoice::parse)
+                .ok()
+                .flatten()
+                .unwrap_or_default(),
             action: parsed(tokens, "measureroot.onfail", FailureAction::parse)
                 .ok()
                 .flatten()

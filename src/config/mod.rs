@@ -50,7 +50,7 @@ pub struct Config {
     /// `measureroot.oncorrupt=`.
     pub on_corrupt: OnCorrupt,
     /// `measureroot.session=`.
-    pub session: session::Wanted,
+    pub session: session::SessionChoice,
     /// `init=`.
     pub init: Option<String>,
     /// The size of the overlay's tmpfs, in tmpfs's own words.
@@ -104,7 +104,7 @@ impl Config {
             format: format(tokens, roothash.is_some())?,
             roothash,
             on_corrupt: parsed(tokens, "measureroot.oncorrupt", OnCorrupt::parse)?.unwrap_or_default(),
-            session: parsed(tokens, "measureroot.session", session::Wanted::parse)?.unwrap_or_default(),
+            session: parsed(tokens, "measureroot.session", session::SessionChoice::parse)?.unwrap_or_default(),
             init: init(tokens)?,
             overlay_size: parsed(tokens, "measureroot.overlaysize", overlay_size)?.unwrap_or_else(|| "50%".to_owned()),
             debug: tokens.iter().any(|token| token.key == b"debug" && token.value.is_none()),
@@ -285,9 +285,9 @@ mod tests {
         assert_eq!(of("measureroot.format=meta-measured").format, ImageFormat::MetaMeasured);
         assert_eq!(
             (of("").session, of("measureroot.session=none").session),
-            (session::Wanted::Auto, session::Wanted::None)
+            (session::SessionChoice::Auto, session::SessionChoice::None)
         );
-        assert_eq!(of("measureroot.session=hmac").session, session::Wanted::Hmac);
+        assert_eq!(of("measureroot.session=hmac").session, session::SessionChoice::Hmac);
         assert_eq!(config("rootimg=/a").unwrap().source, Source::Search("a".into()));
         assert_eq!(
             config("rootimg=a root=LABEL=x").unwrap().source,

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 
 /// `measureroot.session=`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Wanted {
+pub enum SessionChoice {
     /// An HMAC session, unless the TPM says that it can do none.
     #[default]
     Auto,
@@ -16,7 +16,7 @@ pub enum Wanted {
     None,
 }
 
-impl Wanted {
+impl SessionChoice {
     /// Reads the parameter's value.
     ///
     /// # Errors

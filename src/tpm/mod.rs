@@ -21,7 +21,7 @@ use tss2_static as _;
 use crate::error::{Context, Error, Result};
 use crate::hash::bank::Bank;
 use crate::measure::pcr::{Digest, Digests, PcrIndex, Pcrs};
-use crate::measure::session::{Session, Wanted};
+use crate::measure::session::{Session, SessionChoice};
 use salted::Refusal;
 
 /// How many PCR selections a TPM can list at once: one a hash it has (TPM 2.0 Library, Part 2, `TPML_PCR_SELECTION`).
@@ -59,15 +59,15 @@ impl EsysPcrs {
     ///
     /// # Errors
     /// When the session cannot be had.
-    pub fn protected(mut self, wanted: Wanted, null_name: Option<String>) -> Result<Self> {
-        if wanted == Wanted::None {
+    pub fn protected(mut self, wanted: SessionChoice, null_name: Option<String>) -> Result<Self> {
+        if wanted == SessionChoice::None {
             return Ok(self);
         }
         // What the kernel did, the TPM can do.
         let able = null_name.is_some();
         self.bus = Bus::Untrusted { session: None, ends: false, null_name };
         match self.current_session() {
-            Err(Refusal::Unable(error)) if wanted == Wanted::Auto && !able => {
+            Err(Refusal::Unable(error)) if wanted == SessionChoice::Auto && !able => {
                 // Somebody on the bus may have said so: no less than an error, which the person sees in any case.
                 log::error!("no HMAC session, the bus to the TPM is believed: {error}");
                 self.bus = Bus::Trusted;
