@@ -7,7 +7,8 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use measureroot::eventlog::header::Header;
 use measureroot::eventlog::{EventType, parse, tcg};
 use measureroot::hash::bank::Bank;
-use measureroot::measure::pcr::{Pcr, digests_of};
+use measureroot::hash::digest::digests_of;
+use measureroot::measure::pcr::Pcr;
 
 const EVENTS: u32 = 10_000;
 

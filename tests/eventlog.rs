@@ -14,8 +14,9 @@ use measureroot::eventlog::claim::Claim;
 use measureroot::eventlog::header::Header;
 use measureroot::eventlog::{EventType, Log, tcg};
 use measureroot::hash::bank::Bank;
+use measureroot::hash::digest::digests_of;
 use measureroot::measure::measurement;
-use measureroot::measure::pcr::{Pcr, PcrIndex, Pcrs, digests_of};
+use measureroot::measure::pcr::{Pcr, PcrIndex, Pcrs};
 use measureroot::tpm::EsysPcrs;
 use swtpm::Swtpm;
 

@@ -7,8 +7,9 @@ use std::fs;
 use std::process::Command;
 
 use measureroot::hash::bank::Bank;
+use measureroot::hash::digest::digests_of;
 use measureroot::measure::measurement;
-use measureroot::measure::pcr::{PcrIndex, digests_of};
+use measureroot::measure::pcr::PcrIndex;
 use measureroot::tpm::EsysPcrs;
 use swtpm::Swtpm;
 

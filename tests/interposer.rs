@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex};
 
 use measureroot::error::Result;
 use measureroot::hash::bank::Bank;
+use measureroot::hash::digest::{Digest, digests_of};
 use measureroot::measure::measurement::{self, Report};
-use measureroot::measure::pcr::{Digest, PcrIndex, Pcrs, digests_of};
+use measureroot::measure::pcr::{PcrIndex, Pcrs};
 use measureroot::measure::session::{Session, SessionChoice};
 use measureroot::tpm::EsysPcrs;
 use swtpm::Swtpm;

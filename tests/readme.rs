@@ -12,8 +12,9 @@ use evidence::{Machine, Measured, log};
 use measureroot::eventlog::header::Header;
 use measureroot::eventlog::{EventType, tcg};
 use measureroot::hash::bank::Bank;
+use measureroot::hash::digest::digests_of;
 use measureroot::measure::measurement;
-use measureroot::measure::pcr::{PcrIndex, Pcrs, digests_of};
+use measureroot::measure::pcr::{PcrIndex, Pcrs};
 use measureroot::tpm::EsysPcrs;
 use swtpm::Swtpm;
 

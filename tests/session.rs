@@ -5,8 +5,9 @@ mod swtpm;
 
 use measureroot::error::Result;
 use measureroot::hash::bank::Bank;
+use measureroot::hash::digest::digests_of;
 use measureroot::measure::measurement::{self, Report};
-use measureroot::measure::pcr::{PcrIndex, Pcrs, digests_of};
+use measureroot::measure::pcr::{PcrIndex, Pcrs};
 use measureroot::measure::session::{Session, SessionChoice};
 use measureroot::tpm::EsysPcrs;
 use swtpm::Swtpm;

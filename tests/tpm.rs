@@ -8,8 +8,9 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use measureroot::hash::bank::Bank;
+use measureroot::hash::digest::{Digest, digests_of};
 use measureroot::measure::measurement;
-use measureroot::measure::pcr::{Digest, PcrIndex, Pcrs, digests_of};
+use measureroot::measure::pcr::{PcrIndex, Pcrs};
 use measureroot::tpm::EsysPcrs;
 use swtpm::{Swtpm, pipe};
 

@@ -181,7 +181,7 @@ fn a_pcr_that_others_measured_into_before() {
     let machine = quoted(&events, "sha256:9");
     let (image, list) = (machine.file("image"), machine.file("list"));
     let before = measureroot::hash::bank::Bank::Sha256;
-    let zero = measureroot::measure::pcr::Digest::zero(before);
+    let zero = measureroot::hash::digest::Digest::zero(before);
     let value = events[..2].iter().fold(zero, |value, event| value.extended(before, &event.digests[&before]));
     let mut predict = Command::new(program());
     predict.args(["predict", "--pcr", "9", "--bank", "sha256", "--allow-entry", &list, "--before", &value.to_string()]);

@@ -5,8 +5,9 @@ use std::io::Write;
 use std::rc::Rc;
 
 use super::*;
+use crate::hash::digest::digests_of;
 use crate::hash::merkle::Shape;
-use crate::measure::pcr::{PcrIndex, SoftPcrs, digests_of};
+use crate::measure::pcr::{PcrIndex, SoftPcrs};
 use crate::media::superblock::Superblock;
 
 /// A machine that writes down what it is asked, and fails where it is told to.

@@ -97,7 +97,8 @@ fn append(path: &Path, entry: Entry) -> Result<Added> {
 mod tests {
     use super::*;
     use crate::hash::bank::Bank;
-    use crate::measure::pcr::{Digests, PcrIndex, digests_of};
+    use crate::hash::digest::{Digests, digests_of};
+    use crate::measure::pcr::PcrIndex;
 
     fn entry(text: &str) -> Entry {
         let digests = digests_of(&[Bank::Sha256], text.as_bytes());

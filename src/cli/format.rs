@@ -11,9 +11,9 @@ use serde_json::json;
 use crate::error::{Context, Result};
 use crate::evidence::policy;
 use crate::hash::bank::Bank;
+use crate::hash::digest::Digests;
 use crate::measure::image_format::ImageFormat;
 use crate::measure::measurement::Report;
-use crate::measure::pcr::Digests;
 
 /// What a prediction is printed as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -147,8 +147,9 @@ impl Prediction<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hash::digest::digests_of;
     use crate::measure::measurement;
-    use crate::measure::pcr::{PcrIndex, SoftPcrs, digests_of};
+    use crate::measure::pcr::{PcrIndex, SoftPcrs};
 
     #[test]
     fn each_form() {

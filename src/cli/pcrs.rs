@@ -7,7 +7,8 @@ use super::read_limited;
 use crate::error::{Context, Error, Result};
 use crate::eventlog::PcrValues;
 use crate::hash::bank::Bank;
-use crate::measure::pcr::{Digest, Pcr};
+use crate::hash::digest::Digest;
+use crate::measure::pcr::Pcr;
 
 /// Prints values as `tpm2_pcrread` does.
 #[must_use]

@@ -11,10 +11,11 @@ use super::{allow, pcrs, predict, print, read_limited};
 use crate::error::{Context, Error, Result};
 use crate::evidence::allow::Entry;
 use crate::evidence::proof::Given;
+use crate::hash::digest::Digests;
 use crate::hash::merkle::Hash;
 use crate::measure::image_format::ImageFormat;
 use crate::measure::measurement;
-use crate::measure::pcr::{Digests, PcrIndex};
+use crate::measure::pcr::PcrIndex;
 use crate::seal::prepared_root_hash::parse_hash;
 
 /// No quote, signature or key is longer than this, in bytes (TPM 2.0 Library, Part 2: the longest has a few hundred).

@@ -12,7 +12,8 @@ use crate::evidence::proof::{Broken, Check, Proof};
 use crate::evidence::quote::Clock;
 use crate::evidence::verdict::Verdict;
 use crate::hash::bank::Bank;
-use crate::measure::pcr::{Digest, Pcr};
+use crate::hash::digest::Digest;
+use crate::measure::pcr::Pcr;
 
 /// The exit codes of those two; 0 is for trusted.
 const NOT_TRUSTED: u8 = 3;

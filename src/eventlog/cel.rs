@@ -7,7 +7,8 @@ use super::event::{Content, Event};
 use super::log::Log;
 use crate::error::{Context, Error, Result};
 use crate::hash::bank::Bank;
-use crate::measure::pcr::{Digest, Digests, Pcr};
+use crate::hash::digest::{Digest, Digests};
+use crate::measure::pcr::Pcr;
 
 /// The `content_type` of events from a TCG log.
 const PCCLIENT: &str = "pcclient_std";
@@ -86,7 +87,7 @@ mod tests {
     use crate::eventlog::claim::Claim;
     use crate::eventlog::header::Header;
     use crate::eventlog::{EventType, sequence, tcg};
-    use crate::measure::pcr::digests_of;
+    use crate::hash::digest::digests_of;
 
     #[test]
     fn the_example_of_the_specification() {

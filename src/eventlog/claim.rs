@@ -133,7 +133,7 @@ impl Claim {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::pcr::Digests;
+    use crate::hash::digest::Digests;
 
     fn event(data: Vec<u8>) -> Event {
         Event { pcr: None, digests: Digests::new(), content: Content::Tcg { kind: EventType::EVENT_TAG, data } }

@@ -111,8 +111,9 @@ fn shown(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::hash::bank::Bank;
+    use crate::hash::digest::digests_of;
     use crate::measure::image_format::ImageFormat;
-    use crate::measure::pcr::{Pcr, digests_of};
+    use crate::measure::pcr::Pcr;
     use serde_json::json;
 
     fn words(kind: EventType, data: &[u8], measured: &[u8]) -> String {

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::EventType;
-use crate::measure::pcr::{Digests, Pcr};
+use crate::hash::digest::Digests;
+use crate::measure::pcr::Pcr;
 
 /// What a log says was extended, and the words it has for it.
 #[derive(Debug, Clone, PartialEq)]

@@ -76,7 +76,8 @@ mod tests {
     use crate::eventlog::header::Header;
     use crate::eventlog::{EventType, tcg};
     use crate::hash::bank::Bank;
-    use crate::measure::pcr::{Pcr, digests_of};
+    use crate::hash::digest::digests_of;
+    use crate::measure::pcr::Pcr;
 
     fn log(banks: &[Bank], events: &[(&[u8], Option<Claim>)]) -> Log {
         let header = Header::of(banks.iter().copied());

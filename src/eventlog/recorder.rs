@@ -7,8 +7,9 @@ use super::claim::Claim;
 use super::journal::Journal;
 use crate::error::Result;
 use crate::hash::bank::Bank;
+use crate::hash::digest::Digests;
 use crate::measure::measurement::{self, Extension, Report};
-use crate::measure::pcr::{Digests, Pcr, PcrIndex, Pcrs};
+use crate::measure::pcr::{Pcr, PcrIndex, Pcrs};
 
 /// What was extended, and what is said about it.
 #[derive(Debug)]
@@ -99,7 +100,8 @@ mod tests {
     use super::*;
     use crate::error::Error;
     use crate::eventlog::{Log, header, journal, parse};
-    use crate::measure::pcr::{SoftPcrs, digests_of};
+    use crate::hash::digest::digests_of;
+    use crate::measure::pcr::SoftPcrs;
 
     const PCR: PcrIndex = PcrIndex::DEFAULT;
     const OVMF: &[u8] = include_bytes!("../../tests/eventlog/ovmf.bin");

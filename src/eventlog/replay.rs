@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::event::Event;
 use super::log::Log;
 use crate::hash::bank::Bank;
-use crate::measure::pcr::{Digest, Pcr};
+use crate::hash::digest::Digest;
+use crate::measure::pcr::Pcr;
 
 /// The PCR that Linux's integrity measurement extends (kernel, `CONFIG_IMA_MEASURE_PCR_IDX`).
 const IMA: u8 = 10;
@@ -183,7 +184,7 @@ mod tests {
     use super::*;
     use crate::eventlog::header::Header;
     use crate::eventlog::{EventType, tcg};
-    use crate::measure::pcr::digests_of;
+    use crate::hash::digest::digests_of;
     use nix::sys::resource::{UsageWho, getrusage};
 
     fn pcr(number: u32) -> Pcr {

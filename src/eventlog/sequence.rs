@@ -9,7 +9,8 @@ use super::claim::{CONTENT_TYPE, Claim};
 use super::log::Log;
 use crate::error::{Context, Error, Result};
 use crate::hash::bank::Bank;
-use crate::measure::pcr::{Digest, Digests, Pcr};
+use crate::hash::digest::{Digest, Digests};
+use crate::measure::pcr::Pcr;
 
 /// What each record begins with (RFC 7464, section 2.2).
 pub const SEPARATOR: u8 = 0x1E;
@@ -70,7 +71,7 @@ pub fn parse(log: &[u8]) -> Result<Log> {
 mod tests {
     use super::*;
     use crate::eventlog::Content;
-    use crate::measure::pcr::digests_of;
+    use crate::hash::digest::digests_of;
 
     const SYSTEMD: &[u8] = b"\x1e{\"pcr\":11,\"digests\":[{\"hashAlg\":\"sha256\",\"digest\":\
         \"e9b5bfbcf5d2b4b0c5a4e1f0d1c2b3a49586776859403122130415263748596a\"}],\"content_type\":\"systemd\",\"content\":\

@@ -8,7 +8,8 @@ use super::header::{Header, push_counted, push_u32};
 use super::log::Log;
 use crate::error::Result;
 use crate::hash::bank::Bank;
-use crate::measure::pcr::{Digest, Digests, Pcr};
+use crate::hash::digest::{Digest, Digests};
+use crate::measure::pcr::Pcr;
 
 /// An event as `TCG_PCR_EVENT2`, with exactly the hashes of the log's header. A hash that the header lists and no PCR of
 /// this TPM has gets zeros: nothing was extended there.
@@ -78,7 +79,7 @@ fn event(bytes: &mut Bytes, header: &Header) -> Result<Event> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::pcr::digests_of;
+    use crate::hash::digest::digests_of;
 
     const BANKS: [Bank; 2] = [Bank::Sha1, Bank::Sha256];
 

@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Context, Error, Result};
 use crate::evidence::expiry::Until;
 use crate::hash::bank::Bank;
+use crate::hash::digest::{Digest, Digests};
 use crate::measure::measurement::Report;
-use crate::measure::pcr::{Digest, Digests, PcrIndex};
+use crate::measure::pcr::PcrIndex;
 
 /// One trusted image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -179,7 +180,7 @@ fn digests(texts: &BTreeMap<String, String>) -> Result<Digests> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::pcr::digests_of;
+    use crate::hash::digest::digests_of;
 
     fn entry(name: &str, until: Option<&str>) -> Entry {
         let digests = digests_of(&[Bank::Sha256], b"image");

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::quote::Quote;
 use crate::eventlog::Log;
 use crate::hash::bank::Bank;
-use crate::measure::pcr::{Digest, Pcr};
+use crate::hash::digest::Digest;
+use crate::measure::pcr::Pcr;
 
 /// The most events from the log's beginning that lead to the PCRs whose digest is quoted; `None` when none do.
 #[must_use]

@@ -3,7 +3,8 @@
 use crate::error::{Error, Result};
 use crate::evidence::selection;
 use crate::hash::bank::Bank;
-use crate::measure::pcr::{Digest, Digests, PcrIndex};
+use crate::hash::digest::{Digest, Digests};
+use crate::measure::pcr::PcrIndex;
 
 /// `TPM_CC_PolicyPCR` (TPM 2.0 Library, Part 2, section 6.5.2).
 const POLICY_PCR: u32 = 0x0000_017f;

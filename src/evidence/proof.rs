@@ -13,7 +13,8 @@ use super::signature::Signature;
 use crate::error::Error;
 use crate::eventlog::{self, Event, Log, Parted, PcrValues};
 use crate::hash::bank::Bank;
-use crate::measure::pcr::{Digest, Pcr, PcrIndex};
+use crate::hash::digest::Digest;
+use crate::measure::pcr::{Pcr, PcrIndex};
 
 /// As many differences are told; mostly one is the cause of all.
 const MOST_DIFFERENCES: usize = 4;

@@ -6,7 +6,7 @@ use super::selection::Selection;
 use super::wire::Wire;
 use crate::error::Result;
 use crate::hash::bank::Bank;
-use crate::measure::pcr::Digest;
+use crate::hash::digest::Digest;
 
 /// `TPM_GENERATED_VALUE`: a restricted key never signs anything that begins with it but what the TPM itself made (TPM 2.0
 /// Library, Part 2, section 6.2).

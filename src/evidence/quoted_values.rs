@@ -4,7 +4,7 @@
 use super::quote::Quote;
 use crate::error::{Error, Result};
 use crate::eventlog::PcrValues;
-use crate::measure::pcr::Digest;
+use crate::hash::digest::Digest;
 
 /// Bytes of a `TPML_PCR_SELECTION` in memory: a count, and 16 of `TPMS_PCR_SELECTION` (tpm2-tss, tss2_tpm2_types.h). The
 /// serialized form begins with it (tpm2-tools, lib/pcr.c).

@@ -3,7 +3,8 @@
 use super::wire::Wire;
 use crate::error::Result;
 use crate::hash::bank::Bank;
-use crate::measure::pcr::{Digest, Pcr, PcrIndex};
+use crate::hash::digest::Digest;
+use crate::measure::pcr::{Pcr, PcrIndex};
 
 /// Bytes of a bitmap that has the 24 PCRs of a PC (TCG PC Client Platform TPM Profile 1.05, section 4.6: `PCR_SELECT_MIN`).
 const BITMAP: u8 = 3;

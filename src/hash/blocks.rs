@@ -141,8 +141,8 @@ mod tests {
 
     use super::*;
     use crate::hash::bank::Bank;
+    use crate::hash::digest::digests_of;
     use crate::hash::pass;
-    use crate::measure::pcr::digests_of;
 
     fn pattern(len: usize) -> Vec<u8> {
         (0..len).map(|i| (i * 31 + i / 251).to_le_bytes()[0]).collect()

@@ -2,9 +2,7 @@
 
 pub mod bank;
 pub mod blocks;
+pub mod digest;
 pub mod fan_out;
 pub mod merkle;
 pub mod pass;
-
-pub use bank::{Bank, Hasher};
-pub use pass::{Blocks, Tee, digests};

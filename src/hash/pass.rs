@@ -6,9 +6,10 @@ use nix::sched::{CpuSet, sched_getaffinity};
 use nix::unistd::Pid;
 
 use crate::error::{Context, Result};
-use crate::hash::bank::{Bank, Hasher};
+use crate::hash::bank::Bank;
+use crate::hash::digest::Digests;
+use crate::hash::digest::Hasher;
 use crate::hash::fan_out::Lanes;
-use crate::measure::pcr::Digests;
 
 /// Where the bytes come from, a block at a time.
 pub trait Blocks {
@@ -121,7 +122,7 @@ mod tests {
         let mut seen = Vec::new();
         let mut blocks = Slices(vec![Ok(b"a"), Ok(b""), Ok(b"bc")]);
         let digests = digests(&mut blocks, &Bank::ALL, None, &mut |bytes| seen.push(bytes)).unwrap();
-        assert_eq!(digests, crate::measure::pcr::digests_of(&Bank::ALL, b"abc"));
+        assert_eq!(digests, crate::hash::digest::digests_of(&Bank::ALL, b"abc"));
         assert_eq!(seen, [1, 1, 3]);
     }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::measure::pcr::Digests;
+use crate::hash::digest::Digests;
 
 /// How an image's digest is put into the PCR.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -65,7 +65,7 @@ impl std::fmt::Display for ImageFormat {
 mod tests {
     use super::*;
     use crate::hash::bank::Bank;
-    use crate::measure::pcr::digests_of;
+    use crate::hash::digest::digests_of;
 
     /// `printf abc | sha1sum | awk '{ print $1 }' | tr -d '\n' | sha1sum`, and the same with sha256sum, sha384sum, sha512sum.
     const OF_ABC: [&str; 4] = [

@@ -8,9 +8,10 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::hash::bank::Bank;
 use crate::hash::blocks::FileBlocks;
+use crate::hash::digest::{Digest, Digests, digests_of};
 use crate::hash::merkle::Hash;
 use crate::hash::pass::{self, Tee};
-use crate::measure::pcr::{Digest, Digests, PcrIndex, Pcrs, digests_of};
+use crate::measure::pcr::{PcrIndex, Pcrs};
 use crate::measure::session::Session;
 use crate::media::devices;
 

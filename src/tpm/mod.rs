@@ -20,7 +20,8 @@ use tss2_static as _;
 
 use crate::error::{Context, Error, Result};
 use crate::hash::bank::Bank;
-use crate::measure::pcr::{Digest, Digests, PcrIndex, Pcrs};
+use crate::hash::digest::{Digest, Digests};
+use crate::measure::pcr::{PcrIndex, Pcrs};
 use crate::measure::session::{Session, SessionChoice};
 use salted::Refusal;
 

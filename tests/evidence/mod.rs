@@ -7,9 +7,10 @@ use measureroot::eventlog::claim::Claim;
 use measureroot::eventlog::header::Header;
 use measureroot::eventlog::{EventType, tcg};
 use measureroot::hash::bank::Bank;
+use measureroot::hash::digest::{Digests, digests_of};
 use measureroot::measure::image_format::ImageFormat;
 use measureroot::measure::measurement;
-use measureroot::measure::pcr::{Digests, Pcr, PcrIndex, digests_of};
+use measureroot::measure::pcr::{Pcr, PcrIndex};
 use measureroot::tpm::EsysPcrs;
 
 use super::swtpm::Swtpm;
