@@ -16,7 +16,7 @@ fn pid1() -> ExitCode {
     use measureroot::eventlog::Recorder;
     use measureroot::{boot, console, sys};
 
-    let environment = sys::take_environment();
+    let environment = sys::environment::take();
     if let Err(error) = console::start() {
         eprintln!("measureroot: {error}");
     }

@@ -38,7 +38,8 @@ use crate::seal::dm_verity;
 use crate::seal::prepared_root_hash::RootHash;
 use crate::seal::prepared_tree::{self, Tree};
 use crate::seal::sealing::Sealed;
-use crate::sys;
+use crate::sys::block_device;
+use crate::sys::loop_device;
 use crate::sys::modules;
 use crate::sys::mounts::{self, Mount};
 use crate::sys::random::random;
@@ -176,8 +177,8 @@ impl Machine for Linux {
     fn means(&mut self, image: &Image) -> Result<Means> {
         // An image that is a file becomes a loop device.
         let sector = match image.path {
-            None => sys::sector_size(&image.file, &image.to_string())?,
-            Some(_) => sys::LOOP_SECTOR.into(),
+            None => block_device::sector_size(&image.file, &image.to_string())?,
+            Some(_) => loop_device::SECTOR.into(),
         };
         Ok(Means {
             bytes: image.bytes,

@@ -19,6 +19,7 @@ use crate::measure::pcr::{PcrIndex, SoftPcrs};
 use crate::media::devices;
 use crate::media::image::length_on_device;
 use crate::seal::prepared_root_hash::parse_hash;
+use crate::sys::block_device;
 
 /// Predict the PCR of a machine that boots an image.
 ///
@@ -96,7 +97,7 @@ impl Predict {
 pub(super) fn image(path: &Path, device: bool, format: ImageFormat, banks: &[Bank]) -> Result<(Subject, Digests)> {
     let image = path.display().to_string();
     let file = File::open(path).about(&image)?;
-    let opened_bytes = devices::size(&file).ok_or_else(|| Error::new(&image, "has no length"))?;
+    let opened_bytes = block_device::size(&file).ok_or_else(|| Error::new(&image, "has no length"))?;
     let bytes = length(&file, &image, device, opened_bytes)?;
     let bar = progress_bar(bytes);
     let progress = &mut |done| bar.set_position(done);

@@ -9,8 +9,8 @@ use crate::error::{Context, Error, Result};
 use crate::hash::blocks::FileBlocks;
 use crate::hash::merkle::{self, Hash};
 use crate::hash::pass::{self, Tee};
-use crate::media::devices;
 use crate::seal::{prepared_tree, sealing};
+use crate::sys::block_device;
 
 /// A tree that takes the image's bytes as they pass by.
 struct Growing(merkle::Builder);
@@ -29,7 +29,7 @@ impl Tee for Growing {
 pub fn root_hash(image: &Path, tree: &Path, offset: u64) -> Result<Hash> {
     let (image_name, tree_name) = (image.display().to_string(), tree.display().to_string());
     let (image, tree) = (File::open(image).about(&image_name)?, File::open(tree).about(&tree_name)?);
-    let bytes = devices::size(&image).ok_or_else(|| Error::new(&image_name, "has no length"))?;
+    let bytes = block_device::size(&image).ok_or_else(|| Error::new(&image_name, "has no length"))?;
     let (start, shape) = prepared_tree::read(&tree, &tree_name, offset, bytes)?;
     let bar = progress_bar(shape.data_bytes());
     let mut growing = Growing(merkle::Builder::new(sealing::memory_file("tree")?, shape));

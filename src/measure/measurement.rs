@@ -13,7 +13,7 @@ use crate::hash::merkle::Hash;
 use crate::hash::pass::{self, Tee};
 use crate::measure::pcr::{PcrIndex, Pcrs};
 use crate::measure::session::Session;
-use crate::media::devices;
+use crate::sys::block_device;
 
 /// What the PCR is extended with when a boot fails: the digest of this text in each bank.
 pub const FAILED: &str = "measureroot: failed";
@@ -76,7 +76,7 @@ pub fn image(
     progress: &mut dyn FnMut(u64),
 ) -> Result<Digests> {
     let digests = pass::digests(&mut FileBlocks::new(file, name, bytes)?, banks, tee, progress)?;
-    let size = devices::size(file).ok_or_else(|| Error::new(name, "has no size"))?;
+    let size = block_device::size(file).ok_or_else(|| Error::new(name, "has no size"))?;
     if size != opened_bytes {
         let cause = format!("had {opened_bytes} bytes when it was opened, and {size} when it was hashed");
         return Err(Error::new(name, cause).hint("was the medium changed, or does somebody write to it?"));

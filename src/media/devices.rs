@@ -11,7 +11,7 @@ use crate::error::{Context, Error, Result};
 use crate::media::device_name::DeviceName;
 use crate::media::partition_table;
 use crate::media::superblock::{self, HEAD, Superblock};
-use crate::sys;
+use crate::sys::block_device;
 
 /// Where the kernel shows devices, and where their nodes are.
 #[derive(Debug, Clone)]
@@ -174,18 +174,11 @@ pub fn one_of(found: Option<Superblock>, name: &str, fstypes: &[String], known: 
     }
 }
 
-/// The bytes of an open file or block device.
-#[must_use]
-pub fn size(mut file: &File) -> Option<u64> {
-    use std::io::{Seek, SeekFrom};
-    file.seek(SeekFrom::End(0)).ok()
-}
-
 fn has_bytes(node: &Path) -> bool {
-    open(node).as_ref().and_then(size).is_some_and(|bytes| bytes > 0)
+    open(node).as_ref().and_then(block_device::size).is_some_and(|bytes| bytes > 0)
 }
 
 /// A device that is not there, or a drive without a medium, is for the caller the same as one yet to come.
 fn open(node: &Path) -> Option<File> {
-    sys::open_device(node).ok()
+    block_device::open(node).ok()
 }

@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::error::{Context, Error, Result};
 use crate::media::devices;
 use crate::media::superblock::{FileSystem, Superblock};
+use crate::sys::block_device;
 
 /// An image that was found: the open file is what is hashed, and what is mounted.
 #[derive(Debug)]
@@ -68,8 +69,8 @@ pub fn length_on_device(superblock: &Superblock, device_bytes: u64, name: &str) 
 /// When no image is on it.
 pub fn on_device(node: &Path, config: &Config) -> Result<Image> {
     let name = node.display().to_string();
-    let file = crate::sys::open_device(node).about(&name)?;
-    let device_bytes = devices::size(&file).ok_or_else(|| Error::new(&name, "has no size"))?;
+    let file = block_device::open(node).about(&name)?;
+    let device_bytes = block_device::size(&file).ok_or_else(|| Error::new(&name, "has no size"))?;
     let mut image = Image {
         file,
         device: node.to_owned(),
@@ -79,7 +80,7 @@ pub fn on_device(node: &Path, config: &Config) -> Result<Image> {
         bytes: device_bytes,
         opened_bytes: device_bytes,
     };
-    crate::sys::set_read_only(&image.file, &name)?;
+    block_device::set_read_only(&image.file, &name)?;
     if config.roothash.is_none() {
         let superblock = image_superblock(&image.file, &name, &config.fstypes)?;
         image.bytes = length_on_device(&superblock, device_bytes, &name)?;

@@ -9,6 +9,7 @@ use crate::error::{Context, Result};
 use crate::media::devices;
 use crate::media::image::{self, Image};
 use crate::media::superblock::Superblock;
+use crate::sys::block_device;
 use crate::sys::mounts::{Mount, detach};
 
 /// Where it is mounted while the image is opened.
@@ -30,7 +31,7 @@ pub fn find_image(node: &Path, path: &str, config: &Config) -> Result<Option<Ima
 
 fn superblock(node: &Path, config: &Config) -> Result<Superblock> {
     let name = node.display().to_string();
-    let file = crate::sys::open_device(node).about(&name)?;
+    let file = block_device::open(node).about(&name)?;
     let found = devices::superblock(&file, &name)?;
     devices::one_of(found, &name, &config.fstypes, "a medium is vfat, iso9660, ext4, squashfs or erofs")
 }

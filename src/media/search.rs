@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::media::devices::{self, Devices};
 use crate::media::image::Image;
 use crate::media::medium;
-use crate::sys;
+use crate::sys::block_device;
 
 /// The first medium, in the order of the devices' names, that has the image.
 ///
@@ -46,5 +46,5 @@ pub fn find_image(devices: &Devices, path: &str, config: &Config) -> Result<Imag
 }
 
 fn media_size(node: &Path) -> Option<u64> {
-    sys::open_device(node).ok().as_ref().and_then(devices::size).filter(|&bytes| bytes > 0)
+    block_device::open(node).ok().as_ref().and_then(block_device::size).filter(|&bytes| bytes > 0)
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Context, Error, Result};
 use crate::hash::merkle::{Hash, Shape};
-use crate::sys::{DM_HEADER, DmCommand, dm_ioctl};
+use crate::sys::device_mapper::{DM_HEADER, DmCommand, dm_ioctl};
 
 const CONTROL: &str = "/dev/mapper/control";
 

@@ -13,11 +13,10 @@ use std::path::{Path, PathBuf};
 use crate::cursor::Fields;
 use crate::error::{Context, Error, Result};
 use crate::hash::merkle::{Hash, Shape};
-use crate::media::devices;
 use crate::media::image::{Image, image_superblock};
 use crate::media::superblock::Superblock;
 use crate::seal::prepared_root_hash::RootHash;
-use crate::sys;
+use crate::sys::block_device;
 
 /// A tree on a device, for dm-verity to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,8 +49,8 @@ pub fn find_tree(image: &Image, node: Option<&Path>, roothash: &RootHash) -> Res
         None => read(&image.file, &image.to_string(), roothash.offset, image.bytes)?,
         Some(node) => {
             let name = node.display().to_string();
-            let file = sys::open_device(node).about(&name)?;
-            sys::set_read_only(&file, &name)?;
+            let file = block_device::open(node).about(&name)?;
+            block_device::set_read_only(&file, &name)?;
             let (start, shape) = read(&file, &name, roothash.offset, image.bytes)?;
             suits_sectors(&file, &name, shape.hash_block)?;
             (start, shape)
@@ -68,7 +67,7 @@ pub fn find_tree(image: &Image, node: Option<&Path>, roothash: &RootHash) -> Res
 /// The kernel refuses blocks smaller than the device's sectors (drivers/md/dm-verity-target.c: "Invalid data device block
 /// size").
 fn suits_sectors(device: &File, name: &str, block: u16) -> Result<()> {
-    let sector = sys::sector_size(device, name)?;
+    let sector = block_device::sector_size(device, name)?;
     if u32::from(block) >= sector {
         return Ok(());
     }
@@ -96,7 +95,7 @@ pub fn read(file: &File, name: &str, offset: u64, data_bytes: u64) -> Result<(u6
     let block = u64::from(shape.hash_block);
     let start = (offset.saturating_add(SUPERBLOCK)).div_ceil(block);
     let end = start.saturating_mul(block).saturating_add(shape.tree_bytes());
-    match devices::size(file) {
+    match block_device::size(file) {
         Some(bytes) if end <= bytes => Ok((start, shape)),
         bytes => {
             let cause = format!("its tree ends at byte {end}, the device at {}", bytes.unwrap_or(0));

@@ -15,7 +15,7 @@ use crate::media::image::Image;
 use crate::seal::choice::SealKind;
 use crate::seal::dm_verity::{self, OnCorrupt, Verity};
 use crate::seal::prepared_tree::Tree;
-use crate::sys;
+use crate::sys::loop_device;
 use crate::sys::random::{self, random};
 
 /// A seal in the making: the tee of the pass.
@@ -156,7 +156,7 @@ impl Sealed {
 const PAGE: u64 = 4096;
 
 /// What a loop device's size counts in (kernel, drivers/block/loop.c: it is shifted by SECTOR_SHIFT).
-const SECTOR: u64 = sys::LOOP_SECTOR as u64;
+const SECTOR: u64 = loop_device::SECTOR as u64;
 
 /// The medium's own device, or a loop device of the very file that was hashed.
 fn image_device(image: &Image, devices: &mut Vec<File>) -> Result<PathBuf> {
@@ -172,7 +172,7 @@ fn image_device(image: &Image, devices: &mut Vec<File>) -> Result<PathBuf> {
 }
 
 fn looped(file: &File, bytes: u64, devices: &mut Vec<File>) -> Result<PathBuf> {
-    let (node, device) = sys::loop_device(file, bytes)?;
+    let (node, device) = loop_device::create(file, bytes)?;
     devices.push(device);
     Ok(node)
 }
