@@ -1,4 +1,4 @@
-//! What a module reports when it cannot do its work. The boot adds the step, see [`crate::config::failure_policy`].
+//! What a module reports when it cannot do its work. The boot adds the step.
 
 use std::fmt::{self, Display};
 

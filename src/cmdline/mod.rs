@@ -1,6 +1,7 @@
 //! The kernel command line: its text becomes tokens, and a token becomes the value of one parameter.
 
 pub mod dialects;
+pub mod own_names;
 pub mod parameter;
 pub mod tokens;
 

@@ -5,6 +5,7 @@ pub mod failure_policy;
 use std::time::Duration;
 
 use crate::cmdline::dialects::{self, Translation};
+use crate::cmdline::own_names;
 use crate::cmdline::parameter::{parsed, seconds, value};
 use crate::cmdline::tokens::Token;
 use crate::config::failure_policy::FailureAction;
@@ -61,19 +62,6 @@ pub struct Config {
     pub module_parameters: Vec<(String, String)>,
 }
 
-/// Our own parameters; any other `measureroot.*` is an error, for it may be a misspelt one that matters.
-pub const OWN: [&str; 9] = [
-    "measureroot.timeout",
-    "measureroot.onfail",
-    "measureroot.overlaysize",
-    "measureroot.seal",
-    "measureroot.format",
-    "measureroot.oncorrupt",
-    "measureroot.hashdev",
-    "measureroot.hashoffset",
-    "measureroot.session",
-];
-
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Config {
@@ -113,18 +101,14 @@ impl Config {
     }
 }
 
-/// Whether the kernel hands this word of its own argv or environment to the new init although it was meant for us.
-#[must_use]
-pub fn is_ours(key: &str) -> bool {
-    matches!(key, "measureroot" | "rootimg" | "rootimgpcr") || key.starts_with("measureroot.")
-}
-
 fn refuse_unknown(tokens: &[Token]) -> Result<()> {
-    let unknown = tokens
-        .iter()
-        .find(|token| token.key.starts_with(b"measureroot.") && !token.key().is_some_and(|key| OWN.contains(&key)));
+    let unknown = tokens.iter().find(|token| {
+        token.key.starts_with(b"measureroot.") && !token.key().is_some_and(|key| own_names::ALL.contains(&key))
+    });
     match unknown {
-        Some(token) => Err(Error::new(token, "unknown parameter").hint(format!("known are {}", OWN.join(", ")))),
+        Some(token) => {
+            Err(Error::new(token, "unknown parameter").hint(format!("known are {}", own_names::ALL.join(", "))))
+        }
         None => Ok(()),
     }
 }
@@ -346,6 +330,32 @@ mod tests {
             ["root=/dev/vda", "rootovl=1 measureroots=1", "-- measureroot.x", "systemd.unit=a", "\u{e0}=\u{e0}"]
         {
             assert!(config(&format!("root=/dev/vda {words}")).is_ok(), "{words}");
+        }
+    }
+
+    #[test]
+    fn a_translated_command_line_is_a_configuration() {
+        for (theirs, _) in dialects::tests::TRANSLATED {
+            config(theirs).unwrap();
+        }
+    }
+
+    #[test]
+    fn two_words_of_one_meaning_that_differ_are_a_conflict() {
+        let table = [
+            ("root=/dev/sda live-media=/dev/sdb", "root=/dev/sdb"),
+            ("boot=live rootimg=/x live-media-path=y", "rootimg=y/filesystem.squashfs"),
+            ("boot=live root=live:/dev/sda", "root=live:/dev/sda"),
+            ("root=/dev/sda boot=live rd.live.dir=a", "rd.live.dir=a"),
+            ("rootimage=a rootimg=b", "rootimg=b"),
+            ("toram measureroot.seal=verity rootimg=a", "measureroot.seal=verity"),
+            ("root=live:/dev/sda rd.live.dir=a rd.live.dir=b", "rd.live.dir=b"),
+            ("root=live:LABEL=", "root=/dev/disk/by-label/"),
+            ("boot=live overlay-size=x", "measureroot.overlaysize=x"),
+        ];
+        for (line, object) in table {
+            let error = config(line).unwrap_err();
+            assert!(error.object().starts_with(object), "{line}: {error}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::ffi::{CString, OsString};
 use std::os::unix::ffi::OsStringExt;
 
-use crate::config;
+use crate::cmdline::own_names;
 
 /// The kernel puts what it does not know of the command line into init's arguments, and `KEY=VALUE` into its environment
 /// (init/main.c, `unknown_bootoption`). The first argument is our own name.
@@ -15,7 +15,7 @@ pub fn for_init(arguments: impl Iterator<Item = OsString>, environment: Vec<CStr
 
 fn ours(word: &CString) -> bool {
     let word = word.to_string_lossy();
-    config::is_ours(word.split('=').next().unwrap_or_default())
+    own_names::is_own(word.split('=').next().unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn each_own_parameter_is_an_entry() {
         let text = page().to_roff();
-        for name in crate::config::OWN {
+        for name in crate::cmdline::own_names::ALL {
             let entry = |line: &str| line.starts_with("\\fB") && line.contains(&format!("{name}="));
             assert!(text.lines().any(entry), "{name}: {text}");
         }
