@@ -203,7 +203,7 @@ impl Machine for Linux {
             (None, Sealed::Prepared(tree)) => prepared_tree::superblock(&node, &tree.shape, fstypes)?.kind,
             (None, _) => return Err(Error::new(image, "nothing checks what is read of it")),
         };
-        Mount::read_only(kind, &node, overlay::LOWER, MountFlags::empty(), &options).apply()?;
+        options.read_only_mount(kind, &node, overlay::LOWER, MountFlags::empty()).apply()?;
         Ok(kind)
     }
 

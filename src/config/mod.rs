@@ -1,6 +1,7 @@
 //! Tokens to [`Config`], once: nobody reads the command line again.
 
 pub mod failure_policy;
+mod source;
 
 use std::time::Duration;
 
@@ -80,7 +81,7 @@ impl Config {
         Ok(Self {
             translated: words,
             measured: measured(tokens)?,
-            source: Source::of(tokens, roothash.as_ref())?,
+            source: source::source(tokens, roothash.as_ref())?,
             pcr: parsed(tokens, "rootimgpcr", str::parse)?.unwrap_or(PcrIndex::DEFAULT),
             fstypes: fstypes(tokens)?,
             flags: parsed(tokens, "rootflags", RootFlags::parse)?.unwrap_or_default(),
@@ -220,142 +221,4 @@ fn module_parameter(token: &Token) -> Option<(String, String)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cmdline::tokens;
-    use crate::media::device_name::DeviceName;
-
-    fn config(line: &str) -> Result<Config> {
-        Config::parse(&tokens::parse(line.as_bytes()))
-    }
-
-    #[test]
-    fn defaults() {
-        let config = config("root=/dev/vda quiet BOOT_IMAGE=/vmlinuz panic=5").unwrap();
-        assert!(config.measured && config.writable);
-        assert_eq!(config.source, Source::Device(DeviceName::Node("/dev/vda".into())));
-        assert_eq!((config.pcr.get(), config.overlay_size.as_str()), (13, "50%"));
-        assert_eq!((config.timeout, config.root_timeout), (DEFAULT_TIMEOUT, Some(DEFAULT_TIMEOUT)));
-        assert_eq!((config.init, config.delay), (None, Duration::ZERO));
-    }
-
-    #[test]
-    fn each_parameter_has_its_effect() {
-        let seconds = Duration::from_secs;
-        let of = |words: &str| config(&format!("root=/dev/vda {words}")).unwrap();
-        assert_eq!(of("rootimgpcr=9").pcr.get(), 9);
-        assert!(!of("ro").writable && of("ro rw").writable && !of("rw ro").writable);
-        assert_eq!(of("rootwait").root_timeout, None);
-        assert_eq!(of("rootwait=7").root_timeout, Some(seconds(7)));
-        assert_eq!(of("rootwait measureroot.timeout=3").root_timeout, Some(seconds(3)));
-        assert_eq!((of("rootwait").timeout, of("measureroot.timeout=3").timeout), (DEFAULT_TIMEOUT, seconds(3)));
-        assert_eq!(of("rootdelay=2").delay, seconds(2));
-        assert_eq!(of("init=/bin/a init=/bin/b").init.as_deref(), Some("/bin/b"));
-        assert_eq!(of("rootfstype=ext4,erofs").fstypes, ["ext4", "erofs"]);
-        assert_eq!(of("rootflags=threads=multi").flags.data(&[]), "threads=multi");
-        assert_eq!(of("measureroot.overlaysize=512m").overlay_size, "512m");
-        assert!(of("measureroot").measured && !of("measureroot=off").measured && of("debug").debug);
-        assert_eq!(
-            of("loop.max_loop=3 virtio-blk.x").module_parameters,
-            [("loop".to_owned(), "max_loop=\"3\"".to_owned()), ("virtio_blk".to_owned(), "x".to_owned())]
-        );
-        assert_eq!((of("").seal, of("measureroot.seal=verity").seal), (SealChoice::Auto, SealChoice::Verity));
-        assert_eq!(
-            (of("measureroot.seal=toram").seal, of("measureroot=off").seal),
-            (SealChoice::Ram, SealChoice::None)
-        );
-        assert_eq!(of("measureroot.oncorrupt=panic").on_corrupt, OnCorrupt::Panic);
-        assert_eq!((of("").format, of("measureroot.format=plain").format), (ImageFormat::Plain, ImageFormat::Plain));
-        assert_eq!(of("measureroot.format=meta-measured").format, ImageFormat::MetaMeasured);
-        assert_eq!(
-            (of("").session, of("measureroot.session=none").session),
-            (session::SessionChoice::Auto, session::SessionChoice::None)
-        );
-        assert_eq!(of("measureroot.session=hmac").session, session::SessionChoice::Hmac);
-        assert_eq!(config("rootimg=/a").unwrap().source, Source::Search("a".into()));
-        assert_eq!(
-            config("rootimg=a root=LABEL=x").unwrap().source,
-            Source::File(DeviceName::Label("x".into()), "a".into())
-        );
-    }
-
-    #[test]
-    fn an_error_names_its_token() {
-        let table = [
-            ("", "command line"),
-            ("root", "root"),
-            ("root=", "root="),
-            ("root=/dev/vda root=/dev/vdb", "root=/dev/vdb"),
-            ("root=/dev/disk/by-id/x", "root=/dev/disk/by-id/x"),
-            ("root=nfs", "root=nfs"),
-            ("rootimg=../x", "rootimg=../x"),
-            ("root=/dev/vda rootimgpcr=16", "rootimgpcr=16"),
-            ("root=/dev/vda rootimgpcr=x", "rootimgpcr=x"),
-            ("root=/dev/vda rootimgpcr=13 rootimgpcr=14", "rootimgpcr=14"),
-            ("root=/dev/vda rootflags=rw", "rootflags=rw"),
-            ("root=/dev/vda rootfstype=", "rootfstype="),
-            ("root=/dev/vda rootfstype=a/b", "rootfstype=a/b"),
-            ("root=/dev/vda rootdelay=-1", "rootdelay=-1"),
-            ("root=/dev/vda rootwait=x", "rootwait=x"),
-            ("root=/dev/vda init=sh", "init=sh"),
-            ("root=/dev/vda measureroot.timeout=1m", "measureroot.timeout=1m"),
-            ("root=/dev/vda measureroot.timeout=86401", "measureroot.timeout=86401"),
-            ("root=/dev/vda measureroot.onfail=shell", "measureroot.onfail=shell"),
-            ("root=/dev/vda measureroot.overlaysize=101%", "measureroot.overlaysize=101%"),
-            ("root=/dev/vda measureroot.overlaysize=5,mode=0", "measureroot.overlaysize=5,mode=0"),
-            ("root=/dev/vda measureroot.shell", "measureroot.shell"),
-            ("root=/dev/vda measureroot.", "measureroot."),
-            ("root=/dev/vda measureroot.seal=tape", "measureroot.seal=tape"),
-            ("root=/dev/vda measureroot.oncorrupt=ignore", "measureroot.oncorrupt=ignore"),
-            ("root=/dev/vda measureroot.session=password", "measureroot.session=password"),
-            ("root=/dev/vda measureroot=off measureroot.seal=ram", "measureroot.seal"),
-            ("root=/dev/vda measureroot.format=sha1", "measureroot.format=sha1"),
-            ("root=/dev/vda measureroot=no", "measureroot=no"),
-            ("root=/dev/vda roothash=12", "roothash=12"),
-            (&format!("root=/dev/vda roothash={} measureroot.seal=ram", "0".repeat(64)), "measureroot.seal"),
-            (
-                &format!("root=/dev/vda roothash={} measureroot.format=meta-measured", "0".repeat(64)),
-                "measureroot.format",
-            ),
-            ("root=/dev/vda measureroot measureroot=off", "measureroot"),
-        ];
-        for (line, object) in table {
-            assert_eq!(config(line).unwrap_err().object(), object, "{line}");
-        }
-    }
-
-    #[test]
-    fn what_comes_twice_alike_or_belongs_to_others_is_taken() {
-        for words in
-            ["root=/dev/vda", "rootovl=1 measureroots=1", "-- measureroot.x", "systemd.unit=a", "\u{e0}=\u{e0}"]
-        {
-            assert!(config(&format!("root=/dev/vda {words}")).is_ok(), "{words}");
-        }
-    }
-
-    #[test]
-    fn a_translated_command_line_is_a_configuration() {
-        for (theirs, _) in dialects::tests::TRANSLATED {
-            config(theirs).unwrap();
-        }
-    }
-
-    #[test]
-    fn two_words_of_one_meaning_that_differ_are_a_conflict() {
-        let table = [
-            ("root=/dev/sda live-media=/dev/sdb", "root=/dev/sdb"),
-            ("boot=live rootimg=/x live-media-path=y", "rootimg=y/filesystem.squashfs"),
-            ("boot=live root=live:/dev/sda", "root=live:/dev/sda"),
-            ("root=/dev/sda boot=live rd.live.dir=a", "rd.live.dir=a"),
-            ("rootimage=a rootimg=b", "rootimg=b"),
-            ("toram measureroot.seal=verity rootimg=a", "measureroot.seal=verity"),
-            ("root=live:/dev/sda rd.live.dir=a rd.live.dir=b", "rd.live.dir=b"),
-            ("root=live:LABEL=", "root=/dev/disk/by-label/"),
-            ("boot=live overlay-size=x", "measureroot.overlaysize=x"),
-        ];
-        for (line, object) in table {
-            let error = config(line).unwrap_err();
-            assert!(error.object().starts_with(object), "{line}: {error}");
-        }
-    }
-}
+mod tests;

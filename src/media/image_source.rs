@@ -2,11 +2,8 @@
 
 use std::fmt::{self, Display};
 
-use crate::cmdline::parameter::parsed;
-use crate::cmdline::tokens::Token;
 use crate::error::{Error, Result};
 use crate::media::device_name::{DeviceName, is_plain_path};
-use crate::seal::prepared_root_hash::{self, RootHash};
 
 /// Where the image is looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,17 +17,11 @@ pub enum Source {
 }
 
 impl Source {
-    /// Reads `root=` and `rootimg=`, and what stands for them beside `roothash=`.
+    /// The source that a device, a path or both name.
     ///
     /// # Errors
-    /// When nothing names an image, or a name is malformed.
-    pub fn of(tokens: &[Token], roothash: Option<&RootHash>) -> Result<Self> {
-        let path = parsed(tokens, "rootimg", image_path)?;
-        let device = match roothash {
-            Some(roothash) if path.is_none() => Some(roothash.data_device(tokens)?),
-            Some(_) => prepared_root_hash::medium(tokens)?,
-            None => parsed(tokens, "root", DeviceName::parse)?,
-        };
+    /// When neither is given.
+    pub fn named(device: Option<DeviceName>, path: Option<String>) -> Result<Self> {
         match (device, path) {
             (Some(device), None) => Ok(Self::Device(device)),
             (Some(device), Some(path)) => Ok(Self::File(device, path)),

@@ -10,7 +10,7 @@ use crate::media::devices;
 use crate::media::image::{self, Image};
 use crate::media::superblock::Superblock;
 use crate::sys::block_device;
-use crate::sys::mounts::{Mount, detach};
+use crate::sys::mounts::detach;
 
 /// Where it is mounted while the image is opened.
 const TARGET: &str = "/measureroot/medium";
@@ -22,7 +22,7 @@ const TARGET: &str = "/measureroot/medium";
 pub fn find_image(node: &Path, path: &str, config: &Config) -> Result<Option<Image>> {
     let superblock = superblock(node, config)?;
     let flags = MountFlags::NODEV | MountFlags::NOSUID | MountFlags::NOEXEC;
-    Mount::read_only(superblock.kind, node, TARGET, flags, &config.flags).apply()?;
+    config.flags.read_only_mount(superblock.kind, node, TARGET, flags).apply()?;
     let found = image::on_medium(Path::new(TARGET), path, node, config);
     // The open file keeps the file system in use; nobody needs to see it any more.
     detach(TARGET)?;

@@ -1,6 +1,12 @@
 //! `rootflags=`: options for mounting the device of `root=`, less those that would bring in unmeasured bytes.
 
+use std::path::Path;
+
+use sys_mount::MountFlags;
+
 use crate::error::{Error, Result};
+use crate::media::superblock::FileSystem;
+use crate::sys::mounts::Mount;
 
 /// Mount options for the kernel's file system, checked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,6 +46,15 @@ impl RootFlags {
                 Ok(Self(text.split(',').filter(|o| !o.is_empty() && !IMPLIED.contains(o)).map(str::to_owned).collect()))
             }
         }
+    }
+
+    /// The mount of the file system on the device `node` with these options. Nothing is ever written, not even to replay a
+    /// journal.
+    #[must_use]
+    pub fn read_only_mount(&self, file_system: FileSystem, node: &Path, target: &str, flags: MountFlags) -> Mount {
+        let first: &[&str] = if file_system == FileSystem::Ext4 { &["noload"] } else { &[] };
+        let node = node.display().to_string();
+        Mount::new(file_system.name(), node, target, flags | MountFlags::RDONLY, self.data(first))
     }
 
     /// The options as mount(2) takes them, behind those that `first` holds.

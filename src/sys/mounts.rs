@@ -9,8 +9,6 @@ use std::path::Path;
 use sys_mount::{MountFlags, UnmountFlags};
 
 use crate::error::{Context, Error, Result};
-use crate::media::rootflags::RootFlags;
-use crate::media::superblock::FileSystem;
 
 /// One call of mount(2).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,13 +48,6 @@ impl Mount {
         data: impl Into<String>,
     ) -> Self {
         Self { fstype: fstype.into(), source: source.into(), target: target.into(), flags, data: data.into() }
-    }
-
-    /// A file system of a device that is never written, not even to replay its journal.
-    #[must_use]
-    pub fn read_only(kind: FileSystem, node: &Path, target: &str, flags: MountFlags, options: &RootFlags) -> Self {
-        let first: &[&str] = if kind == FileSystem::Ext4 { &["noload"] } else { &[] };
-        Self::new(kind.name(), node.display().to_string(), target, flags | MountFlags::RDONLY, options.data(first))
     }
 
     /// A move of a mounted tree.
