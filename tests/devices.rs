@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use measureroot::media::device_name::DeviceName;
 use measureroot::media::devices::{Devices, wait};
+use measureroot::media::image_request::Wait;
 use measureroot::media::partition_table;
 
 fn run(program: &str, arguments: &[&str], input: &str) -> String {
@@ -125,11 +126,11 @@ fn loop_and_ram_disks_are_no_media() {
 fn waiting_ends_when_there_is_something_or_the_time_is_over() {
     let start = Instant::now();
     let mut looks = 0;
-    let found = wait(Duration::ZERO, None, || {
+    let found = wait(Wait { delay: Duration::ZERO, limit: None }, || {
         looks += 1;
         Ok((looks == 3).then_some(looks))
     });
     assert_eq!(found.unwrap(), Some(3));
-    assert_eq!(wait(Duration::ZERO, Some(Duration::from_millis(50)), || Ok(None::<()>)).unwrap(), None);
+    assert_eq!(wait(Wait::at_most(Duration::from_millis(50)), || Ok(None::<()>)).unwrap(), None);
     assert!(start.elapsed() >= Duration::from_millis(50));
 }

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use measureroot::cmdline::tokens;
 use measureroot::config::Config;
-use measureroot::media::image::on_medium;
+use measureroot::media::image::{Content, Found, MountedMedium};
 use measureroot::media::superblock::FileSystem;
 
 /// A medium with a squashfs at `images/root` and traps beside it; its own folder lies beside a secret one.
@@ -44,6 +44,10 @@ fn medium(folder: &Path) -> std::path::PathBuf {
     top
 }
 
+fn mounted(top: &Path) -> MountedMedium<'_> {
+    MountedMedium { top, node: Path::new("/dev/vda"), found: Found::Named }
+}
+
 fn config() -> Config {
     Config::parse(&tokens::parse(b"root=/dev/vda rootimg=/x")).unwrap()
 }
@@ -53,11 +57,10 @@ fn the_image_is_found_in_place_and_through_a_link_that_stays_on_the_medium() {
     let folder = tempfile::tempdir().unwrap();
     let top = medium(folder.path());
     for path in ["images/root", "images/link"] {
-        let image = on_medium(&top, path, Path::new("/dev/vda"), &config()).unwrap().unwrap();
-        assert_eq!(
-            (image.superblock.as_ref().unwrap().kind, image.bytes),
-            (FileSystem::Squashfs, fs::metadata(top.join(path)).unwrap().len())
-        );
+        let image = mounted(&top).open(path, config().image_request()).unwrap().unwrap();
+        let Content::Plain(superblock) = &image.content else { panic!("{:?}", image.content) };
+        let bytes = fs::metadata(top.join(path)).unwrap().len();
+        assert_eq!((superblock.kind, image.bytes), (FileSystem::Squashfs, bytes));
         assert_eq!(image.to_string(), format!("/{path} on /dev/vda"));
     }
 }
@@ -66,7 +69,7 @@ fn the_image_is_found_in_place_and_through_a_link_that_stays_on_the_medium() {
 fn nothing_else_is_taken() {
     let folder = tempfile::tempdir().unwrap();
     let top = medium(folder.path());
-    let error = |path: &str| match on_medium(&top, path, Path::new("/dev/vda"), &config()) {
+    let error = |path: &str| match mounted(&top).open(path, config().image_request()) {
         Ok(found) => format!("found: {}", found.is_some()),
         Err(error) => error.to_string(),
     };

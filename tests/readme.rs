@@ -13,7 +13,7 @@ use measureroot::eventlog::header::Header;
 use measureroot::eventlog::{EventType, tcg};
 use measureroot::hash::bank::Bank;
 use measureroot::hash::digest::digests_of;
-use measureroot::measure::measurement;
+use measureroot::measure::measurement::{self, ImageBytes};
 use measureroot::measure::pcr::{PcrIndex, Pcrs};
 use measureroot::tpm::EsysPcrs;
 use swtpm::Swtpm;
@@ -150,7 +150,8 @@ fn a_machine_is_checked_by_hand() {
     let banks = tpm.banks(pcr).unwrap();
     let file = fs::File::open(&image).unwrap();
     let bytes = file.metadata().unwrap().len();
-    let digests = measurement::image(&file, "image", bytes, bytes, &banks, None, &mut |_| ()).unwrap();
+    let image = ImageBytes { file: &file, name: "image", bytes, opened_bytes: bytes };
+    let digests = measurement::image(image, &banks, None, &mut |_| ()).unwrap();
     measurement::extend(&mut tpm, pcr, &digests).unwrap();
     drop(tpm);
     assert!(banks.contains(&Bank::Sha256));

@@ -11,21 +11,22 @@ use nix::sys::reboot::{RebootMode, reboot};
 use sys_mount::MountFlags;
 
 use crate::boot::firmware_log;
-use crate::boot::sequence::Machine;
+use crate::boot::machine::{Machine, RootDevices};
 use crate::boot::status::Status;
 use crate::config::Config;
 use crate::config::failure_policy::FailureAction;
 use crate::console::logger;
-use crate::console::progress::{Progress, Style};
+use crate::console::progress::{Amount, Progress, Style};
 use crate::error::{Context, Error, Result};
 use crate::eventlog::Recorder;
 use crate::eventlog::journal::Journal;
 use crate::measure::measurement::Report;
 use crate::measure::pcr::Pcrs;
-use crate::measure::session;
+use crate::measure::session::SessionChoice;
 use crate::media::device_name::DeviceName;
 use crate::media::devices::{self, Devices};
-use crate::media::image::{self, Image};
+use crate::media::image::{self, Content, Found, Image, Place};
+use crate::media::image_request::{ImageLocation, ImageRequest, Wait};
 use crate::media::image_source::Source;
 use crate::media::medium;
 use crate::media::rootflags::RootFlags;
@@ -50,9 +51,6 @@ pub struct Linux {
     arguments: Vec<CString>,
     environment: Vec<CString>,
     devices: Devices,
-    /// The device that is named, and the one with the Merkle tree.
-    node: Option<PathBuf>,
-    tree: Option<PathBuf>,
     progress: Option<(Style, Progress)>,
 }
 
@@ -60,17 +58,16 @@ impl Linux {
     /// `arguments` and `environment` are what the kernel gave, for the new init; nothing here reads them.
     #[must_use]
     pub fn new(arguments: Vec<CString>, environment: Vec<CString>) -> Self {
-        Self { arguments, environment, devices: Devices::default(), node: None, tree: None, progress: None }
+        Self { arguments, environment, devices: Devices::default(), progress: None }
     }
 
-    fn wait_for(&self, name: &DeviceName, delay: Duration, config: &Config) -> Result<PathBuf> {
-        if let Some(node) = devices::wait(delay, config.root_timeout, || self.devices.find(name))? {
+    fn wait_for(&self, name: &DeviceName, wait: Wait) -> Result<PathBuf> {
+        if let Some(node) = devices::wait(wait, || self.devices.find(name))? {
             log::info!("{name}: found at {}", node.display());
             return Ok(node);
         }
         let there = self.devices.listed()?;
-        let seconds = config.root_timeout.unwrap_or_default().as_secs();
-        Err(Error::new(name, format!("did not appear in {seconds} s"))
+        Err(Error::new(name, format!("did not appear in {} s", wait.seconds()))
             .hint(format!("block devices there are: {there}; is its driver in the kernel or the initramfs?")))
     }
 }
@@ -114,12 +111,12 @@ impl Machine for Linux {
         modules::load_all(&folder, &config.module_parameters)
     }
 
-    fn tpm(&mut self, patience: Duration, session: session::SessionChoice) -> Result<Option<Box<dyn Pcrs>>> {
+    fn tpm(&mut self, patience: Duration, session: SessionChoice) -> Result<Option<Box<dyn Pcrs>>> {
         // A TPM 2.0 has a node with the kernel's resource manager, which a TPM 1.2 lacks. It is not used: a session would be
         // saved and loaded again around each command, which is 18 more of them.
         let (managed, node) = (Path::new("/dev/tpmrm0"), Path::new("/dev/tpm0"));
         let version = "/sys/class/tpm/tpm0/tpm_version_major";
-        let found = devices::wait(Duration::ZERO, Some(patience), || {
+        let found = devices::wait(Wait::at_most(patience), || {
             if fs::read_to_string(version).is_ok_and(|version| version.trim() == "1") {
                 return Err(Error::new(node.display(), "is a TPM 1.2").hint("measureroot needs a TPM 2.0"));
             }
@@ -128,80 +125,83 @@ impl Machine for Linux {
         if found.is_none() {
             return Ok(None);
         }
-        if session != session::SessionChoice::None {
+        if session != SessionChoice::None {
             // It takes some, and would wait for them without an end.
             random(patience)?;
         }
         Ok(Some(Box::new(EsysPcrs::open(node)?.protected(session, null_name()?)?)))
     }
 
-    fn wait_for_root(&mut self, config: &Config) -> Result<()> {
-        self.node = match &config.source {
-            Source::Device(name) | Source::File(name, _) => Some(self.wait_for(name, config.delay, config)?),
+    fn wait_for_root(&mut self, config: &Config) -> Result<RootDevices> {
+        let wait = config.root_wait;
+        let image = match &config.source {
+            Source::Device(name) => ImageLocation::Device(self.wait_for(name, wait)?),
+            Source::File(name, path) => ImageLocation::File { node: self.wait_for(name, wait)?, path: path.clone() },
             // Any device may be the one: the search itself waits.
-            Source::Search(_) => None,
+            Source::Search(path) => ImageLocation::AnyDevice { path: path.clone() },
         };
         let tree = config.roothash.as_ref().and_then(|roothash| roothash.tree.as_ref());
-        self.tree = tree.map(|name| self.wait_for(name, Duration::ZERO, config)).transpose()?;
-        Ok(())
+        let tree = tree.map(|name| self.wait_for(name, wait.without_delay())).transpose()?;
+        Ok(RootDevices { image, tree })
     }
 
-    fn find_image(&mut self, config: &Config) -> Result<Image> {
-        match (&config.source, &self.node) {
-            (Source::Device(_), Some(node)) => image::on_device(node, config),
-            (Source::File(_, path), Some(node)) => medium::find_image(node, path, config)?.ok_or_else(|| {
-                Error::new(format!("/{path} on {}", node.display()), "no such file")
-                    .hint("rootimg= names it from the top")
-            }),
-            (Source::Search(path), _) => search::find_image(&self.devices, path, config),
-            (source, None) => Err(Error::new(source, "was not waited for")),
+    fn find_image(&mut self, location: &ImageLocation, request: ImageRequest) -> Result<Image> {
+        match location {
+            ImageLocation::Device(node) => image::on_device(node, request),
+            ImageLocation::File { node, path } => {
+                medium::find_image(node, Found::Named, path, request)?.ok_or_else(|| {
+                    Error::new(format!("/{path} on {}", node.display()), "no such file")
+                        .hint("rootimg= names it from the top")
+                })
+            }
+            ImageLocation::AnyDevice { path } => search::find_image(&self.devices, path, request),
         }
     }
 
-    fn find_tree(&mut self, image: &Image, roothash: &RootHash) -> Result<Tree> {
-        prepared_tree::find_tree(image, self.tree.as_deref(), roothash)
+    fn find_tree(&mut self, image: &Image, roothash: &RootHash, node: Option<&Path>) -> Result<Tree> {
+        prepared_tree::find_tree(image, node, roothash)
     }
 
-    fn progress(&mut self, done: u64, total: u64) {
-        if done == 0 || self.progress.is_none() {
+    fn progress(&mut self, amount: Amount) {
+        if amount.done == 0 || self.progress.is_none() {
             self.progress = logger::progress_style().map(|style| (style, Progress::new(style)));
         }
         let Some((style, progress)) = &mut self.progress else { return };
-        match (progress.line(done, total), style) {
-            (Some(line), Style::Screen) => logger::rewrite_line(&line, done == total),
+        match (progress.line(amount), style) {
+            (Some(line), Style::Screen) => logger::rewrite_line(&line, amount.is_all()),
             (Some(line), Style::Log) => log::info!("{line}"),
             (None, _) => {}
         }
     }
 
     fn means(&mut self, image: &Image) -> Result<Means> {
-        // An image that is a file becomes a loop device.
-        let sector = match image.path {
-            None => block_device::sector_size(&image.file, &image.to_string())?,
-            Some(_) => loop_device::SECTOR.into(),
+        let sector = match image.place {
+            Place::Device(_) => block_device::sector_size(&image.file, &image.to_string())?,
+            // It becomes a loop device.
+            Place::File { .. } => loop_device::SECTOR.into(),
         };
-        Ok(Means {
-            bytes: image.bytes,
-            block: image.superblock.as_ref().map_or(0, |superblock| superblock.block),
-            sector,
-            verity: dm_verity::has_verity(),
-            memory: choice::available_memory()?,
-        })
+        let block = match &image.content {
+            Content::Plain(superblock) => superblock.block,
+            // The superblock of its tree says that.
+            Content::Prepared => 0,
+        };
+        let (verity, memory) = (dm_verity::has_verity(), choice::available_memory()?);
+        Ok(Means { bytes: image.bytes, block, sector, verity, memory })
     }
 
     fn mount_image(&mut self, image: &Image, sealed: &Sealed, config: &Config) -> Result<FileSystem> {
         // The devices must stay open until the mount uses them.
         let mut devices = Vec::new();
         let node = sealed.device(image, config.on_corrupt, &mut devices)?;
-        // With rootimg=, rootflags= are for the medium, as rootfstype= is.
-        let (options, fstypes) = match image.path {
-            None => (config.flags.clone(), config.fstypes.as_slice()),
-            Some(_) => (RootFlags::default(), [].as_slice()),
+        // With rootimg=, rootflags= and rootfstype= are for the medium.
+        let (options, fstypes) = match image.place {
+            Place::Device(_) => (config.flags.clone(), config.fstypes.as_slice()),
+            Place::File { .. } => (RootFlags::default(), [].as_slice()),
         };
-        let kind = match (&image.superblock, sealed) {
-            (Some(superblock), _) => superblock.kind,
-            (None, Sealed::Prepared(tree)) => prepared_tree::superblock(&node, &tree.shape, fstypes)?.kind,
-            (None, _) => return Err(Error::new(image, "nothing checks what is read of it")),
+        let kind = match (&image.content, sealed) {
+            (Content::Plain(superblock), _) => superblock.kind,
+            (Content::Prepared, Sealed::Prepared(tree)) => prepared_tree::superblock(&node, &tree.shape, fstypes)?.kind,
+            (Content::Prepared, _) => return Err(Error::new(image, "nothing checks what is read of it")),
         };
         options.read_only_mount(kind, &node, overlay::LOWER, MountFlags::empty()).apply()?;
         Ok(kind)

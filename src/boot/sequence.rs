@@ -1,58 +1,28 @@
 //! The boot, from top to bottom.
 
 use std::convert::Infallible;
+use std::path::Path;
 use std::time::Duration;
 
+use crate::boot::machine::Machine;
 use crate::boot::status::Status;
 use crate::boot::step::{Clock, Failure, Step};
-use crate::cmdline::tokens;
+use crate::cmdline;
 use crate::config::Config;
-use crate::config::failure_policy::{FailureAction, FailurePolicy};
+use crate::config::failure_policy::FailurePolicy;
+use crate::console::progress::Amount;
 use crate::error::{Error, Result};
 use crate::eventlog::Recorder;
-use crate::eventlog::claim::{self, Claim};
+use crate::eventlog::claim::{Claim, EventKind};
 use crate::hash::bank::Bank;
 use crate::hash::digest::Digests;
 use crate::measure::image_format::ImageFormat;
-use crate::measure::measurement::{self, Report};
+use crate::measure::measurement::{self, ImageBytes};
 use crate::measure::pcr::Pcrs;
-use crate::measure::session;
+use crate::measure::session::SessionChoice;
 use crate::media::image::Image;
-use crate::media::superblock::FileSystem;
-use crate::seal::choice::{self, Means};
-use crate::seal::prepared_root_hash::RootHash;
-use crate::seal::prepared_tree::Tree;
-use crate::seal::sealing::{Sealed, Sealing};
-
-/// What the boot asks of the machine it runs on; [`crate::boot::linux`] is the real one.
-#[allow(missing_docs, clippy::missing_errors_doc)] // Each is one step, and fails as that step does.
-pub trait Machine {
-    fn mount_kernel_filesystems(&mut self) -> Result<()>;
-    fn command_line(&mut self) -> Result<Vec<u8>>;
-    fn load_modules(&mut self, config: &Config) -> Result<()>;
-    /// The TPM's PCRs, or `None` where there is no TPM in time.
-    fn tpm(&mut self, patience: Duration, session: session::SessionChoice) -> Result<Option<Box<dyn Pcrs>>>;
-    fn wait_for_root(&mut self, config: &Config) -> Result<()>;
-    fn find_image(&mut self, config: &Config) -> Result<Image>;
-    /// The Merkle tree of a prepared image.
-    fn find_tree(&mut self, image: &Image, roothash: &RootHash) -> Result<Tree>;
-    /// Shows how far the hashing has come.
-    fn progress(&mut self, done: u64, total: u64);
-    /// What decides how the image can be sealed.
-    fn means(&mut self, image: &Image) -> Result<Means>;
-    /// Mounts it, and says which file system it is.
-    fn mount_image(&mut self, image: &Image, sealed: &Sealed, config: &Config) -> Result<FileSystem>;
-    fn mount_overlay(&mut self, config: &Config) -> Result<()>;
-    fn find_init(&mut self, config: &Config) -> Result<String>;
-    /// Writes what was recorded into files, and what will be.
-    fn write_log(&mut self, log: &mut Recorder) -> Result<()>;
-    fn write_status(&mut self, status: &Status) -> Result<()>;
-    fn move_mounts(&mut self) -> Result<()>;
-    fn switch_root(&mut self, report: &Report) -> Result<()>;
-    fn exec(&mut self, init: &str) -> Result<Infallible>;
-    fn pause(&mut self, time: Option<Duration>);
-    fn stop(&mut self, action: FailureAction);
-}
+use crate::seal::choice::{self, SealKind};
+use crate::seal::sealing::Sealing;
 
 /// Boots. It returns only when a step failed: then nothing of the image has run. `policy` says what happens next, and
 /// `log` has what the TPM was told.
@@ -66,15 +36,15 @@ pub fn boot(
 ) -> std::result::Result<Infallible, Failure> {
     let mut clock = Clock::default();
     clock.step(Step::Mounts, || machine.mount_kernel_filesystems())?;
-    let tokens = clock.step(Step::CommandLine, || machine.command_line().map(|line| tokens::parse(&line)))?;
+    let tokens = clock.step(Step::CommandLine, || machine.command_line().map(|line| cmdline::parse(&line)))?;
     *policy = FailurePolicy::of(&tokens);
     let config = clock.step(Step::CommandLine, || Config::parse(&tokens))?;
     config.translated.iter().for_each(|words| log::info!("{words}"));
     clock.step(Step::Modules, || machine.load_modules(&config))?;
     let witness = clock.step(Step::Devices, || find_witness(machine, &config))?;
-    clock.step(Step::Devices, || machine.wait_for_root(&config))?;
-    let image = clock.step(Step::Image, || machine.find_image(&config))?;
-    let mut sealing = clock.step(Step::Seal, || begin_seal(machine, &image, &config))?;
+    let devices = clock.step(Step::Devices, || machine.wait_for_root(&config))?;
+    let image = clock.step(Step::Image, || machine.find_image(&devices.image, config.image_request()))?;
+    let mut sealing = clock.step(Step::Seal, || begin_seal(machine, &image, devices.tree.as_deref(), &config))?;
     let report = match witness {
         Witness::Tpm(mut tpm) => {
             let banks = clock.step(Step::Banks, || tpm.banks(config.pcr))?;
@@ -124,15 +94,15 @@ fn find_witness(machine: &mut impl Machine, config: &Config) -> Result<Witness> 
     })
 }
 
-fn begin_seal(machine: &mut impl Machine, image: &Image, config: &Config) -> Result<Sealing> {
+fn begin_seal(machine: &mut impl Machine, image: &Image, tree: Option<&Path>, config: &Config) -> Result<Sealing> {
     let means = machine.means(image)?;
     if let Some(roothash) = &config.roothash {
         means.has_verity()?;
-        return machine.find_tree(image, roothash).map(Sealing::Prepared);
+        return machine.find_tree(image, roothash, tree).map(Sealing::Prepared);
     }
     let kind = choice::decide(config.seal, means)?;
     match kind {
-        choice::SealKind::None if config.measured => {
+        SealKind::None if config.measured => {
             log::warn!("measureroot.seal=none: a medium that answers a second read differently is believed");
         }
         _ => log::info!("seal: {kind}"),
@@ -151,17 +121,18 @@ fn hash(
         return Ok(measurement::root_hash(&roothash.hash, banks));
     }
     let name = image.to_string();
-    let progress = &mut |done| machine.progress(done, image.bytes);
-    measurement::image(&image.file, &name, image.bytes, image.opened_bytes, banks, sealing.tee(), progress)
+    let progress = &mut |done| machine.progress(Amount { done, total: image.bytes });
+    let &Image { ref file, bytes, opened_bytes, .. } = image;
+    measurement::image(ImageBytes { file, name: &name, bytes, opened_bytes }, banks, sealing.tee(), progress)
         .map(|digests| config.format.of(digests))
 }
 
 /// What the log says beside the digest.
 fn claim(image: &Image, sealing: &Sealing, config: &Config) -> Claim {
     let event = match config {
-        Config { measured: false, .. } => claim::EventKind::Unmeasured,
-        Config { roothash: Some(_), .. } => claim::EventKind::Roothash,
-        _ => claim::EventKind::Image,
+        Config { measured: false, .. } => EventKind::Unmeasured,
+        Config { roothash: Some(_), .. } => EventKind::Roothash,
+        _ => EventKind::Image,
     };
     let (bytes, root_hash) = match sealing {
         Sealing::Prepared(tree) => (tree.shape.data_bytes(), Some(hex::encode(tree.root_hash))),
@@ -169,7 +140,7 @@ fn claim(image: &Image, sealing: &Sealing, config: &Config) -> Claim {
     };
     let (image, seal) = (Some(image.to_string()), Some(sealing.name().to_owned()));
     // The words of an image that is measured as itself are what they always were.
-    let format = Some(config.format).filter(|format| event == claim::EventKind::Image && *format != ImageFormat::Plain);
+    let format = Some(config.format).filter(|format| event == EventKind::Image && *format != ImageFormat::Plain);
     Claim { image, bytes: Some(bytes), format, seal, root_hash, ..Claim::new(event) }
 }
 
@@ -184,7 +155,7 @@ pub fn fail(machine: &mut impl Machine, policy: &FailurePolicy, log: &mut Record
 /// Marks the PCR: without a session where one cannot be had or is why the boot failed, for no mark would be worse. A second
 /// mark does no harm.
 fn mark(machine: &mut impl Machine, policy: &FailurePolicy, log: &mut Recorder) {
-    let mut sessions = vec![policy.session, session::SessionChoice::None];
+    let mut sessions = vec![policy.session, SessionChoice::None];
     sessions.dedup();
     for session in sessions {
         let marked = match machine.tpm(Duration::ZERO, session) {
@@ -198,7 +169,3 @@ fn mark(machine: &mut impl Machine, policy: &FailurePolicy, log: &mut Recorder) 
         }
     }
 }
-
-#[cfg(test)]
-#[path = "sequence_tests.rs"]
-mod tests;

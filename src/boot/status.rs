@@ -17,7 +17,7 @@ use crate::error::{Context, Result};
 use crate::hash::merkle::{Hash, Shape};
 use crate::measure::image_format::ImageFormat;
 use crate::measure::measurement::Report;
-use crate::media::image::Image;
+use crate::media::image::{Found, Image, Place};
 use crate::media::superblock::FileSystem;
 use crate::seal::sealing::Sealed;
 
@@ -99,18 +99,18 @@ impl<'a> Status<'a> {
     /// The result as far as it is known once the image, of this `kind`, is mounted.
     #[must_use]
     pub fn new(report: &'a Report, image: &Image, kind: FileSystem, sealed: &Sealed, config: &Config) -> Self {
-        let form = match (&image.path, image.searched) {
-            (None, _) => "device",
-            (Some(_), false) => "file",
-            (Some(_), true) => "searched",
+        let (form, device, path) = match &image.place {
+            Place::Device(node) => ("device", node, None),
+            Place::File { node, path, found: Found::Named } => ("file", node, Some(path)),
+            Place::File { node, path, found: Found::Searched } => ("searched", node, Some(path)),
         };
         Self {
             version: env!("CARGO_PKG_VERSION"),
             report,
             image: ImageStatus {
                 form,
-                device: image.device.display().to_string(),
-                path: image.path.as_ref().map(|path| format!("/{path}")),
+                device: device.display().to_string(),
+                path: path.map(|path| format!("/{path}")),
                 filesystem: kind.name(),
                 bytes: match sealed {
                     Sealed::Prepared(tree) => tree.shape.data_bytes(),

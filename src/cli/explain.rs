@@ -81,18 +81,19 @@ fn actions(step: Step, config: &Config) -> Vec<String> {
         }
         Step::Devices => {
             let tpm = format!("/dev/tpm0, {}", seconds(Some(config.timeout)));
-            let delay = (!config.delay.is_zero()).then(|| format!("pause for {} s", config.delay.as_secs()));
+            let delay = (!config.root_wait.delay.is_zero())
+                .then(|| format!("pause for {} s", config.root_wait.delay.as_secs()));
             let root = match &config.source {
                 Source::Device(device) | Source::File(device, _) => {
-                    Some(format!("{device}, {}", seconds(config.root_timeout)))
+                    Some(format!("{device}, {}", seconds(config.root_wait.limit)))
                 }
                 Source::Search(_) => None,
             };
             let tree = config.roothash.as_ref().and_then(|roothash| roothash.tree.as_ref());
-            let tree = tree.map(|tree| format!("{tree}, for the Merkle tree, {}", seconds(config.root_timeout)));
+            let tree = tree.map(|tree| format!("{tree}, for the Merkle tree, {}", seconds(config.root_wait.limit)));
             [tpm, session(config.session).to_owned()].into_iter().chain(delay).chain(root).chain(tree).collect()
         }
-        Step::Image => image(config, &seconds(config.root_timeout)),
+        Step::Image => image(config, &seconds(config.root_wait.limit)),
         Step::Seal => vec![seal(config)],
         Step::Banks if config.measured => vec!["a bank whose hash is unknown here is an error".to_owned()],
         Step::Hash if config.measured => vec![match &config.roothash {

@@ -14,7 +14,7 @@ use crate::hash::bank::Bank;
 use crate::hash::digest::{Digest, Digests};
 use crate::hash::merkle::Hash;
 use crate::measure::image_format::ImageFormat;
-use crate::measure::measurement;
+use crate::measure::measurement::{self, ImageBytes};
 use crate::measure::pcr::{PcrIndex, SoftPcrs};
 use crate::media::devices;
 use crate::media::image::length_on_device;
@@ -101,7 +101,8 @@ pub(super) fn image(path: &Path, device: bool, format: ImageFormat, banks: &[Ban
     let bytes = length(&file, &image, device, opened_bytes)?;
     let bar = progress_bar(bytes);
     let progress = &mut |done| bar.set_position(done);
-    let digests = measurement::image(&file, &image, bytes, opened_bytes, banks, None, progress)?;
+    let digests =
+        measurement::image(ImageBytes { file: &file, name: &image, bytes, opened_bytes }, banks, None, progress)?;
     bar.finish_and_clear();
     Ok((Subject::Image { image, bytes, format }, format.of(digests)))
 }

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::measure::image_format::ImageFormat;
 use crate::measure::pcr::PcrIndex;
 use crate::measure::session;
+use crate::media::image_request::{ImageRequest, Wait};
 use crate::media::image_source::Source;
 use crate::media::rootflags::RootFlags;
 use crate::seal::choice::SealChoice;
@@ -41,12 +42,10 @@ pub struct Config {
     pub flags: RootFlags,
     /// The union starts writable.
     pub writable: bool,
-    /// `rootdelay=`: a pause before devices are looked at.
-    pub delay: Duration,
     /// How long to wait for the TPM.
     pub timeout: Duration,
-    /// How long to wait for the root device; `None`, for ever, with `rootwait` alone.
-    pub root_timeout: Option<Duration>,
+    /// How long to wait for the root device; for ever with `rootwait` alone.
+    pub root_wait: Wait,
     /// `measureroot.seal=`.
     pub seal: SealChoice,
     /// `measureroot.oncorrupt=`.
@@ -86,9 +85,11 @@ impl Config {
             fstypes: fstypes(tokens)?,
             flags: parsed(tokens, "rootflags", RootFlags::parse)?.unwrap_or_default(),
             writable: tokens.iter().rev().find_map(access).unwrap_or(true),
-            delay: seconds(tokens, "rootdelay")?.unwrap_or_default(),
             timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
-            root_timeout: timeout.or(rootwait.unwrap_or(Some(DEFAULT_TIMEOUT))),
+            root_wait: Wait {
+                delay: seconds(tokens, "rootdelay")?.unwrap_or_default(),
+                limit: timeout.or(rootwait.unwrap_or(Some(DEFAULT_TIMEOUT))),
+            },
             seal: seal(tokens, roothash.is_some())?,
             format: format(tokens, roothash.is_some())?,
             roothash,
@@ -99,6 +100,17 @@ impl Config {
             debug: tokens.iter().any(|token| token.key == b"debug" && token.value.is_none()),
             module_parameters: tokens.iter().filter_map(module_parameter).collect(),
         })
+    }
+
+    /// The part of it that finding the image needs.
+    #[must_use]
+    pub fn image_request(&self) -> ImageRequest<'_> {
+        ImageRequest {
+            prepared: self.roothash.is_some(),
+            fstypes: &self.fstypes,
+            flags: &self.flags,
+            wait: self.root_wait,
+        }
     }
 }
 

@@ -14,8 +14,8 @@ fn defaults() {
     assert!(config.measured && config.writable);
     assert_eq!(config.source, Source::Device(DeviceName::Node("/dev/vda".into())));
     assert_eq!((config.pcr.get(), config.overlay_size.as_str()), (13, "50%"));
-    assert_eq!((config.timeout, config.root_timeout), (DEFAULT_TIMEOUT, Some(DEFAULT_TIMEOUT)));
-    assert_eq!((config.init, config.delay), (None, Duration::ZERO));
+    assert_eq!((config.timeout, config.root_wait.limit), (DEFAULT_TIMEOUT, Some(DEFAULT_TIMEOUT)));
+    assert_eq!((config.init, config.root_wait.delay), (None, Duration::ZERO));
 }
 
 #[test]
@@ -24,11 +24,11 @@ fn each_parameter_has_its_effect() {
     let of = |words: &str| config(&format!("root=/dev/vda {words}")).unwrap();
     assert_eq!(of("rootimgpcr=9").pcr.get(), 9);
     assert!(!of("ro").writable && of("ro rw").writable && !of("rw ro").writable);
-    assert_eq!(of("rootwait").root_timeout, None);
-    assert_eq!(of("rootwait=7").root_timeout, Some(seconds(7)));
-    assert_eq!(of("rootwait measureroot.timeout=3").root_timeout, Some(seconds(3)));
+    assert_eq!(of("rootwait").root_wait.limit, None);
+    assert_eq!(of("rootwait=7").root_wait.limit, Some(seconds(7)));
+    assert_eq!(of("rootwait measureroot.timeout=3").root_wait.limit, Some(seconds(3)));
     assert_eq!((of("rootwait").timeout, of("measureroot.timeout=3").timeout), (DEFAULT_TIMEOUT, seconds(3)));
-    assert_eq!(of("rootdelay=2").delay, seconds(2));
+    assert_eq!(of("rootdelay=2").root_wait.delay, seconds(2));
     assert_eq!(of("init=/bin/a init=/bin/b").init.as_deref(), Some("/bin/b"));
     assert_eq!(of("rootfstype=ext4,erofs").fstypes, ["ext4", "erofs"]);
     assert_eq!(of("rootflags=threads=multi").flags.data(&[]), "threads=multi");

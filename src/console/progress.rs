@@ -11,6 +11,28 @@ pub enum Style {
     Log,
 }
 
+/// How much of the image is hashed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Amount {
+    /// Bytes so far.
+    pub done: u64,
+    /// Bytes in all.
+    pub total: u64,
+}
+
+impl Amount {
+    /// Whether nothing is left.
+    #[must_use]
+    pub fn is_all(self) -> bool {
+        self.done == self.total
+    }
+
+    /// 100 for an image of no bytes.
+    fn percent(self) -> u128 {
+        (u128::from(self.done) * 100).checked_div(u128::from(self.total)).unwrap_or(100)
+    }
+}
+
 /// Decides when there is something new to show.
 #[derive(Debug)]
 pub struct Progress {
@@ -29,15 +51,15 @@ impl Progress {
         Self { style, start: Instant::now(), shown_at: Duration::ZERO, shown_tenth: 0 }
     }
 
-    /// The line to show after `done` of `total` bytes, when it is time for one.
-    pub fn line(&mut self, done: u64, total: u64) -> Option<String> {
-        self.line_at(self.start.elapsed(), done, total)
+    /// The line to show now, if it is time for one.
+    pub fn line(&mut self, amount: Amount) -> Option<String> {
+        self.line_at(self.start.elapsed(), amount)
     }
 
-    fn line_at(&mut self, elapsed: Duration, done: u64, total: u64) -> Option<String> {
-        let tenth = percent(done, total) / 10;
+    fn line_at(&mut self, elapsed: Duration, amount: Amount) -> Option<String> {
+        let tenth = amount.percent() / 10;
         let due = match self.style {
-            Style::Screen => elapsed.saturating_sub(self.shown_at) >= PERIOD || done == total,
+            Style::Screen => elapsed.saturating_sub(self.shown_at) >= PERIOD || amount.is_all(),
             // An image that takes no time needs no log of it.
             Style::Log => tenth > self.shown_tenth && (elapsed >= PERIOD || self.shown_tenth > 0),
         };
@@ -45,17 +67,13 @@ impl Progress {
             return None;
         }
         (self.shown_at, self.shown_tenth) = (elapsed, tenth);
-        Some(text(elapsed, done, total))
+        Some(text(elapsed, amount))
     }
 }
 
-fn percent(done: u64, total: u64) -> u128 {
-    (u128::from(done) * 100).checked_div(u128::from(total)).unwrap_or(100)
-}
-
 /// Percent, MB/s and seconds left.
-fn text(elapsed: Duration, done: u64, total: u64) -> String {
-    let percent = percent(done, total);
+fn text(elapsed: Duration, amount: Amount) -> String {
+    let (percent, Amount { done, total }) = (amount.percent(), amount);
     // In whole numbers: floating point would bring its formatter into the initramfs.
     let rate = u128::from(done) * 1000 / elapsed.as_millis().max(1);
     let left = if rate == 0 { 0 } else { u128::from(total.saturating_sub(done)).div_ceil(rate) };
@@ -69,7 +87,7 @@ mod tests {
     fn shown(style: Style, total: u64, rate: u64) -> Vec<String> {
         let mut progress = Progress::new(style);
         let step = |i: u64| (Duration::from_millis(i * 100), (i * rate / 10).min(total));
-        (0..=total * 10 / rate).filter_map(|i| progress.line_at(step(i).0, step(i).1, total)).collect()
+        (0..=total * 10 / rate).filter_map(|i| progress.line_at(step(i).0, Amount { done: step(i).1, total })).collect()
     }
 
     #[test]
@@ -91,7 +109,7 @@ mod tests {
     fn odd_numbers_do_no_harm() {
         for (done, total) in [(0, 0), (5, 0), (u64::MAX, u64::MAX), (u64::MAX, 1), (1, u64::MAX)] {
             for style in [Style::Screen, Style::Log] {
-                Progress::new(style).line_at(Duration::from_secs(1), done, total);
+                Progress::new(style).line_at(Duration::from_secs(1), Amount { done, total });
             }
         }
     }

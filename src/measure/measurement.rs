@@ -58,23 +58,33 @@ pub struct Report {
     pub banks: BTreeMap<Bank, Extension>,
 }
 
+/// The bytes of an image.
+#[derive(Debug, Clone, Copy)]
+pub struct ImageBytes<'a> {
+    /// The image's file or block device.
+    pub file: &'a File,
+    /// What errors call it.
+    pub name: &'a str,
+    /// How many bytes are hashed, from its start.
+    pub bytes: u64,
+    /// How many bytes it had when it was opened. If it has more or less when it was hashed, the medium was exchanged or somebody
+    /// writes to it, and nobody knows which bytes were hashed.
+    pub opened_bytes: u64,
+}
+
 /// Hashes the image once for all banks: the plain hash of its first `bytes` bytes, as sha256sum gives it for the file.
 /// `tee` is given the same bytes; `progress` is told how many were hashed so far.
 ///
-/// `opened_bytes` is what the file or block device had when it was opened. One that has more or less at the end was
-/// exchanged or is written to, and nobody knows which of it was hashed.
 ///
 /// # Errors
 /// When the image cannot be read to its end, or did not keep its size.
 pub fn image(
-    file: &File,
-    name: &str,
-    bytes: u64,
-    opened_bytes: u64,
+    source: ImageBytes,
     banks: &[Bank],
     tee: Option<&mut dyn Tee>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Digests> {
+    let ImageBytes { file, name, bytes, opened_bytes } = source;
     let digests = pass::digests(&mut FileBlocks::new(file, name, bytes)?, banks, tee, progress)?;
     let size = block_device::size(file).ok_or_else(|| Error::new(name, "has no size"))?;
     if size != opened_bytes {
@@ -156,7 +166,12 @@ mod tests {
                 file.set_len(to).unwrap();
             }
         };
-        image(&file, "image", 3 << 20, size, &[Bank::Sha256], None, &mut resize)
+        image(
+            ImageBytes { file: &file, name: "image", bytes: 3 << 20, opened_bytes: size },
+            &[Bank::Sha256],
+            None,
+            &mut resize,
+        )
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Context, Error, Result};
 use crate::media::device_name::DeviceName;
+use crate::media::image_request::Wait;
 use crate::media::partition_table;
 use crate::media::superblock::{self, HEAD, Superblock};
 use crate::sys::block_device;
@@ -34,22 +35,18 @@ const NOT_MEDIA: [&str; 4] = ["loop", "ram", "zram", "fd"];
 /// Between two looks for a device that is not there yet.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Calls `look` until it finds something or the time is over, and first after `delay`.
+/// Calls `look` until it finds something or the time is over.
 ///
 /// # Errors
 /// Those of `look`; finding nothing in time is `None`.
-pub fn wait<T>(
-    delay: Duration,
-    limit: Option<Duration>,
-    mut look: impl FnMut() -> Result<Option<T>>,
-) -> Result<Option<T>> {
-    std::thread::sleep(delay);
+pub fn wait<T>(wait: Wait, mut look: impl FnMut() -> Result<Option<T>>) -> Result<Option<T>> {
+    std::thread::sleep(wait.delay);
     let start = Instant::now();
     loop {
         if let Some(found) = look()? {
             return Ok(Some(found));
         }
-        if limit.is_some_and(|limit| start.elapsed() >= limit) {
+        if wait.limit.is_some_and(|limit| start.elapsed() >= limit) {
             return Ok(None);
         }
         std::thread::sleep(PAUSE);

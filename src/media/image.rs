@@ -1,42 +1,78 @@
 //! The root image: finding it, and its exact length.
 
+use std::fmt::{self, Display};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use nix::sys::stat::{SFlag, fstat};
 
-use crate::config::Config;
 use crate::error::{Context, Error, Result};
 use crate::media::devices;
+use crate::media::image_request::ImageRequest;
 use crate::media::superblock::{FileSystem, Superblock};
 use crate::sys::block_device;
 
-/// An image that was found: the open file is what is hashed, and what is mounted.
+/// An image that was found. The open file is what is hashed, and what is mounted.
 #[derive(Debug)]
 pub struct Image {
     /// The device or file, open for reading.
     pub file: File,
-    /// The block device it is or lies on.
-    pub device: PathBuf,
-    /// Where it lies on the device's file system, when it is a file there.
-    pub path: Option<String>,
-    /// Whether the device was named or searched for.
-    pub searched: bool,
-    /// What its file system says of itself; `None` where it is prepared, for then nothing of it is read before the kernel
-    /// checks it.
-    pub superblock: Option<Superblock>,
-    /// Its length in bytes: the file's, or the file system's own on a device; all of a device that is prepared.
+    /// Where it is.
+    pub place: Place,
+    /// What it holds.
+    pub content: Content,
+    /// Its length in bytes: of a file, all of it; of a device, as much as its file system has; of a prepared device, all of it.
     pub bytes: u64,
-    /// Bytes of the device or file when it was opened; it must have as many when it has been hashed.
+    /// Bytes of the device or file when it was opened. It must have as many when it has been hashed.
     pub opened_bytes: u64,
 }
 
-impl std::fmt::Display for Image {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.path {
-            Some(path) => write!(f, "/{path} on {}", self.device.display()),
-            None => write!(f, "{}", self.device.display()),
+/// Where an image is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// The block device at this node is the image.
+    Device(PathBuf),
+    /// The image is a file on the file system of a block device.
+    File {
+        /// The node of the device.
+        node: PathBuf,
+        /// The path from the top of the file system, without a slash in front.
+        path: String,
+        /// Whether the command line named the device, or every device was searched.
+        found: Found,
+    },
+}
+
+/// How the device of an image was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// The command line names it.
+    Named,
+    /// It is the first one that has the image's file.
+    Searched,
+}
+
+/// What an image holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// A file system, which its superblock describes.
+    Plain(Superblock),
+    /// It was prepared with veritysetup. Nothing of it is read before dm-verity checks what is read.
+    Prepared,
+}
+
+impl Display for Image {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.place.fmt(f)
+    }
+}
+
+impl Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Device(node) => write!(f, "{}", node.display()),
+            Self::File { node, path, .. } => write!(f, "/{path} on {}", node.display()),
         }
     }
 }
@@ -67,62 +103,62 @@ pub fn length_on_device(superblock: &Superblock, device_bytes: u64, name: &str) 
 ///
 /// # Errors
 /// When no image is on it.
-pub fn on_device(node: &Path, config: &Config) -> Result<Image> {
+pub fn on_device(node: &Path, request: ImageRequest) -> Result<Image> {
     let name = node.display().to_string();
     let file = block_device::open(node).about(&name)?;
-    let device_bytes = block_device::size(&file).ok_or_else(|| Error::new(&name, "has no size"))?;
-    let mut image = Image {
-        file,
-        device: node.to_owned(),
-        path: None,
-        searched: false,
-        superblock: None,
-        bytes: device_bytes,
-        opened_bytes: device_bytes,
+    let opened_bytes = block_device::size(&file).ok_or_else(|| Error::new(&name, "has no size"))?;
+    block_device::set_read_only(&file, &name)?;
+    let (content, bytes) = if request.prepared {
+        (Content::Prepared, opened_bytes)
+    } else {
+        let superblock = image_superblock(&file, &name, request.fstypes)?;
+        let bytes = length_on_device(&superblock, opened_bytes, &name)?;
+        log::info!("{name}: {} of {bytes} bytes on a device of {opened_bytes}", superblock.kind.name());
+        (Content::Plain(superblock), bytes)
     };
-    block_device::set_read_only(&image.file, &name)?;
-    if config.roothash.is_none() {
-        let superblock = image_superblock(&image.file, &name, &config.fstypes)?;
-        image.bytes = length_on_device(&superblock, device_bytes, &name)?;
-        log::info!("{name}: {} of {} bytes on a device of {device_bytes}", superblock.kind.name(), image.bytes);
-        image.superblock = Some(superblock);
-    }
-    Ok(image)
+    Ok(Image { file, place: Place::Device(node.to_owned()), content, bytes, opened_bytes })
 }
 
-/// Opens the file `path` below the mounted medium `top`; `None` when it has no such file.
-///
-/// # Errors
-/// When there is one that is no image, or that lies elsewhere than on the medium.
-pub fn on_medium(top: &Path, path: &str, node: &Path, config: &Config) -> Result<Option<Image>> {
-    let name = format!("/{path} on {}", node.display());
-    let folder = File::open(top).about(top.display())?;
-    // The medium's file system is hostile: a link in it may name any file of ours. This also keeps to its one mount.
-    let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS | ResolveFlag::RESOLVE_NO_XDEV;
-    let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-    let file = match openat2(&folder, path, OpenHow::new().flags(flags).resolve(resolve)) {
-        Ok(file) => File::from(file),
-        Err(nix::errno::Errno::ENOENT | nix::errno::Errno::ENOTDIR) => return Ok(None),
-        Err(nix::errno::Errno::EXDEV | nix::errno::Errno::ELOOP) => {
-            return Err(Error::new(name, "a symbolic link leads out of the medium"));
+/// A medium whose file system is mounted, for the time in which an image on it is opened.
+#[derive(Debug, Clone, Copy)]
+pub struct MountedMedium<'a> {
+    /// The folder on which it is mounted.
+    pub top: &'a Path,
+    /// The node of its device.
+    pub node: &'a Path,
+    /// How the device was found.
+    pub found: Found,
+}
+
+impl MountedMedium<'_> {
+    /// Opens the image that is the file `path` of the medium; `None` if the medium has no such file.
+    ///
+    /// # Errors
+    /// When there is one that is no image, or that lies elsewhere than on the medium.
+    pub fn open(self, path: &str, request: ImageRequest) -> Result<Option<Image>> {
+        let place = Place::File { node: self.node.to_owned(), path: path.to_owned(), found: self.found };
+        let name = place.to_string();
+        let folder = File::open(self.top).about(self.top.display())?;
+        // The medium's file system is hostile: a link in it may name any file of the initramfs. This also keeps to its one mount.
+        let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS | ResolveFlag::RESOLVE_NO_XDEV;
+        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+        let file = match openat2(&folder, path, OpenHow::new().flags(flags).resolve(resolve)) {
+            Ok(file) => File::from(file),
+            Err(nix::errno::Errno::ENOENT | nix::errno::Errno::ENOTDIR) => return Ok(None),
+            Err(nix::errno::Errno::EXDEV | nix::errno::Errno::ELOOP) => {
+                return Err(Error::new(name, "a symbolic link leads out of the medium"));
+            }
+            Err(error) => return Err(Error::new(name, error)),
+        };
+        let stat = fstat(&file).about(&name)?;
+        if SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT != SFlag::S_IFREG {
+            return Err(Error::new(name, "not a regular file"));
         }
-        Err(error) => return Err(Error::new(name, error)),
-    };
-    let stat = fstat(&file).about(&name)?;
-    if SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT != SFlag::S_IFREG {
-        return Err(Error::new(name, "not a regular file"));
+        let bytes = u64::try_from(stat.st_size).about(&name)?;
+        let content =
+            if request.prepared { Content::Prepared } else { Content::Plain(file_superblock(&file, &name, bytes)?) };
+        Ok(Some(Image { file, place, content, bytes, opened_bytes: bytes }))
     }
-    let bytes = u64::try_from(stat.st_size).about(&name)?;
-    let superblock = if config.roothash.is_some() { None } else { Some(file_superblock(&file, &name, bytes)?) };
-    Ok(Some(Image {
-        file,
-        device: node.to_owned(),
-        path: Some(path.to_owned()),
-        searched: false,
-        superblock,
-        bytes,
-        opened_bytes: bytes,
-    }))
 }
 
 fn file_superblock(file: &File, name: &str, bytes: u64) -> Result<Superblock> {

@@ -3,6 +3,7 @@
 pub mod device_name;
 pub mod devices;
 pub mod image;
+pub mod image_request;
 pub mod image_source;
 pub mod medium;
 pub mod partition_table;

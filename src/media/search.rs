@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::media::devices::{self, Devices};
-use crate::media::image::Image;
+use crate::media::image::{Found, Image};
+use crate::media::image_request::ImageRequest;
 use crate::media::medium;
 use crate::sys::block_device;
 
@@ -14,10 +14,10 @@ use crate::sys::block_device;
 ///
 /// # Errors
 /// When none has it in time; the error says what was seen on each.
-pub fn find_image(devices: &Devices, path: &str, config: &Config) -> Result<Image> {
+pub fn find_image(devices: &Devices, path: &str, request: ImageRequest) -> Result<Image> {
     // By device and size: a drive that gets its medium later is looked at again, a medium that lacks the image is not.
     let mut seen: BTreeMap<(String, u64), String> = BTreeMap::new();
-    let found = devices::wait(config.delay, config.root_timeout, || {
+    let found = devices::wait(request.wait, || {
         for name in devices.names()? {
             let node = devices.node(&name);
             let Some(bytes) = media_size(&node) else { continue };
@@ -26,7 +26,7 @@ pub fn find_image(devices: &Devices, path: &str, config: &Config) -> Result<Imag
                 continue;
             }
             // Another medium's trouble is no reason to miss the right one.
-            match medium::find_image(&node, path, config) {
+            match medium::find_image(&node, Found::Searched, path, request) {
                 Ok(Some(image)) => return Ok(Some(image)),
                 Ok(None) => drop(seen.insert(key, format!("{}: no such file", node.display()))),
                 Err(error) => {
@@ -37,8 +37,8 @@ pub fn find_image(devices: &Devices, path: &str, config: &Config) -> Result<Imag
         }
         Ok(None)
     })?;
-    found.map(|image| Image { searched: true, ..image }).ok_or_else(|| {
-        let seconds = config.root_timeout.unwrap_or_default().as_secs();
+    found.ok_or_else(|| {
+        let seconds = request.wait.seconds();
         let all: Vec<_> = seen.into_values().collect();
         let all = if all.is_empty() { "no block device appeared".to_owned() } else { all.join("; ") };
         Error::new(format!("/{path}"), format!("on no medium in {seconds} s")).hint(all)

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use crate::cursor::Fields;
 use crate::error::{Context, Error, Result};
 use crate::hash::merkle::{Hash, Shape};
-use crate::media::image::{Image, image_superblock};
+use crate::media::image::{Image, Place, image_superblock};
 use crate::media::superblock::Superblock;
 use crate::seal::prepared_root_hash::RootHash;
 use crate::sys::block_device;
@@ -56,7 +56,7 @@ pub fn find_tree(image: &Image, node: Option<&Path>, roothash: &RootHash) -> Res
             (start, shape)
         }
     };
-    if image.path.is_none() {
+    if matches!(image.place, Place::Device(_)) {
         suits_sectors(&image.file, &image.to_string(), shape.data_block)?;
     }
     let place = node.map_or_else(|| image.to_string(), |node| node.display().to_string());

@@ -11,7 +11,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use crate::error::{Context, Error, Result};
 use crate::hash::merkle::{self, HASH_BLOCK, Hash, Shape};
 use crate::hash::pass::Tee;
-use crate::media::image::Image;
+use crate::media::image::{Content, Image, Place};
 use crate::seal::choice::SealKind;
 use crate::seal::dm_verity::{self, OnCorrupt, Verity};
 use crate::seal::prepared_tree::Tree;
@@ -160,11 +160,11 @@ const SECTOR: u64 = loop_device::SECTOR as u64;
 
 /// The medium's own device, or a loop device of the very file that was hashed.
 fn image_device(image: &Image, devices: &mut Vec<File>) -> Result<PathBuf> {
-    if image.path.is_none() {
-        return Ok(image.device.clone());
+    if let Place::Device(node) = &image.place {
+        return Ok(node.clone());
     }
-    // Of a prepared image the tree says what counts.
-    if image.superblock.is_some() && !image.bytes.is_multiple_of(SECTOR) {
+    // The length of a prepared image does not count: its tree says how many blocks it has.
+    if matches!(image.content, Content::Plain(_)) && !image.bytes.is_multiple_of(SECTOR) {
         let cause = format!("{} bytes are no whole number of {SECTOR}-byte sectors", image.bytes);
         return Err(Error::new(image, cause).hint("a loop device would cut the end off: use measureroot.seal=ram"));
     }

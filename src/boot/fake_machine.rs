@@ -1,0 +1,258 @@
+//! A machine for the tests of the boot: it writes down what it is asked, and fails where a test tells it to.
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::io::Write;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::boot::machine::{Machine, RootDevices};
+use crate::boot::sequence::{boot, fail};
+use crate::boot::status::Status;
+use crate::boot::step::Failure;
+use crate::config::Config;
+use crate::config::failure_policy::{FailureAction, FailurePolicy};
+use crate::console::progress::Amount;
+use crate::error::{Error, Result};
+use crate::eventlog::Recorder;
+use crate::eventlog::claim::Claim;
+use crate::hash::bank::Bank;
+use crate::hash::digest::{Digests, digests_of};
+use crate::hash::merkle::Shape;
+use crate::measure::measurement::Report;
+use crate::measure::pcr::{PcrIndex, Pcrs, SoftPcrs};
+use crate::measure::session::SessionChoice;
+use crate::media::image::{Content, Image, Place};
+use crate::media::image_request::{ImageLocation, ImageRequest};
+use crate::media::superblock::{FileSystem, Superblock};
+use crate::seal::choice::Means;
+use crate::seal::prepared_root_hash::RootHash;
+use crate::seal::prepared_tree::Tree;
+use crate::seal::sealing::Sealed;
+
+/// The banks of the fake TPM.
+pub(super) const BANKS: [Bank; 2] = [Bank::Sha1, Bank::Sha256];
+/// The bytes of the fake image.
+pub(super) const IMAGE: &[u8] = b"the image";
+
+/// What the boot asks of a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Call {
+    MountKernelFilesystems,
+    CommandLine,
+    LoadModules,
+    Tpm,
+    WaitForRoot,
+    FindImage,
+    FindTree,
+    Means,
+    MountImage,
+    MountOverlay,
+    FindInit,
+    WriteLog,
+    WriteStatus,
+    MoveMounts,
+    SwitchRoot,
+    Exec,
+    Pause,
+    Stop(FailureAction),
+}
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Nothing.
+    None,
+    /// The machine refuses this call.
+    At(Call),
+    /// The TPM does not tell its banks.
+    Banks,
+    /// The TPM does not tell a PCR's value.
+    Read,
+    /// The TPM does not extend.
+    Extend,
+    /// The image is shorter than its superblock says.
+    ShortImage,
+    /// The TPM makes no session, whenever it is asked.
+    Session,
+}
+
+/// The machine.
+pub(super) struct Fake {
+    pub(super) calls: Vec<Call>,
+    pub(super) log: Vec<Claim>,
+    line: &'static str,
+    fault: Fault,
+    tpm: Option<FakeTpm>,
+    verity: bool,
+}
+
+/// PCRs that outlive the boot, as a TPM does.
+#[derive(Clone)]
+struct FakeTpm {
+    pcrs: Rc<RefCell<SoftPcrs>>,
+    fault: Fault,
+}
+
+impl FakeTpm {
+    fn check(&self, fault: Fault) -> Result<()> {
+        if self.fault == fault { Err(Error::new("TPM", "fails")) } else { Ok(()) }
+    }
+}
+
+impl Pcrs for FakeTpm {
+    fn banks(&mut self, pcr: PcrIndex) -> Result<Vec<Bank>> {
+        self.check(Fault::Banks)?;
+        self.pcrs.borrow_mut().banks(pcr)
+    }
+    fn read(&mut self, pcr: PcrIndex, banks: &[Bank]) -> Result<Digests> {
+        self.check(Fault::Read)?;
+        self.pcrs.borrow_mut().read(pcr, banks)
+    }
+    fn extend(&mut self, pcr: PcrIndex, digests: &Digests) -> Result<()> {
+        self.check(Fault::Extend)?;
+        self.pcrs.borrow_mut().extend(pcr, digests)
+    }
+}
+
+impl Fake {
+    /// A machine with a TPM and without dm-verity, which boots with this command line.
+    pub(super) fn new(line: &'static str) -> Self {
+        let tpm = FakeTpm { pcrs: Rc::new(RefCell::new(SoftPcrs::zero(&BANKS))), fault: Fault::None };
+        Self { calls: Vec::new(), log: Vec::new(), line, fault: Fault::None, tpm: Some(tpm), verity: false }
+    }
+
+    /// The same machine with a fault.
+    pub(super) fn with(mut self, fault: Fault) -> Self {
+        self.set_fault(fault);
+        self
+    }
+
+    /// The same machine with dm-verity.
+    pub(super) fn with_verity(self) -> Self {
+        Self { verity: true, ..self }
+    }
+
+    /// The same machine without a TPM.
+    pub(super) fn without_tpm(self) -> Self {
+        Self { tpm: None, ..self }
+    }
+
+    fn set_fault(&mut self, fault: Fault) {
+        self.fault = fault;
+        if let Some(tpm) = &mut self.tpm {
+            tpm.fault = fault;
+        }
+    }
+
+    fn call(&mut self, call: Call) -> Result<()> {
+        self.calls.push(call);
+        if self.fault == Fault::At(call) { Err(Error::new(format!("{call:?}"), "fails")) } else { Ok(()) }
+    }
+
+    /// Boots, and does what follows a failure, as PID 1 does. A fault is gone by then, unless it is about sessions.
+    pub(super) fn boot(&mut self) -> Failure {
+        let (mut policy, mut log) = (FailurePolicy::of(&[]), Recorder::default());
+        let Err(failure) = boot(self, &mut policy, &mut log);
+        if self.fault != Fault::Session {
+            self.set_fault(Fault::None);
+        }
+        fail(self, &policy, &mut log, &failure);
+        self.log = log.claims().cloned().collect();
+        failure
+    }
+
+    /// The values of PCR 13.
+    pub(super) fn pcr(&self) -> Digests {
+        let tpm = self.tpm.as_ref().unwrap();
+        tpm.pcrs.borrow_mut().read(PcrIndex::DEFAULT, &BANKS).unwrap()
+    }
+
+    /// Whether PCR 13 was extended with the digests of these texts, in this order, and with nothing else.
+    pub(super) fn is_extended_with(&self, texts: &[&[u8]]) -> bool {
+        let digests = texts.iter().map(|text| digests_of(&BANKS, text));
+        self.pcr() == extended_with(digests)
+    }
+}
+
+/// The values of a PCR that was extended with these digests.
+pub(super) fn extended_with(digests: impl IntoIterator<Item = Digests>) -> Digests {
+    let mut pcrs = SoftPcrs::zero(&BANKS);
+    for digests in digests {
+        pcrs.extend(PcrIndex::DEFAULT, &digests).unwrap();
+    }
+    pcrs.read(PcrIndex::DEFAULT, &BANKS).unwrap()
+}
+
+impl Machine for Fake {
+    fn mount_kernel_filesystems(&mut self) -> Result<()> {
+        self.call(Call::MountKernelFilesystems)
+    }
+    fn command_line(&mut self) -> Result<Vec<u8>> {
+        self.call(Call::CommandLine).map(|()| self.line.as_bytes().to_vec())
+    }
+    fn load_modules(&mut self, _: &Config) -> Result<()> {
+        self.call(Call::LoadModules)
+    }
+    fn tpm(&mut self, _: Duration, session: SessionChoice) -> Result<Option<Box<dyn Pcrs>>> {
+        if self.fault == Fault::Session && session != SessionChoice::None {
+            return Err(Error::new("session", "the TPM makes none"));
+        }
+        self.call(Call::Tpm).map(|()| self.tpm.clone().map(|tpm| Box::new(tpm) as Box<dyn Pcrs>))
+    }
+    fn wait_for_root(&mut self, _: &Config) -> Result<RootDevices> {
+        let image = ImageLocation::Device("/dev/vda".into());
+        self.call(Call::WaitForRoot).map(|()| RootDevices { image, tree: None })
+    }
+    fn find_image(&mut self, _: &ImageLocation, request: ImageRequest) -> Result<Image> {
+        self.call(Call::FindImage)?;
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(IMAGE).unwrap();
+        let bytes = IMAGE.len() as u64 + u64::from(self.fault == Fault::ShortImage);
+        let superblock = Superblock { kind: FileSystem::Squashfs, bytes, block: 4096, label: None, uuid: None };
+        let content = if request.prepared { Content::Prepared } else { Content::Plain(superblock) };
+        let place = Place::Device("/dev/vda".into());
+        Ok(Image { file, place, content, bytes, opened_bytes: IMAGE.len() as u64 })
+    }
+    fn find_tree(&mut self, _: &Image, roothash: &RootHash, _: Option<&Path>) -> Result<Tree> {
+        let shape = Shape { data_block: 4096, data_blocks: 1, hash_block: 4096, salt: Vec::new() };
+        self.call(Call::FindTree).map(|()| Tree { node: None, start: 1, shape, root_hash: roothash.hash })
+    }
+    fn progress(&mut self, _: Amount) {}
+    fn means(&mut self, image: &Image) -> Result<Means> {
+        let (bytes, verity) = (image.bytes, self.verity);
+        self.call(Call::Means).map(|()| Means { bytes, block: 4096, sector: 512, verity, memory: 1 << 40 })
+    }
+    fn mount_image(&mut self, _: &Image, _: &Sealed, _: &Config) -> Result<FileSystem> {
+        self.call(Call::MountImage).map(|()| FileSystem::Squashfs)
+    }
+    fn mount_overlay(&mut self, _: &Config) -> Result<()> {
+        self.call(Call::MountOverlay)
+    }
+    fn find_init(&mut self, _: &Config) -> Result<String> {
+        self.call(Call::FindInit).map(|()| "/sbin/init".to_owned())
+    }
+    fn write_log(&mut self, _: &mut Recorder) -> Result<()> {
+        self.call(Call::WriteLog)
+    }
+    fn write_status(&mut self, _: &Status) -> Result<()> {
+        self.call(Call::WriteStatus)
+    }
+    fn move_mounts(&mut self) -> Result<()> {
+        self.call(Call::MoveMounts)
+    }
+    fn switch_root(&mut self, _: &Report) -> Result<()> {
+        self.call(Call::SwitchRoot)
+    }
+    fn exec(&mut self, _: &str) -> Result<Infallible> {
+        self.calls.push(Call::Exec);
+        Err(Error::new("exec", "fails, or this test would not return"))
+    }
+    fn pause(&mut self, _: Option<Duration>) {
+        self.calls.push(Call::Pause);
+    }
+    fn stop(&mut self, action: FailureAction) {
+        self.calls.push(Call::Stop(action));
+    }
+}

@@ -1,0 +1,62 @@
+//! The seam between the boot's sequence and the machine: every step that touches something is a method here.
+
+use std::convert::Infallible;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::boot::status::Status;
+use crate::config::Config;
+use crate::config::failure_policy::FailureAction;
+use crate::console::progress::Amount;
+use crate::error::Result;
+use crate::eventlog::Recorder;
+use crate::measure::measurement::Report;
+use crate::measure::pcr::Pcrs;
+use crate::measure::session::SessionChoice;
+use crate::media::image::Image;
+use crate::media::image_request::{ImageLocation, ImageRequest};
+use crate::media::superblock::FileSystem;
+use crate::seal::choice::Means;
+use crate::seal::prepared_root_hash::RootHash;
+use crate::seal::prepared_tree::Tree;
+use crate::seal::sealing::Sealed;
+
+/// What the boot asks of the machine it runs on; [`crate::boot::linux`] is the real one.
+#[allow(missing_docs, clippy::missing_errors_doc)] // Each is one step, and fails as that step does.
+pub trait Machine {
+    fn mount_kernel_filesystems(&mut self) -> Result<()>;
+    fn command_line(&mut self) -> Result<Vec<u8>>;
+    fn load_modules(&mut self, config: &Config) -> Result<()>;
+    /// The TPM's PCRs, or `None` if no TPM appears in time.
+    fn tpm(&mut self, patience: Duration, session: SessionChoice) -> Result<Option<Box<dyn Pcrs>>>;
+    /// Waits for the devices that the command line names.
+    fn wait_for_root(&mut self, config: &Config) -> Result<RootDevices>;
+    fn find_image(&mut self, location: &ImageLocation, request: ImageRequest) -> Result<Image>;
+    /// The Merkle tree of a prepared image: on the device at `node`, or behind the data of the image.
+    fn find_tree(&mut self, image: &Image, roothash: &RootHash, node: Option<&Path>) -> Result<Tree>;
+    /// Shows how far the hashing has come.
+    fn progress(&mut self, amount: Amount);
+    /// What decides how the image can be sealed.
+    fn means(&mut self, image: &Image) -> Result<Means>;
+    /// Mounts the image, and says which file system it has.
+    fn mount_image(&mut self, image: &Image, sealed: &Sealed, config: &Config) -> Result<FileSystem>;
+    fn mount_overlay(&mut self, config: &Config) -> Result<()>;
+    fn find_init(&mut self, config: &Config) -> Result<String>;
+    /// Writes the events that were recorded into files, and from then on each new one, too.
+    fn write_log(&mut self, log: &mut Recorder) -> Result<()>;
+    fn write_status(&mut self, status: &Status) -> Result<()>;
+    fn move_mounts(&mut self) -> Result<()>;
+    fn switch_root(&mut self, report: &Report) -> Result<()>;
+    fn exec(&mut self, init: &str) -> Result<Infallible>;
+    fn pause(&mut self, time: Option<Duration>);
+    fn stop(&mut self, action: FailureAction);
+}
+
+/// The devices that the command line names, once they are there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RootDevices {
+    /// Where the image is.
+    pub image: ImageLocation,
+    /// The node of the device with the Merkle tree, if the command line names one.
+    pub tree: Option<PathBuf>,
+}
