@@ -47,16 +47,14 @@ struct ImageStatus {
     format: Option<ImageFormat>,
 }
 
-/// With the words of `veritysetup`, so that a tree can be compared.
 #[derive(Debug, Serialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
-enum SealStatus {
-    Verity(TreeStatus),
-    Roothash(TreeStatus),
-    Ram,
-    None,
+struct SealStatus {
+    kind: &'static str,
+    #[serde(flatten)]
+    tree: Option<TreeStatus>,
 }
 
+/// With the words of `veritysetup`, so that a tree can be compared.
 #[derive(Debug, Serialize)]
 struct TreeStatus {
     root_hash: String,
@@ -68,12 +66,12 @@ struct TreeStatus {
 
 impl SealStatus {
     fn of(sealed: &Sealed) -> Self {
-        match sealed {
-            Sealed::Verity(_, shape, root_hash) => Self::Verity(TreeStatus::of(shape, root_hash)),
-            Sealed::Prepared(tree) => Self::Roothash(TreeStatus::of(&tree.shape, &tree.root_hash)),
-            Sealed::Ram(_) => Self::Ram,
-            Sealed::None => Self::None,
-        }
+        let tree = match sealed {
+            Sealed::Verity(_, shape, root_hash) => Some(TreeStatus::of(shape, root_hash)),
+            Sealed::Prepared(tree) => Some(TreeStatus::of(&tree.shape, &tree.root_hash)),
+            Sealed::Ram(_) | Sealed::None => None,
+        };
+        Self { kind: sealed.name(), tree }
     }
 }
 

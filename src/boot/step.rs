@@ -1,4 +1,4 @@
-//! The steps of the boot: their names in the log, in errors and in the report of timings.
+//! The steps of the boot, and how long each one takes.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
@@ -6,94 +6,56 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 
-/// A step of the boot, in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)] // Each is named by `name`.
-pub enum Step {
-    Mounts,
-    CommandLine,
-    Modules,
-    Devices,
-    Image,
-    Seal,
-    Banks,
-    Hash,
-    Extend,
-    MountImage,
-    Overlay,
-    Log,
-    Status,
-    MoveMounts,
-    SwitchRoot,
-    Init,
+/// Makes the enum of the steps out of one list: each step with its key in status.json and its name in messages.
+macro_rules! steps {
+    ($($step:ident: $key:literal, $name:literal;)*) => {
+        /// A step of the boot.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[allow(missing_docs)] // `name` says what each one does.
+        pub enum Step {
+            $($step,)*
+        }
+
+        impl Step {
+            /// Every step, in the order of the boot.
+            pub const ALL: &[Self] = &[$(Self::$step,)*];
+
+            /// What the step does.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$step => $name,)*
+                }
+            }
+
+            /// The step's key in the status file's `seconds`.
+            #[must_use]
+            pub fn key(self) -> &'static str {
+                match self {
+                    $(Self::$step => $key,)*
+                }
+            }
+        }
+    };
 }
 
-impl Step {
-    /// Every step, in order.
-    pub const ALL: [Self; 16] = [
-        Self::Mounts,
-        Self::CommandLine,
-        Self::Modules,
-        Self::Devices,
-        Self::Image,
-        Self::Seal,
-        Self::Banks,
-        Self::Hash,
-        Self::Extend,
-        Self::MountImage,
-        Self::Overlay,
-        Self::Log,
-        Self::Status,
-        Self::MoveMounts,
-        Self::SwitchRoot,
-        Self::Init,
-    ];
-
-    /// What the step does.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Mounts => "mount the kernel's file systems",
-            Self::CommandLine => "read the command line",
-            Self::Modules => "load kernel modules",
-            Self::Devices => "wait for devices",
-            Self::Image => "find the image",
-            Self::Seal => "seal the image",
-            Self::Banks => "ask the TPM for its banks",
-            Self::Hash => "hash the image",
-            Self::Extend => "extend the PCR",
-            Self::MountImage => "mount the image",
-            Self::Overlay => "mount the overlay",
-            Self::Log => "write the event log",
-            Self::Status => "write the status",
-            Self::MoveMounts => "move the mounts",
-            Self::SwitchRoot => "switch root",
-            Self::Init => "start init",
-        }
-    }
-
-    /// The step's key in the status file's `seconds`.
-    #[must_use]
-    pub fn key(self) -> &'static str {
-        match self {
-            Self::Mounts => "mounts",
-            Self::CommandLine => "command_line",
-            Self::Modules => "modules",
-            Self::Devices => "devices",
-            Self::Image => "image",
-            Self::Seal => "seal",
-            Self::Banks => "banks",
-            Self::Hash => "hash",
-            Self::Extend => "extend",
-            Self::MountImage => "mount_image",
-            Self::Overlay => "overlay",
-            Self::Log => "log",
-            Self::Status => "status",
-            Self::MoveMounts => "move_mounts",
-            Self::SwitchRoot => "switch_root",
-            Self::Init => "init",
-        }
-    }
+steps! {
+    Mounts: "mounts", "mount the kernel's file systems";
+    CommandLine: "command_line", "read the command line";
+    Modules: "modules", "load kernel modules";
+    Devices: "devices", "wait for devices";
+    Image: "image", "find the image";
+    Seal: "seal", "seal the image";
+    Banks: "banks", "ask the TPM for its banks";
+    Hash: "hash", "hash the image";
+    Extend: "extend", "extend the PCR";
+    MountImage: "mount_image", "mount the image";
+    Overlay: "overlay", "mount the overlay";
+    Log: "log", "write the event log";
+    Status: "status", "write the status";
+    MoveMounts: "move_mounts", "move the mounts";
+    SwitchRoot: "switch_root", "switch root";
+    Init: "init", "start init";
 }
 
 /// A step that failed, and why.

@@ -52,7 +52,7 @@ impl Explain {
 
 fn steps(config: &Config) -> String {
     let mut lines = Vec::new();
-    for step in Step::ALL {
+    for &step in Step::ALL {
         let actions = actions(step, config);
         if !actions.is_empty() {
             lines.push(step.name().to_owned());

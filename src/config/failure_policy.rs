@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use crate::cmdline::choice::Choice;
 use crate::cmdline::parameter::parsed;
 use crate::cmdline::tokens::Token;
-use crate::error::{Error, Result};
 use crate::measure::pcr::PcrIndex;
 use crate::measure::session;
 
@@ -32,6 +32,11 @@ pub enum FailureAction {
     Halt,
 }
 
+impl Choice for FailureAction {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("reboot", Self::Reboot), ("poweroff", Self::PowerOff), ("halt", Self::Halt)];
+}
+
 const DEFAULT_PAUSE: Duration = Duration::from_secs(10);
 
 impl FailurePolicy {
@@ -49,21 +54,6 @@ impl FailurePolicy {
                 .flatten()
                 .unwrap_or(FailureAction::Reboot),
             pause: tokens.iter().rev().find_map(pause).unwrap_or(Some(DEFAULT_PAUSE)),
-        }
-    }
-}
-
-impl FailureAction {
-    /// Reads the value of `measureroot.onfail=`.
-    ///
-    /// # Errors
-    /// For any other word.
-    pub fn parse(text: &str) -> Result<Self> {
-        match text {
-            "reboot" => Ok(Self::Reboot),
-            "poweroff" => Ok(Self::PowerOff),
-            "halt" => Ok(Self::Halt),
-            _ => Err(Error::new(text, "malformed value").hint("reboot, poweroff or halt")),
         }
     }
 }

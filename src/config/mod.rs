@@ -5,6 +5,7 @@ mod source;
 
 use std::time::Duration;
 
+use crate::cmdline::choice::Choice;
 use crate::cmdline::dialects::{self, Translation};
 use crate::cmdline::own_names;
 use crate::cmdline::parameter::{parsed, seconds, value};
@@ -167,7 +168,7 @@ fn seal(tokens: &[Token], prepared: bool) -> Result<SealChoice> {
 
 /// A prepared image is measured by its root hash, of which there is one form only.
 fn format(tokens: &[Token], prepared: bool) -> Result<ImageFormat> {
-    match parsed(tokens, "measureroot.format", str::parse)?.unwrap_or_default() {
+    match parsed(tokens, "measureroot.format", ImageFormat::parse)?.unwrap_or_default() {
         ImageFormat::MetaMeasured if prepared => {
             Err(Error::new("measureroot.format", "conflicts with roothash=")
                 .hint("it is measured in place of the image"))

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cmdline::choice::Choice;
 use crate::error::{Error, Result};
 use crate::hash::digest::Digests;
 
@@ -19,18 +20,13 @@ pub enum ImageFormat {
     MetaMeasured,
 }
 
-impl ImageFormat {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Plain, Self::MetaMeasured];
+impl Choice for ImageFormat {
+    const WORDS: &'static [(&'static str, Self)] = &[("plain", Self::Plain), ("meta-measured", Self::MetaMeasured)];
+}
 
-    /// Its name on the command line.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Plain => "plain",
-            Self::MetaMeasured => "meta-measured",
-        }
-    }
+impl ImageFormat {
+    /// Every form.
+    pub const ALL: [Self; 2] = [Self::Plain, Self::MetaMeasured];
 
     /// What the PCR is extended with, from the digests of the image.
     #[must_use]
@@ -48,10 +44,7 @@ impl std::str::FromStr for ImageFormat {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|format| format.name() == text)
-            .ok_or_else(|| Error::new(text, "malformed value").hint("plain or meta-measured"))
+        Self::parse(text)
     }
 }
 
@@ -84,9 +77,9 @@ mod tests {
 
     #[test]
     fn names() {
-        for format in ImageFormat::ALL {
-            assert_eq!(format.name().parse::<ImageFormat>().unwrap(), format);
-            assert_eq!(serde_json::to_value(format).unwrap(), format.name());
+        for &(name, format) in ImageFormat::WORDS {
+            assert_eq!(name.parse::<ImageFormat>().unwrap(), format);
+            assert_eq!((format.name(), serde_json::to_value(format).unwrap()), (name, name.into()));
         }
         assert!("".parse::<ImageFormat>().is_err() && "Plain".parse::<ImageFormat>().is_err());
     }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::error::{Error, Result};
+use crate::cmdline::choice::Choice;
 
 /// `measureroot.session=`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -16,19 +16,8 @@ pub enum SessionChoice {
     None,
 }
 
-impl SessionChoice {
-    /// Reads the parameter's value.
-    ///
-    /// # Errors
-    /// For any other word.
-    pub fn parse(text: &str) -> Result<Self> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "hmac" => Ok(Self::Hmac),
-            "none" => Ok(Self::None),
-            _ => Err(Error::new(text, "malformed value").hint("auto, hmac or none")),
-        }
-    }
+impl Choice for SessionChoice {
+    const WORDS: &'static [(&'static str, Self)] = &[("auto", Self::Auto), ("hmac", Self::Hmac), ("none", Self::None)];
 }
 
 /// What the commands went through.

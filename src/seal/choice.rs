@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::cmdline::choice::Choice;
 use crate::error::{Context, Error, Result};
 use crate::hash::merkle;
 
@@ -19,21 +20,18 @@ pub enum SealChoice {
     None,
 }
 
-impl SealChoice {
-    /// Reads the parameter's value.
-    ///
-    /// # Errors
-    /// For any other word.
-    pub fn parse(text: &str) -> Result<Self> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "verity" => Ok(Self::Verity),
-            "ram" | "toram" => Ok(Self::Ram),
-            "none" => Ok(Self::None),
-            _ => Err(Error::new(text, "malformed value").hint("auto, verity, ram or none")),
-        }
-    }
+impl Choice for SealChoice {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("auto", Self::Auto),
+        ("verity", Self::Verity),
+        ("ram", Self::Ram),
+        ("toram", Self::Ram),
+        ("none", Self::None),
+    ];
 }
+
+/// The name of the seal of a prepared image in logs and in status.json. The other seals have the names of [`SealChoice`].
+pub const PREPARED: &str = "roothash";
 
 /// What decides which seal it can be.
 #[derive(Debug, Clone, Copy)]

@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 
+use crate::cmdline::choice::Choice;
 use crate::error::{Context, Error, Result};
 use crate::hash::merkle::{Hash, Shape};
 use crate::sys::device_mapper::{DM_HEADER, DmCommand, dm_ioctl};
@@ -38,20 +39,12 @@ pub enum OnCorrupt {
     Panic,
 }
 
-impl OnCorrupt {
-    /// Reads the parameter's value.
-    ///
-    /// # Errors
-    /// For any other word.
-    pub fn parse(text: &str) -> Result<Self> {
-        match text {
-            "error" => Ok(Self::Error),
-            "restart" => Ok(Self::Restart),
-            "panic" => Ok(Self::Panic),
-            _ => Err(Error::new(text, "malformed value").hint("error, restart or panic")),
-        }
-    }
+impl Choice for OnCorrupt {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("error", Self::Error), ("restart", Self::Restart), ("panic", Self::Panic)];
+}
 
+impl OnCorrupt {
     /// dm-verity's own word, `None` for its default.
     fn argument(self) -> Option<&'static str> {
         match self {

@@ -8,11 +8,12 @@ use std::path::PathBuf;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
+use crate::cmdline::choice::Choice;
 use crate::error::{Context, Error, Result};
 use crate::hash::merkle::{self, HASH_BLOCK, Hash, Shape};
 use crate::hash::pass::Tee;
 use crate::media::image::{Content, Image, Place};
-use crate::seal::choice::SealKind;
+use crate::seal::choice::{PREPARED, SealChoice, SealKind};
 use crate::seal::dm_verity::{self, OnCorrupt, Verity};
 use crate::seal::prepared_tree::Tree;
 use crate::sys::loop_device;
@@ -70,14 +71,14 @@ impl Sealing {
         }
     }
 
-    /// Its name in the log; that of the command line where it has one there.
+    /// Its name in the event log.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Verity(_) => "verity",
-            Self::Prepared(_) => "roothash",
-            Self::Ram { .. } => "ram",
-            Self::None => "none",
+            Self::Verity(_) => SealChoice::Verity.name(),
+            Self::Prepared(_) => PREPARED,
+            Self::Ram { .. } => SealChoice::Ram.name(),
+            Self::None => SealChoice::None.name(),
         }
     }
 
@@ -124,6 +125,17 @@ impl Tee for Sealing {
 }
 
 impl Sealed {
+    /// Its name in status.json.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Verity(..) => SealChoice::Verity.name(),
+            Self::Prepared(_) => PREPARED,
+            Self::Ram(_) => SealChoice::Ram.name(),
+            Self::None => SealChoice::None.name(),
+        }
+    }
+
     /// The block device to mount as the root. `devices` are held until the mount is.
     ///
     /// # Errors

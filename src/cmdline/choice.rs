@@ -1,0 +1,62 @@
+//! Parameters whose value is one word of a few.
+
+use crate::error::{Error, Result};
+
+/// Such a parameter. Its words stand in one place: reading, naming and the hint of an error all come from there.
+pub trait Choice: Copy + PartialEq + 'static {
+    /// Each word with what it means. If a meaning has several words, the first one is its name.
+    const WORDS: &'static [(&'static str, Self)];
+
+    /// Reads the parameter's value.
+    ///
+    /// # Errors
+    /// For any other word. The hint lists the names.
+    fn parse(text: &str) -> Result<Self> {
+        let found = Self::WORDS.iter().find(|(word, _)| *word == text);
+        found.map(|&(_, meaning)| meaning).ok_or_else(|| malformed(text, names(Self::WORDS)))
+    }
+
+    /// Its name on the command line.
+    fn name(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, meaning)| *meaning == self).map_or("", |(word, _)| word)
+    }
+}
+
+/// The first word of each meaning.
+fn names<T: PartialEq>(words: &[(&'static str, T)]) -> Vec<&'static str> {
+    let is_first = |at: usize| words[..at].iter().all(|(_, meaning)| *meaning != words[at].1);
+    (0..words.len()).filter(|&at| is_first(at)).map(|at| words[at].0).collect()
+}
+
+fn malformed(text: &str, mut names: Vec<&'static str>) -> Error {
+    let last = names.pop().unwrap_or_default();
+    let hint = if names.is_empty() { last.to_owned() } else { format!("{} or {last}", names.join(", ")) };
+    Error::new(text, "malformed value").hint(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    enum Speed {
+        Slow,
+        Fast,
+        Faster,
+    }
+
+    impl Choice for Speed {
+        const WORDS: &'static [(&'static str, Self)] =
+            &[("slow", Self::Slow), ("fast", Self::Fast), ("quick", Self::Fast), ("faster", Self::Faster)];
+    }
+
+    #[test]
+    fn a_word_is_read_and_a_meaning_is_named() {
+        assert_eq!((Speed::parse("quick"), Speed::parse("faster")), (Ok(Speed::Fast), Ok(Speed::Faster)));
+        assert_eq!(Speed::Fast.name(), "fast");
+        for wrong in ["", "Fast", "fast ", "fas"] {
+            let error = Speed::parse(wrong).unwrap_err().to_string();
+            assert_eq!(error, format!("{wrong}: malformed value (slow, fast or faster)"));
+        }
+    }
+}
