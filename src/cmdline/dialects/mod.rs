@@ -1,0 +1,287 @@
+//! The parameters of other live systems, in our words. A parameter that means what happens here is translated. One that means
+//! something else is refused: whoever writes it relies on it.
+
+mod rules;
+
+use crate::cmdline::tokens::Token;
+use crate::error::{Error, Result, one_line};
+use rules::{Meaning, Ours, Rule, Text, Value};
+
+/// The command line in our words.
+#[derive(Debug, Default)]
+pub struct Translation {
+    /// Its parameters.
+    pub tokens: Vec<Token>,
+    /// Each translation, as `theirs: ours`.
+    pub words: Vec<String>,
+}
+
+/// Translates the parameters of other live systems. All other parameters stay as they are.
+///
+/// # Errors
+/// For a parameter that asks for what does not happen here.
+pub fn translate(tokens: &[Token]) -> Result<Translation> {
+    let mut ours = Translation::default();
+    let (mut file, mut folder, mut name) = (Said::default(), Said::default(), Said::default());
+    for token in tokens {
+        let Some((meaning, rest)) = meaning(token, tokens) else {
+            ours.tokens.push(token.clone());
+            continue;
+        };
+        match meaning {
+            Meaning::Refused(why) => return Err(Error::new(token, "cannot be done as it is meant").hint(why)),
+            Meaning::Nothing => ours.note(token, "nothing to be done"),
+            Meaning::Ours(parameter) => ours.push(token, parameter, rest),
+            Meaning::OursAndFile(parameter, default) => {
+                file.set(default, token)?;
+                ours.push(token, parameter, rest);
+            }
+            // What these have to do with the image's file is noted below.
+            Meaning::File(default) => file.set(default, token)?,
+            Meaning::Folder(default) => {
+                folder.set_unless_empty(rest, token)?;
+                file.set(default, token)?;
+            }
+            Meaning::Name(default) => {
+                name.set_unless_empty(rest, token)?;
+                file.set(default, token)?;
+            }
+        }
+    }
+    let has_rootimg = ours.tokens.iter().any(|token| token.key == b"rootimg");
+    let elsewhere = folder.0.is_none() && name.0.is_none() && has_rootimg;
+    if let Some((file, token)) = file.0.filter(|_| !elsewhere) {
+        let (own_folder, own_name) = file.path();
+        let folder = folder.0.map_or(own_folder, |(folder, _)| folder).trim_end_matches('/');
+        let name = name.0.map_or(own_name, |(name, _)| name);
+        ours.push(token, Ours::RootImg, &format!("{folder}/{name}"));
+    }
+    Ok(ours)
+}
+
+/// What a token says about the image's file. No other token may contradict it.
+struct Said<'a, T>(Option<(T, &'a Token)>);
+
+impl<T> Default for Said<'_, T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<'a, T: PartialEq> Said<'a, T> {
+    fn set(&mut self, said: T, token: &'a Token) -> Result<()> {
+        match &self.0 {
+            Some((other, first)) if *other != said => {
+                Err(Error::new(token, format!("conflicts with {first}")).hint("give one of them only"))
+            }
+            _ => {
+                self.0 = Some((said, token));
+                Ok(())
+            }
+        }
+    }
+}
+
+impl<'a> Said<'a, &'a str> {
+    fn set_unless_empty(&mut self, said: &'a str, token: &'a Token) -> Result<()> {
+        if said.is_empty() { Ok(()) } else { self.set(said, token) }
+    }
+}
+
+impl Translation {
+    fn note(&mut self, theirs: &Token, ours: impl std::fmt::Display) {
+        self.words.push(one_line(&format_args!("{theirs}: {ours}")));
+    }
+
+    fn push(&mut self, theirs: &Token, parameter: Ours, rest: &str) {
+        let token = parameter.token(rest);
+        self.note(theirs, &token);
+        self.tokens.push(token);
+    }
+}
+
+impl Ours {
+    /// Our parameter, with the rest of the dialect's value.
+    fn token(self, rest: &str) -> Token {
+        let (key, before, after) = match self {
+            Self::ReadOnly => return Token { key: b"ro".to_vec(), value: None },
+            Self::SealRam => return Token { key: b"measureroot.seal".to_vec(), value: Some(b"ram".to_vec()) },
+            Self::Root => ("root", "", ""),
+            Self::RootUuid => ("root", "UUID=", ""),
+            Self::RootDev => ("root", "/dev/", ""),
+            Self::RootByLabel => ("root", "/dev/disk/by-label/", ""),
+            Self::RootByPartLabel => ("root", "/dev/disk/by-partlabel/", ""),
+            Self::RootPartUuid => ("root", "PARTUUID=", ""),
+            Self::RootImg => ("rootimg", "", ""),
+            Self::RootWait => ("rootwait", "", ""),
+            Self::OverlaySize => ("measureroot.overlaysize", "", ""),
+            Self::OverlaySizeMib => ("measureroot.overlaysize", "", "m"),
+        };
+        Token { key: key.into(), value: Some([before, rest, after].concat().into_bytes()) }
+    }
+}
+
+/// What the rules say about a parameter, and the rest that its pattern leaves open; `None` if it is no dialect's.
+fn meaning<'a>(token: &'a Token, all: &[Token]) -> Option<(Meaning, &'a str)> {
+    let boot_live = all.iter().any(|token| token.key == b"boot" && token.value.as_deref() == Some(b"live"));
+    let more: &[Rule] = if boot_live { &rules::WITH_BOOT_LIVE } else { &[] };
+    let key = token.key()?;
+    let value = token.value.as_deref().map(|value| std::str::from_utf8(value).unwrap_or("\u{fffd}"));
+    let fits = |rule: &Rule| {
+        rule.keys.iter().find_map(|known| known.rest(key))?;
+        rule.value.rest(value).map(|rest| (rule.meaning, rest))
+    };
+    rules::ALWAYS.iter().chain(more).find_map(fits)
+}
+
+impl Text {
+    /// The part of `text` that the pattern leaves open; `None` if the pattern does not fit.
+    fn rest(self, text: &str) -> Option<&str> {
+        match self {
+            Self::Is(known) => (known == text).then_some(""),
+            Self::Starts(start) => text.strip_prefix(start),
+        }
+    }
+}
+
+impl Value {
+    /// The part of `value` that the pattern leaves open; `None` if the pattern does not fit.
+    fn rest(self, value: Option<&str>) -> Option<&str> {
+        match self {
+            Self::Yes => matches!(value, None | Some("1" | "yes" | "on" | "true")).then_some(""),
+            Self::No => matches!(value, Some("" | "0" | "no" | "off" | "false")).then_some(""),
+            Self::Any => Some(value.unwrap_or_default()),
+            Self::Text(text) => text.rest(value.unwrap_or_default()),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::cmdline::tokens;
+
+    /// A command line in the words of another system, and the same in ours. The tests of the configuration read them, too.
+    pub(crate) const TRANSLATED: &[(&str, &str)] = &[
+        // dracut
+        ("root=live:LABEL=a", "root=/dev/disk/by-label/a rootimg=LiveOS/squashfs.img"),
+        ("root=live:CDLABEL=A\\x20B rd.live.image", r"root=/dev/disk/by-label/A\x20B rootimg=LiveOS/squashfs.img"),
+        ("rd.live.image root=LABEL=a", "root=LABEL=a rootimg=LiveOS/squashfs.img"),
+        ("rd.live.image=1 root=CDLABEL=a", "root=/dev/disk/by-label/a rootimg=LiveOS/squashfs.img"),
+        ("rd.live.image=0 root=/dev/sda", "root=/dev/sda"),
+        ("root=live:/dev/sr0 rd.live.dir=/a/b", "root=/dev/sr0 rootimg=/a/b/squashfs.img"),
+        ("root=live:UUID=1 rd.live.dir rd.live.squashimg=", "root=UUID=1 rootimg=LiveOS/squashfs.img"),
+        ("root=live:UUID=1 rd.live.squashimg=x", "root=UUID=1 rootimg=LiveOS/x"),
+        ("root=live:PARTUUID=1 rd.live.dir=/ rd.live.squashimg=x", "root=PARTUUID=1 rootimg=/x"),
+        ("root=live:PARTLABEL=1 rootimg=/x", "root=/dev/disk/by-partlabel/1 rootimg=/x"),
+        ("root=live:/dev/a rd.live.ram=1", "root=/dev/a measureroot.seal=ram rootimg=LiveOS/squashfs.img"),
+        ("rootimg=a rd.live.ram=0 rd.live.overlay.size=512", "rootimg=a measureroot.overlaysize=512m"),
+        ("rootimg=a rd.overlay rd.overlay=1 rd.live.overlay.overlayfs=yes rd.live.overlay.reset=0", "rootimg=a"),
+        // live-boot
+        ("boot=live", "rootimg=live/filesystem.squashfs"),
+        ("boot=live toram", "measureroot.seal=ram rootimg=live/filesystem.squashfs"),
+        ("boot=live live-media=/dev/sdb1", "root=/dev/sdb1 rootimg=live/filesystem.squashfs"),
+        ("boot=live bootfrom=/dev/sdb1 live-media-path=/x", "root=/dev/sdb1 rootimg=/x/filesystem.squashfs"),
+        ("boot=live live-media-timeout=9 nopersistence", "rootwait=9 nopersistence rootimg=live/filesystem.squashfs"),
+        (
+            "boot=live overlay-size=60% components",
+            "measureroot.overlaysize=60% components rootimg=live/filesystem.squashfs",
+        ),
+        ("boot=live rootimg=/x", "rootimg=/x"),
+        // The others.
+        ("root=/dev/sda overlayroot=tmpfs overlayroot=tmpfs:recurse=0", "root=/dev/sda"),
+        ("root=/dev/ram0 rootimage=a.img LABEL=boot", "rootimg=a.img"),
+        ("root=/dev/ram0 LABEL=boot", "rootimg=/rootfs.img"),
+        ("root=/dev/ram0 ro measureroot rootimg=rootfs.img", "ro measureroot rootimg=rootfs.img"),
+        ("root=/dev/sda systemd.volatile=overlay", "root=/dev/sda"),
+        ("root=/dev/sda systemd.volatile=state", "root=/dev/sda ro"),
+        ("root=/dev/sda systemd.volatile=no", "root=/dev/sda"),
+        ("root=/dev/sda \"\"", "root=/dev/sda "),
+        // Nobody's that would be known here.
+        (
+            "root=LABEL=live:x boot=casper persistence module=a systemd.unit=x",
+            "root=LABEL=live:x boot=casper persistence module=a systemd.unit=x",
+        ),
+    ];
+
+    fn ours(line: &str) -> Result<String> {
+        let tokens = translate(&tokens::parse(line.as_bytes()))?.tokens;
+        Ok(tokens.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+    }
+
+    #[test]
+    fn what_means_what_happens_here_is_translated() {
+        for &(theirs, wanted) in TRANSLATED {
+            assert_eq!(ours(theirs).unwrap(), wanted, "{theirs}");
+        }
+    }
+
+    #[test]
+    fn what_means_something_else_is_refused_by_its_name() {
+        let table = [
+            "root=live:http://a/b.img",
+            "root=live:nfs:a",
+            "root=live:/x.iso",
+            "rd.live.overlay=/dev/sdb1:x",
+            "rd.live.overlay=none",
+            "rd.live.overlay.readonly",
+            "rd.live.overlay.reset=1",
+            "rd.live.overlay.cowfs=ext4",
+            "rd.overlay=LABEL=x",
+            "rd.overlay.readonly=1",
+            "rd.writable.fsimg=1",
+            "rd.live.updates=x",
+            "iso-scan/filename=/x.iso",
+            "overlayroot=device:dev=/dev/sdb",
+            "overlayroot=/dev/sdb",
+            "overlayroot=crypt:dev=/dev/sdb",
+            "overlayroot=tmpfs:swap=1",
+            "toram=filesystem.squashfs",
+            "live-media=removable-usb",
+            "live-media-encryption=aes",
+            "live-media-offset=512",
+            "boot=live persistence",
+            "boot=live persistence-media=removable",
+            "boot=live module=a",
+            "boot=live union=aufs",
+            "boot=live fetch=http://a/b",
+            "boot=live findiso=/a.iso",
+            "boot=live dm-verity-root-hash=a:b",
+            "LABEL=install-efi",
+            "systemd.volatile=yes",
+            "systemd.volatile",
+        ];
+        for line in table {
+            let refused = line.rsplit(' ').next().unwrap();
+            let error = ours(&format!("root=/dev/sda {line}")).unwrap_err();
+            assert_eq!(error.object(), refused);
+            assert!(error.to_string().contains("cannot be done as it is meant ("), "{error}");
+        }
+    }
+
+    /// A text that the pattern describes.
+    fn example(text: Text) -> String {
+        match text {
+            Text::Is(known) => known.to_owned(),
+            Text::Starts(start) => format!("{start}x"),
+        }
+    }
+
+    #[test]
+    fn each_rule_can_be_reached() {
+        for rule in rules::ALWAYS.iter().chain(&rules::WITH_BOOT_LIVE) {
+            let value = match rule.value {
+                Value::Yes => "1".to_owned(),
+                Value::No => "0".to_owned(),
+                Value::Any => "x".to_owned(),
+                Value::Text(text) => example(text),
+            };
+            let reached = rule.keys.iter().any(|key| {
+                let line = format!("{}={value} boot=live", example(*key));
+                let tokens = tokens::parse(line.as_bytes());
+                meaning(&tokens[0], &tokens).is_some_and(|(found, _)| found == rule.meaning)
+            });
+            assert!(reached, "{rule:?}");
+        }
+    }
+}
