@@ -61,7 +61,11 @@ fn every_kind_of_key_and_every_form() {
                     verify(&machine, &[&options[..], &["--image", &machine.file("image")]].concat());
                 assert_eq!(code, 0, "{kind} {scheme} {form} {key}: {said}");
                 assert!(said.starts_with("trusted: ") && said.contains("/dev/vda"), "{said}");
-                assert_eq!(warned.contains("whether it signs quotes alone"), key == "pem" || key == "der", "{warned}");
+                assert_eq!(
+                    warned.contains("whether it signs only quotes and is fixed to its TPM"),
+                    key == "pem" || key == "der",
+                    "{warned}"
+                );
             }
         }
         independently_checked(&machine, scheme);
@@ -198,7 +202,7 @@ fn other_pcrs_in_the_quote_must_be_explained_too() {
     for pcrs in ["sha256:4,7,13", "sha1:4,13+sha256:0,7,13+sha512:13", "sha256:13+sha1:4,7", "sha384:4+sha256:13"] {
         let machine = quoted(&events, pcrs);
         let (code, said, warned) = judge(&machine, &["--image", &machine.file("image")]);
-        assert!(code == 0 && warned.contains("whether those are right was not asked"), "{pcrs}: {said}{warned}");
+        assert!(code == 0 && warned.contains("verify was not told which values are right"), "{pcrs}: {said}{warned}");
         machine.write("log", &log(&events[1..]));
         let (code, said, _) = judge(&machine, &["--image", &machine.file("image")]);
         assert!(code == 4 && said.contains("do not lead to the PCRs that are quoted"), "{pcrs}: {said}");
@@ -227,7 +231,7 @@ fn what_is_expected_of_the_other_pcrs() {
     assert!(code == 0 && !warned.contains("measureroot: "), "{said}{warned}");
     let (code, said, warned) = judge("sha256:4", ("", ""));
     assert!(
-        code == 0 && warned.contains("the PCRs 0, 7, too; whether those are right was not asked"),
+        code == 0 && warned.contains("other quoted PCRs (0, 7), but verify was not told which values are right"),
         "{said}{warned}"
     );
     for (pcrs, change, part) in [
@@ -277,7 +281,10 @@ fn a_log_may_go_on_behind_the_quote_and_not_end_before_it() {
     let machine = quoted(&events[..2], "sha256:11,13");
     machine.write("log", &log(&events));
     let (code, said, warned) = judge(&machine, &["--image", &machine.file("image")]);
-    assert!(code == 0 && warned.contains("go on behind the quote: 1 events"), "{said}{warned}");
+    assert!(
+        code == 0 && warned.contains("the quote does not prove 1 event that the logs have after it"),
+        "{said}{warned}"
+    );
     // What the quote does not prove is not counted.
     machine.write("log", &log(&[events[0].clone(), events[1].clone(), Measured::failed()]));
     assert_eq!(judge(&machine, &["--image", &machine.file("image")]).0, 0);

@@ -1,17 +1,17 @@
-//! What a person runs beside the boot.
+//! The commands that a person or a build runs: one file or folder for each, and the files that several of them share.
 
-mod allow;
+mod allow_file;
+mod count;
 mod explain;
-mod format;
+mod image_file;
 mod initramfs;
 mod man;
-mod pcrs;
 mod predict;
 mod read_limited;
 mod replay;
+mod stdout;
+mod tpm2_pcrread;
 mod verify;
-mod verify_report;
-mod verity_check;
 
 use std::process::ExitCode;
 
@@ -20,11 +20,11 @@ use clap_complete::Shell;
 
 use crate::error::{Error, Result};
 
-/// Measure a root image into a TPM 2.0 PCR, and make it the root.
+/// Measure a root image into a TPM 2.0 PCR, and boot it.
 ///
-/// As /init of an initramfs this program hashes the root image, extends a PCR with it, and boots it. Started by a
-/// person it predicts that PCR, builds the initramfs, explains what a kernel command line would do, and judges the logs and
-/// quotes of machines that booted.
+/// As /init of an initramfs, this program hashes the root image, extends a PCR with the digest, and boots the image. The
+/// commands below predict that PCR, build the initramfs, explain what a kernel command line would do, and check the event
+/// logs and quotes of machines.
 #[derive(Debug, Parser)]
 #[command(name = "measureroot", version, arg_required_else_help = true)]
 struct Arguments {
@@ -41,19 +41,19 @@ enum Command {
     Verify(Box<verify::Verify>),
     /// Print a completion script for a shell.
     Completion {
-        /// The shell.
+        /// The shell that reads the script.
         shell: Shell,
     },
     Man(man::Man),
 }
 
-/// Runs what the arguments say. Exit codes: 0 done, 1 failed, 2 wrong arguments; `replay` and `verify` have
+/// Runs the command in the program's arguments. Exit codes: 0 done, 1 failed, 2 wrong arguments; `replay` and `verify` have
 /// their own.
 #[must_use]
 pub fn run() -> ExitCode {
     log_to_stderr();
     let done = match Arguments::parse().command {
-        Command::Replay(replay) => return verdict(replay.run()),
+        Command::Replay(replay) => return replay_code(replay.run()),
         Command::Verify(verify) => return verify.run().unwrap_or_else(|error| failed(&error)),
         Command::Predict(predict) => predict.run(),
         Command::Initramfs(initramfs) => initramfs.run(),
@@ -72,9 +72,9 @@ fn failed(error: &Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Of `replay`: 0 it agrees, 1 it does not, 2 something could not be read.
-fn verdict(holds: Result<bool>) -> ExitCode {
-    match holds {
+/// The exit code of `replay`: 0 the logs lead to the PCRs, 1 they do not, 2 something could not be read.
+fn replay_code(agrees: Result<bool>) -> ExitCode {
+    match agrees {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -84,7 +84,7 @@ fn verdict(holds: Result<bool>) -> ExitCode {
     }
 }
 
-/// Notes and errors, away from the result on standard output.
+/// Sends messages to standard error: standard output carries results only.
 fn log_to_stderr() {
     use simplelog::{ConfigBuilder, LevelFilter, WriteLogger};
     let off = LevelFilter::Off;
@@ -96,25 +96,14 @@ fn log_to_stderr() {
         .set_location_level(off)
         .build();
     if WriteLogger::init(LevelFilter::Info, config, std::io::stderr()).is_err() {
-        eprintln!("measureroot: there is a logger already");
+        eprintln!("measureroot: another logger runs already");
     }
 }
 
 fn completion(shell: Shell) -> Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "measureroot", &mut script);
-    print(&script)
-}
-
-/// Writes to standard output; a reader that went away early (`| head`) is no error.
-fn print(bytes: &[u8]) -> Result<()> {
-    use crate::error::Context;
-    use std::io::{ErrorKind, Write};
-    let mut out = std::io::stdout().lock();
-    match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).about("standard output"),
-        _ => Ok(()),
-    }
+    stdout::print(&script)
 }
 
 #[cfg(test)]

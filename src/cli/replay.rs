@@ -1,4 +1,4 @@
-//! `measureroot replay`: what event logs lead to, and whether that is what a TPM holds.
+//! `measureroot replay`: the PCRs that event logs lead to, compared with those of a TPM.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -6,66 +6,65 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::{pcrs, print, read_limited};
+use super::count::counted;
+use super::stdout::print;
+use super::{read_limited, tpm2_pcrread};
 use crate::error::{Context, Error, Result};
 use crate::eventlog::{self, Compared, Content, Difference, Event, Log, PcrValues, cel};
 use crate::measure::pcr::{Pcr, PcrIndex, Pcrs};
 use crate::tpm::EsysPcrs;
 
-/// Replay event logs: their events in words, and the PCRs they lead to.
+/// Replay event logs: print their events in words, and the PCRs that they lead to.
 ///
-/// A log is a TCG log (/run/measureroot/eventlog.bin, the firmware's binary_bios_measurements), systemd's
-/// tpm2-measure.log, or CEL-JSON. Several are parts of one boot, in order; what measureroot wrote into more than one
-/// counts once. The PCRs are printed as tpm2_pcrread does, with the events as comments before them.
+/// Reads TCG logs (/run/measureroot/eventlog.bin, the firmware's binary_bios_measurements), systemd's tpm2-measure.log, and
+/// CEL-JSON. Several logs are parts of one boot, in their order; an event that measureroot wrote into more than one counts
+/// once. The PCRs are in the format of tpm2_pcrread, after the events as comments.
 ///
-/// Exit codes: 0 the PCRs are what the logs lead to, or were not compared; 1 they are not; 2 a log, the PCRs or the
-/// arguments cannot be read.
+/// Exit codes: 0 the logs lead to the PCRs, or there was no comparison; 1 they do not; 2 a log, the PCRs or the arguments
+/// cannot be read.
 #[derive(Debug, Args)]
-pub struct Replay {
+pub(super) struct Replay {
     /// The logs.
     #[arg(required = true, value_name = "LOG")]
     logs: Vec<PathBuf>,
-    /// Compare with PCRs as tpm2_pcrread or `measureroot predict` printed them; the logs must explain each of them.
+    /// Compare with these PCRs, printed by tpm2_pcrread or measureroot predict; the logs must lead to each of them.
     #[arg(long, value_name = "FILE", conflicts_with = "tpm")]
     pcrs: Option<PathBuf>,
-    /// Compare with this machine's TPM: those PCRs that the logs are about.
+    /// Compare with this machine's TPM: with each PCR that the logs have an event for.
     #[arg(long, value_name = "DEVICE", num_args = 0..=1, require_equals = true, default_missing_value = "/dev/tpmrm0")]
     tpm: Option<PathBuf>,
-    /// Print the events in another form, and nothing else.
-    #[arg(long, value_name = "FORM")]
-    to: Option<Form>,
+    /// Convert the logs: print only their events, in this format.
+    #[arg(long, value_name = "FORMAT")]
+    to: Option<LogFormat>,
     /// Print JSON.
     #[arg(long, conflicts_with = "to")]
     json: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Form {
-    /// CEL-JSON, of the TCG's Canonical Event Log Format.
+enum LogFormat {
+    /// CEL-JSON, of the TCG's Canonical Event Log Format 1.0.
     Cel,
 }
 
 impl Replay {
-    /// Replays and compares; whether the PCRs are what the logs lead to.
-    ///
-    /// # Errors
-    /// When a log or the PCRs cannot be read.
-    pub fn run(self) -> Result<bool> {
+    /// Replays and compares. `false` if the logs do not lead to the PCRs; an error if a log or the PCRs cannot be read.
+    pub(super) fn run(self) -> Result<bool> {
         let logs = self.logs.iter().map(|path| log(path)).collect::<Result<Vec<_>>>()?;
         let log = Log::join(logs)?;
         let values = log.replay();
         let held = match (&self.pcrs, &self.tpm) {
-            (Some(path), _) => Some(pcrs::read(path)?),
+            (Some(path), _) => Some(tpm2_pcrread::read(path)?),
             (None, Some(device)) => Some(tpm_values(device, &log)?),
             (None, None) => None,
         };
         let compared = held.as_ref().map(|held| log.compare(held));
         let text = match (self.to, self.json) {
-            (Some(Form::Cel), _) => serde_json::to_string_pretty(&cel::encode(&log)).about("JSON")? + "\n",
+            (Some(LogFormat::Cel), _) => serde_json::to_string_pretty(&cel::encode(&log)).about("JSON")? + "\n",
             (None, true) => {
                 serde_json::to_string_pretty(&as_json(&log, &values, compared.as_ref())).about("JSON")? + "\n"
             }
-            (None, false) => as_text(&log) + &pcrs::text(&values),
+            (None, false) => as_text(&log) + &tpm2_pcrread::text(&values),
         };
         print(text.as_bytes())?;
         let (Some(compared), Some(held)) = (compared, held) else { return Ok(true) };
@@ -74,7 +73,7 @@ impl Replay {
         }
         if compared.agrees() {
             let count: usize = held.values().map(std::collections::BTreeMap::len).sum();
-            log::info!("the logs lead to all {count} values of PCRs");
+            log::info!("the logs lead to the values that were compared: {}", counted(count, "PCR value"));
         }
         Ok(compared.agrees())
     }
@@ -84,6 +83,7 @@ fn log(path: &Path) -> Result<Log> {
     eventlog::parse(&read_limited::read(path, read_limited::LOG)?).map_err(|error| error.on(path.display()))
 }
 
+/// The values in the TPM, for each PCR that the log has an event for.
 fn tpm_values(device: &Path, log: &Log) -> Result<PcrValues> {
     let mut tpm = EsysPcrs::open(device)?;
     let mut values = PcrValues::new();
@@ -95,12 +95,12 @@ fn tpm_values(device: &Path, log: &Log) -> Result<PcrValues> {
         }
     }
     if values.is_empty() {
-        return Err(Error::new("event log", "no event extends a PCR: there is nothing to compare"));
+        return Err(Error::new("event log", "no event extends a PCR, so there is nothing to compare"));
     }
     Ok(values)
 }
 
-/// The events as comments of the YAML that follows.
+/// The events as comments, to be followed by YAML.
 fn as_text(log: &Log) -> String {
     log.events().iter().enumerate().fold(String::new(), |mut text, (place, event)| {
         let pcr = event.pcr.map_or_else(|| "-".to_owned(), |pcr| pcr.to_string());

@@ -2,7 +2,7 @@
 
 use roff::{Roff, bold};
 
-use super::{inline, titled};
+use super::markup::{inline, titled};
 
 const README: &str = include_str!("../../../README.md");
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use clap::Command;
 use clap_mangen::Man;
 
-use super::{inline, titled};
+use super::markup::{inline, titled};
 
 /// What a script can go by.
 const EXIT: [(&str, &str); 5] = [

@@ -2,11 +2,11 @@
 
 mod cmdline;
 mod commands;
+mod markup;
 
 use clap::{Args, Command, ValueEnum};
-use roff::{Inline, Roff, bold, roman};
 
-use super::print;
+use super::stdout::print;
 use crate::error::{Context, Result};
 
 /// Print a manual page.
@@ -38,21 +38,4 @@ impl Man {
         };
         print(&text)
     }
-}
-
-/// The heading of a page: its name, section, and whose manual it is in.
-fn titled(name: &str, section: &str) -> Roff {
-    let mut page = Roff::new();
-    let source = concat!("measureroot ", env!("CARGO_PKG_VERSION"));
-    page.control("TH", [name, section, "", source, "System administration"]);
-    page
-}
-
-/// Markdown's `code` and **strong** in bold, as manual pages have what is to be typed.
-fn inline(markdown: &str) -> Vec<Inline> {
-    let code = |(index, part): (usize, &str)| match index % 2 {
-        0 => part.split("**").map(roman).collect(),
-        _ => vec![bold(part)],
-    };
-    markdown.split('`').enumerate().flat_map(code).collect()
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::print;
+use super::stdout::print;
 use crate::boot::step::{Failure, Step};
 use crate::cmdline::dialects;
 use crate::cmdline::tokens;

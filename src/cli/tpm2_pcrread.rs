@@ -1,4 +1,4 @@
-//! Values of PCRs as text, in the form of `tpm2_pcrread`, which is YAML: a bank a heading, a PCR a line.
+//! PCR values as `tpm2_pcrread` prints them: YAML with a heading for each bank and a line for each PCR.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -10,9 +10,11 @@ use crate::hash::bank::Bank;
 use crate::hash::digest::Digest;
 use crate::measure::pcr::Pcr;
 
-/// Prints values as `tpm2_pcrread` does.
-#[must_use]
-pub fn text(values: &PcrValues) -> String {
+/// The hint of every error here.
+const EXPECTED: &str = "expected the output of tpm2_pcrread";
+
+/// The values as `tpm2_pcrread` prints them.
+pub(super) fn text(values: &PcrValues) -> String {
     let mut text = String::new();
     for (bank, values) in values {
         // Writing to a string does not fail.
@@ -24,32 +26,27 @@ pub fn text(values: &PcrValues) -> String {
     text
 }
 
-/// Reads a file that `tpm2_pcrread` printed.
-///
-/// # Errors
-/// When it is another.
-pub fn read(path: &Path) -> Result<PcrValues> {
+/// Reads a file with the output of `tpm2_pcrread`.
+pub(super) fn read(path: &Path) -> Result<PcrValues> {
     let text = String::from_utf8(read_limited::read(path, read_limited::LOG)?).about(path.display())?;
     parse(&text).map_err(|error| error.on(path.display()))
 }
 
-/// Reads what `tpm2_pcrread` printed. Banks whose hash is not known here are left out, with a warning.
-///
-/// # Errors
-/// When a line is another, or there is no value.
-pub fn parse(text: &str) -> Result<PcrValues> {
+/// Parses the output of `tpm2_pcrread`. Skips a bank with an unknown hash algorithm (such as SM3), with a warning. Fails if a
+/// line is malformed, or if there is no value at all.
+fn parse(text: &str) -> Result<PcrValues> {
     let mut values = PcrValues::new();
     let mut bank = None;
     let lines = text.lines().enumerate().map(|(number, line)| (number + 1, line.trim()));
     for (number, line) in lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#') && *line != "---") {
         let place = format!("PCRs, line {number}");
-        let malformed = || Error::new(&place, format!("malformed: {line}")).hint("what tpm2_pcrread prints is read");
+        let malformed = || Error::new(&place, format!("malformed: {line}")).hint(EXPECTED);
         let (name, value) =
             line.split_once(':').map(|(name, value)| (name.trim(), value.trim())).ok_or_else(malformed)?;
         if value.is_empty() {
             bank = Some(name.parse::<Bank>());
             if let Some(Err(error)) = &bank {
-                log::warn!("{place}: {error}; its values are not compared");
+                log::warn!("{place}: {error}; skipping its values");
             }
             continue;
         }
@@ -62,11 +59,11 @@ pub fn parse(text: &str) -> Result<PcrValues> {
         let value = hex::decode(value.strip_prefix("0x").unwrap_or(value)).about(&place)?;
         let value = Digest::from_bytes(bank, &value).map_err(|error| error.on(&place))?;
         if values.entry(bank).or_default().insert(pcr, value).is_some() {
-            return Err(Error::new(place, format!("PCR {pcr} of {bank} is given twice")));
+            return Err(Error::new(place, format!("a second value for PCR {pcr} in bank {bank}")));
         }
     }
     if values.is_empty() {
-        return Err(Error::new("PCRs", "none are given").hint("what tpm2_pcrread prints is read"));
+        return Err(Error::new("PCRs", "no value found").hint(EXPECTED));
     }
     Ok(values)
 }
@@ -76,15 +73,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_read_back() {
+    fn values_read_back_as_they_were_printed() {
         let given = format!(
             "  sha1:\n    0 : 0x{0}\n    13: 0x{0}\n  sha256:\n    0 : 0x{0}{1}\n",
             "AB".repeat(20),
             "00".repeat(12)
         );
         assert_eq!(text(&parse(&given).unwrap()), given);
-        let more = format!("# a comment\nsm3_256:\n 0 : 0x00\n{given}");
-        assert_eq!(text(&parse(&more).unwrap()), given);
+        let with_unknown_bank = format!("# a comment\nsm3_256:\n 0 : 0x00\n{given}");
+        assert_eq!(text(&parse(&with_unknown_bank).unwrap()), given);
     }
 
     #[test]

@@ -1,0 +1,41 @@
+//! The options that add a prediction to a list of trusted images.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::allow_file;
+use crate::error::Result;
+use crate::evidence::allow::{Added, Entry};
+use crate::evidence::expiry::Until;
+use crate::measure::measurement::Report;
+
+/// The list, and what its entry has beside the digests.
+#[derive(Debug, Args)]
+pub(super) struct AllowEntry {
+    /// Add the image to this list of trusted images, for measureroot verify --allow.
+    #[arg(long = "allow-entry", value_name = "FILE")]
+    list: Option<PathBuf>,
+    /// The image's name in the list [default: the name of its file].
+    #[arg(long, requires = "list")]
+    name: Option<String>,
+    /// Trust the image until the end of this day (2027-01-31, in UTC) or until this moment (RFC 3339) [default: without end].
+    #[arg(long, value_name = "DATE", requires = "list")]
+    until: Option<Until>,
+}
+
+impl AllowEntry {
+    /// Adds a prediction to the list, if the user named one. `image` is the default for the name.
+    pub(super) fn add(&self, image: &str, report: &Report) -> Result<()> {
+        let Some(list) = &self.list else { return Ok(()) };
+        let name = self.name.clone().unwrap_or_else(|| image.to_owned());
+        let entry = Entry::of(&name, report, self.until.clone());
+        let until = entry.until.as_ref().map_or("without end".to_owned(), |until| format!("until {until}"));
+        match allow_file::append(list, entry)? {
+            Added::New => log::info!("{}: trusts {name} {until}", list.display()),
+            Added::Renewed => log::info!("{}: knew this image; trusts it as {name} {until} now", list.display()),
+            Added::Known => log::info!("{}: trusts {name} {until} already", list.display()),
+        }
+        Ok(())
+    }
+}

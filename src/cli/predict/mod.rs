@@ -1,0 +1,138 @@
+//! `measureroot predict`: the PCR after the boot of an image.
+
+mod allow_entry;
+mod format;
+mod prediction;
+mod subject;
+mod verity_check;
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use self::allow_entry::AllowEntry;
+use self::format::Format;
+use self::prediction::Prediction;
+use self::subject::Subject;
+use self::verity_check::VerityCheck;
+use super::count::counted;
+use super::image_file::ImageFile;
+use super::stdout::print;
+use crate::error::{Context, Error, Result};
+use crate::hash::bank::Bank;
+use crate::hash::digest::{Digest, Digests};
+use crate::hash::merkle::Hash;
+use crate::measure::image_format::ImageFormat;
+use crate::measure::measurement;
+use crate::measure::pcr::{PcrIndex, SoftPcrs};
+use crate::seal::prepared_root_hash::parse_hash;
+
+/// Predict the PCR of a machine that boots an image.
+///
+/// Prints the PCR of each bank in the format of tpm2_pcrread, to be compared with its output, and the image's digests on
+/// standard error. --format selects another format, for another program. The code that measures at boot computes the values.
+#[derive(Debug, Args)]
+pub(super) struct Predict {
+    /// The image: a file, or a block device that has it.
+    #[arg(required_unless_present_any = ["roothash", "verity"])]
+    image: Option<PathBuf>,
+    /// The root hash of an image that was prepared with veritysetup, as roothash= has it.
+    #[arg(long, value_name = "HEX", value_parser = parse_hash, conflicts_with_all = ["image", "verity"])]
+    roothash: Option<Hash>,
+    /// An image that was prepared with veritysetup, and the file or device with its Merkle tree; checks every block.
+    #[arg(long, num_args = 2, value_names = ["IMAGE", "HASHDEV"], conflicts_with = "image")]
+    verity: Vec<PathBuf>,
+    /// The offset of the tree's superblock on HASHDEV in bytes, as measureroot.hashoffset= has it.
+    #[arg(long, value_name = "BYTES", default_value_t = 0, requires = "verity")]
+    hash_offset: u64,
+    /// The PCR, as rootimgpcr= has it.
+    #[arg(long, value_name = "N", default_value_t = PcrIndex::DEFAULT)]
+    pcr: PcrIndex,
+    /// A bank to predict: sha1, sha256, sha384 or sha512; may be given more than once [default: all, unless --format says
+    /// otherwise].
+    #[arg(long = "bank", value_name = "BANK")]
+    banks: Vec<Bank>,
+    /// The PCR's value before the boot, in hex; its length tells the bank; may be given more than once [default: zeros].
+    #[arg(long, value_name = "HEX")]
+    before: Vec<String>,
+    /// Predict for the image on a block device, where only the bytes of its file system are measured.
+    #[arg(long, conflicts_with_all = ["roothash", "verity"])]
+    device: bool,
+    /// What the PCR is extended with, as measureroot.format= has it: plain or meta-measured.
+    #[arg(long, value_name = "NAME", default_value_t, conflicts_with_all = ["roothash", "verity"])]
+    image_format: ImageFormat,
+    /// The output format.
+    #[arg(long, value_name = "FORMAT", default_value = "tpm2-yaml")]
+    format: Format,
+    /// The same as --format json.
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+    #[command(flatten)]
+    allow: AllowEntry,
+}
+
+impl Predict {
+    /// Computes the values and prints them.
+    pub(super) fn run(self) -> Result<()> {
+        let format = if self.json { Format::Json } else { self.format };
+        let banks = if self.banks.is_empty() { format.default_banks() } else { self.banks.clone() };
+        let mut pcrs = SoftPcrs::with(starting_values(&banks, &self.before)?);
+        let (subject, digests) = match (&self.image, self.roothash, self.verity.as_slice()) {
+            (Some(path), ..) => image(path, self.device, self.image_format, &banks)?,
+            (None, Some(hash), _) => root_hash(&hash, &banks),
+            (None, None, [image, tree]) => {
+                root_hash(&VerityCheck { image, tree, offset: self.hash_offset }.root_hash()?, &banks)
+            }
+            (None, None, _) => return Err(Error::new("arguments", "name no image")),
+        };
+        let report = measurement::extend(&mut pcrs, self.pcr, &digests)?;
+        self.allow.add(&subject.name(), &report)?;
+        if format == Format::Tpm2Yaml {
+            for (bank, digest) in &digests {
+                log::info!("{subject}: {bank} {digest}");
+            }
+        }
+        print(Prediction { subject: &subject, report: &report }.text(format)?.as_bytes())
+    }
+}
+
+/// Hashes an image as a boot does.
+fn image(path: &Path, device: bool, format: ImageFormat, banks: &[Bank]) -> Result<(Subject, Digests)> {
+    let image = ImageFile::open(path)?;
+    let bytes = image.measured_bytes(device)?;
+    let digests = format.of(image.digests(bytes, banks)?);
+    Ok((Subject::Image { image: image.name, bytes, format }, digests))
+}
+
+fn root_hash(hash: &Hash, banks: &[Bank]) -> (Subject, Digests) {
+    (Subject::RootHash { root_hash: hex::encode(hash) }, measurement::root_hash(hash, banks))
+}
+
+/// The PCR in each bank before the boot: the values of --before, else zeros.
+fn starting_values(banks: &[Bank], given: &[String]) -> Result<Digests> {
+    let mut values: Digests = banks.iter().map(|&bank| (bank, Digest::zero(bank))).collect();
+    for text in given {
+        let object = format!("--before {text}");
+        let bytes = hex::decode(text.trim_start_matches("0x")).about(&object)?;
+        let bank = banks.iter().copied().find(|bank| bank.digest_len() == bytes.len()).ok_or_else(|| {
+            Error::new(&object, format!("no predicted bank has digests of {}", counted(bytes.len(), "byte")))
+        })?;
+        values.insert(bank, Digest::from_bytes(bank, &bytes)?);
+    }
+    Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_length_of_a_value_tells_its_bank() {
+        let values = starting_values(&[Bank::Sha1, Bank::Sha256], &["0x".to_owned() + &"ab".repeat(20)]).unwrap();
+        assert_eq!(values[&Bank::Sha1].to_string(), "ab".repeat(20));
+        assert_eq!(values[&Bank::Sha256], Digest::zero(Bank::Sha256));
+        for wrong in ["", "ab", "xy", &"ab".repeat(64)] {
+            assert!(starting_values(&[Bank::Sha1], &[wrong.to_owned()]).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! A prediction, written in each output format.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::format::Format;
+use super::subject::Subject;
+use crate::cli::tpm2_pcrread;
+use crate::error::{Context, Result};
+use crate::evidence::policy;
+use crate::hash::bank::Bank;
+use crate::hash::digest::Digests;
+use crate::measure::measurement::Report;
+
+/// What a boot would measure, and what the PCR would hold.
+#[derive(Debug, Serialize)]
+pub(super) struct Prediction<'a> {
+    /// What is measured.
+    #[serde(flatten)]
+    pub(super) subject: &'a Subject,
+    /// The PCR before and after, in each bank.
+    #[serde(flatten)]
+    pub(super) report: &'a Report,
+}
+
+impl Prediction<'_> {
+    /// The text in a format. Fails if the format cannot express the prediction.
+    pub(super) fn text(&self, format: Format) -> Result<String> {
+        let text = match format {
+            Format::Hex => self.after().values().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
+            Format::Json => serde_json::to_string_pretty(self).about("JSON")?,
+            Format::Tpm2Yaml => return Ok(self.tpm2_yaml()),
+            Format::Pcrlock => self.pcrlock().to_string(),
+            Format::Keylime => self.keylime().to_string(),
+            Format::Policy => policy::pcr(self.report.pcr, &self.after())?.to_string(),
+        };
+        Ok(text + "\n")
+    }
+
+    fn after(&self) -> Digests {
+        self.report.banks.iter().map(|(&bank, extension)| (bank, extension.after.clone())).collect()
+    }
+
+    fn tpm2_yaml(&self) -> String {
+        let pcr = self.report.pcr.into();
+        let values = self.after().into_iter().map(|(bank, value)| (bank, BTreeMap::from([(pcr, value)])));
+        tpm2_pcrread::text(&values.collect())
+    }
+
+    /// A component as systemd's own ones are: one CEL-JSON record of the event, without the PCR's value.
+    fn pcrlock(&self) -> Value {
+        let digest = |(bank, digest): (&Bank, String)| json!({ "hashAlg": bank.name(), "digest": digest });
+        let digests = self.report.banks.iter().map(|(bank, extension)| digest((bank, extension.digest.to_string())));
+        json!({ "records": [{ "pcr": self.report.pcr, "digests": digests.collect::<Vec<_>>() }] })
+    }
+
+    /// The acceptable values of the PCR: one for each bank that the verifier may ask for.
+    fn keylime(&self) -> Value {
+        json!(BTreeMap::from([(self.report.pcr.to_string(), self.after().values().collect::<Vec<_>>())]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hash::digest::digests_of;
+    use crate::measure::image_format::ImageFormat;
+    use crate::measure::measurement;
+    use crate::measure::pcr::{PcrIndex, SoftPcrs};
+
+    #[test]
+    fn each_format_has_the_digests_and_the_pcr() {
+        let banks = [Bank::Sha1, Bank::Sha256];
+        let mut pcrs = SoftPcrs::zero(&banks);
+        let report = measurement::extend(&mut pcrs, PcrIndex::DEFAULT, &digests_of(&banks, b"image")).unwrap();
+        let (sha1, sha256) = (&report.banks[&Bank::Sha1], &report.banks[&Bank::Sha256]);
+        let subject = Subject::Image { image: "i".into(), bytes: 5, format: ImageFormat::Plain };
+        let prediction = Prediction { subject: &subject, report: &report };
+        let text = |format| prediction.text(format).unwrap();
+        assert_eq!(text(Format::Hex), format!("{}\n{}\n", sha1.after, sha256.after));
+        assert_eq!(text(Format::Keylime), format!("{{\"13\":[\"{}\",\"{}\"]}}\n", sha1.after, sha256.after));
+        let record: Value = serde_json::from_str(&text(Format::Pcrlock)).unwrap();
+        assert_eq!(record["records"][0]["pcr"], 13);
+        assert_eq!(record["records"][0]["digests"][1]["hashAlg"], "sha256");
+        assert_eq!(record["records"][0]["digests"][1]["digest"], sha256.digest.to_string());
+        assert!(text(Format::Tpm2Yaml).starts_with("  sha1:\n    13: 0x"));
+        assert!(text(Format::Json).contains("\"bytes\": 5"));
+    }
+}

@@ -1,0 +1,61 @@
+//! The check of an image against the Merkle tree that `veritysetup format` made of it.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use crate::cli::image_file::{ImageFile, progress_bar};
+use crate::error::{Context, Error, Result};
+use crate::hash::blocks::FileBlocks;
+use crate::hash::merkle::{self, Hash};
+use crate::hash::pass::{self, Tee};
+use crate::seal::{prepared_tree, sealing};
+
+/// An image, and the tree that shall belong to it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct VerityCheck<'a> {
+    /// The image's file or device.
+    pub(super) image: &'a Path,
+    /// The file or device with the tree.
+    pub(super) tree: &'a Path,
+    /// Where the tree's superblock begins, in bytes.
+    pub(super) offset: u64,
+}
+
+impl VerityCheck<'_> {
+    /// Builds the tree anew from every byte of the image, with the block sizes and the salt of the superblock, and compares
+    /// the two: at the first block that does not match, a boot would fail. Returns the root hash.
+    pub(super) fn root_hash(self) -> Result<Hash> {
+        let image = ImageFile::open(self.image)?;
+        let tree_name = self.tree.display().to_string();
+        let tree = File::open(self.tree).about(&tree_name)?;
+        let (start, shape) = prepared_tree::read(&tree, &tree_name, self.offset, image.bytes)?;
+        let bar = progress_bar(shape.data_bytes());
+        let mut growing = GrowingTree(merkle::Builder::new(sealing::memory_file("tree")?, shape));
+        let mut blocks = FileBlocks::new(&image.file, &image.name, growing.0.shape().data_bytes())?;
+        pass::digests(&mut blocks, &[], Some(&mut growing), &mut |done| bar.set_position(done))?;
+        bar.finish_and_clear();
+        let (expected_tree, shape, root_hash) = growing.0.finish()?;
+        let block = shape.hash_block;
+        let (mut expected, mut found) = (vec![0; block.into()], vec![0; block.into()]);
+        for at in (0..shape.tree_bytes()).step_by(block.into()) {
+            expected_tree.read_exact_at(&mut expected, at).about("Merkle tree")?;
+            let place = start * u64::from(block) + at;
+            tree.read_exact_at(&mut found, place).about(&tree_name)?;
+            if found != expected {
+                return Err(Error::new(tree_name, format!("its block at byte {place} does not match {}", image.name))
+                    .hint("did one of them change? `veritysetup format` makes a new tree"));
+            }
+        }
+        Ok(root_hash)
+    }
+}
+
+/// A tree that grows while the image's bytes pass.
+struct GrowingTree(merkle::Builder);
+
+impl Tee for GrowingTree {
+    fn take(&mut self, bytes: &[u8]) -> Result<()> {
+        self.0.update(bytes)
+    }
+}

@@ -1,0 +1,140 @@
+//! `measureroot verify`: which image a machine booted, according to a quote of its TPM.
+
+mod evidence;
+mod report;
+mod warnings;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use time::OffsetDateTime;
+
+use self::report::VerifyReport;
+use super::image_file::ImageFile;
+use super::stdout::print;
+use super::{allow_file, read_limited, tpm2_pcrread};
+use crate::error::{Context, Error, Result};
+use crate::evidence::allow::Entry;
+use crate::evidence::proof::Given;
+use crate::hash::digest::Digests;
+use crate::hash::merkle::Hash;
+use crate::measure::image_format::ImageFormat;
+use crate::measure::measurement;
+use crate::measure::pcr::PcrIndex;
+use crate::seal::prepared_root_hash::parse_hash;
+
+/// The limit for a quote, a signature, a key or a file of PCR values in bytes: 16 KiB. The longest of the structures has a few
+/// hundred bytes (TPM 2.0 Library, Part 2).
+const MAX_BYTES: u64 = 16 << 10;
+
+/// Verify which image a machine booted, with a quote of its TPM and its event logs. Needs no TPM.
+///
+/// Exit codes: 0 the machine booted a trusted image; 3 it did not; 4 the evidence is broken and proves nothing; 1 a file
+/// cannot be read; 2 wrong arguments.
+#[derive(Debug, Args)]
+pub(super) struct Verify {
+    /// The quote, written by tpm2_quote --message.
+    #[arg(long, value_name = "FILE")]
+    quote: PathBuf,
+    /// The quote's signature, written by tpm2_quote --signature in either format.
+    #[arg(long, value_name = "FILE")]
+    signature: PathBuf,
+    /// The key that signed the quote, written by tpm2_createak --public, or in PEM or DER. You must know that it is this
+    /// machine's.
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// The nonce that tpm2_quote --qualification was given, in hex; without it, the quote may be from an earlier boot.
+    #[arg(long, value_name = "HEX", value_parser = nonce)]
+    nonce: Option<Nonce>,
+    /// The PCR values, written by tpm2_quote --pcr in either format. With them, an error names the PCR that the logs do not
+    /// lead to.
+    #[arg(long, value_name = "FILE")]
+    pcrs: Option<PathBuf>,
+    /// The machine's event logs, in the order of the boot: /run/measureroot/binary_bios_measurements, or the firmware's log
+    /// and /run/measureroot/eventlog.bin.
+    #[arg(long = "log", value_name = "FILE", num_args = 1.., required = true)]
+    logs: Vec<PathBuf>,
+    /// A trusted image.
+    #[arg(long = "image", value_name = "FILE", num_args = 1.., required_unless_present_any = ["allow", "root_hashes"])]
+    images: Vec<PathBuf>,
+    /// The root hash of a trusted image that was prepared with veritysetup, in hex.
+    #[arg(long = "roothash", value_name = "HEX", num_args = 1.., value_parser = parse_hash)]
+    root_hashes: Vec<Hash>,
+    /// A list of trusted images, written by measureroot predict --allow-entry.
+    #[arg(long, value_name = "FILE")]
+    allow: Option<PathBuf>,
+    /// The values that other PCRs must have, printed by tpm2_pcrread on a machine that you trust. The quote must have each of
+    /// these PCRs.
+    #[arg(long, value_name = "FILE")]
+    expect: Option<PathBuf>,
+    /// The machine boots the images from block devices, where only the bytes of their file systems are measured.
+    #[arg(long, requires = "images")]
+    device: bool,
+    /// The PCR, as rootimgpcr= has it.
+    #[arg(long, value_name = "N", default_value_t = PcrIndex::DEFAULT)]
+    pcr: PcrIndex,
+    /// Count the sha1 bank too. SHA-1 is broken: an attacker can make two images with the same digest.
+    #[arg(long)]
+    sha1: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The nonce of the quote: the verifier chose it, so that an old quote is no answer.
+#[derive(Debug, Clone)]
+struct Nonce(Vec<u8>);
+
+fn nonce(text: &str) -> Result<Nonce> {
+    match hex::decode(text).about(text)? {
+        empty if empty.is_empty() => Err(Error::new("nonce", "empty")),
+        bytes => Ok(Nonce(bytes)),
+    }
+}
+
+impl Verify {
+    /// Judges the evidence and prints the verdict. An error means that a file cannot be read.
+    pub(super) fn run(&self) -> Result<ExitCode> {
+        let read = |path: &Path| read_limited::read(path, MAX_BYTES);
+        let (quote, signature, key) = (read(&self.quote)?, read(&self.signature)?, read(&self.key)?);
+        let values = self.pcrs.as_deref().map(read).transpose()?;
+        let log = |path: &PathBuf| Ok((path.display().to_string(), read_limited::read(path, read_limited::LOG)?));
+        let logs = self.logs.iter().map(log).collect::<Result<Vec<_>>>()?;
+        let mut trusted = self.allow.as_deref().map(allow_file::read).transpose()?.unwrap_or_default().entries;
+        let expected = self.expect.as_deref().map(tpm2_pcrread::read).transpose()?.unwrap_or_default();
+        let nonce = self.nonce.as_ref().map(|nonce| nonce.0.as_slice());
+        let (pcr, sha1, values) = (self.pcr, self.sha1, values.as_deref());
+        let given = Given { quote: &quote, signature: &signature, key: &key, nonce, values, logs: &logs, pcr, sha1 };
+        let report = match given.check() {
+            Ok(proof) => {
+                // Hashing takes long, so it comes after the check of the evidence.
+                for path in &self.images {
+                    let image = ImageFile::open(path)?;
+                    let digests = image.digests(image.measured_bytes(self.device)?, &proof.banks)?;
+                    for format in ImageFormat::ALL {
+                        trusted.push(self.entry(image.name.clone(), format.of(digests.clone())));
+                    }
+                }
+                for hash in &self.root_hashes {
+                    trusted.push(self.entry(hex::encode(hash), measurement::root_hash(hash, &proof.banks)));
+                }
+                match proof.judge(&trusted, &expected, OffsetDateTime::now_utc()) {
+                    Ok(verdict) => VerifyReport::of(&proof, &verdict, &expected),
+                    Err(broken) => VerifyReport::broken(&broken),
+                }
+            }
+            Err(broken) => VerifyReport::broken(&broken),
+        };
+        for warning in &report.warnings {
+            log::warn!("measureroot: {warning}");
+        }
+        print(if self.json { report.json()? } else { report.text() }.as_bytes())?;
+        Ok(report.exit_code())
+    }
+
+    /// An entry for an image that is the only one to extend the PCR.
+    fn entry(&self, name: String, digests: Digests) -> Entry {
+        Entry { name, pcr: self.pcr, digests, before: Digests::new(), until: None }
+    }
+}
