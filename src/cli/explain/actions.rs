@@ -1,0 +1,69 @@
+//! What each step of a boot would do.
+
+use super::words;
+use crate::boot::step::Step;
+use crate::config::Config;
+use crate::eventlog::journal;
+use crate::measure::measurement;
+use crate::media::image_source::Source;
+use crate::root::{overlay, switch_root};
+use crate::sys::mounts::{Mount, kernel_filesystems};
+
+/// The actions of a step, in their order; empty if the step does nothing.
+pub(super) fn actions(step: Step, config: &Config) -> Vec<String> {
+    let shell = |mounts: &[Mount]| mounts.iter().map(ToString::to_string).collect::<Vec<_>>();
+    match step {
+        Step::Mounts => shell(&kernel_filesystems()),
+        Step::CommandLine => {
+            std::iter::once("/proc/cmdline".to_owned()).chain(config.translated.iter().cloned()).collect()
+        }
+        Step::Modules => {
+            let with_parameters = |(module, setting): &(String, String)| {
+                format!("{module} with {setting}, if the initramfs has this module")
+            };
+            std::iter::once("all in the initramfs, each after the modules that it needs".to_owned())
+                .chain(config.module_parameters.iter().map(with_parameters))
+                .collect()
+        }
+        Step::Devices => {
+            let tpm = format!("/dev/tpm0, {}", words::limit(Some(config.timeout)));
+            let delay = (!config.root_wait.delay.is_zero())
+                .then(|| format!("pause for {} s", config.root_wait.delay.as_secs()));
+            let root = match &config.source {
+                Source::Device(device) | Source::File(device, _) => {
+                    Some(format!("{device}, {}", words::limit(config.root_wait.limit)))
+                }
+                Source::Search(_) => None,
+            };
+            let tree = config.roothash.as_ref().and_then(|roothash| roothash.tree.as_ref());
+            let tree =
+                tree.map(|tree| format!("{tree}, for the Merkle tree, {}", words::limit(config.root_wait.limit)));
+            [tpm, words::session(config.session).to_owned()].into_iter().chain(delay).chain(root).chain(tree).collect()
+        }
+        Step::Image => words::image(config, &words::limit(config.root_wait.limit)),
+        Step::Seal => vec![words::seal(config)],
+        Step::Banks if config.measured => vec!["an active bank with an unknown hash algorithm is an error".to_owned()],
+        Step::Hash if config.measured => vec![match &config.roothash {
+            None => "once, for every active bank of the TPM".to_owned(),
+            Some(_) => "the root hash stands for the image, which is not read".to_owned(),
+        }],
+        Step::Banks | Step::Hash => Vec::new(),
+        Step::Extend if config.measured => {
+            let digest = words::digest(config);
+            vec![format!("PCR {} with {digest} in each bank, in one command; then read it back", config.pcr)]
+        }
+        Step::Extend => vec![
+            "THE IMAGE IS NOT MEASURED (measureroot=off)".to_owned(),
+            format!("PCR {} with the digest of \"{}\", if there is a TPM", config.pcr, measurement::UNMEASURED),
+        ],
+        Step::MountImage => vec![format!("read-only on {}", overlay::LOWER)],
+        Step::Overlay => shell(&overlay::plan(&config.overlay_size, config.writable)),
+        Step::Log => [journal::OWN, journal::WHOLE, journal::SYSTEMD].map(|name| format!("/run/{name}")).to_vec(),
+        Step::Status => vec!["/run/measureroot/status.json".to_owned()],
+        Step::MoveMounts => shell(&switch_root::moves(overlay::ROOT)),
+        Step::SwitchRoot => {
+            vec!["delete the initramfs' files".to_owned(), Mount::moving(overlay::ROOT, "/").to_string()]
+        }
+        Step::Init => vec![config.init.clone().unwrap_or_else(|| switch_root::INITS.join(", or else "))],
+    }
+}

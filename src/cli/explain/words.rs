@@ -1,0 +1,101 @@
+//! Configured choices, in words that say what they do.
+
+use std::time::Duration;
+
+use crate::config::Config;
+use crate::config::failure_policy::{FailureAction, FailurePolicy};
+use crate::measure::image_format::ImageFormat;
+use crate::measure::measurement;
+use crate::measure::session::SessionChoice;
+use crate::media::image_source::Source;
+use crate::seal::choice::SealChoice;
+use crate::seal::dm_verity::OnCorrupt;
+use crate::seal::prepared_root_hash::RootHash;
+
+/// How long a step waits; `None` is for ever.
+pub(super) fn limit(limit: Option<Duration>) -> String {
+    limit.map_or("for ever".to_owned(), |limit| format!("for at most {} s", limit.as_secs()))
+}
+
+/// What protects the commands to the TPM.
+pub(super) fn session(choice: SessionChoice) -> &'static str {
+    match choice {
+        SessionChoice::Auto => {
+            "an HMAC session, salted with a key of the TPM's null hierarchy; no session if the TPM says that it supports none"
+        }
+        SessionChoice::Hmac => {
+            "an HMAC session, salted with a key of the TPM's null hierarchy; an error if the TPM supports none"
+        }
+        SessionChoice::None => {
+            "no session: an attacker on the bus to the TPM can change commands and answers unnoticed"
+        }
+    }
+}
+
+/// What the PCR is extended with.
+pub(super) fn digest(config: &Config) -> String {
+    match &config.roothash {
+        None if config.format == ImageFormat::MetaMeasured => {
+            "the digest of the hex digits of the image's digest (measureroot.format=meta-measured)".to_owned()
+        }
+        None => "the image's digest".to_owned(),
+        Some(roothash) => format!("the digest of \"{}\"", measurement::root_hash_text(&roothash.hash)),
+    }
+}
+
+/// Where the image is, and how much of it counts.
+pub(super) fn image(config: &Config, time: &str) -> Vec<String> {
+    let types = match config.fstypes.as_slice() {
+        [] => String::new(),
+        list => format!(", which must be {}", list.join(" or ")),
+    };
+    let options = match config.flags.data(&[]).as_str() {
+        "" => String::new(),
+        options => format!(", mounted with {options}"),
+    };
+    vec![match &config.source {
+        Source::Device(device) if config.roothash.is_some() => {
+            format!("{device}{types}{options}, which is not read yet")
+        }
+        Source::Device(device) => format!("{device}{types}{options}: as many bytes as its file system has"),
+        Source::File(device, path) => format!("the file /{path} on {device}{types}{options}"),
+        Source::Search(path) => format!("the file /{path} on any block device{types}{options}, {time}"),
+    }]
+}
+
+/// What keeps later reads of the image to the bytes that were measured.
+pub(super) fn seal(config: &Config) -> String {
+    let effect = match config.on_corrupt {
+        OnCorrupt::Error => "dm-verity fails every later read",
+        OnCorrupt::Restart => "dm-verity restarts the machine at the first read",
+        OnCorrupt::Panic => "dm-verity panics at the first read",
+    };
+    let verity = format!("a Merkle tree in RAM; {effect} that does not match it");
+    if let Some(RootHash { tree, offset, .. }) = &config.roothash {
+        let place = tree.as_ref().map_or("the image's own device or file".to_owned(), ToString::to_string);
+        return format!("the Merkle tree at byte {offset} of {place}; {effect} that does not match roothash=");
+    }
+    match config.seal {
+        SealChoice::Auto => {
+            format!("{verity}; if dm-verity is not possible, a copy in RAM; if that does not fit, an error")
+        }
+        SealChoice::Verity => verity,
+        SealChoice::Ram => "a copy in RAM; if it does not fit, an error".to_owned(),
+        SealChoice::None if config.measured => {
+            "none: the medium can answer later reads differently, unnoticed".to_owned()
+        }
+        SealChoice::None => "none, because nothing is measured".to_owned(),
+    }
+}
+
+/// What happens if a step fails.
+pub(super) fn on_failure(policy: &FailurePolicy) -> String {
+    let action = match policy.action {
+        FailureAction::Reboot => "reboot",
+        FailureAction::PowerOff => "power off",
+        FailureAction::Halt => "halt",
+    };
+    let pause =
+        policy.pause.map_or("wait for ever".to_owned(), |pause| format!("after {} s {action}", pause.as_secs()));
+    format!("extend PCR {} with the digest of \"{}\", and {pause}", policy.pcr, measurement::FAILED)
+}
