@@ -1,4 +1,4 @@
-//! The initramfs' list of contents: initramfs/manifest, in the words of the kernel's gen_init_cpio.
+//! The list of what is in every initramfs: initramfs/manifest, in the syntax of the kernel's gen_init_cpio.
 
 use std::fs;
 use std::path::Path;
@@ -6,18 +6,15 @@ use std::path::Path;
 use super::archive::{Content, Entry};
 use crate::error::{Context, Error, Result};
 
-/// The list, as it was when this program was built.
+/// The list, from the time when this program was built.
 const MANIFEST: &str = include_str!("../../../initramfs/manifest");
 
-/// The entries of the list, with the agent's bytes from `agent`.
-///
-/// # Errors
-/// When the agent cannot be read.
-pub fn entries(agent: &Path) -> Result<Vec<Entry>> {
-    let bytes = fs::read(agent).about_hint(agent.display(), "initramfs/build makes the static agent")?;
+/// The entries of the list, with the bytes of the file `agent` as the agent.
+pub(super) fn entries(agent: &Path) -> Result<Vec<Entry>> {
+    let bytes = fs::read(agent).about_hint(agent.display(), "initramfs/build builds the static agent")?;
     parse(MANIFEST, &|source| match source {
         "${agent}" => Ok(bytes.clone()),
-        _ => Err(Error::new(source, "no such source")),
+        _ => Err(Error::new(source, "unknown source; only ${agent} is known")),
     })
 }
 
@@ -47,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_list_has_the_agent_and_the_console() {
+    fn the_list_has_the_agent_the_console_and_the_null_device() {
         let entries = parse(MANIFEST, &|_| Ok(b"agent".to_vec())).unwrap();
         let find = |path: &str| entries.iter().find(|entry| entry.path == path).unwrap();
         assert_eq!((find("init").mode, &find("init").content), (0o755, &Content::File(b"agent".to_vec())));
@@ -56,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_line_is_named() {
+    fn the_error_names_a_malformed_line() {
         for line in ["dir /a 0755", "dir a 0755 0 0", "dir /a 0799 0 0", "nod /a 0600 0 0 c x 1", "sock /a 0600 0 0"] {
             let error = parse(line, &|_| Ok(Vec::new())).unwrap_err();
             assert_eq!(error.object(), "initramfs/manifest, line 1", "{line}");

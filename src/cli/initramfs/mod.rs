@@ -1,55 +1,56 @@
-//! `measureroot initramfs`: packs the agent, and the modules it shall load, for the kernel.
+//! `measureroot initramfs`: packs the agent, and the modules that it loads, into an initramfs.
 
 mod archive;
-mod closure;
+mod compression;
 mod manifest;
+mod module_folder;
+mod soft_dependencies;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use self::archive::{Compression, Content, Entry, compress, pack};
-use self::closure::ModuleFolder;
+use self::archive::{Content, Entry, pack};
+use self::compression::Compression;
+use self::module_folder::ModuleFolder;
+use super::count::counted;
 use crate::error::{Context, Error, Result};
 
 /// Build the initramfs that measures and boots a root image.
 ///
 /// The same input gives the same bytes.
 #[derive(Debug, Args)]
-pub struct Initramfs {
-    /// Where the initramfs is written.
+pub(super) struct Initramfs {
+    /// The file to write.
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
-    /// The static agent [default: the first of ../lib/measureroot/init beside this program, /usr/lib/measureroot/init
-    /// and target/initramfs/init].
+    /// The static agent [default: the first that exists: ../lib/measureroot/init from this program's folder,
+    /// /usr/lib/measureroot/init, target/initramfs/init].
     #[arg(long, value_name = "FILE")]
     agent: Option<PathBuf>,
-    /// The kernel's module folder, as /lib/modules/VERSION.
+    /// The kernel's module folder, such as /lib/modules/VERSION.
     #[arg(long, value_name = "DIR", requires = "modules")]
     kernel_modules: Option<PathBuf>,
-    /// A module that is loaded at boot, behind all it needs; may be given many times.
+    /// A module to load at boot; the modules that it needs are added and loaded first; may be given more than once.
     #[arg(long = "module", value_name = "NAME", requires = "kernel_modules")]
     modules: Vec<String>,
-    /// How it is compressed; the kernel must know it (CONFIG_RD_ZSTD, CONFIG_RD_GZIP).
+    /// The compression, which the kernel must support.
     #[arg(long, value_enum, default_value_t = Compression::Zstd)]
     compress: Compression,
 }
 
 impl Initramfs {
-    /// Packs and writes it.
-    ///
-    /// # Errors
-    /// When the agent or a module is missing, or the file cannot be written.
-    pub fn run(self) -> Result<()> {
+    /// Packs the initramfs and writes it.
+    pub(super) fn run(self) -> Result<()> {
         let agent = self.agent.map_or_else(default_agent, Ok)?;
         let mut entries = manifest::entries(&agent)?;
         if let Some(folder) = &self.kernel_modules {
             entries.extend(module_entries(folder, &self.modules)?);
         }
-        let archive = compress(pack(entries)?, self.compress)?;
+        let archive = self.compress.compress(pack(entries)?)?;
         fs::write(&self.output, &archive).about(self.output.display())?;
-        log::info!("{}: {} bytes", self.output.display(), archive.len());
+        log::info!("{}: {}", self.output.display(), counted(archive.len(), "byte"));
         Ok(())
     }
 }
@@ -61,14 +62,14 @@ fn default_agent() -> Result<PathBuf> {
         .into_iter()
         .chain(fixed)
         .find(|path| path.is_file())
-        .ok_or_else(|| Error::new("agent", "not found").hint("name it with --agent; initramfs/build makes it"))
+        .ok_or_else(|| Error::new("agent", "not found").hint("initramfs/build builds it; --agent says where it is"))
 }
 
-/// The modules' files and their modules.dep, where the agent looks for them.
+/// The modules' files and their modules.dep, in the folder in which the agent looks for them.
 fn module_entries(folder: &Path, names: &[String]) -> Result<Vec<Entry>> {
     let folder = fs::canonicalize(folder).about(folder.display())?;
     let version = folder.file_name().and_then(|name| name.to_str());
-    let version = version.ok_or_else(|| Error::new(folder.display(), "not named after a kernel version"))?;
+    let version = version.ok_or_else(|| Error::new(folder.display(), "its name is not a kernel version"))?;
     let modules = ModuleFolder::open(&folder)?;
     let files = modules.closure(names)?;
     modules.suffices(&files)?;

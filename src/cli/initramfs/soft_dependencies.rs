@@ -1,0 +1,40 @@
+//! Soft dependencies: modules that modules.dep does not list, because the kernel asks modprobe for them while it runs. The
+//! initramfs has no modprobe, so the agent loads them beforehand. Example: libcrc32c does not start without a crc32c.
+
+/// Soft dependencies that depmod does not list. vfat loads the tables of its default code page and character set when it
+/// mounts a file system (CONFIG_FAT_DEFAULT_CODEPAGE, CONFIG_FAT_DEFAULT_IOCHARSET).
+const UNLISTED: [(&str, &[&str]); 1] = [("vfat", &["nls_cp437", "nls_ascii", "nls_iso8859_1", "nls_utf8"])];
+
+/// depmod's lists of soft dependencies and of aliases.
+#[derive(Debug)]
+pub(super) struct SoftDependencies {
+    softdep: String,
+    alias: String,
+}
+
+impl SoftDependencies {
+    /// From the texts of modules.softdep and modules.alias.
+    pub(super) fn new(softdep: String, alias: String) -> Self {
+        Self { softdep, alias }
+    }
+
+    /// The names, or aliases, of the modules that a module softly depends on: from modules.softdep (`softdep NAME pre: A B
+    /// post: C`), and those that depmod does not list. The kernel need not have all of them.
+    pub(super) fn of(&self, module: &str) -> Vec<String> {
+        let name = module.replace('-', "_");
+        let listed = self.softdep.lines().filter_map(|line| {
+            let mut words = line.split_whitespace();
+            (words.next()? == "softdep" && words.next()?.replace('-', "_") == name).then_some(words)
+        });
+        let unlisted = UNLISTED.iter().filter(|(module, _)| *module == name).flat_map(|(_, needs)| *needs);
+        listed.flatten().filter(|word| !word.ends_with(':')).chain(unlisted.copied()).map(str::to_owned).collect()
+    }
+
+    /// The modules with an alias, from modules.alias (`alias NAME MODULE`).
+    pub(super) fn aliased(&self, alias: &str) -> impl Iterator<Item = &str> {
+        self.alias.lines().filter_map(move |line| {
+            let mut words = line.split(' ').skip(1);
+            (words.next()? == alias).then_some(words.next()?)
+        })
+    }
+}
