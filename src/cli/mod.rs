@@ -1,7 +1,6 @@
 //! The commands that a person or a build runs: one file or folder for each, and the files that several of them share.
 
 mod allow_file;
-mod count;
 mod explain;
 mod image_file;
 mod initramfs;
@@ -53,7 +52,7 @@ enum Command {
 pub fn run() -> ExitCode {
     log_to_stderr();
     let done = match Arguments::parse().command {
-        Command::Replay(replay) => return replay_code(replay.run()),
+        Command::Replay(replay) => return verdict(replay.run()),
         Command::Verify(verify) => return verify.run().unwrap_or_else(|error| failed(&error)),
         Command::Predict(predict) => predict.run(),
         Command::Initramfs(initramfs) => initramfs.run(),
@@ -72,9 +71,9 @@ fn failed(error: &Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// The exit code of `replay`: 0 the logs lead to the PCRs, 1 they do not, 2 something could not be read.
-fn replay_code(agrees: Result<bool>) -> ExitCode {
-    match agrees {
+/// The exit code of a command with a verdict: 0 it is good, 1 it is not, 2 something could not be read.
+fn verdict(good: Result<bool>) -> ExitCode {
+    match good {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {

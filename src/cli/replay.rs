@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::count::counted;
 use super::stdout::print;
 use super::{read_limited, tpm2_pcrread};
+use crate::count::counted;
 use crate::error::{Context, Error, Result};
 use crate::eventlog::{self, Compared, Content, Difference, Event, Log, PcrValues, cel};
 use crate::measure::pcr::{Pcr, PcrIndex, Pcrs};
@@ -73,7 +73,7 @@ impl Replay {
         }
         if compared.agrees() {
             let count: usize = held.values().map(std::collections::BTreeMap::len).sum();
-            log::info!("the logs lead to the values that were compared: {}", counted(count, "PCR value"));
+            log::info!("the logs lead to each value that was compared ({})", counted(count, "PCR value"));
         }
         Ok(compared.agrees())
     }

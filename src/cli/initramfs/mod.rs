@@ -14,7 +14,7 @@ use clap::Args;
 use self::archive::{Content, Entry, pack};
 use self::compression::Compression;
 use self::module_folder::ModuleFolder;
-use super::count::counted;
+use crate::count::counted;
 use crate::error::{Context, Error, Result};
 
 /// Build the initramfs that measures and boots a root image.

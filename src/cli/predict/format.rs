@@ -7,7 +7,7 @@ use crate::hash::bank::Bank;
 /// The output format of a prediction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// The PCR of each bank, one value a line, as --before takes it.
+    /// The PCR of each bank, one value per line; --before takes such values.
     Hex,
     /// The image, and for each bank the digest and the PCR before and after.
     Json,

@@ -15,9 +15,9 @@ use self::format::Format;
 use self::prediction::Prediction;
 use self::subject::Subject;
 use self::verity_check::VerityCheck;
-use super::count::counted;
 use super::image_file::ImageFile;
 use super::stdout::print;
+use crate::count::counted;
 use crate::error::{Context, Error, Result};
 use crate::hash::bank::Bank;
 use crate::hash::digest::{Digest, Digests};
@@ -36,20 +36,20 @@ pub(super) struct Predict {
     /// The image: a file, or a block device that has it.
     #[arg(required_unless_present_any = ["roothash", "verity"])]
     image: Option<PathBuf>,
-    /// The root hash of an image that was prepared with veritysetup, as roothash= has it.
+    /// The root hash of an image that was prepared with veritysetup (kernel parameter roothash=).
     #[arg(long, value_name = "HEX", value_parser = parse_hash, conflicts_with_all = ["image", "verity"])]
     roothash: Option<Hash>,
     /// An image that was prepared with veritysetup, and the file or device with its Merkle tree; checks every block.
     #[arg(long, num_args = 2, value_names = ["IMAGE", "HASHDEV"], conflicts_with = "image")]
     verity: Vec<PathBuf>,
-    /// The offset of the tree's superblock on HASHDEV in bytes, as measureroot.hashoffset= has it.
+    /// The offset of the tree's superblock on HASHDEV, in bytes (kernel parameter measureroot.hashoffset=).
     #[arg(long, value_name = "BYTES", default_value_t = 0, requires = "verity")]
     hash_offset: u64,
-    /// The PCR, as rootimgpcr= has it.
+    /// The PCR that the image is measured into (kernel parameter rootimgpcr=).
     #[arg(long, value_name = "N", default_value_t = PcrIndex::DEFAULT)]
     pcr: PcrIndex,
-    /// A bank to predict: sha1, sha256, sha384 or sha512; may be given more than once [default: all, unless --format says
-    /// otherwise].
+    /// A bank to predict: sha1, sha256, sha384 or sha512; may be given more than once [default: all; fewer with --format
+    /// keylime or policy].
     #[arg(long = "bank", value_name = "BANK")]
     banks: Vec<Bank>,
     /// The PCR's value before the boot, in hex; its length tells the bank; may be given more than once [default: zeros].
@@ -58,7 +58,7 @@ pub(super) struct Predict {
     /// Predict for the image on a block device, where only the bytes of its file system are measured.
     #[arg(long, conflicts_with_all = ["roothash", "verity"])]
     device: bool,
-    /// What the PCR is extended with, as measureroot.format= has it: plain or meta-measured.
+    /// What the PCR is extended with: plain or meta-measured (kernel parameter measureroot.format=).
     #[arg(long, value_name = "NAME", default_value_t, conflicts_with_all = ["roothash", "verity"])]
     image_format: ImageFormat,
     /// The output format.

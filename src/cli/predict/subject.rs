@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::cli::count::counted;
+use crate::count::counted;
 use crate::measure::image_format::ImageFormat;
 
 /// What is measured.

@@ -40,8 +40,8 @@ pub(super) struct Verify {
     /// The quote's signature, written by tpm2_quote --signature in either format.
     #[arg(long, value_name = "FILE")]
     signature: PathBuf,
-    /// The key that signed the quote, written by tpm2_createak --public, or in PEM or DER. You must know that it is this
-    /// machine's.
+    /// The key that signed the quote, written by tpm2_createak --public, or in PEM or DER. Verify does not
+    /// check that it is this machine's key: you must know.
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
     /// The nonce that tpm2_quote --qualification was given, in hex; without it, the quote may be from an earlier boot.
@@ -71,7 +71,7 @@ pub(super) struct Verify {
     /// The machine boots the images from block devices, where only the bytes of their file systems are measured.
     #[arg(long, requires = "images")]
     device: bool,
-    /// The PCR, as rootimgpcr= has it.
+    /// The PCR that the image is measured into (kernel parameter rootimgpcr=).
     #[arg(long, value_name = "N", default_value_t = PcrIndex::DEFAULT)]
     pcr: PcrIndex,
     /// Count the sha1 bank too. SHA-1 is broken: an attacker can make two images with the same digest.

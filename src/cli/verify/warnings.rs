@@ -1,6 +1,6 @@
 //! The warnings in a report: what the verdict does not say.
 
-use crate::cli::count::counted;
+use crate::count::counted;
 use crate::eventlog::PcrValues;
 use crate::evidence::proof::Proof;
 use crate::measure::pcr::Pcr;

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 /// `1 byte`, `0 bytes`, `2 bytes`: for nouns whose plural only adds an s.
-pub(super) fn counted<N: Display + PartialEq + From<u8>>(count: N, noun: &str) -> String {
+pub(crate) fn counted<N: Copy + Display + PartialEq + From<u8>>(count: N, noun: &str) -> String {
     let plural = if count == N::from(1) { "" } else { "s" };
     format!("{count} {noun}{plural}")
 }
