@@ -10,7 +10,7 @@ use crate::root::{overlay, switch_root};
 use crate::sys::mounts::{Mount, kernel_filesystems};
 
 /// The actions of a step, in their order; empty if the step does nothing.
-pub(super) fn actions(step: Step, config: &Config) -> Vec<String> {
+pub(super) fn of(step: Step, config: &Config) -> Vec<String> {
     let shell = |mounts: &[Mount]| mounts.iter().map(ToString::to_string).collect::<Vec<_>>();
     match step {
         Step::Mounts => shell(&kernel_filesystems()),

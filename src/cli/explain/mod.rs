@@ -41,7 +41,7 @@ impl Explain {
 fn steps(config: &Config) -> String {
     let mut lines = Vec::new();
     for &step in Step::ALL {
-        let actions = actions::actions(step, config);
+        let actions = actions::of(step, config);
         if !actions.is_empty() {
             lines.push(step.name().to_owned());
             lines.extend(actions.iter().map(|action| format!("  {action}")));

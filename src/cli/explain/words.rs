@@ -77,7 +77,7 @@ pub(super) fn seal(config: &Config) -> String {
     }
     match config.seal {
         SealChoice::Auto => {
-            format!("{verity}; if dm-verity is not possible, a copy in RAM; if that does not fit, an error")
+            format!("{verity}; if dm-verity is impossible, a copy in RAM; if that does not fit, an error")
         }
         SealChoice::Verity => verity,
         SealChoice::Ram => "a copy in RAM; if it does not fit, an error".to_owned(),

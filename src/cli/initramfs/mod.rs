@@ -72,7 +72,7 @@ fn module_entries(folder: &Path, names: &[String]) -> Result<Vec<Entry>> {
     let version = version.ok_or_else(|| Error::new(folder.display(), "its name is not a kernel version"))?;
     let modules = ModuleFolder::open(&folder)?;
     let files = modules.closure(names)?;
-    modules.suffices(&files)?;
+    modules.check_complete(&files)?;
     let entry = |path: &str, bytes| Entry {
         path: format!("lib/modules/{version}/{path}"),
         mode: 0o644,

@@ -35,7 +35,7 @@ impl ModuleFolder {
     }
 
     /// The files of the modules `names` and of all modules that they need, in the order in which they are loaded. A module that
-    /// is built into the kernel has no file. Fails if the kernel has no such module.
+    /// is built into the kernel has no file. Fails if the kernel lacks one of `names`.
     pub(super) fn closure(&self, names: &[String]) -> Result<Vec<&str>> {
         let mut files = Vec::new();
         for name in names {
@@ -51,11 +51,11 @@ impl ModuleFolder {
                 }
             }
         }
-        self.with_soft_needs(files)
+        self.with_soft_dependencies(files)
     }
 
-    /// `files`, all that they depend on, and all that these softly depend on, in the order in which they are loaded.
-    fn with_soft_needs<'a>(&'a self, mut files: Vec<&'a str>) -> Result<Vec<&'a str>> {
+    /// `files`, all that they depend on, and the soft dependencies of all of these, in the order in which they are loaded.
+    fn with_soft_dependencies<'a>(&'a self, mut files: Vec<&'a str>) -> Result<Vec<&'a str>> {
         loop {
             let order = self.dependencies.order(files.iter().copied())?;
             let needs = order.iter().flat_map(|file| self.soft_dependencies.of(&module_name(file)));
@@ -77,7 +77,7 @@ impl ModuleFolder {
     }
 
     /// Checks that `files` have the modules that every boot needs, unless they are built into this kernel.
-    pub(super) fn suffices(&self, files: &[&str]) -> Result<()> {
+    pub(super) fn check_complete(&self, files: &[&str]) -> Result<()> {
         let left_out = |name: &&&str| self.dependencies.file(name).is_some_and(|file| !files.contains(&file));
         EVERY_BOOT.iter().find(left_out).map_or(Ok(()), |name| {
             Err(Error::new(format!("module {name}"), "missing, and no image boots without it")
@@ -116,11 +116,11 @@ mod tests {
     #[test]
     fn every_boot_needs_loop_and_overlay() {
         let folder = |dep: &str| ModuleFolder { dependencies: Dependencies::parse(dep).unwrap(), ..folder() };
-        let suffices = |dep: &str, files: &[&str]| folder(dep).suffices(files).map_err(|error| error.to_string());
-        assert_eq!(suffices("a/loop.ko:\na/overlay.ko.xz:\n", &["a/overlay.ko.xz", "a/loop.ko"]), Ok(()));
+        let check = |dep: &str, files: &[&str]| folder(dep).check_complete(files).map_err(|error| error.to_string());
+        assert_eq!(check("a/loop.ko:\na/overlay.ko.xz:\n", &["a/overlay.ko.xz", "a/loop.ko"]), Ok(()));
         // A kernel with loop built in.
-        assert_eq!(suffices("a/overlay.ko:\n", &["a/overlay.ko"]), Ok(()));
-        let error = suffices("a/loop.ko:\na/overlay.ko:\n", &["a/overlay.ko"]).unwrap_err();
+        assert_eq!(check("a/overlay.ko:\n", &["a/overlay.ko"]), Ok(()));
+        let error = check("a/loop.ko:\na/overlay.ko:\n", &["a/overlay.ko"]).unwrap_err();
         assert_eq!(error, "module loop: missing, and no image boots without it (add --module loop)");
     }
 

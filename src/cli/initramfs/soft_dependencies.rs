@@ -18,8 +18,8 @@ impl SoftDependencies {
         Self { softdep, alias }
     }
 
-    /// The names, or aliases, of the modules that a module softly depends on: from modules.softdep (`softdep NAME pre: A B
-    /// post: C`), and those that depmod does not list. The kernel need not have all of them.
+    /// The soft dependencies of a module, by name or alias: those in modules.softdep (`softdep NAME pre: A B post: C`), and
+    /// those that depmod does not list. The kernel need not have all of them.
     pub(super) fn of(&self, module: &str) -> Vec<String> {
         let name = module.replace('-', "_");
         let listed = self.softdep.lines().filter_map(|line| {
