@@ -36,7 +36,7 @@ pub(super) fn session(choice: SessionChoice) -> &'static str {
 pub(super) fn digest(config: &Config) -> String {
     match &config.roothash {
         None if config.format == ImageFormat::MetaMeasured => {
-            "the digest of the hex digits of the image's digest (measureroot.format=meta-measured)".to_owned()
+            format!("the digest of the hex digits of the image's digest (measureroot.format={})", config.format)
         }
         None => "the image's digest".to_owned(),
         Some(roothash) => format!("the digest of \"{}\"", measurement::root_hash_text(&roothash.hash)),
