@@ -133,7 +133,7 @@ fn a_log_is_compared_with_a_tpm() {
     assert!(code == 1 && said.contains("they part after event 1 (EV_EVENT_TAG: image, /rootfs.squashfs"), "{said}");
     measurement::extend_failed(&mut tpm, PcrIndex::DEFAULT).unwrap();
     let (code, said) = compare();
-    assert!(code == 0 && said.contains("all 2 values"), "{said}");
+    assert!(code == 0 && said.contains("each value that was compared (2 PCR values)"), "{said}");
     // And with what tpm2_pcrread prints of it.
     let pcrs = folder.path().join("pcrs");
     fs::write(&pcrs, swtpm.tool("tpm2_pcrread", &[])).unwrap();
@@ -232,7 +232,7 @@ fn evidence_that_cannot_be_read_has_its_own_exit_code() {
         (vec![path(&cut)], "was the log cut off?"),
         (vec![path(&words)], "Spec ID Event03"),
         (vec!["/no/such/log"], "/no/such/log"),
-        (vec![path(&log), "--pcrs", path(&words)], "what tpm2_pcrread prints is read"),
+        (vec![path(&log), "--pcrs", path(&words)], "expected the output of tpm2_pcrread"),
         (vec![path(&log), "--tpm=/dev/no-such-tpm"], "/dev/no-such-tpm"),
         (vec![path(&log), path(&log), "--to", "xml"], "xml"),
         (vec![], "LOG"),
