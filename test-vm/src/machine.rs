@@ -1,7 +1,7 @@
 //! A machine that runs. Whatever is waited for, its end and its time limit are waited for too.
 
 use crate::board::Board;
-use crate::heard::{self, Heard};
+use crate::messages::{self, Heard};
 use crate::protocol::{Answer, Question};
 use crate::swtpm::Swtpm;
 use crate::tool::Process;
@@ -41,12 +41,12 @@ impl Machine {
         let mut qemu = Process(qemu::command(vm, &scratch, control.as_deref(), accel)?.spawn()?);
 
         let (sender, queue) = channel();
-        heard::console(qemu.0.stdout.take().ok_or("no console")?, sender.clone(), vm.shown);
+        messages::console(qemu.0.stdout.take().ok_or("no console")?, sender.clone(), vm.shown);
         let connected = accept(&monitor).and_then(|monitor| Ok((monitor, accept(&probe)?)));
         let messages = || std::fs::read_to_string(scratch.path("messages")).unwrap_or_default();
         let (monitor, probe) = connected.map_err(|cause| format!("{cause}: {}", messages()))?;
-        heard::records(monitor.try_clone()?, sender.clone(), Heard::Monitor);
-        heard::records(probe.try_clone()?, sender, Heard::Probe);
+        messages::records(monitor.try_clone()?, sender.clone(), Heard::Monitor);
+        messages::records(probe.try_clone()?, sender, Heard::Probe);
 
         let (console, stopped) = (Vec::new(), None);
         let (limit, deadline) = (vm.limit, Instant::now() + vm.limit);

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use test_vm::outside::Outside;
 use test_vm::scratch::Scratch;
+use test_vm::tpm_channel::Outside;
 use test_vm::{Bank, Ended, Guest, Image, Prepared, Result, Vm, assets, ensure, tool};
 
 /// Ours alone; the firmware's with ours behind it; systemd's.

@@ -2,7 +2,7 @@
 
 use std::io::{stdin, stdout};
 use std::path::Path;
-use test_vm::{Result, outside::Outside};
+use test_vm::{Result, tpm_channel::Outside};
 
 fn main() -> Result<()> {
     let control = std::env::args_os().nth(1).ok_or("usage: tpm-relay SWTPM_CONTROL_SOCKET")?;

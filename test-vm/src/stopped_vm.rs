@@ -1,6 +1,6 @@
 //! A VM that has ended: what it said, how it ended, and its TPM as the guest left it.
 
-use crate::{Bank, Result, ensure, outside::Outside, swtpm::Swtpm};
+use crate::{Bank, Result, ensure, swtpm::Swtpm, tpm_channel::Outside};
 use std::collections::BTreeMap;
 
 /// What is left of a VM.
