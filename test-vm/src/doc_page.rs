@@ -9,9 +9,9 @@ use std::time::Duration;
 
 /// The blocks of shell commands in a page.
 #[derive(Clone, Debug)]
-pub struct Page(Vec<String>);
+pub struct DocPage(Vec<String>);
 
-impl Page {
+impl DocPage {
     /// Reads the page at this path of the checkout.
     pub fn open(path: &str) -> Result<Self> {
         let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path))?;

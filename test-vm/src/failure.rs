@@ -1,6 +1,6 @@
 //! A boot that measureroot ended: the one line it says about it, and what it left in the TPM.
 
-use crate::{Ended, Result, ensure};
+use crate::{Result, StoppedVm, ensure};
 
 /// The failure line, taken apart: `measureroot: FAILED at step "STEP": OBJECT: CAUSE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub struct Failed {
     /// What measureroot said.
     pub failure: Failure,
     /// How the VM ended.
-    pub ended: Ended,
+    pub ended: StoppedVm,
 }
 
 impl Failed {

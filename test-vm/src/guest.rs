@@ -5,7 +5,7 @@ use crate::mount::Mount;
 use crate::predict::Prediction;
 use crate::protocol::{Answer, Question};
 use crate::status::{ImageStatus, Status};
-use crate::{Bank, Ended, Image, Result, bank, ensure};
+use crate::{Bank, Image, Result, StoppedVm, bank, ensure};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -120,7 +120,7 @@ impl Guest {
     }
 
     /// Checks that all agree, switches off, and checks the TPM from outside.
-    pub fn ends_as(mut self, predicted: &Prediction) -> Result<Ended> {
+    pub fn ends_as(mut self, predicted: &Prediction) -> Result<StoppedVm> {
         self.agrees(predicted)?;
         let ended = self.power_off()?;
         let held = ended.pcrs(predicted.pcr)?;
@@ -129,7 +129,7 @@ impl Guest {
     }
 
     /// The same about `image`.
-    pub fn ends_measured(self, image: &Image) -> Result<Ended> {
+    pub fn ends_measured(self, image: &Image) -> Result<StoppedVm> {
         self.ends_as(&Prediction::of(image.path())?)
     }
 
@@ -154,14 +154,14 @@ impl Guest {
     }
 
     /// Reads a file, and with that ends the machine.
-    pub fn ends_reading(self, path: &str) -> Result<Ended> {
+    pub fn ends_reading(self, path: &str) -> Result<StoppedVm> {
         let mut machine = self.machine;
         machine.tell(&Question::Read(path.into()))?;
         machine.stops()
     }
 
     /// Switches off.
-    pub fn power_off(self) -> Result<Ended> {
+    pub fn power_off(self) -> Result<StoppedVm> {
         let mut machine = self.machine;
         machine.tell(&Question::PowerOff)?;
         let ended = machine.stops()?;

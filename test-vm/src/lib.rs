@@ -38,18 +38,18 @@ use std::fmt;
 pub use assets::{Image, Kernel};
 pub use bank::Bank;
 pub use builder::Builder;
-pub use doc_page::Page;
+pub use doc_page::DocPage;
 pub use failure::{Failed, Failure};
 pub use guest::Guest;
-pub use live_folder::Live;
-pub use lying_disk::Lying;
+pub use live_folder::LiveFolder;
+pub use lying_disk::LyingDisk;
 pub use predict::Prediction;
-pub use prepared_image::Prepared;
-pub use standalone_tpm::Bare;
+pub use prepared_image::PreparedImage;
+pub use standalone_tpm::StandaloneTpm;
 pub use status::Seal;
-pub use stopped_vm::Ended;
+pub use stopped_vm::StoppedVm;
 pub use vm::{Bus, Firmware, Vm};
-pub use wrapped_initramfs::Before;
+pub use wrapped_initramfs::WrappedInitramfs;
 
 /// Why a scenario does not hold, in words. Its `Debug` is the words too: that is what a failed test prints.
 pub struct Error(pub String);

@@ -12,9 +12,9 @@ const KERNEL: &str = "test-vm/kernel-pc";
 
 /// The folder: `root` in it has the probe as its init, and a kernel with its modules.
 #[derive(Debug)]
-pub struct Live(Scratch);
+pub struct LiveFolder(Scratch);
 
-impl Live {
+impl LiveFolder {
     /// A new one.
     pub fn new() -> Result<Self> {
         let live = Self(Scratch::new()?);

@@ -15,12 +15,12 @@ use std::thread;
 
 /// A server that ends with its client.
 #[derive(Debug)]
-pub struct Lying {
+pub struct LyingDisk {
     scratch: Scratch,
     reads: Arc<AtomicUsize>,
 }
 
-impl Lying {
+impl LyingDisk {
     /// Serves `image`, and in every read of the first occurrence of `clean` but the first one, `altered` instead.
     pub fn about(image: &Image, clean: &str, altered: &str) -> Result<Self> {
         ensure!(clean.len() == altered.len() && !clean.is_empty(), "the lie must be as long as the truth");
@@ -47,7 +47,7 @@ impl Lying {
     }
 }
 
-impl Drop for Lying {
+impl Drop for LyingDisk {
     fn drop(&mut self) {
         // Lets a thread go that still waits for its client.
         UnixStream::connect(self.socket()).ok();

@@ -1,11 +1,11 @@
 //! A machine that runs. Whatever is waited for, its end and its time limit are waited for too.
 
 use crate::board::Board;
-use crate::messages::{self, Heard};
+use crate::messages::{self, Message};
 use crate::protocol::{Answer, Question};
 use crate::swtpm::Swtpm;
 use crate::tool::Process;
-use crate::{Ended, Error, Failed, Failure, Guest, Image, Result, Vm, ensure, qemu, scratch::Scratch};
+use crate::{Error, Failed, Failure, Guest, Image, Result, StoppedVm, Vm, ensure, qemu, scratch::Scratch};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::{Value, json};
 use std::io::Write;
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct Machine {
     qemu: Process,
-    queue: Receiver<Heard>,
+    queue: Receiver<Message>,
     console: Vec<String>,
     stopped: Option<String>,
     monitor: UnixStream,
@@ -45,8 +45,8 @@ impl Machine {
         let connected = accept(&monitor).and_then(|monitor| Ok((monitor, accept(&probe)?)));
         let messages = || std::fs::read_to_string(scratch.path("messages")).unwrap_or_default();
         let (monitor, probe) = connected.map_err(|cause| format!("{cause}: {}", messages()))?;
-        messages::records(monitor.try_clone()?, sender.clone(), Heard::Monitor);
-        messages::records(probe.try_clone()?, sender, Heard::Probe);
+        messages::records(monitor.try_clone()?, sender.clone(), Message::Monitor);
+        messages::records(probe.try_clone()?, sender, Message::Probe);
 
         let (console, stopped) = (Vec::new(), None);
         let (limit, deadline) = (vm.limit, Instant::now() + vm.limit);
@@ -56,13 +56,13 @@ impl Machine {
     }
 
     /// The next thing heard for which `wanted` has a value. The machine's end is an error unless that was wanted.
-    fn until<T>(&mut self, what: &str, wanted: impl Fn(&Heard) -> Option<T>) -> Result<T> {
+    fn until<T>(&mut self, what: &str, wanted: impl Fn(&Message) -> Option<T>) -> Result<T> {
         loop {
             let left = self.deadline.saturating_duration_since(Instant::now());
             let Ok(heard) = self.queue.recv_timeout(left) else {
                 return Err(self.error(&format!("no {what} within {} s", self.limit.as_secs())));
             };
-            if let Heard::Console(line) = &heard {
+            if let Message::Console(line) = &heard {
                 self.console.push(line.clone());
             }
             if let Some(reason) = heard.stopped() {
@@ -74,7 +74,7 @@ impl Machine {
             if let Some(reason) = heard.stopped() {
                 return Err(self.error(&format!("{reason} instead of {what}")));
             }
-            if matches!(heard, Heard::Closed) {
+            if matches!(heard, Message::Closed) {
                 return Err(self.error(&format!("QEMU ended instead of {what}")));
             }
         }
@@ -91,7 +91,7 @@ impl Machine {
     pub fn order(&mut self, name: &str, arguments: &Value) -> Result<Value> {
         writeln!(self.monitor, "{}", json!({ "execute": name, "arguments": arguments }))?;
         let answer = self.until(&format!("answer to {name}"), |heard| match heard {
-            Heard::Monitor(record) if record.get("return").or(record.get("error")).is_some() => Some(record.clone()),
+            Message::Monitor(record) if record.get("return").or(record.get("error")).is_some() => Some(record.clone()),
             _ => None,
         })?;
         ensure!(answer.get("error").is_none(), "{name}: {answer}");
@@ -112,7 +112,7 @@ impl Machine {
     /// The probe's next answer.
     fn answer(&mut self, what: &str) -> Result<Answer> {
         let record = self.until(what, |heard| match heard {
-            Heard::Probe(record) => Some(record.clone()),
+            Message::Probe(record) => Some(record.clone()),
             _ => None,
         })?;
         Ok(serde_json::from_value(record)?)
@@ -121,7 +121,7 @@ impl Machine {
     /// Waits for a console line with `text` in it.
     pub fn says(&mut self, text: &str) -> Result<()> {
         self.until(&format!("{text:?} on the console"), |heard| match heard {
-            Heard::Console(line) if line.contains(text) => Some(()),
+            Message::Console(line) if line.contains(text) => Some(()),
             _ => None,
         })
     }
@@ -160,7 +160,7 @@ impl Machine {
     pub fn pull(&mut self) -> Result<()> {
         self.order("device_del", &json!({ "id": "plugged" }))?;
         self.until("end of the disk", |heard| match heard {
-            Heard::Monitor(record) if record["event"] == "DEVICE_DELETED" => Some(()),
+            Message::Monitor(record) if record["event"] == "DEVICE_DELETED" => Some(()),
             _ => None,
         })
     }
@@ -182,7 +182,7 @@ impl Machine {
     /// Waits for a reset that the guest asked for, and lets it happen.
     pub(crate) fn reset(&mut self) -> Result<()> {
         self.until("reset", |heard| match heard {
-            Heard::Monitor(record) if record["event"] == "RESET" => Some(()),
+            Message::Monitor(record) if record["event"] == "RESET" => Some(()),
             _ => None,
         })
     }
@@ -190,7 +190,7 @@ impl Machine {
     /// Waits for measureroot to end the boot; a booted root is an error.
     pub fn failed(mut self) -> Result<Failed> {
         let stopped = self.until("failed boot", |heard| match heard {
-            Heard::Probe(_) => Some(None),
+            Message::Probe(_) => Some(None),
             _ => heard.stopped().map(|reason| Some(reason.to_owned())),
         })?;
         ensure!(stopped.is_some(), "{}", self.error("the boot should have failed, and reached its root"));
@@ -202,7 +202,7 @@ impl Machine {
     }
 
     /// Waits for the machine to stop by itself.
-    pub fn stops(mut self) -> Result<Ended> {
+    pub fn stops(mut self) -> Result<StoppedVm> {
         if self.stopped.is_none() {
             self.until("end", |heard| heard.stopped().map(drop))?;
         }
@@ -210,10 +210,10 @@ impl Machine {
     }
 
     /// Ends QEMU, without a word to the TPM, and hears the console out.
-    pub fn ended(mut self) -> Result<Ended> {
+    pub fn ended(mut self) -> Result<StoppedVm> {
         self.qemu.0.kill()?;
-        while !matches!(self.until("end of the console", |heard| Some(heard.clone()))?, Heard::Closed) {}
-        Ok(Ended::new(self.stopped, self.console, self.tpm))
+        while !matches!(self.until("end of the console", |heard| Some(heard.clone()))?, Message::Closed) {}
+        Ok(StoppedVm::new(self.stopped, self.console, self.tpm))
     }
 }
 

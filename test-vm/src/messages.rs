@@ -7,7 +7,7 @@ use std::thread;
 
 /// One thing said.
 #[derive(Clone, Debug)]
-pub enum Heard {
+pub enum Message {
     /// A line on the guest's console.
     Console(String),
     /// A record of QEMU's monitor: a greeting, an answer, an event.
@@ -18,7 +18,7 @@ pub enum Heard {
     Closed,
 }
 
-impl Heard {
+impl Message {
     /// Why the machine stopped, when this is the monitor's event that it did: `guest-shutdown`, `guest-reset`, ...
     #[must_use]
     pub fn stopped(&self) -> Option<&str> {
@@ -30,17 +30,17 @@ impl Heard {
 }
 
 /// Puts the lines of the console into the queue, and shows them with a mark in front when asked to.
-pub fn console(source: impl Read + Send + 'static, queue: Sender<Heard>, show: bool) {
+pub fn console(source: impl Read + Send + 'static, queue: Sender<Message>, show: bool) {
     listen(source, move |line| {
         if show && let Some(line) = line {
             println!("  | {line}");
         }
-        queue.send(line.map_or(Heard::Closed, |line| Heard::Console(line.to_owned()))).is_ok()
+        queue.send(line.map_or(Message::Closed, |line| Message::Console(line.to_owned()))).is_ok()
     });
 }
 
 /// Puts the JSON records of a channel into the queue.
-pub fn records(source: impl Read + Send + 'static, queue: Sender<Heard>, kind: fn(Value) -> Heard) {
+pub fn records(source: impl Read + Send + 'static, queue: Sender<Message>, kind: fn(Value) -> Message) {
     listen(source, move |line| {
         let Some(line) = line else { return false };
         // What is no JSON is passed on as text, and then is no answer to anything.

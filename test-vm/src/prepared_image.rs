@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// What a boot with `roothash=` needs.
 #[derive(Debug)]
-pub struct Prepared {
+pub struct PreparedImage {
     /// The image; where the tree lies behind it, both.
     pub image: Image,
     /// The tree, where it is apart.
@@ -16,7 +16,7 @@ pub struct Prepared {
     pub offset: u64,
 }
 
-impl Prepared {
+impl PreparedImage {
     /// With the tree in a file of its own, in the words of `veritysetup format`.
     pub fn apart(image: &Image, options: &[&str]) -> Result<Self> {
         let tree = Image::empty()?;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// A swtpm behind a pseudo-terminal, which every program takes for a TPM's device.
 #[derive(Debug)]
-pub struct Bare {
+pub struct StandaloneTpm {
     _process: tool::Process,
     device: PathBuf,
     // Open, so that swtpm sees no hang-up between two programs.
@@ -19,7 +19,7 @@ pub struct Bare {
     scratch: Scratch,
 }
 
-impl Bare {
+impl StandaloneTpm {
     /// A new TPM, just switched on.
     pub fn new(banks: &[Bank]) -> Result<Self> {
         let scratch = Scratch::new()?;

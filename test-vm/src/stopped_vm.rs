@@ -1,17 +1,17 @@
 //! A VM that has ended: what it said, how it ended, and its TPM as the guest left it.
 
-use crate::{Bank, Result, ensure, swtpm::Swtpm, tpm_channel::Outside};
+use crate::{Bank, Result, ensure, swtpm::Swtpm, tpm_channel::TpmChannel};
 use std::collections::BTreeMap;
 
 /// What is left of a VM.
 #[derive(Debug)]
-pub struct Ended {
+pub struct StoppedVm {
     stopped: Option<String>,
     console: Vec<String>,
     tpm: Option<Swtpm>,
 }
 
-impl Ended {
+impl StoppedVm {
     pub(crate) fn new(stopped: Option<String>, console: Vec<String>, tpm: Option<Swtpm>) -> Self {
         Self { stopped, console, tpm }
     }
@@ -36,7 +36,7 @@ impl Ended {
     /// A PCR in every active bank, read from outside.
     pub fn pcrs(&self, index: u8) -> Result<BTreeMap<Bank, String>> {
         let tpm = self.tpm()?;
-        let mut outside = Outside::connect(&tpm.control())?;
+        let mut outside = TpmChannel::connect(&tpm.control())?;
         tpm.banks().iter().map(|bank| Ok((*bank, outside.pcr(*bank, index)?))).collect()
     }
 

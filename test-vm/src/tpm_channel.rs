@@ -19,13 +19,13 @@ const LIMIT: Duration = Duration::from_secs(20);
 
 /// A channel to a TPM whose VM has ended.
 #[derive(Debug)]
-pub struct Outside {
+pub struct TpmChannel {
     data: UnixStream,
     // Closing it would end the data channel too.
     _control: UnixStream,
 }
 
-impl Outside {
+impl TpmChannel {
     /// Connects to the control socket of a swtpm that no QEMU uses any more.
     pub fn connect(control: &Path) -> Result<Self> {
         let mut stream = UnixStream::connect(control)?;

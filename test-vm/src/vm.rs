@@ -3,7 +3,7 @@
 use crate::accel::Accel;
 use crate::board::Board;
 use crate::machine::Machine;
-use crate::{Bank, Bare, Failed, Guest, Image, Kernel, Lying, Result};
+use crate::{Bank, Failed, Guest, Image, Kernel, LyingDisk, Result, StandaloneTpm};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -122,7 +122,7 @@ impl Vm {
 
     /// Adds a virtio disk that lies.
     #[must_use]
-    pub fn lying_disk(mut self, disk: &Lying) -> Self {
+    pub fn lying_disk(mut self, disk: &LyingDisk) -> Self {
         self.disks.push((disk.socket(), Bus::Nbd));
         self
     }
@@ -150,7 +150,7 @@ impl Vm {
 
     /// A copy of this TPM, with the banks it has.
     #[must_use]
-    pub fn tpm(mut self, tpm: &Bare) -> Self {
+    pub fn tpm(mut self, tpm: &StandaloneTpm) -> Self {
         self.tpm = Some(tpm.state().to_owned());
         self
     }

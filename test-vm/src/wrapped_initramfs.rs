@@ -6,9 +6,9 @@ use std::time::Duration;
 
 /// The initramfs; its command line must say `rdinit=/init-before`.
 #[derive(Debug)]
-pub struct Before(Scratch);
+pub struct WrappedInitramfs(Scratch);
 
-impl Before {
+impl WrappedInitramfs {
     /// The kernel's own, with the agent behind what these commands of busybox do (a line each, without `/busybox`).
     pub fn new(kernel: Kernel, commands: &[&str]) -> Result<Self> {
         let scratch = Scratch::new()?;

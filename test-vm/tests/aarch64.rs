@@ -4,7 +4,7 @@
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 use test_vm::scratch::Scratch;
-use test_vm::{Bank, Image, Kernel, Page, Prediction, Result, Seal, Vm, assets, ensure, tool};
+use test_vm::{Bank, DocPage, Image, Kernel, Prediction, Result, Seal, Vm, assets, ensure, tool};
 
 /// An arm64 machine with the small root image as its disk.
 fn machine(parameters: &str) -> Result<(Vm, Image)> {
@@ -33,7 +33,7 @@ fn a_boot_that_fails_is_told_to_the_tpm() -> Result<()> {
 /// docs/aarch64.md, followed from the kernel on. The small image's init gives up by itself without the boot test's port.
 #[test]
 fn the_page_boots_an_image_measured() -> Result<()> {
-    let (page, here) = (Page::open("docs/aarch64.md")?, Scratch::new()?);
+    let (page, here) = (DocPage::open("docs/aarch64.md")?, Scratch::new()?);
     page.is_only(&["initramfs/build --target", "test-vm/images aarch64", "qemu-system-aarch64"])?;
     let image = Image::small_aarch64("squashfs")?;
     symlink(assets::product("")?, here.path("target"))?;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 use test_vm::scratch::Scratch;
-use test_vm::{Bank, Bare, Bus, Guest, Image, Prediction, Result, Vm, assets, bank, ensure, tool};
+use test_vm::{Bank, Bus, Guest, Image, Prediction, Result, StandaloneTpm, Vm, assets, bank, ensure, tool};
 
 /// What the machine is asked with; a text, because Keylime's nonces are.
 const NONCE: &str = "asked a moment ago";
@@ -14,13 +14,13 @@ const SECRET: &str = "for the right image alone";
 
 /// What is sealed to an image before any machine has booted it: by somebody who has the image and the machine's TPM.
 struct Sealed {
-    tpm: Bare,
+    tpm: StandaloneTpm,
     scratch: Scratch,
 }
 
 impl Sealed {
     fn to(image: &Image) -> Result<Self> {
-        let sealed = Self { tpm: Bare::new(&Bank::ALL)?, scratch: Scratch::new()? };
+        let sealed = Self { tpm: StandaloneTpm::new(&Bank::ALL)?, scratch: Scratch::new()? };
         let policy = predicted("policy", image)?;
         sealed.secret(&policy)?;
         sealed.volume(image, &policy)?;

@@ -1,11 +1,11 @@
 //! docs/debian-package.md, followed: the package is installed in a Debian that has nothing of ours, used, and purged.
 
 use std::time::Duration;
-use test_vm::{Builder, Image, Page, Result, Vm, assets, ensure, tool};
+use test_vm::{Builder, DocPage, Image, Result, Vm, assets, ensure, tool};
 
 /// A block of the page.
 fn block(part: &str) -> Result<String> {
-    Ok(Page::open("docs/debian-package.md")?.block(part)?.to_owned())
+    Ok(DocPage::open("docs/debian-package.md")?.block(part)?.to_owned())
 }
 
 /// What is on the file system, but for what dpkg and apt note about themselves; manuals are not kept out of it.
@@ -63,5 +63,5 @@ fn debian_s_own_judge_of_packages_has_nothing_to_say() -> Result<()> {
 #[test]
 fn there_is_no_block_that_nobody_runs() -> Result<()> {
     let parts = ["initramfs/deb\n", "apt-get install", "measureroot initramfs", "apt-get purge", "initramfs/release\n"];
-    Page::open("docs/debian-package.md")?.is_only(&parts)
+    DocPage::open("docs/debian-package.md")?.is_only(&parts)
 }

@@ -1,13 +1,13 @@
 //! docs/dracut.md, followed: dracut of Debian's packages builds initramfs for Debian's kernels, and they boot measured.
 
-use test_vm::{Builder, Image, Kernel, Page, Result, Vm, ensure};
+use test_vm::{Builder, DocPage, Image, Kernel, Result, Vm, ensure};
 
 /// What dracut notes about a build.
 const NOTES: [&str; 2] = ["lib/dracut/build-parameter.txt", "lib/dracut/modules.txt"];
 
 /// A block of the page.
 fn block(part: &str) -> Result<String> {
-    Ok(Page::open("docs/dracut.md")?.block(part)?.to_owned())
+    Ok(DocPage::open("docs/dracut.md")?.block(part)?.to_owned())
 }
 
 /// The page's commands up to the initramfs, for one of the two kernels; the guest's probe needs one module more.
@@ -24,7 +24,7 @@ fn the_page_s_own_boot_is_measured() -> Result<()> {
     let builder = Builder::new()?;
     builder.run(&commands("$KERNEL_6_12")?)?;
     let initramfs = builder.file("measureroot.img")?;
-    Page::open("docs/dracut.md")?.boot(&Kernel::V6_12.image()?, &initramfs, &Image::debian("squashfs")?)
+    DocPage::open("docs/dracut.md")?.boot(&Kernel::V6_12.image()?, &initramfs, &Image::debian("squashfs")?)
 }
 
 fn boots(kernel: Kernel, name: &str, format: &str) -> Result<()> {
@@ -38,7 +38,7 @@ fn boots(kernel: Kernel, name: &str, format: &str) -> Result<()> {
     let vm = Vm::new("root=/dev/vda rw").kernel(kernel).initramfs(builder.file("measureroot.img")?);
     let mut guest = vm.large().disk(&image).boots()?;
     assert_eq!(guest.beneath()?, Vec::<String>::new());
-    Page::open("docs/dracut.md")?.check(&mut guest, &image)?;
+    DocPage::open("docs/dracut.md")?.check(&mut guest, &image)?;
     guest.ends_measured(&image).map(drop)
 }
 
@@ -155,5 +155,5 @@ fn what_is_missing_is_named() -> Result<()> {
 
 #[test]
 fn there_is_no_block_that_nobody_runs() -> Result<()> {
-    Page::open("docs/dracut.md")?.is_only(&["apt-get", "dracut --add", "qemu-system-x86_64", "measureroot predict"])
+    DocPage::open("docs/dracut.md")?.is_only(&["apt-get", "dracut --add", "qemu-system-x86_64", "measureroot predict"])
 }

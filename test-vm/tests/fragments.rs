@@ -2,7 +2,7 @@
 //! medium that the fragments name, with every seal.
 
 use std::time::Duration;
-use test_vm::{Bus, Image, Kernel, Prepared, Result, Seal, Vm, assets, ensure, tool};
+use test_vm::{Bus, Image, Kernel, PreparedImage, Result, Seal, Vm, assets, ensure, tool};
 
 const MEDIUM_IMAGE: &str = "/images/root.squashfs";
 
@@ -94,7 +94,7 @@ fn a_file_that_is_searched() -> Result<()> {
 
 #[test]
 fn an_image_that_veritysetup_prepared() -> Result<()> {
-    let prepared = Prepared::behind(&Image::plain("squashfs", "held to its root hash")?)?;
+    let prepared = PreparedImage::behind(&Image::plain("squashfs", "held to its root hash")?)?;
     let parameters = format!("roothash={} measureroot.hashoffset={}", prepared.root_hash, prepared.offset);
     let vm = Vm::new("root=/dev/vda").with(&parameters).kernel(Kernel::Own);
     let mut guest = vm.disk(&prepared.image).boots()?;

@@ -1,14 +1,14 @@
 //! docs/initramfs-tools.md, followed: mkinitramfs of Debian's packages builds initramfs for Debian's kernels, and they boot
 //! measured.
 
-use test_vm::{Builder, Image, Kernel, Page, Result, Vm, ensure};
+use test_vm::{Builder, DocPage, Image, Kernel, Result, Vm, ensure};
 
 /// What mkinitramfs leaves for a dynamic linker.
 const NOTES: [&str; 4] =
     ["etc/ld.so.cache", "etc/ld.so.conf", "etc/ld.so.conf.d/libc.conf", "etc/ld.so.conf.d/x86_64-linux-gnu.conf"];
 
-fn page() -> Result<Page> {
-    Page::open("docs/initramfs-tools.md")
+fn page() -> Result<DocPage> {
+    DocPage::open("docs/initramfs-tools.md")
 }
 
 /// The page's installation, and then `more`.

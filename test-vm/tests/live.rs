@@ -1,14 +1,14 @@
 //! docs/live.md, followed: media that `initramfs/live` makes are booted by firmware; and those of other live systems, in the
 //! words that these have.
 
-use test_vm::{Bank, Bus, Firmware, Image, Live, Page, Result, Seal, Vm, ensure};
+use test_vm::{Bank, Bus, DocPage, Firmware, Image, LiveFolder, Result, Seal, Vm, ensure};
 
 /// What the guest's probe needs, and a boot that switches off when it fails.
 const OPTIONS: &str = "--module virtio_console --append 'console=ttyS0 panic=1 measureroot.onfail=poweroff'";
 
 /// A medium boots by itself, from this bus, with the PCR that was printed when it was made.
 fn boots(options: &str, firmware: Firmware, bus: Bus, device: &str) -> Result<()> {
-    let live = Live::new()?;
+    let live = LiveFolder::new()?;
     let said = live.run(&format!("initramfs/live {OPTIONS} {options} root live.iso"))?;
     let predicted = live.predicted("live.iso.pcr")?;
     ensure!(said.ends_with(&std::fs::read_to_string(live.path("live.iso.pcr"))?), "{said}");
@@ -76,7 +76,7 @@ fn an_overlay_that_outlasts_the_boot_is_refused() -> Result<()> {
 
 #[test]
 fn the_same_input_gives_the_same_bytes() -> Result<()> {
-    Live::new()?
+    LiveFolder::new()?
         .run(
             "initramfs/live root one.iso
              cp --archive root copy
@@ -92,7 +92,7 @@ fn the_same_input_gives_the_same_bytes() -> Result<()> {
 
 #[test]
 fn what_cannot_boot_is_an_error_that_says_what_to_add() -> Result<()> {
-    let live = Live::new()?;
+    let live = LiveFolder::new()?;
     live.run("mkdir tools && for tool in /usr/bin/* /usr/sbin/*; do ln -sf $tool tools; done")?;
     let without = |tool: &str| {
         let (hide, show) = (format!("mv tools/{tool} hidden"), format!("mv hidden tools/{tool}"));
@@ -140,9 +140,9 @@ fn what_cannot_boot_is_an_error_that_says_what_to_add() -> Result<()> {
 /// The page's commands on the root directory of the test, which takes the place of a whole Debian.
 #[test]
 fn the_page_s_commands_work() -> Result<()> {
-    let page = Page::open("docs/live.md")?;
+    let page = DocPage::open("docs/live.md")?;
     page.is_only(&["mmdebstrap", "initramfs/live", "tpm2_pcrread"])?;
-    let live = Live::new()?;
+    let live = LiveFolder::new()?;
     live.run(page.block("initramfs/live")?)?;
     // A machine that booted it, and one that did not.
     let mut values = live.predicted("live.iso.pcr")?;

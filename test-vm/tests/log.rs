@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use test_vm::scratch::Scratch;
-use test_vm::tpm_channel::Outside;
-use test_vm::{Bank, Ended, Guest, Image, Prepared, Result, Vm, assets, ensure, tool};
+use test_vm::tpm_channel::TpmChannel;
+use test_vm::{Bank, Guest, Image, PreparedImage, Result, StoppedVm, Vm, assets, ensure, tool};
 
 /// Ours alone; the firmware's with ours behind it; systemd's.
 const OWN: &str = "/run/measureroot/eventlog.bin";
@@ -16,7 +16,7 @@ const SYSTEMD: &str = "/run/log/systemd/tpm2-measure.log";
 /// The logs of a boot, and its TPM.
 struct Logs {
     scratch: Scratch,
-    ended: Ended,
+    ended: StoppedVm,
 }
 
 impl Logs {
@@ -106,7 +106,7 @@ fn a_tpm_with_fewer_banks_has_logs_with_fewer_digests() -> Result<()> {
 
 #[test]
 fn the_log_of_a_prepared_image_names_its_root_hash() -> Result<()> {
-    let prepared = Prepared::behind(&Image::plain("squashfs", "secret")?)?;
+    let prepared = PreparedImage::behind(&Image::plain("squashfs", "secret")?)?;
     let vm = Vm::new("root=/dev/vda").disk(&prepared.image).with(&format!("roothash={}", prepared.root_hash));
     let guest = vm.with(&format!("measureroot.hashoffset={}", prepared.offset)).boots()?;
     Logs::of(guest)?.agree(&format!(": root hash, {}, /dev/vda, ", prepared.root_hash))
@@ -158,7 +158,7 @@ fn systemd_goes_on_with_the_log() -> Result<()> {
         let component = tool::finish(predict.args(["predict", "--format", "pcrlock"]).arg(image.path()))?;
         fs::write(components.join(format!("{name}.pcrlock")), component)?;
     }
-    let table = Outside::connect(&logs.ended.tpm()?.control())?.serve(|tpm| {
+    let table = TpmChannel::connect(&logs.ended.tpm()?.control())?.serve(|tpm| {
         run(tpm, "systemd-pcrextend", &["--pcr=13", "hello world"])?;
         run(tpm, "systemd-pcrlock", &["log", "--json=short", &format!("--components={}", components.display())])
     })?;

@@ -1,6 +1,6 @@
 //! A disk that answers the second read differently: what each seal makes of it.
 
-use test_vm::{Ended, Guest, Image, Lying, Result, Seal, Vm, ensure};
+use test_vm::{Guest, Image, LyingDisk, Result, Seal, StoppedVm, Vm, ensure};
 
 /// What the image says, and what the disk says the second time.
 const TRUTH: &str = "the bytes that were measured";
@@ -15,7 +15,7 @@ fn secret() -> String {
 /// A root image that holds the secret, on a disk that serves it truthfully once.
 struct Lie {
     image: Image,
-    disk: Lying,
+    disk: LyingDisk,
     parameters: &'static str,
     /// The block device that the image's bytes come from.
     device: &'static str,
@@ -24,14 +24,14 @@ struct Lie {
 /// The image is the disk.
 fn disk_of(format: &str) -> Result<Lie> {
     let image = Image::plain(format, &secret())?;
-    let disk = Lying::about(&image, TRUTH, LIE)?;
+    let disk = LyingDisk::about(&image, TRUTH, LIE)?;
     Ok(Lie { image, disk, parameters: "root=/dev/vda", device: "vda" })
 }
 
 /// The image is a file on the disk, and with that a loop device.
 fn file_on(medium: &str) -> Result<Lie> {
     let image = Image::plain("squashfs", &secret())?;
-    let disk = Lying::about(&Image::holding(medium, &image)?, TRUTH, LIE)?;
+    let disk = LyingDisk::about(&Image::holding(medium, &image)?, TRUTH, LIE)?;
     Ok(Lie { image, disk, parameters: "root=/dev/vda rootimg=/image", device: "loop0" })
 }
 
@@ -42,7 +42,7 @@ fn boots(lie: &Lie, parameters: &str) -> Result<Guest> {
     Ok(guest)
 }
 
-fn says(ended: &Ended, words: &[&str]) -> Result<()> {
+fn says(ended: &StoppedVm, words: &[&str]) -> Result<()> {
     let said = ended.console().iter().any(|line| words.iter().all(|word| line.contains(word)));
     ensure!(said, "no line with {words:?} in\n{}", ended.console().join("\n"));
     Ok(())
@@ -151,7 +151,7 @@ fn a_copy_of_a_file_on_ext4_that_lies_later_is_the_truth() -> Result<()> {
 }
 
 /// The end of a machine that reads the lie.
-fn ends_at_the_lie(on_corrupt: &str) -> Result<Ended> {
+fn ends_at_the_lie(on_corrupt: &str) -> Result<StoppedVm> {
     let lie = disk_of("erofs")?;
     let ended = boots(&lie, &format!("measureroot.oncorrupt={on_corrupt}"))?.ends_reading("/secret")?;
     assert_eq!(ended.reason(), "guest-reset");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 use test_vm::scratch::Scratch;
-use test_vm::{Bank, Builder, Bus, Guest, Page, Result, Vm, ensure, tool};
+use test_vm::{Bank, Builder, Bus, DocPage, Guest, Result, Vm, ensure, tool};
 
 /// mkosi finds the packages as `test-vm/images` left them.
 const KEPT: &str = "mkdir /var/cache/kept
@@ -20,7 +20,7 @@ const LOCAL: &str = "units=mkosi.extra/etc/systemd/system
 
 /// A block of the page.
 fn block(part: &str) -> Result<String> {
-    Ok(Page::open("docs/mkosi.md")?.block(part)?.to_owned())
+    Ok(DocPage::open("docs/mkosi.md")?.block(part)?.to_owned())
 }
 
 /// The page's build, with `more` before mkosi runs.
@@ -76,7 +76,7 @@ fn firmware_starts_the_unified_kernel_image_and_the_disk_boots_measured() -> Res
     ensure!(status.measured && status.image.form == "device" && status.image.device == "/dev/vda2", "{status:?}");
     assert_eq!(guest.run(&["systemctl", "--failed", "--plain", "--no-legend"])?, "");
 
-    // Before measureroot: the firmware measured the file that it started, and that its parts.
+    // WrappedInitramfs measureroot: the firmware measured the file that it started, and that its parts.
     let events = events(&mut guest)?;
     let hash = fs::read_to_string(file("efi.hash")?)?;
     let hash = hash.split_whitespace().find(|word| word.len() == 64).ok_or("no hash by pesign")?;
@@ -187,5 +187,5 @@ fn the_same_input_gives_the_same_disk_and_a_root_hash_is_predicted() -> Result<(
 
 #[test]
 fn there_is_no_block_that_nobody_runs() -> Result<()> {
-    Page::open("docs/mkosi.md")?.is_only(&["apt-get", "mkosi build", "tpm2_pcrread"])
+    DocPage::open("docs/mkosi.md")?.is_only(&["apt-get", "mkosi build", "tpm2_pcrread"])
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 use test_vm::scratch::Scratch;
-use test_vm::{Bank, Image, Page, Prediction, Result, Vm, assets, ensure, tool};
+use test_vm::{Bank, DocPage, Image, Prediction, Result, Vm, assets, ensure, tool};
 
 const RECIPE: &str = "recipes-core/measureroot/measureroot_git.bb";
 const INITRAMFS: &str = "recipes-core/images/measureroot-initramfs.bb";
@@ -175,7 +175,7 @@ fn every_form_of_prediction_is_written_and_linked() -> Result<()> {
 /// The commands of docs/meta-measured.md, as they stand: coreutils and `predict` agree.
 #[test]
 fn meta_measured_s_value_by_hand_is_the_predicted_one() -> Result<()> {
-    let (page, here) = (Page::open("docs/meta-measured.md")?, Scratch::new()?);
+    let (page, here) = (DocPage::open("docs/meta-measured.md")?, Scratch::new()?);
     page.is_only(&["--image-format meta-measured"])?;
     fs::copy(Image::small("squashfs")?.path(), here.path("rootfs.squashfs"))?;
     std::os::unix::fs::symlink(assets::product("release/measureroot")?, here.path("measureroot"))?;

@@ -1,6 +1,6 @@
 //! Images that veritysetup prepared: measured by their root hash, and read only through dm-verity.
 
-use test_vm::{Bus, Image, Prediction, Prepared, Result, Seal, Vm, ensure};
+use test_vm::{Bus, Image, Prediction, PreparedImage, Result, Seal, Vm, ensure};
 
 /// What the image says in its file /secret.
 const SECRET: &str = "the bytes that the root hash stands for";
@@ -16,7 +16,7 @@ fn secret() -> String {
 }
 
 /// A machine with the data as /dev/vda and the tree as /dev/vdb, where it is apart.
-fn machine(prepared: &Prepared) -> Vm {
+fn machine(prepared: &PreparedImage) -> Vm {
     let vm = Vm::new("root=/dev/vda").with(&format!("roothash={}", prepared.root_hash)).disk(&prepared.image);
     match &prepared.tree {
         Some(tree) => vm.with("measureroot.hashdev=/dev/vdb").disk(tree),
@@ -25,7 +25,7 @@ fn machine(prepared: &Prepared) -> Vm {
 }
 
 /// The image boots, its PCR is the one predicted, and every byte comes through dm-verity.
-fn boots(vm: &Vm, prepared: &Prepared, place: (&str, &str, Option<&str>)) -> Result<()> {
+fn boots(vm: &Vm, prepared: &PreparedImage, place: (&str, &str, Option<&str>)) -> Result<()> {
     let mut guest = vm.boots()?;
     ensure!(guest.read("/secret")? == secret().trim_end(), "the image has another secret");
     let status = guest.status()?;
@@ -41,7 +41,7 @@ fn boots(vm: &Vm, prepared: &Prepared, place: (&str, &str, Option<&str>)) -> Res
 }
 
 fn boots_apart(format: &str, options: &[&str]) -> Result<()> {
-    let prepared = Prepared::apart(&image(format)?, options)?;
+    let prepared = PreparedImage::apart(&image(format)?, options)?;
     boots(&machine(&prepared), &prepared, ("device", "/dev/vda", None))
 }
 
@@ -62,13 +62,13 @@ fn an_ext4_of_small_blocks() -> Result<()> {
 
 #[test]
 fn a_tree_behind_the_image_on_the_same_disk() -> Result<()> {
-    let prepared = Prepared::behind(&image("ext4")?)?;
+    let prepared = PreparedImage::behind(&image("ext4")?)?;
     boots(&machine(&prepared), &prepared, ("device", "/dev/vda", None))
 }
 
 #[test]
 fn a_file_with_its_tree_behind_it() -> Result<()> {
-    let prepared = Prepared::behind(&image("squashfs")?)?;
+    let prepared = PreparedImage::behind(&image("squashfs")?)?;
     let medium = Image::holding("ext4", &prepared.image)?;
     let vm = machine(&prepared).with("rootimg=/image").without_disks().disk(&medium);
     boots(&vm, &prepared, ("file", "/dev/vda", Some("/image")))
@@ -76,7 +76,7 @@ fn a_file_with_its_tree_behind_it() -> Result<()> {
 
 #[test]
 fn a_file_that_is_searched_and_its_tree_on_another_disk() -> Result<()> {
-    let prepared = Prepared::apart(&image("squashfs")?, &[])?;
+    let prepared = PreparedImage::apart(&image("squashfs")?, &[])?;
     let tree = prepared.tree.as_ref().ok_or("no tree")?;
     let vm = Vm::new("rootimg=/image measureroot.hashdev=/dev/vda").with(&format!("roothash={}", prepared.root_hash));
     let medium = Image::holding("vfat", &prepared.image)?;
@@ -85,7 +85,7 @@ fn a_file_that_is_searched_and_its_tree_on_another_disk() -> Result<()> {
 
 #[test]
 fn two_partitions_by_the_words_of_systemd() -> Result<()> {
-    let prepared = Prepared::apart(&image("squashfs")?, &[])?;
+    let prepared = PreparedImage::apart(&image("squashfs")?, &[])?;
     let tree = prepared.tree.as_ref().ok_or("no tree")?;
     let vm = Vm::new("systemd.verity_root_data=/dev/vda systemd.verity_root_hash=/dev/vdb root=/dev/mapper/root");
     let vm = vm.with(&format!("roothash={}", prepared.root_hash)).disk(&prepared.image).disk(tree);
@@ -94,7 +94,7 @@ fn two_partitions_by_the_words_of_systemd() -> Result<()> {
 
 #[test]
 fn two_partitions_that_the_root_hash_itself_names() -> Result<()> {
-    let prepared = Prepared::apart(&image("erofs")?, &[])?;
+    let prepared = PreparedImage::apart(&image("erofs")?, &[])?;
     let tree = prepared.tree.as_ref().ok_or("no tree")?;
     let half = |from: usize| {
         let text = &prepared.root_hash[from..from + 32];
@@ -107,8 +107,8 @@ fn two_partitions_that_the_root_hash_itself_names() -> Result<()> {
 
 #[test]
 fn a_root_hash_that_is_wrong_by_one_digit() -> Result<()> {
-    let prepared = Prepared::apart(&image("squashfs")?, &[])?;
-    let wrong = Prepared { root_hash: prepared.wrong_by_one_digit(), ..prepared };
+    let prepared = PreparedImage::apart(&image("squashfs")?, &[])?;
+    let wrong = PreparedImage { root_hash: prepared.wrong_by_one_digit(), ..prepared };
     let failed = machine(&wrong).fails()?;
     failed.at_step("mount the image", "/dev/dm-0")?;
     ensure!(failed.failure.cause.contains("roothash="), "{:?}", failed.failure);
@@ -119,10 +119,10 @@ fn a_root_hash_that_is_wrong_by_one_digit() -> Result<()> {
 
 #[test]
 fn a_tree_that_is_cut_short() -> Result<()> {
-    let prepared = Prepared::apart(&image("ext4")?, &[])?;
+    let prepared = PreparedImage::apart(&image("ext4")?, &[])?;
     let tree = prepared.tree.as_ref().ok_or("no tree")?;
     let cut = tree.cut(std::fs::metadata(tree.path())?.len() - 4096)?;
-    let failed = machine(&Prepared { tree: Some(cut), ..prepared }).fails()?;
+    let failed = machine(&PreparedImage { tree: Some(cut), ..prepared }).fails()?;
     failed.at("seal the image", "/dev/vdb")?;
     ensure!(failed.failure.cause.contains("cut short"), "{:?}", failed.failure);
     Ok(())
@@ -130,34 +130,34 @@ fn a_tree_that_is_cut_short() -> Result<()> {
 
 #[test]
 fn an_image_that_is_cut_short() -> Result<()> {
-    let prepared = Prepared::apart(&image("ext4")?, &[])?;
+    let prepared = PreparedImage::apart(&image("ext4")?, &[])?;
     let cut = prepared.image.cut(8 << 20)?;
-    machine(&Prepared { image: cut, ..prepared }).fails()?.at("seal the image", "/dev/vdb")
+    machine(&PreparedImage { image: cut, ..prepared }).fails()?.at("seal the image", "/dev/vdb")
 }
 
 #[test]
 fn no_tree_where_one_was_named() -> Result<()> {
-    let prepared = Prepared::apart(&image("squashfs")?, &[])?;
+    let prepared = PreparedImage::apart(&image("squashfs")?, &[])?;
     let other = image("squashfs")?;
-    machine(&Prepared { tree: Some(other), ..prepared }).fails()?.at("seal the image", "/dev/vdb")
+    machine(&PreparedImage { tree: Some(other), ..prepared }).fails()?.at("seal the image", "/dev/vdb")
 }
 
 /// Whoever holds the medium says that the image ends earlier: the tree and the root hash are the same.
 #[test]
 fn a_superblock_that_cuts_the_image_short() -> Result<()> {
     const DATA_BLOCKS: u64 = 72;
-    let prepared = Prepared::apart(&image("ext4")?, &[])?;
+    let prepared = PreparedImage::apart(&image("ext4")?, &[])?;
     let tree = prepared.tree.as_ref().ok_or("no tree")?;
     let forged = tree.with_bytes(DATA_BLOCKS, &3000u64.to_le_bytes())?;
-    let failed = machine(&Prepared { tree: Some(forged), ..prepared }).fails()?;
+    let failed = machine(&PreparedImage { tree: Some(forged), ..prepared }).fails()?;
     failed.at_step("mount the image", "/dev/dm-0")
 }
 
 /// The image with one bit of the secret changed.
-fn changed() -> Result<Prepared> {
-    let prepared = Prepared::apart(&image("erofs")?, &[])?;
+fn changed() -> Result<PreparedImage> {
+    let prepared = PreparedImage::apart(&image("erofs")?, &[])?;
     let image = prepared.image.flipped(prepared.image.find(SECRET)?)?;
-    Ok(Prepared { image, ..prepared })
+    Ok(PreparedImage { image, ..prepared })
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn a_changed_block_panics_the_machine_that_asks_for_it() -> Result<()> {
 
 #[test]
 fn an_image_on_large_sectors() -> Result<()> {
-    let prepared = Prepared::apart(&image("ext4")?, &[])?;
+    let prepared = PreparedImage::apart(&image("ext4")?, &[])?;
     let vm = machine(&prepared).without_disks().disk_on(Bus::Virtio4096, &prepared.image);
     let vm = vm.disk_on(Bus::Virtio4096, prepared.tree.as_ref().ok_or("no tree")?);
     boots(&vm, &prepared, ("device", "/dev/vda", None))
@@ -186,7 +186,7 @@ fn an_image_on_large_sectors() -> Result<()> {
 
 #[test]
 fn blocks_smaller_than_the_sectors() -> Result<()> {
-    let prepared = Prepared::apart(&image("ext4 of 1024-byte blocks")?, &["--data-block-size=1024"])?;
+    let prepared = PreparedImage::apart(&image("ext4 of 1024-byte blocks")?, &["--data-block-size=1024"])?;
     let vm = machine(&prepared).without_disks().disk_on(Bus::Virtio4096, &prepared.image);
     vm.disk(prepared.tree.as_ref().ok_or("no tree")?).fails()?.at("seal the image", "/dev/vda")
 }
@@ -194,7 +194,7 @@ fn blocks_smaller_than_the_sectors() -> Result<()> {
 /// Of a large image no more is read than the booted root asks for.
 #[test]
 fn the_image_is_not_read_to_be_measured() -> Result<()> {
-    let prepared = Prepared::apart(&image("ext4 of 1 GiB")?, &[])?;
+    let prepared = PreparedImage::apart(&image("ext4 of 1 GiB")?, &[])?;
     let mut guest = machine(&prepared).boots()?;
     let read = guest.bytes_read(0)?;
     ensure!(read > 0 && read < 32 << 20, "{read} bytes were read");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 use test_vm::scratch::Scratch;
-use test_vm::{Before, Bus, Image, Kernel, Result, Seal, Vm, assets, ensure, tool};
+use test_vm::{Bus, Image, Kernel, Result, Seal, Vm, WrappedInitramfs, assets, ensure, tool};
 
 /// The tree that veritysetup makes of the image has this root hash.
 fn is_of_veritysetup(image: &Image, seal: &Seal) -> Result<()> {
@@ -212,7 +212,7 @@ const TAKE_LOOPS: [&str; 4] = [
 
 /// The image boots from a file on a medium, though all loop devices are taken; it gets as many new ones.
 fn boots_with_taken_loops(seal: &str, new_loops: usize) -> Result<()> {
-    let before = Before::new(Kernel::V6_1, &TAKE_LOOPS)?;
+    let before = WrappedInitramfs::new(Kernel::V6_1, &TAKE_LOOPS)?;
     let (medium, image) = (Image::medium("ext4")?, Image::small("squashfs")?);
     let vm = Vm::new("rdinit=/init-before root=/dev/vda rootimg=/images/root.squashfs").initramfs(before.initramfs());
     let mut guest = vm.with(&format!("measureroot.seal={seal}")).disk(&medium).boots()?;

@@ -1,7 +1,7 @@
 //! What protects the extend and its reading back on the bus to the TPM, and what it costs there.
 
 use std::time::Duration;
-use test_vm::{Before, Image, Kernel, Result, Vm, ensure, tool};
+use test_vm::{Image, Kernel, Result, Vm, WrappedInitramfs, ensure, tool};
 
 /// `TPM_CC_CreatePrimary`, `TPM_CC_FlushContext`, `TPM_CC_StartAuthSession` (TPM 2.0 Library, Part 2, section 6.5.2).
 const SESSION: [u32; 3] = [0x131, 0x165, 0x176];
@@ -66,7 +66,7 @@ const OTHER_NAME: [&str; 5] = [
 
 #[test]
 fn another_key_than_the_kernel_met_stops_the_boot() -> Result<()> {
-    let (before, image) = (Before::new(Kernel::V6_1, &OTHER_NAME)?, Image::small("squashfs")?);
+    let (before, image) = (WrappedInitramfs::new(Kernel::V6_1, &OTHER_NAME)?, Image::small("squashfs")?);
     let vm = Vm::new("rdinit=/init-before root=/dev/vda").initramfs(before.initramfs()).disk(&image);
     for parameters in ["", "measureroot.session=hmac"] {
         vm.clone().with(parameters).fails()?.at("wait for devices", "salt key of the TPM's null hierarchy")?;

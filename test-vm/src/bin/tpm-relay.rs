@@ -2,9 +2,9 @@
 
 use std::io::{stdin, stdout};
 use std::path::Path;
-use test_vm::{Result, tpm_channel::Outside};
+use test_vm::{Result, tpm_channel::TpmChannel};
 
 fn main() -> Result<()> {
     let control = std::env::args_os().nth(1).ok_or("usage: tpm-relay SWTPM_CONTROL_SOCKET")?;
-    Outside::connect(Path::new(&control))?.relay(stdin(), stdout())
+    TpmChannel::connect(Path::new(&control))?.relay(stdin(), stdout())
 }
