@@ -1,5 +1,5 @@
-//! Which accelerator runs a guest here. That /dev/kvm can be opened says nothing: on a nested host a kernel may take
-//! minutes to its first line. So it is tried, once per machine and boot of it.
+//! The accelerator that runs a guest on this computer. A /dev/kvm that can be opened proves nothing: on a nested host a
+//! kernel may take minutes to its first line. So a boot tries KVM, once per start of this computer.
 
 use crate::{Result, Vm, assets};
 use std::sync::OnceLock;
@@ -11,7 +11,7 @@ use std::{fmt, fs};
 pub enum Accel {
     /// The processor.
     Kvm,
-    /// QEMU's translator: everywhere, and about twenty times slower.
+    /// QEMU's translator. It works everywhere and is about twenty times slower.
     Tcg,
 }
 
@@ -24,7 +24,7 @@ impl fmt::Display for Accel {
     }
 }
 
-/// The one that works here.
+/// The accelerator that works on this computer.
 pub fn working() -> Result<Accel> {
     static FOUND: OnceLock<Accel> = OnceLock::new();
     if let Some(found) = FOUND.get() {
@@ -42,7 +42,7 @@ pub fn working() -> Result<Accel> {
     Ok(*FOUND.get_or_init(|| found))
 }
 
-/// A boot that is told of no root fails at once and switches off: two seconds where KVM works.
+/// Tries KVM. A boot without `root=` fails at once and switches off, which takes two seconds if KVM works.
 fn tried() -> Accel {
     let usable = fs::File::options().read(true).write(true).open("/dev/kvm").is_ok();
     let vm = Vm::new("").banks(&[]).accel(Accel::Kvm, Duration::from_secs(8));

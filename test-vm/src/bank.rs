@@ -1,4 +1,4 @@
-//! PCR banks, and their arithmetic by coreutils: a second opinion on what measureroot says.
+//! PCR banks, and their arithmetic by coreutils: it checks measureroot's own arithmetic.
 
 use crate::{Result, tool};
 use serde::Deserialize;
@@ -22,10 +22,10 @@ pub enum Bank {
 }
 
 impl Bank {
-    /// All the banks swtpm can have.
+    /// All the banks that swtpm supports.
     pub const ALL: [Self; 4] = [Self::Sha1, Self::Sha256, Self::Sha384, Self::Sha512];
 
-    /// The name that swtpm, the kernel, tpm2-tools and measureroot share.
+    /// Its name for swtpm, the kernel, tpm2-tools and measureroot.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -47,7 +47,7 @@ impl Bank {
         }
     }
 
-    /// A PCR that nothing was measured into, in hex.
+    /// The value of a PCR into which nothing was extended, in hex.
     #[must_use]
     pub fn zeros(self) -> String {
         let bits = match self {
@@ -92,7 +92,7 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(digits).collect()
 }
 
-/// The bytes a hex string stands for.
+/// The bytes of a hex string.
 pub fn bytes(hex: &str) -> Result<Vec<u8>> {
     (0..hex.len()).step_by(2).map(|at| Ok(u8::from_str_radix(&hex[at..at + 2], 16)?)).collect()
 }
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_digest_of_abc_is_that_of_fips_180() -> Result<()> {
+    fn the_digest_of_abc_is_the_one_in_fips_180() -> Result<()> {
         assert_eq!(Bank::Sha1.of(b"abc")?, "a9993e364706816aba3e25717850c26c9cd0d89d");
         Ok(())
     }

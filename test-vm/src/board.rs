@@ -1,27 +1,27 @@
-//! The machines that QEMU is: where a kernel for PCs and one for arm64 find what every scenario needs.
+//! The machines that QEMU emulates: what differs between one for PCs' kernels and one for arm64's.
 
 use crate::accel::Accel;
 use crate::{Kernel, Result, accel};
 
-/// What differs between them.
+/// A machine that QEMU emulates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Board {
-    /// The program that is this machine.
+    /// The QEMU program that emulates it.
     pub program: &'static str,
-    /// QEMU's name of it.
+    /// QEMU's name for it.
     pub machine: &'static str,
-    /// What the translator is told of its processor.
+    /// The processor that QEMU's translator emulates.
     pub processor: &'static str,
-    /// How its TPM is connected.
+    /// The device through which its TPM is connected.
     pub tpm: &'static str,
-    /// The kernel's name of its serial port.
+    /// The kernel's name for its serial port.
     pub console: &'static str,
-    /// Whether this machine's own processor may run it.
+    /// Whether this computer's own processor can run it.
     native: bool,
 }
 
-/// q35, not microvm: that one finds no TPM and cannot be switched off. With cmpxchg16b, QEMU 7.2 panics 6.12 kernels in every
-/// other boot.
+/// q35 and not microvm: a microvm finds no TPM and cannot be switched off. With cmpxchg16b, QEMU 7.2 makes 6.12 kernels panic
+/// in every other boot.
 const PC: Board = Board {
     program: "qemu-system-x86_64",
     machine: "q35",
@@ -31,7 +31,7 @@ const PC: Board = Board {
     native: true,
 };
 
-/// Pointer authentication with the architecture's own cipher takes the translator more time than all the rest.
+/// If pointer authentication used the architecture's own cipher, the translator would spend most of its time on it.
 const ARM: Board = Board {
     program: "qemu-system-aarch64",
     machine: "virt",
@@ -42,13 +42,13 @@ const ARM: Board = Board {
 };
 
 impl Board {
-    /// The one for this kernel.
+    /// The machine for this kernel.
     #[must_use]
     pub fn of(kernel: Kernel) -> Self {
         if kernel == Kernel::Aarch64 { ARM } else { PC }
     }
 
-    /// What works for it here.
+    /// The accelerator that works for it on this computer.
     pub fn accel(&self) -> Result<Accel> {
         if self.native { accel::working() } else { Ok(Accel::Tcg) }
     }

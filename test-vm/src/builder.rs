@@ -1,34 +1,38 @@
-//! A Debian of its own with an image builder (see `test-vm/builder`), and what it builds.
+//! A Debian with an image builder (see `test-vm/builder`), and what it builds.
 
-use crate::{Image, Result, ensure, scratch::Scratch, tool};
+use crate::{Image, Result, assets, ensure, scratch::Scratch, tool};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-/// The folder in which its commands start, and which Debian it is.
+/// A Debian. Its commands start in a folder of the host, and their changes to all other folders are lost.
 #[derive(Debug)]
-pub struct Builder(Scratch, &'static str);
+pub struct Builder {
+    folder: Scratch,
+    /// Its name for `test-vm/builder`.
+    debian: &'static str,
+}
 
 impl Builder {
-    /// A new one, with the builders of initramfs.
-    pub fn new() -> Result<Self> {
-        Ok(Self(Scratch::new()?, "builders"))
+    /// A new one with dracut and initramfs-tools.
+    pub fn initramfs() -> Result<Self> {
+        Ok(Self { folder: Scratch::new()?, debian: "builders" })
     }
 
-    /// A new one, with mkosi.
+    /// A new one with mkosi.
     pub fn mkosi() -> Result<Self> {
-        Ok(Self(Scratch::new()?, "mkosi"))
+        Ok(Self { folder: Scratch::new()?, debian: "mkosi" })
     }
 
-    /// Runs shell commands, which must succeed; what they say. Of what they change, only this folder's files stay.
+    /// Runs shell commands, which must succeed, and returns what they print.
     pub fn run(&self, commands: &str) -> Result<String> {
         let (succeeded, said) = self.try_run(commands)?;
         ensure!(succeeded, "{commands}\n{said}");
         Ok(said)
     }
 
-    /// Runs shell commands, of which one must fail; what they say.
+    /// Runs shell commands, of which one must fail, and returns what they print.
     pub fn refuses(&self, commands: &str) -> Result<String> {
         let (succeeded, said) = self.try_run(commands)?;
         ensure!(!succeeded, "this should have failed: {commands}\n{said}");
@@ -36,9 +40,9 @@ impl Builder {
     }
 
     fn try_run(&self, commands: &str) -> Result<(bool, String)> {
-        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("builder");
+        let program = assets::checkout().join("test-vm/builder");
         let mut builder = tool::limited(Duration::from_mins(5), program);
-        builder.arg(self.0.folder()).arg(self.1).stdin(Stdio::piped()).stdout(Stdio::piped());
+        builder.arg(self.folder.folder()).arg(self.debian).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = builder.stderr(Stdio::piped()).spawn()?;
         let mut input = child.stdin.take().ok_or("no standard input")?;
         input.write_all(commands.as_bytes())?;
@@ -48,36 +52,36 @@ impl Builder {
         Ok((done.status.success(), String::from_utf8_lossy(&said).into_owned()))
     }
 
-    /// Puts a copy of an image there.
+    /// Copies an image into the folder.
     pub fn put(&self, name: &str, image: &Image) -> Result<()> {
-        std::fs::copy(image.path(), self.0.path(name))?;
+        std::fs::copy(image.path(), self.folder.path(name))?;
         Ok(())
     }
 
-    /// A file that the commands left.
+    /// The path of a file that the commands left in the folder.
     pub fn file(&self, name: &str) -> Result<PathBuf> {
-        let path = self.0.path(name);
+        let path = self.folder.path(name);
         ensure!(path.is_file(), "{} was not built", path.display());
         Ok(path)
     }
 
-    /// The files, links and nodes in an initramfs that is compressed with zstd, as `cpio --list --verbose` shows them.
+    /// The files, links and device nodes in an initramfs that zstd compressed, as `cpio --list --verbose` shows them.
     pub fn contents(&self, name: &str) -> Result<Vec<String>> {
         let list = self.unpacked(name, "cpio --list --quiet --verbose", None)?;
         Ok(list.lines().filter(|entry| !entry.starts_with('d')).map(str::to_owned).collect())
     }
 
-    /// The modules' files in it.
+    /// The file names of the kernel modules in it.
     pub fn modules(&self, name: &str) -> Result<Vec<String>> {
         let entries = self.contents(name)?.into_iter();
         let files = entries.filter_map(|entry| Some(entry.rsplit_once('/')?.1.to_owned()));
         Ok(files.filter(|file| file.rsplit('.').next() == Some("ko")).collect())
     }
 
-    /// Checks that an initramfs has the agent as its /init, bit by bit, and beside it only the first device nodes, modules,
-    /// depmod's lists, and `notes` that cannot be run.
+    /// Checks that an initramfs has the agent as its /init, bit by bit. Beside it there may be only device nodes, modules,
+    /// depmod's lists, and the files `notes`, none of which can be executed.
     pub fn is_lean(&self, name: &str, notes: &[&str]) -> Result<()> {
-        let agent = crate::assets::product("initramfs/init")?;
+        let agent = assets::product("initramfs/init")?;
         self.unpacked(name, "cpio --extract --to-stdout --quiet init | cmp - \"$2\"", Some(&agent))?;
         let ends = self.unpacked(name, "grep --text --only-matching TRAILER!!!", None)?;
         ensure!(ends.lines().count() == 1, "another archive follows the first one");
@@ -99,7 +103,7 @@ impl Builder {
         Ok(())
     }
 
-    /// Hands an unpacked archive to a shell line; what that says.
+    /// Passes an unpacked archive to a shell command, and returns what that prints.
     fn unpacked(&self, name: &str, line: &str, other: Option<&Path>) -> Result<String> {
         let mut bash = tool::limited(Duration::from_mins(1), "bash");
         bash.args(["-euo", "pipefail", "-c", &format!("zstd --decompress --stdout \"$1\" | {line}"), "bash"]);

@@ -1,4 +1,4 @@
-//! A page of the documentation: its commands, as they stand.
+//! A page of the documentation. The tests run its commands as they stand.
 
 use crate::{Bank, Guest, Image, Result, assets, ensure, scratch::Scratch, tool};
 use std::fs;
@@ -7,34 +7,37 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-/// The blocks of shell commands in a page.
+/// The blocks of shell commands of a page.
 #[derive(Clone, Debug)]
 pub struct DocPage(Vec<String>);
 
 impl DocPage {
-    /// Reads the page at this path of the checkout.
+    /// Reads the page at this path in the checkout.
     pub fn open(path: &str) -> Result<Self> {
-        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path))?;
+        let text = assets::text(path)?;
         let blocks = text.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap_or(rest).to_owned());
         Ok(Self(blocks.collect()))
     }
 
-    /// The one block that has `part`.
-    pub fn block(&self, part: &str) -> Result<&str> {
+    /// The one block with `part` in it.
+    pub fn block(&self, part: &str) -> Result<String> {
         let found: Vec<_> = self.0.iter().filter(|block| block.contains(part)).collect();
         ensure!(found.len() == 1, "{} blocks have {part:?}", found.len());
-        Ok(found[0])
+        Ok(found[0].clone())
     }
 
-    /// Checks that every block has one of these parts, so that there is none that nobody runs.
-    pub fn is_only(&self, parts: &[&str]) -> Result<()> {
+    /// Checks that every block has exactly one of these parts: a test runs each of them.
+    pub fn has_only(&self, parts: &[&str]) -> Result<()> {
         for block in &self.0 {
-            ensure!(parts.iter().filter(|part| block.contains(**part)).count() == 1, "who runs this?\n{block}");
+            ensure!(
+                parts.iter().filter(|part| block.contains(**part)).count() == 1,
+                "no test runs this block:\n{block}"
+            );
         }
         Ok(())
     }
 
-    /// Follows the page's QEMU command with this kernel, initramfs and image, up to the word that the image was measured.
+    /// Runs the page's QEMU command with these files until its console says that the image was measured.
     pub fn boot(&self, kernel: &Path, initramfs: &Path, image: &Image) -> Result<()> {
         let here = Scratch::new()?;
         for (name, file) in [("vmlinuz-K", kernel), ("measureroot.img", initramfs), ("rootfs.squashfs", image.path())] {
@@ -43,7 +46,7 @@ impl DocPage {
         let command = self.block("qemu-system-x86_64")?;
         ensure!(command.contains("\"/boot/vmlinuz-$KERNEL\""), "{command}");
         let command = format!("KERNEL=K\n{}", command.replace("/boot/", ""));
-        // QEMU and the TPM that went into the background end with the first process of their own.
+        // QEMU and the TPM in the background end with the first process of their namespace.
         let mut bash = tool::tied("unshare");
         bash.args(["--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--"]);
         bash.args(["timeout", "180", "bash", "-euc", &command]).current_dir(here.folder());
@@ -61,10 +64,11 @@ impl DocPage {
         Err(format!("{command}\n{}", said.join("\n")).into())
     }
 
-    /// Follows the page's last step: a line that predicts what `rootfs.squashfs` leads to, here, and one that compares, in the
-    /// guest.
+    /// Runs the page's last block: the line that predicts the PCR for `rootfs.squashfs` here, and the line that compares it in
+    /// the guest.
     pub fn check(&self, guest: &mut Guest, image: &Image) -> Result<()> {
-        let (predict, compare) = self.block("measureroot predict")?.trim().split_once('\n').ok_or("not two lines")?;
+        let block = self.block("measureroot predict")?;
+        let (predict, compare) = block.trim().split_once('\n').ok_or("not two lines")?;
         let here = Scratch::new()?;
         std::os::unix::fs::symlink(image.path(), here.path("rootfs.squashfs"))?;
         std::os::unix::fs::symlink(assets::product("release/measureroot")?, here.path("measureroot"))?;

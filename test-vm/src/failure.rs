@@ -1,20 +1,50 @@
-//! A boot that measureroot ended: the one line it says about it, and what it left in the TPM.
+//! A boot that measureroot stopped: the line on the console, and what the TPM holds.
 
+use crate::stopped_vm::{DEFAULT_PCR, FAILED};
 use crate::{Result, StoppedVm, ensure};
 
-/// The failure line, taken apart: `measureroot: FAILED at step "STEP": OBJECT: CAUSE`.
+/// A step of the boot at which a scenario expects a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // The names are those of the console.
+pub enum Step {
+    ReadCommandLine,
+    WaitForDevices,
+    FindImage,
+    HashImage,
+    SealImage,
+    MountImage,
+    StartInit,
+}
+
+impl Step {
+    /// Its name on the console.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ReadCommandLine => "read the command line",
+            Self::WaitForDevices => "wait for devices",
+            Self::FindImage => "find the image",
+            Self::HashImage => "hash the image",
+            Self::SealImage => "seal the image",
+            Self::MountImage => "mount the image",
+            Self::StartInit => "start init",
+        }
+    }
+}
+
+/// The parts of the line `measureroot: FAILED at step "STEP": OBJECT: CAUSE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// The named step.
+    /// The step that failed.
     pub step: String,
-    /// What it failed on.
+    /// The object that it failed on.
     pub object: String,
-    /// The errno or what else was wrong, the likely cause included.
+    /// The error and its likely cause.
     pub cause: String,
 }
 
 impl Failure {
-    /// Reads one console line; `None` for any other line.
+    /// Reads a line of the console. `None` if it is another line.
     #[must_use]
     pub fn parse(line: &str) -> Option<Self> {
         let (_, said) = line.split_once("measureroot: FAILED at step \"")?;
@@ -27,26 +57,31 @@ impl Failure {
 /// A boot that failed closed.
 #[derive(Debug)]
 pub struct Failed {
-    /// What measureroot said.
+    /// What measureroot printed.
     pub failure: Failure,
-    /// How the VM ended.
-    pub ended: StoppedVm,
+    /// The VM after that.
+    pub vm: StoppedVm,
 }
 
 impl Failed {
-    /// Checks that the boot failed closed at `step`, naming `object`: switched off as asked, and `measureroot: failed` as
-    /// the only thing in the default PCR, in every bank.
-    pub fn at(&self, step: &str, object: &str) -> Result<()> {
+    /// Checks that the boot failed closed at `step` and names `object`: the machine was switched off, and the default PCR
+    /// holds `measureroot: failed` and nothing else, in every bank.
+    pub fn at(&self, step: Step, object: &str) -> Result<()> {
         self.at_step(step, object)?;
-        self.ended.holds(13, None, "measureroot: failed")
+        self.vm.holds(DEFAULT_PCR, None, FAILED)
     }
 
-    /// As [`Self::at`], whatever the PCR holds.
-    pub fn at_step(&self, step: &str, object: &str) -> Result<()> {
-        let Failure { step: at, object: on, cause } = &self.failure;
+    /// Checks the same, except for the PCR.
+    pub fn at_step(&self, step: Step, object: &str) -> Result<()> {
+        let (step, Failure { step: at, object: on, cause }) = (step.name(), &self.failure);
         ensure!(at == step && on.contains(object), "not {step:?} on {object:?}, but {at:?} on {on:?}: {cause}");
         ensure!(!cause.is_empty(), "the failure names no cause");
-        ensure!(self.ended.reason() == "guest-shutdown", "ended by {}, not by a power-off", self.ended.reason());
+        self.vm.was_switched_off()
+    }
+
+    /// Checks that the cause has each of these parts.
+    pub fn because(&self, parts: &[&str]) -> Result<()> {
+        ensure!(parts.iter().all(|part| self.failure.cause.contains(part)), "no {parts:?} in {:?}", self.failure);
         Ok(())
     }
 }
@@ -56,14 +91,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_line_is_taken_apart_behind_the_kernel_s_time_stamp() {
+    fn a_failure_line_has_a_step_an_object_and_a_cause_after_the_kernel_s_time_stamp() {
         let line = "[    2.5] measureroot: FAILED at step \"find the image\": /x: ENOENT: no such file (misspelt?)\r";
         let [step, object, cause] = ["find the image", "/x", "ENOENT: no such file (misspelt?)"].map(str::to_owned);
         assert_eq!(Failure::parse(line), Some(Failure { step, object, cause }));
     }
 
     #[test]
-    fn another_line_is_no_failure() {
+    fn any_other_line_is_no_failure() {
         assert_eq!(Failure::parse("measureroot: step \"find the image\": /x"), None);
     }
 }

@@ -1,10 +1,10 @@
-//! The booted root, seen through its probe.
+//! The booted root. Its probe answers questions.
 
 use crate::machine::Machine;
 use crate::mount::Mount;
 use crate::predict::Prediction;
 use crate::protocol::{Answer, Question};
-use crate::status::{ImageStatus, Status};
+use crate::status::{Place, SealChoice, Status};
 use crate::{Bank, Image, Result, StoppedVm, bank, ensure};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use std::path::Path;
 #[derive(Debug)]
 pub struct Guest {
     machine: Machine,
-    /// The process the probe is: 1 where it is the init.
+    /// The probe's process ID. It is 1 if the probe is the init.
     pub pid: u32,
 }
 
@@ -36,7 +36,7 @@ impl Guest {
         }
     }
 
-    /// The text of a file, without the newline at its end.
+    /// The text of a file, without white space at its end.
     pub fn read(&mut self, path: impl AsRef<Path>) -> Result<String> {
         Ok(self.file(path)?.1.trim_end().to_owned())
     }
@@ -59,9 +59,11 @@ impl Guest {
         self.names(&Question::List(path.into()))
     }
 
-    /// The files left of the initramfs.
-    pub fn beneath(&mut self) -> Result<Vec<String>> {
-        self.names(&Question::Beneath)
+    /// Checks that no file is left of the initramfs.
+    pub fn has_no_initramfs(&mut self) -> Result<()> {
+        let left = self.names(&Question::Leftovers)?;
+        ensure!(left.is_empty(), "left of the initramfs: {left:?}");
+        Ok(())
     }
 
     fn names(&mut self, question: &Question) -> Result<Vec<String>> {
@@ -71,7 +73,7 @@ impl Guest {
         }
     }
 
-    /// Runs a program, which must succeed; what it says.
+    /// Runs a program, which must succeed, and returns what it prints.
     pub fn run(&mut self, line: &[&str]) -> Result<String> {
         match self.ask(&Question::Run(line.iter().map(ToString::to_string).collect()))? {
             Answer::Ran { code: Some(0), output } => Ok(output.trim_end().to_owned()),
@@ -88,64 +90,83 @@ impl Guest {
         banks.map(|bank| Ok((bank, value(self, bank)?.to_lowercase()))).collect()
     }
 
-    /// What measureroot left for the booted root; readable by root alone.
+    /// What measureroot tells the booted root. Only root can read that file.
     pub fn status(&mut self) -> Result<Status> {
         let (mode, text) = self.file("/run/measureroot/status.json")?;
         ensure!(mode == 0o600, "status.json has the mode {mode:o}");
         Ok(serde_json::from_str(&text).map_err(|cause| format!("{cause}: {text}"))?)
     }
 
-    /// What is mounted on `path`, topmost first.
+    /// The topmost mount on `path`.
     pub fn mount(&mut self, path: &str) -> Result<Mount> {
         let table = self.read("/proc/self/mountinfo")?;
         let found = table.lines().rev().filter_map(Mount::parse).find(|mount| mount.on == path);
         found.ok_or_else(|| format!("nothing is mounted on {path}:\n{table}").into())
     }
 
-    /// Checks that prediction, `status.json` and the guest's TPM agree.
+    /// Checks that `status.json` and the guest's TPM agree with a prediction.
     pub fn agrees(&mut self, predicted: &Prediction) -> Result<()> {
         let (status, held) = (self.status()?, self.pcrs(predicted.pcr)?);
-        ensure!(status.measured, "the status says that nothing was measured");
+        ensure!(status.measured, "status.json says that nothing was measured");
         ensure!(status.pcr == predicted.pcr && status.banks == predicted.banks, "{status:?} is not {predicted:?}");
         ensure!(predicted.bytes.is_none_or(|bytes| bytes == status.image.bytes), "{status:?} is not {predicted:?}");
         ensure!(held == predicted.after(), "the guest's TPM holds {held:?}, not {:?}", predicted.after());
         Ok(())
     }
 
-    /// Checks that all agree about `image`; the prediction.
+    /// Checks that they agree with the prediction for `image`, and returns that.
     pub fn measured(&mut self, image: &Image) -> Result<Prediction> {
         let predicted = Prediction::of(image.path())?;
         self.agrees(&predicted)?;
         Ok(predicted)
     }
 
-    /// Checks that all agree, switches off, and checks the TPM from outside.
+    /// Checks that they agree with a prediction, switches off, and checks the TPM from outside.
     pub fn ends_as(mut self, predicted: &Prediction) -> Result<StoppedVm> {
         self.agrees(predicted)?;
-        let ended = self.power_off()?;
-        let held = ended.pcrs(predicted.pcr)?;
-        ensure!(held == predicted.after(), "from outside the TPM holds {held:?}, not {:?}", predicted.after());
-        Ok(ended)
+        let vm = self.power_off()?;
+        let held = vm.pcrs(predicted.pcr)?;
+        ensure!(held == predicted.after(), "read from outside, the TPM holds {held:?}, not {:?}", predicted.after());
+        Ok(vm)
     }
 
-    /// The same about `image`.
+    /// Checks the same with the prediction for `image`.
     pub fn ends_measured(self, image: &Image) -> Result<StoppedVm> {
         self.ends_as(&Prediction::of(image.path())?)
     }
 
-    /// How many bytes the machine has read from its disk number `disk`, from 0, since it started.
+    /// How many bytes the machine has read from a disk since it started. The disks are numbered from 0.
     pub fn bytes_read(&mut self, disk: usize) -> Result<u64> {
-        let (disks, name) = (self.machine.order("query-blockstats", &json!({}))?, format!("disk{disk}"));
+        let (disks, name) = (self.machine.monitor("query-blockstats", &json!({}))?, format!("disk{disk}"));
         let disk = disks.as_array().and_then(|disks| disks.iter().find(|disk| disk["device"] == name.as_str()));
         disk.and_then(|disk| disk["stats"]["rd_bytes"].as_u64()).ok_or_else(|| format!("no {name}: {disks}").into())
     }
 
-    /// Checks as [`Self::measured`], and that the image is where `place` says: form, device, path.
-    pub fn measured_at(&mut self, image: &Image, place: (&str, &str, Option<&str>)) -> Result<Prediction> {
-        let ImageStatus { form, device, path, .. } = self.status()?.image;
-        let found = (form.as_str(), device.as_str(), path.as_deref());
-        ensure!(found == place, "measured {found:?}, not {place:?}");
-        self.measured(image)
+    /// Checks that the image was found at `place`.
+    pub fn found_at(&mut self, place: &Place) -> Result<()> {
+        let found = self.status()?.image.place;
+        ensure!(found == *place, "measured {found:?}, not {place:?}");
+        Ok(())
+    }
+
+    /// Checks as [`Self::ends_measured`], and that the image was found at `place`.
+    pub fn ends_measured_at(mut self, image: &Image, place: &Place) -> Result<StoppedVm> {
+        self.found_at(place)?;
+        self.ends_measured(image)
+    }
+
+    /// Checks that the image has a seal of this kind.
+    pub fn is_sealed(&mut self, choice: SealChoice) -> Result<()> {
+        let seal = self.status()?.seal;
+        ensure!(choice.made(&seal), "the seal is {seal:?}, not {choice:?}");
+        Ok(())
+    }
+
+    /// Checks that a read of this file fails with EIO, as dm-verity makes it fail.
+    pub fn cannot_read(&mut self, path: &str) -> Result<()> {
+        let refused = self.read(path).err().ok_or_else(|| format!("{path} was read"))?.to_string();
+        ensure!(refused.contains("(os error 5)"), "not EIO but {refused}");
+        Ok(())
     }
 
     /// Pulls out the disk that was plugged in late.
@@ -153,7 +174,7 @@ impl Guest {
         self.machine.pull()
     }
 
-    /// Reads a file, and with that ends the machine.
+    /// Reads a file. That stops the machine.
     pub fn ends_reading(self, path: &str) -> Result<StoppedVm> {
         let mut machine = self.machine;
         machine.tell(&Question::Read(path.into()))?;
@@ -164,20 +185,20 @@ impl Guest {
     pub fn power_off(self) -> Result<StoppedVm> {
         let mut machine = self.machine;
         machine.tell(&Question::PowerOff)?;
-        let ended = machine.stops()?;
-        ensure!(ended.reason() == "guest-shutdown", "ended by {}, not by a power-off", ended.reason());
-        Ok(ended)
+        let vm = machine.stops()?;
+        vm.was_switched_off()?;
+        Ok(vm)
     }
 
-    /// Starts the same machine again, as its reset does.
+    /// Resets the machine, and waits until its root has booted again.
     pub fn reboot(self) -> Result<Self> {
         let mut machine = self.machine;
-        machine.order("set-action", &json!({ "reboot": "reset" }))?;
+        machine.monitor("set-action", &json!({ "reboot": "reset" }))?;
         machine.tell(&Question::Reboot)?;
         machine.reset()?;
-        // Only now: the firmware resets once more on its way.
+        // Not earlier: the firmware resets the machine once more.
         let mut guest = machine.booted()?;
-        guest.machine.order("set-action", &json!({ "reboot": "shutdown" }))?;
+        guest.machine.monitor("set-action", &json!({ "reboot": "shutdown" }))?;
         Ok(guest)
     }
 }

@@ -1,9 +1,10 @@
-//! Boots measureroot in QEMU with a software TPM, asks the guest what it sees, and looks at the TPM from outside.
+//! For tests of whole boots: it boots measureroot in QEMU with a software TPM, asks the guest what it sees, and reads the TPM
+//! from outside.
 //!
-//! A scenario builds a [`Vm`], starts it, and gets a [`Guest`] (the probe in the booted root answers questions) or a
-//! [`Failed`] boot (which step, which object, what the TPM holds). Nothing waits without a limit.
+//! A scenario describes a [`Vm`] and starts it. It gets a [`Guest`], whose probe in the booted root answers questions, or a
+//! [`Failed`] boot, with the step, the object and the TPM. A [`StoppedVm`] is left of both. Every wait has a time limit.
 
-// Every error here is a scenario that failed; its text says what was wrong.
+// Every error here means that a scenario failed. Its text says why.
 #![allow(clippy::missing_errors_doc)]
 
 pub mod accel;
@@ -14,14 +15,18 @@ pub mod builder;
 pub mod doc_page;
 pub mod failure;
 pub mod guest;
+pub mod image;
+pub mod kernel;
 pub mod live_folder;
 pub mod lying_disk;
 pub mod machine;
 pub mod messages;
 pub mod mount;
+pub mod packed_initramfs;
 pub mod predict;
 pub mod prepared_image;
 pub mod protocol;
+pub mod pty;
 pub mod qemu;
 pub mod scratch;
 pub mod standalone_tpm;
@@ -35,23 +40,25 @@ pub mod wrapped_initramfs;
 
 use std::fmt;
 
-pub use assets::{Image, Kernel};
 pub use bank::Bank;
 pub use builder::Builder;
 pub use doc_page::DocPage;
-pub use failure::{Failed, Failure};
+pub use failure::{Failed, Failure, Step};
 pub use guest::Guest;
+pub use image::{Image, Medium, RootFs, Uncompressed};
+pub use kernel::Kernel;
 pub use live_folder::LiveFolder;
 pub use lying_disk::LyingDisk;
+pub use packed_initramfs::PackedInitramfs;
 pub use predict::Prediction;
 pub use prepared_image::PreparedImage;
 pub use standalone_tpm::StandaloneTpm;
-pub use status::Seal;
+pub use status::{Place, Seal, SealChoice, Session};
 pub use stopped_vm::StoppedVm;
 pub use vm::{Bus, Firmware, Vm};
 pub use wrapped_initramfs::WrappedInitramfs;
 
-/// Why a scenario does not hold, in words. Its `Debug` is the words too: that is what a failed test prints.
+/// Why a scenario failed, as a text. `Debug` gives the text too, because a failed test prints that.
 pub struct Error(pub String);
 
 impl<E: Into<Box<dyn std::error::Error>>> From<E> for Error {
@@ -75,7 +82,7 @@ impl fmt::Display for Error {
 /// The result of everything here.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Ends the scenario with the formatted reason unless the condition holds.
+/// Ends the scenario with the formatted reason if the condition does not hold.
 #[macro_export]
 macro_rules! ensure {
     ($holds:expr, $($why:tt)+) => {

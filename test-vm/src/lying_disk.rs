@@ -1,7 +1,7 @@
-//! A disk that lies: what it serves for a range of bytes is clean the first time it is read, and altered every later time.
-//! Whoever measures an image and then believes the medium runs what was never measured.
+//! A disk that lies: the first read of a range of bytes gets the right bytes, and every later read gets other ones. A boot
+//! that measures an image and then trusts the medium runs bytes that it never measured.
 //!
-//! An NBD server (the protocol: doc/proto.md of the NBD project) for one client, QEMU, in a thread of its own.
+//! It is an NBD server (protocol: doc/proto.md of the NBD project) in a thread of its own. QEMU is its one client.
 
 use crate::{Image, Result, ensure, scratch::Scratch};
 use std::fs::File;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// A server that ends with its client.
+/// The disk's server. It ends with its client.
 #[derive(Debug)]
 pub struct LyingDisk {
     scratch: Scratch,
@@ -21,26 +21,26 @@ pub struct LyingDisk {
 }
 
 impl LyingDisk {
-    /// Serves `image`, and in every read of the first occurrence of `clean` but the first one, `altered` instead.
+    /// Serves `image`. From the second read on, it serves `altered` in the place of the first occurrence of `clean`.
     pub fn about(image: &Image, clean: &str, altered: &str) -> Result<Self> {
-        ensure!(clean.len() == altered.len() && !clean.is_empty(), "the lie must be as long as the truth");
+        ensure!(clean.len() == altered.len() && !clean.is_empty(), "{altered:?} must be as long as {clean:?}");
         let at = image.find(clean)?;
         let (scratch, reads) = (Scratch::new()?, Arc::new(AtomicUsize::new(0)));
         let listener = UnixListener::bind(scratch.path("disk"))?;
         let altered = altered.as_bytes().to_vec();
         let export = Export { file: File::open(image.path())?, at, altered, reads: Arc::clone(&reads) };
-        // An error here closes the connection, and the guest sees a broken disk.
+        // An error closes the connection, and the guest sees a broken disk.
         thread::spawn(move || export.serve(listener.accept()?.0));
         Ok(Self { scratch, reads })
     }
 
-    /// The socket QEMU connects to, once.
+    /// The socket that QEMU connects to, once.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
         self.scratch.path("disk")
     }
 
-    /// How often the range was read, even in part.
+    /// How many reads met the range, even in part.
     #[must_use]
     pub fn reads(&self) -> usize {
         self.reads.load(Ordering::SeqCst)
@@ -49,7 +49,7 @@ impl LyingDisk {
 
 impl Drop for LyingDisk {
     fn drop(&mut self) {
-        // Lets a thread go that still waits for its client.
+        // Ends a thread that still waits for its client.
         UnixStream::connect(self.socket()).ok();
     }
 }
@@ -81,14 +81,14 @@ struct Export {
 impl Export {
     fn serve(&self, mut client: UnixStream) -> io::Result<()> {
         client.write_all(GREETING)?;
-        // The client's own flags: it can only confirm ours.
+        // The client's flags. They can only confirm those of the greeting.
         take::<4>(&mut client)?;
         while !self.option(&mut client)? {}
         while self.request(&mut client)? {}
         Ok(())
     }
 
-    /// Answers one option; whether it was the last.
+    /// Answers one option. True if it was the last one.
     fn option(&self, client: &mut UnixStream) -> io::Result<bool> {
         ensure_io(&take::<8>(client)? == b"IHAVEOPT", "no option")?;
         let (option, length) = (u32::from_be_bytes(take(client)?), u32::from_be_bytes(take(client)?));
@@ -101,13 +101,13 @@ impl Export {
         if option != OPT_GO {
             return reply(REP_ERR_UNSUP, &[]).map(|()| false);
         }
-        // NBD_INFO_EXPORT: 0, size, flags.
+        // NBD_INFO_EXPORT is 0, then come size and flags.
         let size = self.file.metadata()?.len().to_be_bytes();
         reply(REP_INFO, &[&[0, 0][..], &size, &READ_ONLY.to_be_bytes()].concat())?;
         reply(REP_ACK, &[]).map(|()| true)
     }
 
-    /// Answers one request; whether there may be another.
+    /// Answers one request. True if another one may follow.
     fn request(&self, client: &mut UnixStream) -> io::Result<bool> {
         ensure_io(u32::from_be_bytes(take(client)?) == REQUEST, "no request")?;
         take::<2>(client)?;
@@ -120,7 +120,7 @@ impl Export {
             _ => (EPERM, Vec::new()),
         };
         client.write_all(&[&REPLY.to_be_bytes()[..], &error.to_be_bytes(), &cookie, &data].concat())?;
-        // What a refused write would write follows it unread: no further request could be told from it.
+        // The data of a refused write follow unread. They cannot be told from a request.
         Ok(error == 0)
     }
 

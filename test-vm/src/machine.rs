@@ -1,11 +1,11 @@
-//! A machine that runs. Whatever is waited for, its end and its time limit are waited for too.
+//! A machine that runs. Every wait also ends with the machine and with its time limit.
 
 use crate::board::Board;
 use crate::messages::{self, Message};
 use crate::protocol::{Answer, Question};
 use crate::swtpm::Swtpm;
 use crate::tool::Process;
-use crate::{Error, Failed, Failure, Guest, Image, Result, StoppedVm, Vm, ensure, qemu, scratch::Scratch};
+use crate::{Error, Failed, Failure, Guest, Image, Result, Step, StoppedVm, Vm, ensure, qemu, scratch::Scratch};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::{Value, json};
 use std::io::Write;
@@ -51,46 +51,46 @@ impl Machine {
         let (console, stopped) = (Vec::new(), None);
         let (limit, deadline) = (vm.limit, Instant::now() + vm.limit);
         let mut machine = Self { qemu, queue, console, stopped, monitor, probe, tpm, scratch, deadline, limit };
-        machine.order("qmp_capabilities", &json!({}))?;
+        machine.monitor("qmp_capabilities", &json!({}))?;
         Ok(machine)
     }
 
-    /// The next thing heard for which `wanted` has a value. The machine's end is an error unless that was wanted.
+    /// Waits for a message for which `wanted` has a value. The end of the machine is an error, unless `wanted` takes it.
     fn until<T>(&mut self, what: &str, wanted: impl Fn(&Message) -> Option<T>) -> Result<T> {
         loop {
             let left = self.deadline.saturating_duration_since(Instant::now());
-            let Ok(heard) = self.queue.recv_timeout(left) else {
+            let Ok(message) = self.queue.recv_timeout(left) else {
                 return Err(self.error(&format!("no {what} within {} s", self.limit.as_secs())));
             };
-            if let Message::Console(line) = &heard {
+            if let Message::Console(line) = &message {
                 self.console.push(line.clone());
             }
-            if let Some(reason) = heard.stopped() {
+            if let Some(reason) = message.stopped() {
                 self.stopped = Some(reason.to_owned());
             }
-            if let Some(value) = wanted(&heard) {
+            if let Some(value) = wanted(&message) {
                 return Ok(value);
             }
-            if let Some(reason) = heard.stopped() {
+            if let Some(reason) = message.stopped() {
                 return Err(self.error(&format!("{reason} instead of {what}")));
             }
-            if matches!(heard, Message::Closed) {
+            if matches!(message, Message::Closed) {
                 return Err(self.error(&format!("QEMU ended instead of {what}")));
             }
         }
     }
 
-    /// What went wrong, with the end of the console, where the cause mostly stands.
+    /// An error with QEMU's messages and the last lines of the console, which mostly show the cause.
     fn error(&self, what: &str) -> Error {
         let tail = &self.console[self.console.len().saturating_sub(40)..];
         let messages = std::fs::read_to_string(self.scratch.path("messages")).unwrap_or_default();
         format!("{what}\n{messages}{}", tail.join("\n")).into()
     }
 
-    /// Gives QEMU's monitor an order.
-    pub fn order(&mut self, name: &str, arguments: &Value) -> Result<Value> {
+    /// Sends a command to QEMU's monitor and returns its answer.
+    pub fn monitor(&mut self, name: &str, arguments: &Value) -> Result<Value> {
         writeln!(self.monitor, "{}", json!({ "execute": name, "arguments": arguments }))?;
-        let answer = self.until(&format!("answer to {name}"), |heard| match heard {
+        let answer = self.until(&format!("answer to {name}"), |message| match message {
             Message::Monitor(record) if record.get("return").or(record.get("error")).is_some() => Some(record.clone()),
             _ => None,
         })?;
@@ -98,29 +98,34 @@ impl Machine {
         Ok(answer["return"].clone())
     }
 
-    /// Asks the probe.
+    /// Asks the probe, and waits for its answer.
     pub fn ask(&mut self, question: &Question) -> Result<Answer> {
         self.tell(question)?;
         self.answer(&format!("answer to {question:?}"))
     }
 
-    /// Tells the probe what it may have no time to answer.
+    /// Asks the probe and does not wait: it may have no time to answer.
     pub(crate) fn tell(&mut self, question: &Question) -> Result<()> {
         Ok(writeln!(self.probe, "{}", serde_json::to_string(question)?)?)
     }
 
     /// The probe's next answer.
     fn answer(&mut self, what: &str) -> Result<Answer> {
-        let record = self.until(what, |heard| match heard {
+        let record = self.until(what, |message| match message {
             Message::Probe(record) => Some(record.clone()),
             _ => None,
         })?;
         Ok(serde_json::from_value(record)?)
     }
 
-    /// Waits for a console line with `text` in it.
+    /// Waits until measureroot starts this step.
+    pub fn reaches(&mut self, step: Step) -> Result<()> {
+        self.says(&format!("measureroot: {}", step.name()))
+    }
+
+    /// Waits for a line of the console with `text` in it.
     pub fn says(&mut self, text: &str) -> Result<()> {
-        self.until(&format!("{text:?} on the console"), |heard| match heard {
+        self.until(&format!("{text:?} on the console"), |message| match message {
             Message::Console(line) if line.contains(text) => Some(()),
             _ => None,
         })
@@ -132,34 +137,34 @@ impl Machine {
         self.plug_node(&json!({ "node-name": "late", "driver": "raw", "read-only": true, "file": file }))
     }
 
-    /// Plugs in a disk that takes its time, 16 MiB a second, and that [`Self::resize`] can change: a scenario's own copy.
+    /// Plugs in a slow disk, of 16 MiB a second. `image` must be the scenario's own copy, because [`Self::resize`] changes it.
     pub fn plug_slow(&mut self, image: &Image) -> Result<()> {
         let limits = json!({ "bps-read": 16 << 20 });
-        self.order("object-add", &json!({ "qom-type": "throttle-group", "id": "slow", "limits": limits }))?;
+        self.monitor("object-add", &json!({ "qom-type": "throttle-group", "id": "slow", "limits": limits }))?;
         let file = json!({ "driver": "file", "filename": image.path() });
         let disk = json!({ "driver": "raw", "file": file });
         let node = json!({ "node-name": "late", "driver": "throttle", "throttle-group": "slow", "file": disk });
         self.plug_node(&node)
     }
 
-    /// Gives the slow disk another size.
+    /// Gives the slow disk another size, in bytes.
     pub fn resize(&mut self, bytes: u64) -> Result<()> {
-        self.order("block_resize", &json!({ "node-name": "late", "size": bytes })).map(drop)
+        self.monitor("block_resize", &json!({ "node-name": "late", "size": bytes })).map(drop)
     }
 
     fn plug_node(&mut self, node: &Value) -> Result<()> {
-        self.order("blockdev-add", node)?;
-        self.order(
+        self.monitor("blockdev-add", node)?;
+        self.monitor(
             "device_add",
             &json!({ "driver": "virtio-blk-pci", "drive": "late", "bus": "late", "id": "plugged" }),
         )?;
         Ok(())
     }
 
-    /// Pulls it out again, once the guest lets it go.
+    /// Pulls the disk out again. Waits until the guest has released it.
     pub fn pull(&mut self) -> Result<()> {
-        self.order("device_del", &json!({ "id": "plugged" }))?;
-        self.until("end of the disk", |heard| match heard {
+        self.monitor("device_del", &json!({ "id": "plugged" }))?;
+        self.until("end of the disk", |message| match message {
             Message::Monitor(record) if record["event"] == "DEVICE_DELETED" => Some(()),
             _ => None,
         })
@@ -171,53 +176,53 @@ impl Machine {
         Ok(Guest::new(self, pid))
     }
 
-    /// Waits for the probe's first word; the process it is.
+    /// Waits for the probe's first message, and returns its process ID.
     pub(crate) fn hello(&mut self) -> Result<u32> {
-        match self.answer("word from the booted root")? {
+        match self.answer("message from the booted root")? {
             Answer::Hello(pid) => Ok(pid),
             other => Err(format!("the probe starts with {other:?}").into()),
         }
     }
 
-    /// Waits for a reset that the guest asked for, and lets it happen.
+    /// Waits until the guest has reset the machine.
     pub(crate) fn reset(&mut self) -> Result<()> {
-        self.until("reset", |heard| match heard {
+        self.until("reset", |message| match message {
             Message::Monitor(record) if record["event"] == "RESET" => Some(()),
             _ => None,
         })
     }
 
-    /// Waits for measureroot to end the boot; a booted root is an error.
+    /// Waits until measureroot stops the boot. A booted root is an error.
     pub fn failed(mut self) -> Result<Failed> {
-        let stopped = self.until("failed boot", |heard| match heard {
+        let stopped = self.until("failed boot", |message| match message {
             Message::Probe(_) => Some(None),
-            _ => heard.stopped().map(|reason| Some(reason.to_owned())),
+            _ => message.stopped().map(|reason| Some(reason.to_owned())),
         })?;
-        ensure!(stopped.is_some(), "{}", self.error("the boot should have failed, and reached its root"));
-        let ended = self.ended()?;
-        let failures: Vec<Failure> = ended.console().iter().filter_map(|line| Failure::parse(line)).collect();
+        ensure!(stopped.is_some(), "{}", self.error("the boot should have failed, but it reached its root"));
+        let vm = self.killed()?;
+        let failures: Vec<Failure> = vm.console().iter().filter_map(|line| Failure::parse(line)).collect();
         let [failure] = <[_; 1]>::try_from(failures)
-            .map_err(|found| format!("not one failure but {found:?}:\n{}", ended.console().join("\n")))?;
-        Ok(Failed { failure, ended })
+            .map_err(|found| format!("not one failure but {found:?}:\n{}", vm.console().join("\n")))?;
+        Ok(Failed { failure, vm })
     }
 
     /// Waits for the machine to stop by itself.
     pub fn stops(mut self) -> Result<StoppedVm> {
         if self.stopped.is_none() {
-            self.until("end", |heard| heard.stopped().map(drop))?;
+            self.until("end", |message| message.stopped().map(drop))?;
         }
-        self.ended()
+        self.killed()
     }
 
-    /// Ends QEMU, without a word to the TPM, and hears the console out.
-    pub fn ended(mut self) -> Result<StoppedVm> {
+    /// Kills QEMU, so that it sends nothing more to the TPM, and reads the rest of the console.
+    pub fn killed(mut self) -> Result<StoppedVm> {
         self.qemu.0.kill()?;
-        while !matches!(self.until("end of the console", |heard| Some(heard.clone()))?, Message::Closed) {}
+        while !matches!(self.until("end of the console", |message| Some(message.clone()))?, Message::Closed) {}
         Ok(StoppedVm::new(self.stopped, self.console, self.tpm))
     }
 }
 
-/// The connection QEMU makes as it starts.
+/// The connection that QEMU makes when it starts.
 fn accept(listener: &UnixListener) -> Result<UnixStream> {
     let mut wait = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
     ensure!(poll(&mut wait, PollTimeout::try_from(20_000_u32)?)? > 0, "QEMU did not connect within 20 s");

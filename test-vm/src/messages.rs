@@ -1,25 +1,26 @@
-//! Everything a VM says, by whichever channel, in the order it arrives: one queue, so that one wait hears all of it.
+//! All messages of a VM, from every channel, in the order of their arrival. There is one queue, so that whoever waits for one
+//! message misses no other.
 
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::sync::mpsc::Sender;
 use std::thread;
 
-/// One thing said.
+/// One message.
 #[derive(Clone, Debug)]
 pub enum Message {
     /// A line on the guest's console.
     Console(String),
-    /// A record of QEMU's monitor: a greeting, an answer, an event.
+    /// A record of QEMU's monitor: a greeting, an answer or an event.
     Monitor(Value),
-    /// A record of the guest probe.
+    /// A record of the guest's probe.
     Probe(Value),
-    /// The console was closed: QEMU has ended and there is no more to hear from it.
+    /// The console was closed: QEMU has ended, and no message follows.
     Closed,
 }
 
 impl Message {
-    /// Why the machine stopped, when this is the monitor's event that it did: `guest-shutdown`, `guest-reset`, ...
+    /// Why the machine stopped, if this is the monitor's event for that: `guest-shutdown`, `guest-reset`, ...
     #[must_use]
     pub fn stopped(&self) -> Option<&str> {
         match self {
@@ -29,7 +30,7 @@ impl Message {
     }
 }
 
-/// Puts the lines of the console into the queue, and shows them with a mark in front when asked to.
+/// Puts the lines of the console into the queue. With `show` it also prints them, with a mark at the start of the line.
 pub fn console(source: impl Read + Send + 'static, queue: Sender<Message>, show: bool) {
     listen(source, move |line| {
         if show && let Some(line) = line {
@@ -43,13 +44,13 @@ pub fn console(source: impl Read + Send + 'static, queue: Sender<Message>, show:
 pub fn records(source: impl Read + Send + 'static, queue: Sender<Message>, kind: fn(Value) -> Message) {
     listen(source, move |line| {
         let Some(line) = line else { return false };
-        // What is no JSON is passed on as text, and then is no answer to anything.
+        // A line that is not JSON is passed on as a text, which answers no question.
         let record = serde_json::from_str(line).unwrap_or_else(|_| Value::from(line));
         queue.send(kind(record)).is_ok()
     });
 }
 
-/// Calls `each` with every line, and with `None` at the end, as long as it wants more.
+/// Calls `each` with every line, and with `None` at the end, until it returns false.
 fn listen(source: impl Read + Send + 'static, mut each: impl FnMut(Option<&str>) -> bool + Send + 'static) {
     thread::spawn(move || {
         let mut source = BufReader::new(source);

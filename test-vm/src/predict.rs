@@ -1,6 +1,6 @@
-//! What `measureroot predict` says about an image, by the program itself.
+//! Predictions by the program `measureroot predict`, and PCRs as it and tpm2_pcrread print them.
 
-use crate::{Bank, Result, assets, ensure, tool};
+use crate::{Bank, Result, ensure, tool};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,22 +9,22 @@ use std::time::Duration;
 /// The answer of `measureroot predict --json`.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 pub struct Prediction {
-    /// The image's length; nothing where it was not looked at.
+    /// The image's length in bytes. There is none if only the root hash was given.
     pub bytes: Option<u64>,
-    /// The PCR it is for.
+    /// The PCR that is predicted.
     pub pcr: u8,
-    /// Per bank: the digest, and the PCR's value before and after.
+    /// Per bank: the digest, and the PCR before and after.
     pub banks: BTreeMap<Bank, Measured>,
 }
 
-/// One bank's part of a measurement, in hex; also in `status.json`.
+/// One bank's part of a measurement, in hex. It is also in `status.json`.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 pub struct Measured {
     /// The image's digest.
     pub digest: String,
-    /// The PCR before.
+    /// The PCR before the image was measured.
     pub before: String,
-    /// The PCR after.
+    /// The PCR after the image was measured.
     pub after: String,
 }
 
@@ -36,13 +36,18 @@ impl Prediction {
 
     /// Predicts with more options of `measureroot predict`.
     pub fn with(image: &Path, options: &[&str]) -> Result<Self> {
-        let image = image.to_str().ok_or("an image without a name")?;
+        let image = image.to_str().ok_or("the image's path is not UTF-8")?;
         Self::by(&[&[image], options].concat())
     }
 
-    /// Predicts what these arguments of `measureroot predict` name.
+    /// Predicts what a boot with this root hash leads to.
+    pub fn of_root_hash(root_hash: &str) -> Result<Self> {
+        Self::by(&["--roothash", root_hash])
+    }
+
+    /// Predicts with these arguments of `measureroot predict`.
     pub fn by(arguments: &[&str]) -> Result<Self> {
-        let mut predict = tool::limited(Duration::from_mins(5), assets::product("release/measureroot")?);
+        let mut predict = tool::measureroot(Duration::from_mins(5))?;
         predict.args(["predict", "--json"]).args(arguments);
         Ok(serde_json::from_str(&tool::finish(&mut predict)?)?)
     }
@@ -53,13 +58,66 @@ impl Prediction {
         self.banks.iter().map(|(bank, measured)| (*bank, measured.after.clone())).collect()
     }
 
-    /// Checks that a text in the form of `tpm2_pcrread`, which a person compares with it, has each value.
-    pub fn is_in(&self, text: &str) -> Result<()> {
-        let read = text.to_lowercase();
-        for value in self.after().values() {
-            let line = |between: &str| read.contains(&format!("{}{between}: 0x{value}", self.pcr));
-            ensure!(line("") || line(" "), "no {value}:\n{text}");
-        }
+    /// Checks that a text in the form of tpm2_pcrread has the predicted values and no others.
+    pub fn is_printed_as(&self, text: &str) -> Result<()> {
+        let (printed, predicted) = (read_pcrs(text, self.pcr)?, self.after());
+        ensure!(printed == predicted, "{printed:?} is not {predicted:?}:\n{text}");
         Ok(())
+    }
+}
+
+/// What `measureroot predict --format FORMAT` prints for an image.
+pub fn printed(format: &str, image: &Path) -> Result<String> {
+    let mut predict = tool::measureroot(Duration::from_mins(1))?;
+    tool::finish(predict.args(["predict", "--format", format]).arg(image))
+}
+
+/// A PCR's value per bank, in lower-case hex, from a text in the form of tpm2_pcrread with this PCR alone.
+pub fn read_pcrs(text: &str, pcr: u8) -> Result<BTreeMap<Bank, String>> {
+    let (mut found, mut bank) = (BTreeMap::new(), None);
+    for line in text.lines().map(str::trim) {
+        if let Some(name) = line.strip_suffix(':') {
+            ensure!(bank.is_none(), "no value before {line:?}:\n{text}");
+            bank = Bank::ALL.into_iter().find(|bank| bank.name() == name);
+            ensure!(bank.is_some(), "{line:?} is no bank:\n{text}");
+        } else {
+            let value = line.split_once(':').filter(|(index, _)| index.trim_end().parse() == Ok(pcr));
+            let value = value.and_then(|(_, value)| value.trim_start().strip_prefix("0x"));
+            let (bank, value) = bank.take().zip(value).ok_or_else(|| format!("{line:?} is not PCR {pcr}:\n{text}"))?;
+            ensure!(found.insert(bank, value.to_lowercase()).is_none(), "{} stands there twice:\n{text}", bank.name());
+        }
+    }
+    ensure!(bank.is_none() && !found.is_empty(), "a value is missing:\n{text}");
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_of_tpm2_pcrread_gives_one_value_per_bank() -> Result<()> {
+        let read = read_pcrs("  sha1:\n    9 : 0xAB\n  sha256:\n    9 : 0xcd\n", 9)?;
+        assert_eq!(read, BTreeMap::from([(Bank::Sha1, "ab".to_owned()), (Bank::Sha256, "cd".to_owned())]));
+        assert_eq!(read_pcrs("  sha1:\n    13: 0xAB\n", 13)?, BTreeMap::from([(Bank::Sha1, "ab".to_owned())]));
+        Ok(())
+    }
+
+    #[test]
+    fn another_text_is_refused() {
+        for text in [
+            "",
+            "  sha1:\n",
+            "    13: 0xAB\n",
+            "  sha1:\n    9 : 0xAB\n",
+            "  sha1:\n    13: AB\n",
+            "  md5:\n    13: 0xAB\n",
+            "  sha1:\n  sha256:\n    13: 0xAB\n",
+            "  sha1:\n    13: 0xAB\n  sha1:\n    13: 0xAB\n",
+            "  sha1:\n    13: 0xAB\n    13: 0xAB\n",
+            "ERROR\n  sha1:\n    13: 0xAB\n",
+        ] {
+            assert!(read_pcrs(text, 13).is_err(), "{text:?}");
+        }
     }
 }

@@ -1,34 +1,45 @@
-//! An image that veritysetup prepared: with its Merkle tree, and the root hash of it.
+//! An image that veritysetup prepared: it comes with a Merkle tree and its root hash.
 
 use crate::{Image, Prediction, Result, tool};
 use std::time::Duration;
 
-/// What a boot with `roothash=` needs.
+/// The image, and what a boot with `roothash=` needs to know of it.
 #[derive(Debug)]
 pub struct PreparedImage {
-    /// The image; where the tree lies behind it, both.
+    /// The image. If the tree is behind it, both are in this file.
     pub image: Image,
-    /// The tree, where it is apart.
+    /// The tree, if it is a file of its own.
     pub tree: Option<Image>,
     /// The root hash, in hex.
     pub root_hash: String,
-    /// Where the tree's superblock is.
+    /// The offset of the tree's superblock in its file, in bytes.
     pub offset: u64,
 }
 
 impl PreparedImage {
-    /// With the tree in a file of its own, in the words of `veritysetup format`.
+    /// An image whose tree is a file of its own, with these options of `veritysetup format`.
     pub fn apart(image: &Image, options: &[&str]) -> Result<Self> {
         let tree = Image::empty()?;
         let root_hash = format(image, &tree, options)?;
         Ok(Self { image: image.copy()?, tree: Some(tree), root_hash, offset: 0 })
     }
 
-    /// With the tree behind the data, in the same file.
+    /// An image whose tree is behind it, in the same file.
     pub fn behind(image: &Image) -> Result<Self> {
-        let (image, offset) = (image.copy()?, std::fs::metadata(image.path())?.len().next_multiple_of(4096));
+        let (image, offset) = (image.copy()?, image.bytes()?.next_multiple_of(4096));
         let root_hash = format(&image, &image, &[&format!("--hash-offset={offset}")])?;
         Ok(Self { image, tree: None, root_hash, offset })
+    }
+
+    /// The tree of an image that has one in a file of its own.
+    pub fn separate_tree(&self) -> Result<&Image> {
+        self.tree.as_ref().ok_or_else(|| "the tree is not a file of its own".into())
+    }
+
+    /// The parameter that gives the root hash.
+    #[must_use]
+    pub fn parameter(&self) -> String {
+        format!("roothash={}", self.root_hash)
     }
 
     /// The root hash with another last digit.
@@ -38,11 +49,11 @@ impl PreparedImage {
         format!("{rest}{}", if last == "0" { "1" } else { "0" })
     }
 
-    /// What `measureroot predict` says of it, by the root hash alone and out of the image, which must be the same.
+    /// The prediction. `measureroot predict` makes it of the root hash alone and of the image, and both must be the same.
     pub fn predicted(&self) -> Result<Prediction> {
         let text = |image: &Image| image.path().to_string_lossy().into_owned();
         let (image, tree) = (text(&self.image), text(self.tree.as_ref().unwrap_or(&self.image)));
-        let by_hash = Prediction::by(&["--roothash", &self.root_hash])?;
+        let by_hash = Prediction::of_root_hash(&self.root_hash)?;
         let by_image = Prediction::by(&["--verity", &image, &tree, "--hash-offset", &self.offset.to_string()])?;
         crate::ensure!(by_hash == by_image, "{by_hash:?} is not {by_image:?}");
         Ok(by_hash)
@@ -53,5 +64,5 @@ fn format(image: &Image, tree: &Image, options: &[&str]) -> Result<String> {
     let mut format = tool::limited(Duration::from_mins(2), "/usr/sbin/veritysetup");
     let said = tool::finish(format.arg("format").args(options).arg(image.path()).arg(tree.path()))?;
     let root_hash = said.lines().find_map(|line| line.strip_prefix("Root hash:"));
-    Ok(root_hash.ok_or_else(|| format!("veritysetup says no root hash: {said}"))?.trim().to_owned())
+    Ok(root_hash.ok_or_else(|| format!("veritysetup prints no root hash: {said}"))?.trim().to_owned())
 }

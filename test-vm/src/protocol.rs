@@ -1,12 +1,12 @@
-//! What host and guest say to each other over the virtio-serial port: one JSON record per line.
+//! The protocol between the host and the guest's probe, over a virtio-serial port: one JSON record a line.
 //!
-//! The probe knows nothing about measureroot. It reads, lists, writes and runs what it is told; what the answers should
-//! be is written in the scenarios.
+//! The probe knows nothing about measureroot. It reads, lists, writes and runs what the host asks for. The scenarios know
+//! which answers are right.
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// Asked by the host.
+/// A question of the host.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Question {
@@ -16,49 +16,49 @@ pub enum Question {
     Bytes(PathBuf),
     /// The names in a folder.
     List(PathBuf),
-    /// Write this text to this file.
+    /// Writes this text to this file.
     Write(PathBuf, String),
-    /// Run a program to its end.
+    /// Runs a program to its end.
     Run(Vec<String>),
-    /// Every file of the root file system that lies beneath the current root: what is left of the initramfs.
-    Beneath,
-    /// Switch the machine off: through the init system when there is one.
+    /// The files of the file system below the current root: what is left of the initramfs.
+    Leftovers,
+    /// Switches the machine off: through systemd, if it is the init.
     PowerOff,
-    /// Start the machine again.
+    /// Restarts the machine, in the same way.
     Reboot,
 }
 
-/// Answered by the guest.
+/// An answer of the guest.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Answer {
-    /// Unasked, once per boot: the probe runs, as this process.
+    /// Sent once per boot without a question: the probe runs, with this process ID.
     Hello(u32),
-    /// To [`Question::Read`].
+    /// The answer to [`Question::Read`].
     File {
         /// The permission bits.
         mode: u32,
-        /// The content, with what is not UTF-8 replaced.
+        /// The content. Bytes that are not UTF-8 are replaced.
         text: String,
     },
-    /// To [`Question::Bytes`].
+    /// The answer to [`Question::Bytes`].
     Bytes {
         /// The permission bits.
         mode: u32,
         /// The content, in hex.
         hex: String,
     },
-    /// To [`Question::List`] and [`Question::Beneath`].
+    /// The answer to [`Question::List`] and [`Question::Leftovers`].
     Names(Vec<String>),
-    /// To [`Question::Run`].
+    /// The answer to [`Question::Run`].
     Ran {
-        /// The exit code; none after a signal.
+        /// The exit code. There is none if a signal ended the program.
         code: Option<i32>,
-        /// Standard output and standard error, one after the other.
+        /// Standard output, then standard error.
         output: String,
     },
-    /// To everything else: done.
+    /// The answer to the other questions: done.
     Done,
-    /// It could not be done.
+    /// It could not be done, for this reason.
     Refused(String),
 }

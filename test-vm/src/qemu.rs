@@ -1,4 +1,4 @@
-//! QEMU's command line. What works and what does not was found by trying; the reasons stand beside.
+//! QEMU's command line. Trials showed what works. The reasons stand beside it.
 
 use crate::accel::Accel;
 use crate::board::Board;
@@ -16,11 +16,11 @@ pub fn command(vm: &Vm, scratch: &Scratch, tpm: Option<&Path>, accel: Accel) -> 
         Accel::Tcg => qemu.args(["-accel", "tcg,thread=multi", "-cpu", board.processor]),
     };
     qemu.args(["-m", &format!("{}M", vm.memory_mib)]);
-    // The machine stops where it would start again or be switched off, so that its TPM can be read as the guest left it.
+    // Instead of a restart or a power-off, the machine stops. Its TPM can then be read as the guest left it.
     qemu.args(["-action", "shutdown=pause,reboot=shutdown"]);
     match vm.firmware {
         Some(Firmware::Uefi) => firmware(&mut qemu, scratch)?,
-        // GRUB asks the BIOS for a screen.
+        // GRUB needs a screen of the BIOS.
         Some(Firmware::Bios) => drop(qemu.args(["-device", "VGA"])),
         None => {
             qemu.arg("-kernel").arg(vm.kernel.image()?);
@@ -39,13 +39,13 @@ pub fn command(vm: &Vm, scratch: &Scratch, tpm: Option<&Path>, accel: Accel) -> 
         qemu.args(["-tpmdev", "emulator,id=tpm,chardev=tpm", "-device", &format!("{},tpmdev=tpm", board.tpm)]);
     }
 
-    // A free slot for a disk that comes late.
+    // A free slot for a disk that is plugged in late.
     qemu.args(["-device", "pcie-root-port,id=late,chassis=1", "-device", "virtio-scsi-pci,id=scsi"]);
     for (number, (file, bus)) in vm.disks.iter().enumerate() {
         let first = if vm.firmware.is_some() && number == 0 { ",bootindex=0" } else { "" };
         let drive = format!("if=none,id=disk{number},format=raw,file={}", file.display());
         match bus {
-            // Writable for the guest, so that a write would be tried; the file behind it stays as it is.
+            // The guest can write to it, so that a scenario sees every write. The file stays as it is.
             Bus::Virtio | Bus::Virtio4096 => {
                 let sector = if *bus == Bus::Virtio { 512 } else { 4096 };
                 let sectors = format!("logical_block_size={sector},physical_block_size={sector}");
@@ -70,7 +70,7 @@ pub fn command(vm: &Vm, scratch: &Scratch, tpm: Option<&Path>, accel: Accel) -> 
                 }
                 qemu.args(["-device", &format!("{device},drive=disk{number}{first}")]);
             }
-            // No cache: each read of the guest is a read of the server.
+            // Without a cache, each read of the guest reaches the server.
             Bus::Nbd => {
                 let node = format!("driver=raw,node-name=disk{number},read-only=on,cache.direct=on");
                 let server = format!("file.driver=nbd,file.server.type=unix,file.server.path={}", file.display());
@@ -83,7 +83,7 @@ pub fn command(vm: &Vm, scratch: &Scratch, tpm: Option<&Path>, accel: Accel) -> 
     Ok(qemu)
 }
 
-/// Debian's OVMF, with variables of the machine's own.
+/// Debian's OVMF, with a new set of variables.
 fn firmware(qemu: &mut Command, scratch: &Scratch) -> Result<()> {
     let (code, variables) = ("/usr/share/OVMF/OVMF_CODE_4M.fd", scratch.path("variables"));
     std::fs::copy("/usr/share/OVMF/OVMF_VARS_4M.fd", &variables).map_err(|cause| format!("{cause} (package ovmf)"))?;

@@ -1,4 +1,4 @@
-//! A folder of its own for one VM, gone when the VM is gone.
+//! A temporary folder of one VM or one test.
 
 use crate::{Result, tool};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::time::Duration;
 pub struct Scratch(PathBuf);
 
 impl Scratch {
-    /// Makes a new folder in the system's temporary folder: a short path, because a socket's is limited to 107 bytes.
+    /// Makes a new folder in the system's temporary folder. Its path is short: a socket's path has at most 107 bytes.
     pub fn new() -> Result<Self> {
         let made = tool::output(Duration::from_secs(10), "mktemp", ["-d", "-t", "measureroot.XXXXXXXX"])?;
         Ok(Self(PathBuf::from(made.trim_end())))
@@ -30,7 +30,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // A leftover in the temporary folder is no reason to fail a scenario that has its answer.
+        // A folder that cannot be deleted does not make a scenario fail that has its answer.
         std::fs::remove_dir_all(&self.0).ok();
     }
 }

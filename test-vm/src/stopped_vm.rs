@@ -1,31 +1,51 @@
-//! A VM that has ended: what it said, how it ended, and its TPM as the guest left it.
+//! A VM that has stopped: its console, the reason, and its TPM as the guest left it.
 
 use crate::{Bank, Result, ensure, swtpm::Swtpm, tpm_channel::TpmChannel};
 use std::collections::BTreeMap;
 
-/// What is left of a VM.
+/// The PCR that measureroot extends if the command line names no other.
+pub const DEFAULT_PCR: u8 = 13;
+/// What measureroot extends when a boot fails.
+pub const FAILED: &str = "measureroot: failed";
+/// What measureroot extends when `measureroot=off` is on the command line.
+pub const UNMEASURED: &str = "measureroot: unmeasured";
+
+/// What remains of a VM.
 #[derive(Debug)]
 pub struct StoppedVm {
-    stopped: Option<String>,
+    reason: Option<String>,
     console: Vec<String>,
     tpm: Option<Swtpm>,
 }
 
 impl StoppedVm {
-    pub(crate) fn new(stopped: Option<String>, console: Vec<String>, tpm: Option<Swtpm>) -> Self {
-        Self { stopped, console, tpm }
+    pub(crate) fn new(reason: Option<String>, console: Vec<String>, tpm: Option<Swtpm>) -> Self {
+        Self { reason, console, tpm }
     }
 
-    /// How it ended, in QEMU's words: `guest-shutdown`, `guest-reset`; `still running` when it was we who ended it.
+    /// Why it stopped, in QEMU's words: `guest-shutdown` or `guest-reset`. It is `still running` if the harness killed QEMU.
     #[must_use]
     pub fn reason(&self) -> &str {
-        self.stopped.as_deref().unwrap_or("still running")
+        self.reason.as_deref().unwrap_or("still running")
     }
 
-    /// All that was on the console.
+    /// Checks that the guest switched the machine off.
+    pub fn was_switched_off(&self) -> Result<()> {
+        ensure!(self.reason() == "guest-shutdown", "stopped by {}, not by a power-off", self.reason());
+        Ok(())
+    }
+
+    /// All lines of the console.
     #[must_use]
     pub fn console(&self) -> &[String] {
         &self.console
+    }
+
+    /// Checks that one line of the console has all these parts.
+    pub fn says(&self, parts: &[&str]) -> Result<()> {
+        let said = self.console.iter().any(|line| parts.iter().all(|part| line.contains(part)));
+        ensure!(said, "no line with {parts:?} in\n{}", self.console.join("\n"));
+        Ok(())
     }
 
     /// The TPM.
@@ -33,14 +53,14 @@ impl StoppedVm {
         self.tpm.as_ref().ok_or_else(|| "this VM had no TPM".into())
     }
 
-    /// A PCR in every active bank, read from outside.
+    /// A PCR in every active bank, read from outside the guest.
     pub fn pcrs(&self, index: u8) -> Result<BTreeMap<Bank, String>> {
         let tpm = self.tpm()?;
-        let mut outside = TpmChannel::connect(&tpm.control())?;
-        tpm.banks().iter().map(|bank| Ok((*bank, outside.pcr(*bank, index)?))).collect()
+        let mut channel = TpmChannel::connect(&tpm.control())?;
+        tpm.banks().iter().map(|bank| Ok((*bank, channel.pcr(*bank, index)?))).collect()
     }
 
-    /// Checks that `event` was extended into the PCR, once, in every bank: onto what `before` says, or zero.
+    /// Checks that `event` was extended into the PCR once, in every bank. The PCR held `before` until then, or zero.
     pub fn holds(&self, pcr: u8, before: Option<&BTreeMap<Bank, String>>, event: &str) -> Result<()> {
         for (bank, value) in self.pcrs(pcr)? {
             let start = before.and_then(|before| before.get(&bank)).cloned().unwrap_or_else(|| bank.zeros());

@@ -1,4 +1,4 @@
-//! A software TPM 2.0 of its own for every VM.
+//! A software TPM 2.0. Every VM has one of its own.
 
 use crate::tool::{self, Process};
 use crate::{Bank, Result, scratch::Scratch};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-/// The file with what a TPM keeps without power.
+/// The file with the state that a TPM keeps without power.
 const PERMANENT: &str = "tpm2-00.permall";
 
 /// Makes a new TPM's permanent state in `folder`.
@@ -29,7 +29,7 @@ pub struct Swtpm {
 }
 
 impl Swtpm {
-    /// Starts a TPM with the given active banks: a new one, or a copy of the one with this permanent state.
+    /// Starts a TPM with these active banks: a new one, or a copy of the one whose permanent state is in the folder `state`.
     pub fn start(banks: &[Bank], state: Option<&Path>) -> Result<Self> {
         let scratch = Scratch::new()?;
         match state {
@@ -37,29 +37,35 @@ impl Swtpm {
             Some(state) => drop(std::fs::copy(state.join(PERMANENT), scratch.path(PERMANENT))?),
         }
 
-        // Bound here and handed over as descriptor 0: whoever connects next finds it, nobody waits for a file to appear.
+        // The socket is bound here and becomes swtpm's file descriptor 0. So a client can connect at once.
         let control = UnixListener::bind(scratch.path("control"))?;
         let messages = File::create(scratch.path("messages"))?;
         let mut swtpm = tool::tied("swtpm");
         swtpm.args(["socket", "--tpm2", "--ctrl", "type=unixio,fd=0", "--tpmstate"]);
         swtpm.arg(format!("dir={}", scratch.folder().display()));
-        // From this level on it writes down what passes.
-        swtpm.arg("--log").arg(format!("level=5,file={}", scratch.path("passed").display()));
+        // From this level on, swtpm logs every command and answer.
+        swtpm.arg("--log").arg(format!("level=5,file={}", scratch.path("commands").display()));
         let process = Process(swtpm.stdin(OwnedFd::from(control)).stdout(Stdio::null()).stderr(messages).spawn()?);
         Ok(Self { _process: process, banks: banks.to_vec(), scratch })
     }
 
-    /// The control socket: QEMU's while a VM runs, ours afterwards.
+    /// The control socket. QEMU uses it while the VM runs, the harness uses it afterwards.
     #[must_use]
     pub fn control(&self) -> PathBuf {
         self.scratch.path("control")
     }
 
-    /// The codes of the commands that it was given up to now (`TPM_CC`), the firmware's first.
+    /// How tpm2-tools reach it after its VM has stopped, through the program `tpm-relay` at this path.
+    #[must_use]
+    pub fn tcti(&self, relay: &str) -> String {
+        format!("cmd:{relay} {}", self.control().display())
+    }
+
+    /// The codes of all commands until now (`TPM_CC`), the firmware's first.
     pub fn commands(&self) -> Result<Vec<u32>> {
-        let passed = std::fs::read_to_string(self.scratch.path("passed"))?;
-        let commands = passed.split("SWTPM_IO_Read").skip(1).filter_map(|read| read.lines().nth(1));
-        // Behind a tag of two bytes and a length of four.
+        let log = std::fs::read_to_string(self.scratch.path("commands"))?;
+        let commands = log.split("SWTPM_IO_Read").skip(1).filter_map(|read| read.lines().nth(1));
+        // A command is a tag of two bytes, a length of four, and its code.
         commands
             .map(|bytes| Ok(u32::from_str_radix(&bytes.split(' ').skip(7).take(4).collect::<String>(), 16)?))
             .collect()

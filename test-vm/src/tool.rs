@@ -1,11 +1,11 @@
-//! Programs we did not write: run with a time limit, and quoted in full when they fail.
+//! Other programs: they run with a time limit, and an error quotes all that they printed.
 
-use crate::{Result, ensure};
+use crate::{Result, assets, ensure};
 use std::ffi::OsStr;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-/// `program` under `timeout`, so that it cannot outlive `limit`.
+/// `program` under `timeout`, which kills it after `limit`.
 #[must_use]
 pub fn limited(limit: Duration, program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("timeout");
@@ -13,7 +13,12 @@ pub fn limited(limit: Duration, program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// `program` as a child that dies with the thread that started it, even when that one is killed.
+/// The program `measureroot` of this checkout, with a time limit.
+pub fn measureroot(limit: Duration) -> Result<Command> {
+    Ok(limited(limit, assets::product("release/measureroot")?))
+}
+
+/// `program` as a child that dies with the thread that started it, even if that thread is killed.
 #[must_use]
 pub fn tied(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("setpriv");
@@ -32,12 +37,19 @@ pub fn output<A: AsRef<OsStr>>(
     finish(&mut command)
 }
 
-/// Runs `command` to its end and returns its standard output; anything but success is an error with its messages.
+/// Runs `command` to its end and returns its standard output. If it fails, the error has its messages.
 pub fn finish(command: &mut Command) -> Result<String> {
     let done = command.stdin(Stdio::null()).output().map_err(|cause| format!("{command:?}: {cause}"))?;
     let said = String::from_utf8_lossy(&done.stderr);
     ensure!(done.status.success(), "{command:?}: {}: {}", done.status, said.trim_end());
     Ok(String::from_utf8_lossy(&done.stdout).into_owned())
+}
+
+/// The standard output of a run that must have succeeded, without white space at its end.
+pub fn printed(output: &Output) -> Result<String> {
+    let (said, failed) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    ensure!(output.status.success(), "{}\n{said}{failed}", output.status);
+    Ok(said.trim_end().to_owned())
 }
 
 /// A child that is killed on drop.
@@ -46,7 +58,7 @@ pub struct Process(pub Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself; both calls then have nothing to do.
+        // If it has already ended, both calls do nothing.
         self.0.kill().ok();
         self.0.wait().ok();
     }

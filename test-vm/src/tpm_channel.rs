@@ -1,10 +1,8 @@
-//! The TPM seen from outside the guest: swtpm's control socket hands out a channel for TPM commands.
+//! A channel to a guest's TPM from outside the guest: swtpm's control socket gives one away.
 
+use crate::pty::RawPty;
 use crate::{Bank, Result, bank, ensure};
-use nix::pty::openpty;
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
-use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
-use nix::unistd::ttyname;
 use std::fs::File;
 use std::io::{IoSlice, Read, Write};
 use std::os::fd::AsRawFd;
@@ -12,21 +10,21 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-/// `CMD_SET_DATAFD` (`swtpm_ioctls(3)`). `CMD_INIT` would reset the TPM and is never sent.
+/// `CMD_SET_DATAFD` (`swtpm_ioctls(3)`). `CMD_INIT` would reset the TPM, so the harness never sends it.
 const CMD_SET_DATAFD: u32 = 0x10;
-/// How long swtpm may take for an answer.
+/// The time limit for an answer of swtpm.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// A channel to a TPM whose VM has ended.
+/// A channel to a TPM whose VM has stopped.
 #[derive(Debug)]
 pub struct TpmChannel {
     data: UnixStream,
-    // Closing it would end the data channel too.
+    // If it were closed, swtpm would close the data channel too.
     _control: UnixStream,
 }
 
 impl TpmChannel {
-    /// Connects to the control socket of a swtpm that no QEMU uses any more.
+    /// Connects to the control socket of a swtpm that QEMU does not use any more.
     pub fn connect(control: &Path) -> Result<Self> {
         let mut stream = UnixStream::connect(control)?;
         stream.set_read_timeout(Some(LIMIT))?;
@@ -59,10 +57,10 @@ impl TpmChannel {
         Ok(answer)
     }
 
-    /// Passes on commands and answers until the commands end.
+    /// Passes on commands and answers until there are no more commands.
     pub fn relay(&mut self, mut commands: impl Read, mut answers: impl Write) -> Result<()> {
         let mut header = [0; 6];
-        // Tag and size come first; the end of the input between two commands is the end.
+        // A command starts with its tag and size. An input that ends between two commands has ended.
         while commands.read_exact(&mut header).is_ok() {
             let [_, _, size @ ..] = header;
             let rest = usize::try_from(u32::from_be_bytes(size))?.saturating_sub(header.len());
@@ -75,25 +73,23 @@ impl TpmChannel {
         Ok(())
     }
 
-    /// Is a TPM's device while `work` is done with its path, for programs that know nothing else: a pseudo-terminal.
+    /// Makes a device of the channel and calls `work` with its path. It serves programs that only know TPM devices.
     pub fn serve<T>(mut self, work: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
-        let pty = openpty(None, None)?;
-        let mut settings = tcgetattr(&pty.slave)?;
-        cfmakeraw(&mut settings);
-        tcsetattr(&pty.slave, SetArg::TCSANOW, &settings)?;
-        let (path, line) = (ttyname(&pty.slave)?, File::from(pty.master));
+        let RawPty { tpm, device, path } = RawPty::open()?;
+        let line = File::from(tpm);
         std::thread::scope(|scope| {
             let server = scope.spawn(|| self.relay(&line, &line));
             let done = work(&path);
-            // Nobody has it open any more: the commands end.
-            drop(pty.slave);
+            // Now no program has the device open, and the relay ends.
+            drop(device);
             server.join().map_err(|_| "the thread ended early")?.and(done)
         })
     }
 
     /// Reads one PCR, in hex.
     pub fn pcr(&mut self, bank: Bank, index: u8) -> Result<String> {
-        // TPM2_PCR_Read (TPM 2.0 Library part 3, 22.4): tag, size, code; one selection: algorithm, 3 bytes of bit map.
+        // TPM2_PCR_Read (TPM 2.0 Library, Part 3, section 22.4): tag, size, code, and one selection, which is an algorithm and
+        // a bitmap of 3 bytes.
         let mut command = vec![0x80, 0x01, 0, 0, 0, 20, 0, 0, 0x01, 0x7E, 0, 0, 0, 1];
         command.extend(bank.algorithm().to_be_bytes());
         command.push(3);

@@ -1,9 +1,9 @@
-//! A virtual machine as a scenario wants it, before it runs.
+//! The description of a virtual machine, before it starts.
 
 use crate::accel::Accel;
 use crate::board::Board;
 use crate::machine::Machine;
-use crate::{Bank, Failed, Guest, Image, Kernel, LyingDisk, Result, StandaloneTpm};
+use crate::{Bank, Failed, Guest, Image, Kernel, LyingDisk, Result, SealChoice, StandaloneTpm, WrappedInitramfs};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use std::time::Duration;
 pub enum Bus {
     /// virtio-blk: /dev/vda, /dev/vdb, ...
     Virtio,
-    /// The same with sectors of 4096 bytes.
+    /// virtio-blk with sectors of 4096 bytes.
     Virtio4096,
     /// A SCSI CD-ROM: /dev/sr0.
     CdRom,
@@ -24,11 +24,11 @@ pub enum Bus {
     Sata,
     /// A memory stick on USB 3: /dev/sda.
     Usb,
-    /// virtio-blk too, served by an NBD server at this socket instead of a file.
+    /// virtio-blk, with an NBD server at a socket instead of a file.
     Nbd,
 }
 
-/// What finds the boot loader on the first disk.
+/// The firmware that starts the boot loader of the first disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Firmware {
     /// SeaBIOS.
@@ -37,14 +37,14 @@ pub enum Firmware {
     Uefi,
 }
 
-/// A machine to be started. What is written to its disks is lost with it.
+/// A virtual machine. All writes to its disks are lost when it ends.
 #[derive(Clone, Debug)]
 pub struct Vm {
     pub(crate) kernel: Kernel,
     pub(crate) firmware: Option<Firmware>,
     pub(crate) initramfs: Option<PathBuf>,
     cmdline: String,
-    bare: bool,
+    exact: bool,
     pub(crate) disks: Vec<(PathBuf, Bus)>,
     pub(crate) banks: Vec<Bank>,
     pub(crate) tpm: Option<PathBuf>,
@@ -55,7 +55,7 @@ pub struct Vm {
 }
 
 impl Vm {
-    /// Debian's 6.1 kernel, a TPM with every bank, no disk, and a boot that switches off when it fails.
+    /// A machine with Debian's 6.1 kernel, a TPM with every bank, and no disk. If its boot fails, it switches off.
     #[must_use]
     pub fn new(parameters: &str) -> Self {
         Self {
@@ -63,7 +63,7 @@ impl Vm {
             firmware: None,
             initramfs: None,
             cmdline: parameters.to_owned(),
-            bare: false,
+            exact: false,
             disks: Vec::new(),
             banks: Bank::ALL.into(),
             tpm: None,
@@ -74,26 +74,33 @@ impl Vm {
         }
     }
 
-    /// UEFI firmware, a TPM with every bank, and no disk; kernel, initramfs and command line are what is on the disks.
+    /// A machine with UEFI firmware, a TPM with every bank, and no disk. Kernel, initramfs and command line come from its first
+    /// disk.
     #[must_use]
     pub fn uefi() -> Self {
         Self::started_by(Firmware::Uefi)
     }
 
-    /// The same with this firmware.
+    /// The same machine with this firmware.
     #[must_use]
     pub fn started_by(firmware: Firmware) -> Self {
         Self { firmware: Some(firmware), ..Self::new("") }
     }
 
-    /// One more parameter on the command line.
+    /// Adds a parameter to the command line.
     #[must_use]
     pub fn with(mut self, parameter: &str) -> Self {
         self.cmdline = format!("{} {parameter}", self.cmdline);
         self
     }
 
-    /// Adds a disk.
+    /// Asks for this seal.
+    #[must_use]
+    pub fn seal(self, seal: SealChoice) -> Self {
+        self.with(seal.parameter())
+    }
+
+    /// Adds a virtio disk.
     #[must_use]
     pub fn disk(self, image: &Image) -> Self {
         self.disk_on(Bus::Virtio, image)
@@ -113,7 +120,7 @@ impl Vm {
         self
     }
 
-    /// Without the disks it has up to now.
+    /// Removes all disks.
     #[must_use]
     pub fn without_disks(mut self) -> Self {
         self.disks.clear();
@@ -127,51 +134,57 @@ impl Vm {
         self
     }
 
-    /// Another kernel.
+    /// Takes another kernel.
     #[must_use]
     pub fn kernel(mut self, kernel: Kernel) -> Self {
         self.kernel = kernel;
         self
     }
 
-    /// Another initramfs than the kernel's own.
+    /// Takes another initramfs than the kernel's own.
     #[must_use]
     pub fn initramfs(mut self, file: PathBuf) -> Self {
         self.initramfs = Some(file);
         self
     }
 
-    /// The TPM's active banks; none: no TPM.
+    /// Takes an initramfs that runs other commands before the agent.
+    #[must_use]
+    pub fn wrapped(self, initramfs: &WrappedInitramfs) -> Self {
+        self.with(WrappedInitramfs::PARAMETER).initramfs(initramfs.file())
+    }
+
+    /// Sets the TPM's active banks. Without a bank there is no TPM.
     #[must_use]
     pub fn banks(mut self, banks: &[Bank]) -> Self {
         self.banks = banks.into();
         self
     }
 
-    /// A copy of this TPM, with the banks it has.
+    /// Takes a copy of this TPM, with its banks.
     #[must_use]
     pub fn tpm(mut self, tpm: &StandaloneTpm) -> Self {
         self.tpm = Some(tpm.state().to_owned());
         self
     }
 
-    /// Exactly this command line, without the harness' own parameters.
+    /// Takes exactly this command line, without the harness' own parameters.
     #[must_use]
     pub fn cmdline(mut self, cmdline: &str) -> Self {
         cmdline.clone_into(&mut self.cmdline);
-        self.bare = true;
+        self.exact = true;
         self
     }
 
-    /// What the kernel is given on this board.
+    /// The command line on this board.
     pub(crate) fn whole_cmdline(&self, board: &Board) -> String {
-        if self.bare {
+        if self.exact {
             return self.cmdline.clone();
         }
         format!("console={} panic=1 measureroot.onfail=poweroff {}", board.console, self.cmdline)
     }
 
-    /// Room and time for a whole distribution.
+    /// Gives it memory and time for a whole distribution.
     #[must_use]
     pub fn large(mut self) -> Self {
         self.memory_mib = 1024;
@@ -186,7 +199,7 @@ impl Vm {
         self
     }
 
-    /// This accelerator, instead of the one that was found to work.
+    /// Takes this accelerator, instead of the one that was found to work, and this time limit.
     #[must_use]
     pub fn accel(mut self, accel: Accel, limit: Duration) -> Self {
         self.accel = Some(accel);
@@ -204,7 +217,7 @@ impl Vm {
         self.start()?.booted()
     }
 
-    /// Starts it and waits for measureroot to end the boot.
+    /// Starts it and waits until measureroot stops the boot.
     pub fn fails(&self) -> Result<Failed> {
         self.start()?.failed()
     }

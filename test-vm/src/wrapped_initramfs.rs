@@ -1,15 +1,19 @@
-//! An initramfs whose PID 1 does something else before it becomes the agent.
+//! An initramfs whose PID 1 runs other commands before it becomes the agent.
 
 use crate::{Kernel, Result, scratch::Scratch, tool};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The initramfs; its command line must say `rdinit=/init-before`.
+/// The initramfs. [`crate::Vm::wrapped`] boots it.
 #[derive(Debug)]
 pub struct WrappedInitramfs(Scratch);
 
 impl WrappedInitramfs {
-    /// The kernel's own, with the agent behind what these commands of busybox do (a line each, without `/busybox`).
+    /// The parameter with which the kernel starts the commands first.
+    pub const PARAMETER: &str = "rdinit=/init-before";
+
+    /// The kernel's own initramfs. PID 1 runs these commands of busybox, one a line and without `/busybox`, and then
+    /// the agent.
     pub fn new(kernel: Kernel, commands: &[&str]) -> Result<Self> {
         let scratch = Scratch::new()?;
         let commands = commands.join("\n/busybox ");
@@ -18,7 +22,7 @@ impl WrappedInitramfs {
             scratch.path("init-before"),
             format!("#!/busybox sh\nset -e\n/busybox {commands}\nexec /init\n"),
         )?;
-        // The kernel unpacks one archive behind the other.
+        // The kernel unpacks one archive after the other.
         let pack =
             "chmod +x init-before && printf '%s\\n' busybox init-before | cpio --quiet -o -H newc | cat - \"$0\" >all";
         let mut shell = tool::limited(Duration::from_mins(1), "sh");
@@ -28,7 +32,7 @@ impl WrappedInitramfs {
 
     /// The file.
     #[must_use]
-    pub fn initramfs(&self) -> PathBuf {
+    pub fn file(&self) -> PathBuf {
         self.0.path("all")
     }
 }

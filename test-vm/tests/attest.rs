@@ -1,33 +1,43 @@
-//! What a machine that booted proves to others, and what it can open: programs of others on both sides of it.
+//! A machine proves to other programs which image it booted, and opens what was sealed to that image. tpm2-tools, systemd and
+//! Keylime make, open and check it.
 
 use std::fs;
-use std::path::PathBuf;
 use std::time::Duration;
 use test_vm::scratch::Scratch;
-use test_vm::{Bank, Bus, Guest, Image, Prediction, Result, StandaloneTpm, Vm, assets, bank, ensure, tool};
+use test_vm::{
+    Bank, Bus, Guest, Image, PackedInitramfs, Prediction, Result, RootFs, StandaloneTpm, Vm, assets, bank, ensure,
+    image, predict, tool,
+};
 
-/// What the machine is asked with; a text, because Keylime's nonces are.
+/// The nonce of the quote. It is a text because Keylime's nonces are texts.
 const NONCE: &str = "asked a moment ago";
-/// The other PCRs of a boot; Linux's IMA extends PCR 10, and has a log of its own.
-const OTHERS: &str = "sha256:0,1,2,3,4,5,6,7,8,9,11,12";
+/// The other PCRs of a boot. PCR 10 is missing: Linux's IMA extends it, and has a log of its own.
+const OTHER_PCRS: &str = "sha256:0,1,2,3,4,5,6,7,8,9,11,12";
+/// The sealed secret.
 const SECRET: &str = "for the right image alone";
 
-/// What is sealed to an image before any machine has booted it: by somebody who has the image and the machine's TPM.
+/// The modules for a root that opens encrypted volumes.
+const MODULES: [&str; 8] =
+    ["virtio_pci", "virtio_blk", "virtio_console", "loop", "squashfs", "overlay", "dm-verity", "dm-crypt"];
+
+/// A secret and a volume that are sealed to an image before a machine boots it. That needs only the image and the machine's TPM.
 struct Sealed {
     tpm: StandaloneTpm,
+    initramfs: PackedInitramfs,
     scratch: Scratch,
 }
 
 impl Sealed {
     fn to(image: &Image) -> Result<Self> {
-        let sealed = Self { tpm: StandaloneTpm::new(&Bank::ALL)?, scratch: Scratch::new()? };
-        let policy = predicted("policy", image)?;
+        let initramfs = PackedInitramfs::with_modules(&MODULES)?;
+        let sealed = Self { tpm: StandaloneTpm::new(&Bank::ALL)?, initramfs, scratch: Scratch::new()? };
+        let policy = predict::printed("policy", image.path())?.trim_end().to_owned();
         sealed.secret(&policy)?;
         sealed.volume(image, &policy)?;
         Ok(sealed)
     }
 
-    /// A secret by tpm2-tools, under the policy that was computed.
+    /// tpm2-tools seal a secret under the predicted policy.
     fn secret(&self, policy: &str) -> Result<()> {
         let folder = self.scratch.folder();
         fs::write(folder.join("policy"), bank::bytes(policy)?)?;
@@ -37,9 +47,11 @@ impl Sealed {
         self.tpm.tool(folder, &seal).map(drop)
     }
 
-    /// An encrypted volume with a small file system in it, which systemd enrols to what PCR 13 holds: the prediction.
+    /// cryptsetup makes an encrypted volume with a small file system. systemd enrols it to the value of PCR 13, which is the
+    /// predicted one.
     fn volume(&self, image: &Image, policy: &str) -> Result<()> {
-        // One sector of 4096 bytes, at the offset that luksFormat gives the data: nobody has to be root for this.
+        // openssl encrypts the file system itself, in one sector of 4096 bytes at the offset of the data: only root can open
+        // the volume to write to it.
         let make = "mkdir content && echo \"$1\" >content/file && mksquashfs content data -all-root -quiet -no-progress
             head -c 32 /dev/urandom >key && printf password >password && truncate -s 24M volume
             PATH=$PATH:/usr/sbin cryptsetup luksFormat --batch-mode --type luks2 --cipher aes-cbc-plain64 --key-size 256 \\
@@ -55,7 +67,7 @@ impl Sealed {
         let mut enrol = tool::limited(Duration::from_mins(1), "systemd-cryptenroll");
         enrol.args([&format!("--tpm2-device={}", self.tpm.device()), "--tpm2-pcrs=13", "volume"]);
         tool::finish(enrol.current_dir(self.scratch.folder()).env("PASSWORD", "password"))?;
-        // systemd came to the same policy.
+        // systemd computed the same policy.
         let mut dump = tool::limited(Duration::from_mins(1), "/usr/sbin/cryptsetup");
         let dumped = tool::finish(
             dump.args(["token", "export", "--token-id", "0", "volume"]).current_dir(self.scratch.folder()),
@@ -64,28 +76,14 @@ impl Sealed {
         Ok(())
     }
 
-    /// Boots an image in a machine with this TPM and the volume.
+    /// Boots an image in a machine with this TPM and the volume. The initramfs has the module that opens encrypted volumes,
+    /// because the image has no modules.
     fn boots(&self, image: &Image) -> Result<Guest> {
-        let vm = Vm::new("root=/dev/vda").large().initramfs(self.initramfs()?).tpm(&self.tpm).disk(image);
+        let vm = Vm::new("root=/dev/vda").large().initramfs(self.initramfs.file()).tpm(&self.tpm).disk(image);
         vm.disk_file(Bus::Virtio, self.scratch.path("volume")).boots()
     }
 
-    /// One that can open encrypted volumes: the kernel's modules are in it, and in no image.
-    fn initramfs(&self) -> Result<PathBuf> {
-        let made = self.scratch.path("initramfs");
-        let mut build = tool::limited(Duration::from_mins(1), assets::product("release/measureroot")?);
-        build.arg("initramfs").arg("--agent").arg(assets::product("initramfs/init")?).arg("--output").arg(&made);
-        build.arg("--kernel-modules").arg(assets::product("test-vm/kernel-6.1/modules")?);
-        for module in
-            ["virtio_pci", "virtio_blk", "virtio_console", "loop", "squashfs", "overlay", "dm-verity", "dm-crypt"]
-        {
-            build.args(["--module", module]);
-        }
-        tool::finish(&mut build)?;
-        Ok(made)
-    }
-
-    /// Whether the guest's TPM gives the secret away.
+    /// True if the guest's TPM unseals the secret.
     fn unseals(&self, guest: &mut Guest) -> Result<bool> {
         for name in ["pub", "priv"] {
             let hex = bank::hex(&fs::read(self.scratch.path(name))?).to_uppercase();
@@ -100,7 +98,7 @@ impl Sealed {
     }
 }
 
-/// Whether the guest's systemd opens the volume by the guest's TPM.
+/// True if the guest's systemd opens the volume with the guest's TPM.
 fn opens(guest: &mut Guest) -> Result<bool> {
     let open = "/lib/systemd/systemd-cryptsetup attach data /dev/vdb - tpm2-device=auto,headless=true,read-only 2>&1 &&
         mount -t squashfs -o ro /dev/mapper/data /mnt && cat /mnt/file || true";
@@ -110,24 +108,32 @@ fn opens(guest: &mut Guest) -> Result<bool> {
     Ok(!denied)
 }
 
-/// What `measureroot predict` prints of an image in this form.
-fn predicted(form: &str, image: &Image) -> Result<String> {
-    let mut predict = tool::limited(Duration::from_mins(1), assets::product("release/measureroot")?);
-    Ok(tool::finish(predict.args(["predict", "--format", form]).arg(image.path()))?.trim_end().to_owned())
+/// The answer of `measureroot verify`.
+struct Verdict {
+    code: Option<i32>,
+    text: String,
 }
 
-/// What a machine sends when it is asked.
+impl Verdict {
+    /// Checks the exit code and the start of the text.
+    fn is(&self, code: i32, start: &str) -> Result<()> {
+        ensure!(self.code == Some(code) && self.text.starts_with(start), "{:?} {}", self.code, self.text);
+        Ok(())
+    }
+}
+
+/// The evidence that a machine sends.
 struct Evidence(Scratch);
 
 impl Evidence {
-    /// By a guest that makes an attestation key, and a quote with it.
+    /// A guest makes an attestation key, and a quote with it.
     fn of(guest: &mut Guest) -> Result<Self> {
         let attributes = "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|restricted|sign";
         let quote = format!(
             "mkdir /run/evidence && cd /run/evidence
             tpm2_createprimary -Q -C e -G ecc256:ecdsa-sha256:null -a '{attributes}' -c /run/ak.ctx
             tpm2_readpublic -Q -c /run/ak.ctx -o ak.pub && tpm2_readpublic -Q -c /run/ak.ctx -f pem -o ak.pem
-            tpm2_pcrread {OTHERS} >known && tpm2_quote -Q -c /run/ak.ctx -l {OTHERS},13 -q {} -m quote -s signature -o pcrs
+            tpm2_pcrread {OTHER_PCRS} >known && tpm2_quote -Q -c /run/ak.ctx -l {OTHER_PCRS},13 -q {} -m quote -s signature -o pcrs
             cp /run/measureroot/binary_bios_measurements log && cp /run/log/systemd/tpm2-measure.log systemd",
             bank::hex(NONCE.as_bytes())
         );
@@ -140,46 +146,46 @@ impl Evidence {
         Ok(evidence)
     }
 
-    /// What `measureroot verify` says if `image` is trusted, with its exit code.
-    fn judged(&self, image: &Image) -> Result<(Option<i32>, String)> {
-        let mut verify = tool::limited(Duration::from_mins(1), assets::product("release/measureroot")?);
+    /// `measureroot verify` judges the evidence. `image` is the trusted one.
+    fn judged(&self, image: &Image) -> Result<Verdict> {
+        let mut verify = tool::measureroot(Duration::from_mins(1))?;
         verify.args(["verify", "--quote", "quote", "--signature", "signature", "--key", "ak.pub"]);
-        // What measureroot wrote into both counts once.
+        // An event that is in both logs counts once.
         verify.args(["--log", "log", "systemd", "--expect", "known"]);
         verify.args(["--nonce", &bank::hex(NONCE.as_bytes()), "--image"]).arg(image.path());
         let done = verify.current_dir(self.0.folder()).output()?;
-        Ok((done.status.code(), String::from_utf8_lossy(&done.stdout).into_owned()))
+        Ok(Verdict { code: done.status.code(), text: String::from_utf8_lossy(&done.stdout).into_owned() })
     }
 
-    /// tpm2_checkquote finds signature, nonce, PCRs and log in order.
-    fn checked_by_tpm2_tools(&self) -> Result<()> {
+    /// tpm2_checkquote accepts signature, nonce, PCRs and log.
+    fn is_accepted_by_tpm2_tools(&self) -> Result<()> {
         let mut check = tool::limited(Duration::from_mins(1), "tpm2_checkquote");
         check.args(["-u", "ak.pem", "-m", "quote", "-s", "signature", "-f", "pcrs", "-e", "log"]);
         check.args(["-g", "sha256", "-q", &bank::hex(NONCE.as_bytes())]);
         tool::finish(check.current_dir(self.0.folder())).map(drop)
     }
 
-    /// What Keylime's verifier finds wrong if `image` is the one of its policy.
-    fn judged_by_keylime(&self, image: &Image) -> Result<String> {
-        fs::write(self.0.path("policy"), predicted("keylime", image)?)?;
-        let check = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("keylime/check");
+    /// The failures that Keylime's verifier finds. `image` is the one of its policy.
+    fn failures_by_keylime(&self, image: &Image) -> Result<String> {
+        fs::write(self.0.path("policy"), predict::printed("keylime", image.path())?.trim_end())?;
+        let check = assets::checkout().join("test-vm/keylime/check");
         let mut python =
             tool::limited(Duration::from_mins(2), assets::product("test-vm/keylime/venv/bin")?.join("python"));
         python.arg(check).args(["quote", "signature", "pcrs", "ak.pub", NONCE, "log", "policy"]);
         let done = python.current_dir(self.0.folder()).output()?;
         let (found, said) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
         ensure!(done.status.code() == Some(i32::from(!found.is_empty())), "Keylime: {}: {found}{said}", done.status);
-        // It looked at all of it.
+        // It compared all PCRs.
         let compared = "Compared PCRs 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13 against measured boot log";
-        ensure!(said.contains(compared), "Keylime did not say {compared:?}: {said}");
+        ensure!(said.contains(compared), "Keylime did not print {compared:?}: {said}");
         Ok(found.into_owned())
     }
 }
 
 #[test]
-fn only_the_right_image_is_trusted_and_opens_what_was_sealed_to_it() -> Result<()> {
-    let image = Image::debian("squashfs")?;
-    let changed = image.flipped(assets::SQUASHFS_TIME)?;
+fn only_the_right_image_is_trusted_and_unseals_what_was_sealed_to_it() -> Result<()> {
+    let image = Image::debian(RootFs::Squashfs)?;
+    let changed = image.flipped(image::SQUASHFS_TIME)?;
     let sealed = Sealed::to(&image)?;
     for (booted, other) in [(&image, &changed), (&changed, &image)] {
         let mut guest = sealed.boots(booted)?;
@@ -188,16 +194,11 @@ fn only_the_right_image_is_trusted_and_opens_what_was_sealed_to_it() -> Result<(
         assert_eq!(opens(&mut guest)?, is_right);
         let evidence = Evidence::of(&mut guest)?;
         guest.power_off()?;
-        evidence.checked_by_tpm2_tools()?;
-        let (code, said) = evidence.judged(booted)?;
-        ensure!(code == Some(0) && said.starts_with("trusted: "), "{code:?} {said}");
-        let (code, said) = evidence.judged(other)?;
-        ensure!(
-            code == Some(3) && said.starts_with("not trusted: an image was booted that is not known"),
-            "{code:?} {said}"
-        );
-        assert_eq!(evidence.judged_by_keylime(booted)?, "");
-        let found = evidence.judged_by_keylime(other)?;
+        evidence.is_accepted_by_tpm2_tools()?;
+        evidence.judged(booted)?.is(0, "trusted: ")?;
+        evidence.judged(other)?.is(3, "not trusted: an image was booted that is not known")?;
+        assert_eq!(evidence.failures_by_keylime(booted)?, "");
+        let found = evidence.failures_by_keylime(other)?;
         ensure!(found.contains("pcr_validation.invalid_pcr_13"), "Keylime: {found}");
     }
     Ok(())

@@ -1,34 +1,23 @@
-//! The external tree for Buildroot. There is no Buildroot here: kconfiglib reads the options, and GNU make evaluates the
-//! packages as they are written, with Buildroot's infrastructure stood in for (test-vm/buildroot/). What their commands
-//! make is booted.
+//! The external tree for Buildroot, without a Buildroot. kconfiglib reads the options, GNU make evaluates the packages, and
+//! test-vm/buildroot/ stands in for Buildroot's infrastructure. A machine boots what the packages' commands make.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
 use test_vm::scratch::Scratch;
-use test_vm::{Image, Prediction, Result, Vm, assets, ensure, tool};
+use test_vm::{Image, Prediction, Result, RootFs, Vm, assets, ensure, tool};
 
 const DEFCONFIG: &str = "initramfs/buildroot/configs/measureroot_qemu_x86_64_defconfig";
 const MODULES: &str = "BR2_PACKAGE_MEASUREROOT_MODULES=\"loop overlay squashfs dm-verity\"";
-
-fn checkout() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-/// A file of the checkout.
-fn text(path: &str) -> Result<String> {
-    Ok(fs::read_to_string(checkout().join(path)).map_err(|cause| format!("{path}: {cause}"))?)
-}
 
 /// A build folder, with the agent that the package's own commands built, and Debian's kernel.
 struct Build(Scratch);
 
 impl Build {
-    /// Configured by the defconfig, with these changes.
+    /// A new one with the defconfig and these changes.
     fn new(settings: &[&str]) -> Result<Self> {
         let build = Self(Scratch::new()?);
-        printed(&build.configure(settings)?)?;
+        tool::printed(&build.configure(settings)?)?;
         let made = assets::product("test-vm/buildroot")?;
         for folder in ["build/linux-6.1", "images", "target/lib"] {
             fs::create_dir_all(build.0.path(folder))?;
@@ -39,72 +28,65 @@ impl Build {
     }
 
     fn configure(&self, settings: &[&str]) -> Result<Output> {
-        // Not the program that this name leads to: that one knows nothing of kconfiglib.
+        // The link is not resolved: the program that it leads to has no kconfiglib.
         let python = assets::product("test-vm/kconfiglib/venv")?.join("bin/python");
         let mut configure = tool::limited(Duration::from_mins(1), python);
-        configure.arg(checkout().join("test-vm/buildroot/configure")).arg(checkout().join(DEFCONFIG));
+        configure.arg(assets::checkout().join("test-vm/buildroot/configure")).arg(assets::checkout().join(DEFCONFIG));
         Ok(configure.arg(self.0.path(".config")).args(settings).output()?)
     }
 
     /// Makes targets, with these variables.
     fn make(&self, words: &[&str]) -> Result<Output> {
         let mut make = tool::limited(Duration::from_mins(2), "make");
-        make.arg("-f").arg(checkout().join("test-vm/buildroot/Makefile"));
+        make.arg("-f").arg(assets::checkout().join("test-vm/buildroot/Makefile"));
         let agent = assets::product(
             "test-vm/buildroot/build/measureroot-checkout/target/x86_64-unknown-linux-gnu/release/measureroot",
         )?;
         make.arg(format!("O={}", self.0.folder().display())).arg(format!("STAND_IN_AGENT={}", agent.display()));
         make.arg(format!("STAND_IN_HOST_PROGRAM={}", assets::product("release/measureroot")?.display()));
-        let external = checkout().join("initramfs/buildroot").canonicalize()?;
+        let external = assets::checkout().join("initramfs/buildroot").canonicalize()?;
         make.arg(format!("BR2_EXTERNAL_MEASUREROOT_PATH={}", external.display()));
         Ok(make.args(words).output()?)
     }
 
-    /// Makes targets, which must fail and say this.
-    fn refuses(&self, words: &[&str], why: &str) -> Result<()> {
+    /// Makes targets, which must fail with this message.
+    fn refuses(&self, words: &[&str], message: &str) -> Result<()> {
         let output = self.make(words)?;
         let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(!output.status.success() && said.contains(why), "{words:?}: not {why:?} but\n{said}");
+        ensure!(!output.status.success() && said.contains(message), "{words:?}: not {message:?} but\n{said}");
         Ok(())
     }
 
-    /// Has this image as its root image, and makes its predictions.
+    /// Takes this image as its root image, and makes the predictions. `format` is Buildroot's name of the file system.
     fn predicts(&self, format: &str, image: &Image) -> Result<()> {
         fs::copy(image.path(), self.0.path(&format!("images/rootfs.{format}")))?;
-        printed(&self.make(&["host-measureroot", &format!("rootfs-{format}")])?).map(drop)
+        tool::printed(&self.make(&["host-measureroot", &format!("rootfs-{format}")])?).map(drop)
     }
 
-    /// A file of the images folder.
+    /// The text of a file in the folder `images`.
     fn image(&self, name: &str) -> Result<String> {
         let path = self.0.path("images").join(name);
         Ok(fs::read_to_string(&path).map_err(|cause| format!("{}: {cause}", path.display()))?)
     }
 }
 
-/// What was printed by a run that must have succeeded.
-fn printed(output: &Output) -> Result<String> {
-    let (said, failed) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    ensure!(output.status.success(), "{}\n{said}{failed}", output.status);
-    Ok(said.trim_end().to_owned())
-}
-
 #[test]
-fn what_the_package_makes_boots_with_the_pcr_that_it_wrote() -> Result<()> {
-    let (build, image) = (Build::new(&[MODULES])?, Image::small("squashfs")?);
+fn the_package_s_initramfs_boots_with_the_predicted_pcr() -> Result<()> {
+    let (build, image) = (Build::new(&[MODULES])?, Image::small(RootFs::Squashfs)?);
     build.predicts("squashfs", &image)?;
     let predicted: Prediction = serde_json::from_str(&build.image("rootfs.squashfs.pcr13.json")?)?;
     let vm = Vm::new("root=/dev/vda").initramfs(assets::product("test-vm/buildroot/images/measureroot.cpio.zst")?);
     vm.disk(&image).boots()?.ends_as(&predicted)?;
-    // What a person compares with tpm2_pcrread.
-    predicted.is_in(&build.image("rootfs.squashfs.pcr13")?)
+    // People compare this file with the output of tpm2_pcrread.
+    predicted.is_printed_as(&build.image("rootfs.squashfs.pcr13")?)
 }
 
 #[test]
-fn every_root_image_has_its_prediction() -> Result<()> {
+fn every_root_image_gets_its_predictions() -> Result<()> {
     let settings = [MODULES, "BR2_TARGET_ROOTFS_EROFS=y", "BR2_TARGET_ROOTFS_EXT2=y", "BR2_TARGET_ROOTFS_EXT2_4=y"];
     let forms = "BR2_PACKAGE_MEASUREROOT_PREDICTIONS=\"tpm2-yaml hex json pcrlock keylime policy\"";
     let build = Build::new(&[&settings[..], &["BR2_PACKAGE_MEASUREROOT_PCR=23", forms]].concat())?;
-    for (format, image) in [("squashfs", "squashfs"), ("erofs", "erofs"), ("ext2", "ext4")] {
+    for (format, image) in [("squashfs", RootFs::Squashfs), ("erofs", RootFs::Erofs), ("ext2", RootFs::Ext4)] {
         let image = Image::small(image)?;
         build.predicts(format, &image)?;
         let predicted: Prediction = serde_json::from_str(&build.image(&format!("rootfs.{format}.pcr23.json"))?)?;
@@ -117,58 +99,84 @@ fn every_root_image_has_its_prediction() -> Result<()> {
 }
 
 #[test]
-fn an_image_that_no_boot_would_take_stops_the_build() -> Result<()> {
+fn an_image_that_cannot_boot_stops_the_build() -> Result<()> {
     let build = Build::new(&[MODULES])?;
     fs::write(build.0.path("images/rootfs.squashfs"), "no image")?;
     build.refuses(&["host-measureroot", "rootfs-squashfs"], "rootfs.squashfs")
 }
 
-#[test]
-fn what_cannot_be_built_is_refused_and_says_what_to_add() -> Result<()> {
-    let refused: &[(&[&str], &[&str], &str)] = &[
-        (
-            &["BR2_TARGET_ROOTFS_SQUASHFS4_ZSTD=n", "BR2_TARGET_ROOTFS_SQUASHFS=n"],
-            &["measureroot"],
-            "add BR2_TARGET_ROOTFS_SQUASHFS=y",
-        ),
-        (&[MODULES], &["measureroot", "RUST_BIN_VERSION=1.92.0"], "this Buildroot has 1.92.0: take a newer Buildroot"),
-        (&[MODULES], &["measureroot", "BR2_LINUX_KERNEL="], "none is built: add BR2_LINUX_KERNEL=y"),
-        (&[], &["measureroot"], "name them in BR2_PACKAGE_MEASUREROOT_MODULES, or build them in"),
-        (
-            &[MODULES, "BR2_PACKAGE_MEASUREROOT_KERNEL_FRAGMENTS=\"usb-storage.cfg\""],
-            &["measureroot"],
-            "missing: CONFIG_USB_STORAGE=y",
-        ),
-        (
-            &[MODULES, "BR2_PACKAGE_MEASUREROOT_KERNEL_FRAGMENTS=\"usb-storage.cfg\""],
-            &["measureroot"],
-            "add the fragments with these options to BR2_LINUX_KERNEL_CONFIG_FRAGMENT_FILES",
-        ),
-        (
-            &["BR2_PACKAGE_MEASUREROOT_MODULES=\"loop overlay dm-verity floppy_of_old\""],
-            &["measureroot"],
-            "module floppy_of_old: neither",
-        ),
-        (
-            &["BR2_PACKAGE_MEASUREROOT_MODULES=\"overlay dm-verity\""],
-            &["measureroot"],
-            "the kernel has loop as a module: add it to BR2_PACKAGE_MEASUREROOT_MODULES",
-        ),
-        (&[MODULES], &["measureroot", "MEASUREROOT_VERSION="], "is none (see above): clone it with git"),
-        // A program of this machine in the agent's place: it wants a dynamic linker.
-        (
-            &[MODULES],
-            &["measureroot", "STAND_IN_AGENT=/bin/true"],
-            "the agent is not static, and an initramfs has no libraries",
-        ),
-    ];
-    for (settings, words, why) in refused {
-        Build::new(settings)?.refuses(words, why)?;
-    }
-    printed(&Build::new(&[MODULES])?.make(&["measureroot"])?).map(drop)
+/// A build that must fail.
+struct Refusal<'a> {
+    /// The changes to the defconfig.
+    settings: &'a [&'a str],
+    /// The targets, with variables of make.
+    targets: &'a [&'a str],
+    /// A part of the message.
+    message: &'a str,
 }
 
-/// Buildroot drops such lines of a defconfig without a word; the reader here does not.
+#[test]
+fn a_wrong_configuration_is_refused_with_a_hint() -> Result<()> {
+    let refused = [
+        Refusal {
+            settings: &["BR2_TARGET_ROOTFS_SQUASHFS4_ZSTD=n", "BR2_TARGET_ROOTFS_SQUASHFS=n"],
+            targets: &["measureroot"],
+            message: "add BR2_TARGET_ROOTFS_SQUASHFS=y",
+        },
+        Refusal {
+            settings: &[MODULES],
+            targets: &["measureroot", "RUST_BIN_VERSION=1.92.0"],
+            message: "this Buildroot has 1.92.0: take a newer Buildroot",
+        },
+        Refusal {
+            settings: &[MODULES],
+            targets: &["measureroot", "BR2_LINUX_KERNEL="],
+            message: "none is built: add BR2_LINUX_KERNEL=y",
+        },
+        Refusal {
+            settings: &[],
+            targets: &["measureroot"],
+            message: "name them in BR2_PACKAGE_MEASUREROOT_MODULES, or build them in",
+        },
+        Refusal {
+            settings: &[MODULES, "BR2_PACKAGE_MEASUREROOT_KERNEL_FRAGMENTS=\"usb-storage.cfg\""],
+            targets: &["measureroot"],
+            message: "missing: CONFIG_USB_STORAGE=y",
+        },
+        Refusal {
+            settings: &[MODULES, "BR2_PACKAGE_MEASUREROOT_KERNEL_FRAGMENTS=\"usb-storage.cfg\""],
+            targets: &["measureroot"],
+            message: "add the fragments with these options to BR2_LINUX_KERNEL_CONFIG_FRAGMENT_FILES",
+        },
+        Refusal {
+            settings: &["BR2_PACKAGE_MEASUREROOT_MODULES=\"loop overlay dm-verity floppy_of_old\""],
+            targets: &["measureroot"],
+            message: "module floppy_of_old: neither",
+        },
+        Refusal {
+            settings: &["BR2_PACKAGE_MEASUREROOT_MODULES=\"overlay dm-verity\""],
+            targets: &["measureroot"],
+            message: "the kernel has loop as a module: add it to BR2_PACKAGE_MEASUREROOT_MODULES",
+        },
+        Refusal {
+            settings: &[MODULES],
+            targets: &["measureroot", "MEASUREROOT_VERSION="],
+            message: "is none (see above): clone it with git",
+        },
+        // A program of this machine in the agent's place. It needs a dynamic linker.
+        Refusal {
+            settings: &[MODULES],
+            targets: &["measureroot", "STAND_IN_AGENT=/bin/true"],
+            message: "the agent is not static, and an initramfs has no libraries",
+        },
+    ];
+    for Refusal { settings, targets, message } in refused {
+        Build::new(settings)?.refuses(targets, message)?;
+    }
+    tool::printed(&Build::new(&[MODULES])?.make(&["measureroot"])?).map(drop)
+}
+
+/// Buildroot silently drops the lines of a defconfig that have no effect. The reader here refuses them.
 #[test]
 fn each_line_of_the_defconfig_has_an_effect() -> Result<()> {
     let build = Build::new(&[])?;
@@ -183,8 +191,8 @@ fn each_line_of_the_defconfig_has_an_effect() -> Result<()> {
 }
 
 #[test]
-fn the_defconfig_asks_the_kernel_for_all_that_is_checked() -> Result<()> {
-    let (build, folder) = (Build::new(&[])?, checkout().join("kernel-fragments"));
+fn the_defconfig_has_every_fragment_that_the_package_checks() -> Result<()> {
+    let (build, folder) = (Build::new(&[])?, assets::checkout().join("kernel-fragments"));
     let config = fs::read_to_string(build.0.path(".config"))?;
     let value = |name: &str| {
         let line = config.lines().find_map(|line| line.strip_prefix(&format!("{name}=\"")));
@@ -206,10 +214,10 @@ fn the_defconfig_asks_the_kernel_for_all_that_is_checked() -> Result<()> {
 }
 
 #[test]
-fn the_commands_are_those_of_an_agent_and_of_a_program_for_people() -> Result<()> {
+fn the_agent_is_static_and_the_host_program_is_not() -> Result<()> {
     let build = Build::new(&[MODULES])?;
-    // Buildroot's own settings come first: the last one counts.
-    let agent = printed(&build.make(&[
+    // Buildroot's own settings come first. The last one has effect.
+    let agent = tool::printed(&build.make(&[
         "show-measureroot",
         "STAND_IN_AGENT=",
         "RUSTC_TARGET_NAME=aarch64-unknown-linux-musl",
@@ -225,7 +233,7 @@ fn the_commands_are_those_of_an_agent_and_of_a_program_for_people() -> Result<()
     let last = |name: &str| {
         agent.rsplit(&format!("{name}=\"")).next().and_then(|rest| rest.split('"').next()).map(str::to_owned)
     };
-    let profile = text("Cargo.toml")?.split("[profile.release]").nth(1).ok_or("no profile")?.to_owned();
+    let profile = assets::text("Cargo.toml")?.split("[profile.release]").nth(1).ok_or("no profile")?.to_owned();
     for (name, field) in
         [("OPT_LEVEL", "opt-level = \"z\""), ("LTO", "lto = \"fat\""), ("CODEGEN_UNITS", "codegen-units = 1")]
     {
@@ -235,31 +243,31 @@ fn the_commands_are_those_of_an_agent_and_of_a_program_for_people() -> Result<()
             "{name} is {value}"
         );
     }
-    let host = printed(&build.make(&["show-host-measureroot", "STAND_IN_HOST_PROGRAM="])?)?;
+    let host = tool::printed(&build.make(&["show-host-measureroot", "STAND_IN_HOST_PROGRAM="])?)?;
     ensure!(host.contains("--bin measureroot") && !host.contains("--no-default-features"), "{host}");
     ensure!(!host.contains("crt-static") && host.contains("TPM2_TSS_SOURCE_PATH="), "{host}");
     Ok(())
 }
 
 #[test]
-fn the_packages_facts_are_those_of_the_project() -> Result<()> {
+fn the_packages_agree_with_the_project() -> Result<()> {
     let build = Build::new(&[MODULES])?;
-    let shown = printed(&build.make(&["show-measureroot", "show-host-measureroot-tss2"])?)?;
+    let shown = tool::printed(&build.make(&["show-measureroot", "show-host-measureroot-tss2"])?)?;
     let head = tool::output(Duration::from_secs(10), "git", ["-C", env!("CARGO_MANIFEST_DIR"), "rev-parse", "HEAD"])?;
     ensure!(shown.contains(&format!("measureroot-{}-", head.trim())), "not this checkout's commit: {shown}");
-    let source = text("initramfs/tss2-static/source.sha256")?;
+    let source = assets::text("initramfs/tss2-static/source.sha256")?;
     let tarball = source.trim().split_once("  ").ok_or("source.sha256")?.1;
     ensure!(shown.contains(tarball), "not {tarball}: {shown}");
-    let hashes = text("initramfs/buildroot/package/measureroot-tss2/measureroot-tss2.hash")?;
+    let hashes = assets::text("initramfs/buildroot/package/measureroot-tss2/measureroot-tss2.hash")?;
     ensure!(hashes.contains(&format!("sha256  {}\n", source.trim())), "not {source}");
     for file in ["LICENSE-MIT", "LICENSE-APACHE"] {
-        let sum = tool::output(Duration::from_secs(10), "sha256sum", [checkout().join(file)])?;
+        let sum = tool::output(Duration::from_secs(10), "sha256sum", [assets::checkout().join(file)])?;
         let sum = sum.split(' ').next().ok_or("sha256sum")?.to_owned();
-        let kept = text("initramfs/buildroot/package/measureroot/measureroot.hash")?;
+        let kept = assets::text("initramfs/buildroot/package/measureroot/measureroot.hash")?;
         ensure!(kept.contains(&format!("sha256  {sum}  {file}\n")), "another {file}");
     }
-    let recipe = text("initramfs/buildroot/package/measureroot/measureroot.mk")?;
-    let needed = text("Cargo.toml")?
+    let recipe = assets::text("initramfs/buildroot/package/measureroot/measureroot.mk")?;
+    let needed = assets::text("Cargo.toml")?
         .split("\nrust-version = \"")
         .nth(1)
         .and_then(|rest| rest.split('"').next())

@@ -1,10 +1,10 @@
 //! A real distribution boots measured.
 
 use std::time::Duration;
-use test_vm::{Image, Kernel, Result, Vm, ensure, tool};
+use test_vm::{Image, Kernel, Result, RootFs, Vm, ensure, tool};
 
-/// Debian's init reaches its goal, nothing failed on the way, and it switches off in order.
-fn debian_boots(kernel: Kernel, format: &str) -> Result<()> {
+/// Debian's init reaches its goal, no service fails, and Debian switches the machine off.
+fn debian_boots(kernel: Kernel, format: RootFs) -> Result<()> {
     let image = Image::debian(format)?;
     let mut guest =
         Vm::new("root=/dev/vda rw measureroot.overlaysize=200m").kernel(kernel).large().disk(&image).boots()?;
@@ -14,7 +14,7 @@ fn debian_boots(kernel: Kernel, format: &str) -> Result<()> {
     assert_eq!(guest.mount("/")?.kind, "overlay");
     let size = guest.run(&["df", "--block-size=1M", "--output=size", "/"])?;
     ensure!(size.ends_with(" 200"), "the overlay's size: {size}");
-    // The firmware's log is handed on as it is, and securityfs to whoever mounts it.
+    // measureroot passes the firmware's log on unchanged, and systemd can mount securityfs as usual.
     let (_, firmware) = guest.bytes("/sys/kernel/security/tpm0/binary_bios_measurements")?;
     let (_, whole) = guest.bytes("/run/measureroot/binary_bios_measurements")?;
     ensure!(!firmware.is_empty() && whole.starts_with(&firmware), "the firmware's log was changed");
@@ -25,31 +25,31 @@ fn debian_boots(kernel: Kernel, format: &str) -> Result<()> {
 }
 
 #[test]
-fn debian_in_squashfs() -> Result<()> {
-    debian_boots(Kernel::V6_1, "squashfs")
+fn debian_in_squashfs_boots_measured() -> Result<()> {
+    debian_boots(Kernel::V6_1, RootFs::Squashfs)
 }
 
 #[test]
-fn debian_in_erofs_with_the_kernel_whose_modules_are_compressed() -> Result<()> {
-    debian_boots(Kernel::V6_12, "erofs")
+fn debian_in_erofs_boots_measured_with_compressed_kernel_modules() -> Result<()> {
+    debian_boots(Kernel::V6_12, RootFs::Erofs)
 }
 
-/// The README's first command, and what it shows of an image that was changed.
+/// Runs the program behind the README's first command.
 fn demo_ends(arguments: &[&str], code: i32, word: &str) -> Result<()> {
     let mut demo = tool::limited(Duration::from_mins(8), env!("CARGO_BIN_EXE_demo"));
     let shown = demo.args(arguments).output()?;
     let text = String::from_utf8_lossy(&shown.stdout);
     ensure!(shown.status.code() == Some(code), "{}: {text}{}", shown.status, String::from_utf8_lossy(&shown.stderr));
-    ensure!(text.ends_with(&format!("demo: {word}\n")), "it does not end with {word}: {text}");
+    ensure!(text.ends_with(&format!("demo: {word}\n")), "the output does not end with {word}: {text}");
     Ok(())
 }
 
 #[test]
-fn the_demo_shows_a_match() -> Result<()> {
+fn the_demo_shows_that_the_pcr_is_as_predicted() -> Result<()> {
     demo_ends(&[], 0, "MATCH")
 }
 
 #[test]
-fn the_demo_shows_the_difference_of_one_bit() -> Result<()> {
+fn the_demo_shows_that_one_flipped_bit_changes_the_pcr() -> Result<()> {
     demo_ends(&["--flip"], 1, "DIFFERENT")
 }

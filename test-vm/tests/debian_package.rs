@@ -1,14 +1,14 @@
-//! docs/debian-package.md, followed: the package is installed in a Debian that has nothing of ours, used, and purged.
+//! The commands of docs/debian-package.md: they install the package in a Debian without measureroot, use it, and purge it.
 
 use std::time::Duration;
-use test_vm::{Builder, DocPage, Image, Result, Vm, assets, ensure, tool};
+use test_vm::{Builder, DocPage, Image, Result, RootFs, Vm, assets, ensure, tool};
 
-/// A block of the page.
-fn block(part: &str) -> Result<String> {
-    Ok(DocPage::open("docs/debian-package.md")?.block(part)?.to_owned())
+fn page() -> Result<DocPage> {
+    DocPage::open("docs/debian-package.md")
 }
 
-/// What is on the file system, but for what dpkg and apt note about themselves; manuals are not kept out of it.
+/// Defines `files`, which lists the files of the file system except for the notes of dpkg and apt, and calls it. It also makes
+/// dpkg install manuals.
 const FILES: &str = "rm -f /etc/dpkg/dpkg.cfg.d/*
     files() {
         find / -xdev -path /folder -prune -o -path /tmp -prune -o -print |
@@ -17,12 +17,12 @@ const FILES: &str = "rm -f /etc/dpkg/dpkg.cfg.d/*
     files >files.before\n";
 
 #[test]
-fn it_is_installed_used_and_purged() -> Result<()> {
-    let builder = Builder::new()?;
-    let image = Image::small("squashfs")?;
+fn the_package_works_when_installed_and_leaves_nothing_when_purged() -> Result<()> {
+    let (builder, page) = (Builder::initramfs()?, page()?);
+    let image = Image::small(RootFs::Squashfs)?;
     builder.put("rootfs.squashfs", &image)?;
-    // The probe's module comes on top.
-    let build = block("measureroot initramfs")?.replace("$(uname -r)", "$KERNEL_6_1");
+    // The probe needs one more module.
+    let build = page.block("measureroot initramfs")?.replace("$(uname -r)", "$KERNEL_6_1");
     let build = build.replace("--module overlay", "--module overlay --module virtio_console");
     ensure!(build.contains("KERNEL=$KERNEL_6_1") && build.contains("virtio_console"), "{build}");
     let ordinary = "dracut --no-hostonly --reproducible --zstd --kver $KERNEL_6_1";
@@ -30,7 +30,7 @@ fn it_is_installed_used_and_purged() -> Result<()> {
         &[
             FILES,
             &format!("{ordinary} before.img\n"),
-            &block("apt-get install")?,
+            &page.block("apt-get install")?,
             &format!("{ordinary} after.img\ncmp before.img after.img\n"),
             &build,
             "dracut --add measureroot --no-hostonly --kver $KERNEL_6_1 dracut.img
@@ -39,7 +39,7 @@ fn it_is_installed_used_and_purged() -> Result<()> {
          complete -p measureroot
          ls /usr/share/man/man8/measureroot.8.gz /usr/share/man/man7/measureroot.cmdline.7.gz
          zcat /usr/share/doc/measureroot/sbom/agent.cdx.json.gz | grep --count tpm2-tss\n",
-            &block("apt-get purge")?,
+            &page.block("apt-get purge")?,
             "files >files.after\ndiff files.before files.after\n",
         ]
         .concat(),
@@ -53,7 +53,7 @@ fn it_is_installed_used_and_purged() -> Result<()> {
 }
 
 #[test]
-fn debian_s_own_judge_of_packages_has_nothing_to_say() -> Result<()> {
+fn lintian_finds_no_error_and_no_warning() -> Result<()> {
     let package = assets::product(concat!("initramfs/measureroot_", env!("CARGO_PKG_VERSION"), "_amd64.deb"))?;
     let arguments = ["--fail-on=error,warning".into(), "--allow-root".into(), package];
     assert_eq!(tool::output(Duration::from_mins(2), "lintian", arguments)?, "");
@@ -61,7 +61,7 @@ fn debian_s_own_judge_of_packages_has_nothing_to_say() -> Result<()> {
 }
 
 #[test]
-fn there_is_no_block_that_nobody_runs() -> Result<()> {
+fn a_test_runs_each_block_of_the_page() -> Result<()> {
     let parts = ["initramfs/deb\n", "apt-get install", "measureroot initramfs", "apt-get purge", "initramfs/release\n"];
-    DocPage::open("docs/debian-package.md")?.is_only(&parts)
+    page()?.has_only(&parts)
 }

@@ -1,44 +1,45 @@
-//! The kernel of the fragments alone, with an initramfs that is the agent alone: it boots every form of image from every
-//! medium that the fragments name, with every seal.
+//! A kernel of the fragments alone, with an initramfs of the agent alone, boots every form of image from every medium that the
+//! fragments name, with every seal.
 
 use std::time::Duration;
-use test_vm::{Bus, Image, Kernel, PreparedImage, Result, Seal, Vm, assets, ensure, tool};
+use test_vm::{
+    Bus, Image, Kernel, Medium, Place, PreparedImage, Result, RootFs, Seal, SealChoice, Uncompressed, Vm, assets,
+    ensure, tool,
+};
 
-const MEDIUM_IMAGE: &str = "/images/root.squashfs";
+/// The path of the small squashfs on the media.
+const FILE: &str = "/images/root.squashfs";
 
-/// The image boots from `medium` with this seal, is found at `place`, and is measured as predicted.
-fn boots(
-    parameters: &str,
-    (bus, medium): (Bus, &Image),
-    image: &Image,
-    seal: &str,
-    place: (&str, &str, Option<&str>),
-) -> Result<()> {
-    let vm = Vm::new(parameters).with(&format!("measureroot.seal={seal}")).kernel(Kernel::Own);
-    let mut guest = vm.disk_on(bus, medium).boots()?;
-    guest.measured_at(image, place)?;
-    let made = guest.status()?.seal;
-    let asked = matches!((seal, &made), ("verity", Seal::Verity { .. }) | ("ram", Seal::Ram) | ("none", Seal::None));
-    ensure!(asked, "{made:?} instead of {seal}");
-    guest.ends_measured(image).map(drop)
+/// A disk or a medium, and the bus that connects it.
+struct Drive {
+    bus: Bus,
+    content: Image,
 }
 
-/// The small root image in this format, as a whole device.
-fn device_boots(format: &str, bus: Bus, node: &str, seal: &str) -> Result<()> {
-    let image = Image::small(format)?;
-    boots(&format!("root={node}"), (bus, &image), &image, seal, ("device", node, None))
+/// The image boots from this drive with this seal, is found at `place`, and is measured as predicted.
+fn boots(parameters: &str, drive: &Drive, image: &Image, seal: SealChoice, place: &Place) -> Result<()> {
+    let vm = Vm::new(parameters).seal(seal).kernel(Kernel::Own);
+    let mut guest = vm.disk_on(drive.bus, &drive.content).boots()?;
+    guest.is_sealed(seal)?;
+    guest.ends_measured_at(image, place).map(drop)
 }
 
-/// The small squashfs as a file on a medium of this format.
-fn file_boots(format: &str, bus: Bus, node: &str, seal: &str) -> Result<()> {
-    let (medium, image) = (Image::medium(format)?, Image::small("squashfs")?);
-    let parameters = format!("root={node} rootimg={MEDIUM_IMAGE}");
-    boots(&parameters, (bus, &medium), &image, seal, ("file", node, Some(MEDIUM_IMAGE)))
+/// The small root image in this format is the whole device `node`.
+fn device_boots(format: RootFs, bus: Bus, node: &str, seal: SealChoice) -> Result<()> {
+    let drive = Drive { bus, content: Image::small(format)? };
+    boots(&format!("root={node}"), &drive, &drive.content, seal, &Place::device(node))
+}
+
+/// The small squashfs is a file on a medium of this format, which is the device `node`.
+fn file_boots(medium: Medium, bus: Bus, node: &str, seal: SealChoice) -> Result<()> {
+    let drive = Drive { bus, content: Image::medium(medium)? };
+    let parameters = format!("root={node} rootimg={FILE}");
+    boots(&parameters, &drive, &Image::small(RootFs::Squashfs)?, seal, &Place::file_on(node, FILE))
 }
 
 #[test]
-fn nothing_that_was_asked_for_is_missing_or_a_module() -> Result<()> {
-    let fragments = assets::product("../kernel-fragments")?;
+fn every_option_of_the_fragments_is_built_in() -> Result<()> {
+    let fragments = assets::checkout().join("kernel-fragments");
     let mut check = tool::limited(Duration::from_secs(30), fragments.join("check"));
     let said = tool::finish(
         check
@@ -50,56 +51,58 @@ fn nothing_that_was_asked_for_is_missing_or_a_module() -> Result<()> {
 }
 
 #[test]
-fn a_squashfs_on_nvme() -> Result<()> {
-    device_boots("squashfs", Bus::Nvme, "/dev/nvme0n1", "verity")
+fn a_squashfs_on_nvme_boots() -> Result<()> {
+    device_boots(RootFs::Squashfs, Bus::Nvme, "/dev/nvme0n1", SealChoice::Verity)
 }
 
 #[test]
-fn an_erofs_on_virtio() -> Result<()> {
-    device_boots("erofs", Bus::Virtio, "/dev/vda", "ram")
+fn an_erofs_on_virtio_boots() -> Result<()> {
+    device_boots(RootFs::Erofs, Bus::Virtio, "/dev/vda", SealChoice::Ram)
 }
 
 #[test]
-fn an_ext4_on_sata() -> Result<()> {
-    device_boots("ext4", Bus::Sata, "/dev/sda", "none")
+fn an_ext4_on_sata_boots() -> Result<()> {
+    device_boots(RootFs::Ext4, Bus::Sata, "/dev/sda", SealChoice::None)
 }
 
 #[test]
-fn a_partition_larger_than_its_image() -> Result<()> {
-    let (disk, image) = (Image::medium("gpt")?, Image::small("squashfs")?);
-    boots("root=PARTLABEL=measured-root", (Bus::Virtio, &disk), &image, "verity", ("device", "/dev/vda2", None))
+fn a_partition_larger_than_its_image_boots() -> Result<()> {
+    let drive = Drive { bus: Bus::Virtio, content: Image::partitioned_medium()? };
+    let (image, place) = (Image::small(RootFs::Squashfs)?, Place::device("/dev/vda2"));
+    boots("root=PARTLABEL=measured-root", &drive, &image, SealChoice::Verity, &place)
 }
 
 #[test]
-fn a_file_on_vfat_on_a_memory_stick() -> Result<()> {
-    file_boots("vfat", Bus::Usb, "/dev/sda", "verity")
+fn a_file_on_vfat_on_a_memory_stick_boots() -> Result<()> {
+    file_boots(Medium::Vfat, Bus::Usb, "/dev/sda", SealChoice::Verity)
 }
 
 #[test]
-fn a_file_on_ext4() -> Result<()> {
-    file_boots("ext4", Bus::Virtio, "/dev/vda", "none")
+fn a_file_on_ext4_boots() -> Result<()> {
+    file_boots(Medium::Ext4, Bus::Virtio, "/dev/vda", SealChoice::None)
 }
 
 #[test]
-fn a_file_on_a_cd_rom() -> Result<()> {
-    file_boots("iso", Bus::CdRom, "/dev/sr0", "ram")
+fn a_file_on_a_cd_rom_boots() -> Result<()> {
+    file_boots(Medium::Iso, Bus::CdRom, "/dev/sr0", SealChoice::Ram)
 }
 
 #[test]
-fn a_file_that_is_searched() -> Result<()> {
-    let (medium, image) = (Image::medium("squashfs")?, Image::small("squashfs")?);
-    let place = ("searched", "/dev/vda", Some(MEDIUM_IMAGE));
-    boots(&format!("rootimg={MEDIUM_IMAGE}"), (Bus::Virtio, &medium), &image, "verity", place)
+fn a_file_that_is_searched_for_boots() -> Result<()> {
+    let drive = Drive { bus: Bus::Virtio, content: Image::medium(Medium::Squashfs)? };
+    let (image, place) = (Image::small(RootFs::Squashfs)?, Place::searched_on("/dev/vda", FILE));
+    boots(&format!("rootimg={FILE}"), &drive, &image, SealChoice::Verity, &place)
 }
 
 #[test]
-fn an_image_that_veritysetup_prepared() -> Result<()> {
-    let prepared = PreparedImage::behind(&Image::plain("squashfs", "held to its root hash")?)?;
-    let parameters = format!("roothash={} measureroot.hashoffset={}", prepared.root_hash, prepared.offset);
+fn an_image_that_veritysetup_prepared_boots() -> Result<()> {
+    let image = Image::uncompressed(Uncompressed::Squashfs, "held to its root hash")?;
+    let prepared = PreparedImage::behind(&image)?;
+    let parameters = format!("{} measureroot.hashoffset={}", prepared.parameter(), prepared.offset);
     let vm = Vm::new("root=/dev/vda").with(&parameters).kernel(Kernel::Own);
     let mut guest = vm.disk(&prepared.image).boots()?;
     ensure!(guest.read("/secret")? == "held to its root hash", "the image has another secret");
-    let sealed = guest.status()?.seal;
-    ensure!(matches!(sealed, Seal::Roothash { .. }), "sealed by {sealed:?}");
+    let seal = guest.status()?.seal;
+    ensure!(matches!(seal, Seal::Roothash { .. }), "the seal is {seal:?}");
     guest.ends_as(&prepared.predicted()?).map(drop)
 }

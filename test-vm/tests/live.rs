@@ -1,12 +1,15 @@
-//! docs/live.md, followed: media that `initramfs/live` makes are booted by firmware; and those of other live systems, in the
-//! words that these have.
+//! Live media: those that `initramfs/live` makes, as docs/live.md says, and those of other live systems, with their own
+//! parameters.
 
-use test_vm::{Bank, Bus, DocPage, Firmware, Image, LiveFolder, Result, Seal, Vm, ensure};
+use test_vm::stopped_vm::DEFAULT_PCR;
+use test_vm::{
+    Bank, Bus, DocPage, Firmware, Image, LiveFolder, Medium, Place, Result, RootFs, SealChoice, Step, Vm, ensure,
+};
 
-/// What the guest's probe needs, and a boot that switches off when it fails.
+/// The module that the guest's probe needs, and a boot that switches off if it fails.
 const OPTIONS: &str = "--module virtio_console --append 'console=ttyS0 panic=1 measureroot.onfail=poweroff'";
 
-/// A medium boots by itself, from this bus, with the PCR that was printed when it was made.
+/// Firmware boots the medium from this bus. The PCR is the one that `initramfs/live` printed.
 fn boots(options: &str, firmware: Firmware, bus: Bus, device: &str) -> Result<()> {
     let live = LiveFolder::new()?;
     let said = live.run(&format!("initramfs/live {OPTIONS} {options} root live.iso"))?;
@@ -14,64 +17,63 @@ fn boots(options: &str, firmware: Firmware, bus: Bus, device: &str) -> Result<()
     ensure!(said.ends_with(&std::fs::read_to_string(live.path("live.iso.pcr"))?), "{said}");
     let vm = Vm::started_by(firmware).large().disk_file(bus, live.path("live.iso"));
     let mut guest = vm.boots()?;
-    let status = guest.status()?;
-    let place = (status.image.form.as_str(), status.image.device.as_str(), status.image.path.as_deref());
-    ensure!(place == ("file", device, Some("/rootfs.squashfs")), "measured {place:?}");
-    ensure!((status.seal == Seal::Ram) == options.contains("--toram"), "{:?}", status.seal);
-    let ended = guest.power_off()?;
-    assert_eq!(ended.pcrs(13)?, predicted);
-    // Of UEFI's two, GRUB measures what it reads; of a BIOS, nobody does.
-    let is_measured = ended.pcrs(9)?.values().all(|value| value.bytes().any(|digit| digit != b'0'));
-    ensure!(is_measured == (firmware == Firmware::Uefi), "{:?}", ended.pcrs(9)?);
+    guest.found_at(&Place::file_on(device, "/rootfs.squashfs"))?;
+    let seal = guest.status()?.seal;
+    ensure!(SealChoice::Ram.made(&seal) == options.contains("--toram"), "the seal is {seal:?}");
+    let vm = guest.power_off()?;
+    assert_eq!(vm.pcrs(DEFAULT_PCR)?, predicted);
+    // GRUB measures the files that it reads into PCR 9 if UEFI started it, and not if a BIOS did.
+    let is_measured = vm.pcrs(9)?.values().all(|value| value.bytes().any(|digit| digit != b'0'));
+    ensure!(is_measured == (firmware == Firmware::Uefi), "{:?}", vm.pcrs(9)?);
     Ok(())
 }
 
 #[test]
-fn a_cd_rom_by_bios() -> Result<()> {
+fn a_bios_boots_a_cd_rom() -> Result<()> {
     boots("", Firmware::Bios, Bus::SataCdRom, "/dev/sr0")
 }
 
 #[test]
-fn a_cd_rom_by_uefi() -> Result<()> {
+fn uefi_boots_a_cd_rom() -> Result<()> {
     boots("", Firmware::Uefi, Bus::SataCdRom, "/dev/sr0")
 }
 
 #[test]
-fn a_usb_stick_by_bios() -> Result<()> {
+fn a_bios_boots_a_usb_stick() -> Result<()> {
     boots("--toram --ram 1G", Firmware::Bios, Bus::Usb, "/dev/sda")
 }
 
 #[test]
-fn a_usb_stick_by_uefi() -> Result<()> {
+fn uefi_boots_a_usb_stick() -> Result<()> {
     boots("--label STICK", Firmware::Uefi, Bus::Usb, "/dev/sda")
 }
 
-/// A medium of another live system, in its own words.
-fn boots_in_words(words: &str, form: &str, path: &str) -> Result<()> {
-    let image = Image::small("squashfs")?;
-    let medium = Image::holding("iso", &image)?;
-    let mut guest = Vm::new(words).disk_on(Bus::CdRom, &medium).boots()?;
-    guest.measured_at(&image, (form, "/dev/sr0", Some(path)))?;
-    ensure!(guest.status()?.seal == Seal::Ram, "not copied into RAM");
-    guest.ends_measured(&image).map(drop)
+/// A medium of another live system boots with the parameters of that system, which ask for a copy in RAM.
+fn boots_with(parameters: &str, place: &Place) -> Result<()> {
+    let image = Image::small(RootFs::Squashfs)?;
+    let medium = Image::holding(Medium::Iso, &image)?;
+    let mut guest = Vm::new(parameters).disk_on(Bus::CdRom, &medium).boots()?;
+    guest.is_sealed(SealChoice::Ram)?;
+    guest.ends_measured_at(&image, place).map(drop)
 }
 
 #[test]
-fn dracut_s_medium() -> Result<()> {
-    let words = "\"root=live:CDLABEL=A LIVE\" rd.live.image rd.live.ram=1 rd.overlay=1 rd.live.overlay.size=64";
-    boots_in_words(words, "file", "/LiveOS/squashfs.img")
+fn a_medium_of_dracut_boots() -> Result<()> {
+    let parameters = "\"root=live:CDLABEL=A LIVE\" rd.live.image rd.live.ram=1 rd.overlay=1 rd.live.overlay.size=64";
+    boots_with(parameters, &Place::file_on("/dev/sr0", "/LiveOS/squashfs.img"))
 }
 
 #[test]
-fn live_boot_s_medium() -> Result<()> {
-    boots_in_words("boot=live components toram nopersistence", "searched", "/live/filesystem.squashfs")
+fn a_medium_of_live_boot_boots() -> Result<()> {
+    let place = Place::searched_on("/dev/sr0", "/live/filesystem.squashfs");
+    boots_with("boot=live components toram nopersistence", &place)
 }
 
 #[test]
-fn an_overlay_that_outlasts_the_boot_is_refused() -> Result<()> {
-    let image = Image::small("squashfs")?;
+fn an_overlay_that_keeps_its_writes_is_refused() -> Result<()> {
+    let image = Image::small(RootFs::Squashfs)?;
     let failed = Vm::new("root=/dev/vda rd.live.overlay=/dev/vdb").disk(&image).fails()?;
-    failed.at("read the command line", "rd.live.overlay=/dev/vdb")
+    failed.at(Step::ReadCommandLine, "rd.live.overlay=/dev/vdb")
 }
 
 #[test]
@@ -91,7 +93,7 @@ fn the_same_input_gives_the_same_bytes() -> Result<()> {
 }
 
 #[test]
-fn what_cannot_boot_is_an_error_that_says_what_to_add() -> Result<()> {
+fn a_medium_that_could_not_boot_is_refused_with_a_hint() -> Result<()> {
     let live = LiveFolder::new()?;
     live.run("mkdir tools && for tool in /usr/bin/* /usr/sbin/*; do ln -sf $tool tools; done")?;
     let without = |tool: &str| {
@@ -131,20 +133,20 @@ fn what_cannot_boot_is_an_error_that_says_what_to_add() -> Result<()> {
     ];
     for (commands, part) in table {
         let said = live.refuses(&commands)?;
-        ensure!(said.contains(part), "{commands}: {said}, not {part}");
-        ensure!(!live.path("a.iso").exists(), "{commands}: there is a medium all the same");
+        ensure!(said.contains(part), "{commands}: not {part:?} but {said}");
+        ensure!(!live.path("a.iso").exists(), "{commands}: it made a medium");
     }
     Ok(())
 }
 
-/// The page's commands on the root directory of the test, which takes the place of a whole Debian.
+/// The page's commands. The root directory is the test's small one instead of a whole Debian.
 #[test]
 fn the_page_s_commands_work() -> Result<()> {
     let page = DocPage::open("docs/live.md")?;
-    page.is_only(&["mmdebstrap", "initramfs/live", "tpm2_pcrread"])?;
+    page.has_only(&["mmdebstrap", "initramfs/live", "tpm2_pcrread"])?;
     let live = LiveFolder::new()?;
-    live.run(page.block("initramfs/live")?)?;
-    // A machine that booted it, and one that did not.
+    live.run(&page.block("initramfs/live")?)?;
+    // First a machine that booted the medium, then one that did not.
     let mut values = live.predicted("live.iso.pcr")?;
     let value = values.remove(&Bank::Sha256).ok_or("no sha256")?.to_uppercase();
     let compare = page.block("tpm2_pcrread")?;

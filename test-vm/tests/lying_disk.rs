@@ -1,19 +1,18 @@
-//! A disk that answers the second read differently: what each seal makes of it.
+//! A disk that answers the second read with other bytes: what each seal does about it.
 
-use test_vm::{Guest, Image, LyingDisk, Result, Seal, StoppedVm, Vm, ensure};
+use test_vm::{Guest, Image, LyingDisk, Medium, Result, SealChoice, StoppedVm, Uncompressed, Vm, ensure, image};
 
-/// What the image says, and what the disk says the second time.
+/// The bytes of the image, and the bytes that the disk gives instead from the second read on.
 const TRUTH: &str = "the bytes that were measured";
 const LIE: &str = "the bytes somebody else sent";
 
-/// A file with the truth in its middle, far from the blocks of any other file.
+/// A file with the truth in its middle.
 fn secret() -> String {
-    let filler = "0123456789abcde\n".repeat(1024);
-    format!("{filler}{TRUTH}\n{filler}")
+    image::between_fillers(TRUTH, 1024)
 }
 
-/// A root image that holds the secret, on a disk that serves it truthfully once.
-struct Lie {
+/// A root image that holds the secret, on a disk that tells the truth once.
+struct Attack {
     image: Image,
     disk: LyingDisk,
     parameters: &'static str,
@@ -21,149 +20,146 @@ struct Lie {
     device: &'static str,
 }
 
-/// The image is the disk.
-fn disk_of(format: &str) -> Result<Lie> {
-    let image = Image::plain(format, &secret())?;
-    let disk = LyingDisk::about(&image, TRUTH, LIE)?;
-    Ok(Lie { image, disk, parameters: "root=/dev/vda", device: "vda" })
-}
+impl Attack {
+    /// The image is the whole disk.
+    fn on_disk(format: Uncompressed) -> Result<Self> {
+        let image = Image::uncompressed(format, &secret())?;
+        let disk = LyingDisk::about(&image, TRUTH, LIE)?;
+        Ok(Self { image, disk, parameters: "root=/dev/vda", device: "vda" })
+    }
 
-/// The image is a file on the disk, and with that a loop device.
-fn file_on(medium: &str) -> Result<Lie> {
-    let image = Image::plain("squashfs", &secret())?;
-    let disk = LyingDisk::about(&Image::holding(medium, &image)?, TRUTH, LIE)?;
-    Ok(Lie { image, disk, parameters: "root=/dev/vda rootimg=/image", device: "loop0" })
-}
+    /// The image is a file on the disk, so it becomes a loop device.
+    fn in_file(medium: Medium) -> Result<Self> {
+        let image = Image::uncompressed(Uncompressed::Squashfs, &secret())?;
+        let disk = LyingDisk::about(&Image::holding(medium, &image)?, TRUTH, LIE)?;
+        Ok(Self { image, disk, parameters: "root=/dev/vda rootimg=/image", device: "loop0" })
+    }
 
-/// Boots from the disk, which lies about the secret from here on.
-fn boots(lie: &Lie, parameters: &str) -> Result<Guest> {
-    let guest = Vm::new(lie.parameters).with(parameters).lying_disk(&lie.disk).boots()?;
-    ensure!(lie.disk.reads() == 1, "the secret was read {} times before the root ran", lie.disk.reads());
-    Ok(guest)
-}
+    /// Boots from the disk. Every later read of the secret gets the lie.
+    fn boots(&self, parameters: &str) -> Result<Guest> {
+        let guest = Vm::new(self.parameters).with(parameters).lying_disk(&self.disk).boots()?;
+        ensure!(self.disk.reads() == 1, "the secret was read {} times before the root ran", self.disk.reads());
+        Ok(guest)
+    }
 
-fn says(ended: &StoppedVm, words: &[&str]) -> Result<()> {
-    let said = ended.console().iter().any(|line| words.iter().all(|word| line.contains(word)));
-    ensure!(said, "no line with {words:?} in\n{}", ended.console().join("\n"));
-    Ok(())
-}
+    /// Without a seal the attack works: the guest reads the lie, and the PCR does not show it.
+    fn deceives_without_a_seal(&self) -> Result<()> {
+        let mut guest = self.boots(SealChoice::None.parameter())?;
+        ensure!(guest.read("/secret")? == secret().replace(TRUTH, LIE).trim_end(), "the attack does not work");
+        ensure!(self.disk.reads() > 1, "the lie does not come from the disk");
+        guest.is_sealed(SealChoice::None)?;
+        guest.ends_measured(&self.image)?.says(&["measureroot", "seal=none"])
+    }
 
-/// Without a seal the lie arrives, and the PCR does not show it: the attack works.
-fn is_deceived(lie: &Lie) -> Result<()> {
-    let mut guest = boots(lie, "measureroot.seal=none")?;
-    ensure!(guest.read("/secret")? == secret().replace(TRUTH, LIE).trim_end(), "the attack does not work");
-    ensure!(lie.disk.reads() > 1, "the lie came from nowhere");
-    assert_eq!(guest.status()?.seal, Seal::None);
-    says(&guest.ends_measured(&lie.image)?, &["measureroot", "seal=none"])
-}
+    /// dm-verity fails the read of the lie. The kernel's log names the device by its number.
+    fn fails_with_verity(&self) -> Result<()> {
+        let mut guest = self.boots(SealChoice::Verity.parameter())?;
+        guest.cannot_read("/secret")?;
+        ensure!(self.disk.reads() > 1, "the disk was not read again");
+        let number = guest.read(format!("/sys/block/{}/dev", self.device))?;
+        guest.ends_measured(&self.image)?.says(&["verity", &format!(" {number}: "), "is corrupted"])
+    }
 
-/// dm-verity sees the lie, and the kernel's log names the device by its number.
-fn is_checked(lie: &Lie) -> Result<()> {
-    let mut guest = boots(lie, "measureroot.seal=verity")?;
-    let refused = guest.read("/secret").err().ok_or("the lie was believed")?.to_string();
-    ensure!(refused.contains("(os error 5)"), "not EIO but {refused}");
-    ensure!(lie.disk.reads() > 1, "nobody asked the disk");
-    let number = guest.read(format!("/sys/block/{}/dev", lie.device))?;
-    says(&guest.ends_measured(&lie.image)?, &["verity", &format!(" {number}: "), "is corrupted"])
-}
-
-/// The copy is the truth, and nobody asks the disk.
-fn is_kept(lie: &Lie) -> Result<()> {
-    let mut guest = boots(lie, "measureroot.seal=ram")?;
-    ensure!(guest.read("/secret")? == secret().trim_end(), "the copy is another");
-    assert_eq!(lie.disk.reads(), 1);
-    guest.ends_measured(&lie.image).map(drop)
+    /// The copy in RAM has the truth, and the disk is not read again.
+    fn has_no_effect_on_a_copy(&self) -> Result<()> {
+        let mut guest = self.boots(SealChoice::Ram.parameter())?;
+        ensure!(guest.read("/secret")? == secret().trim_end(), "the copy has other bytes");
+        assert_eq!(self.disk.reads(), 1);
+        guest.ends_measured(&self.image).map(drop)
+    }
 }
 
 #[test]
-fn without_a_seal_a_squashfs_that_lies_is_believed() -> Result<()> {
-    is_deceived(&disk_of("squashfs")?)
+fn without_a_seal_a_disk_deceives_with_a_squashfs() -> Result<()> {
+    Attack::on_disk(Uncompressed::Squashfs)?.deceives_without_a_seal()
 }
 
 #[test]
-fn without_a_seal_an_erofs_that_lies_is_believed() -> Result<()> {
-    is_deceived(&disk_of("erofs")?)
+fn without_a_seal_a_disk_deceives_with_an_erofs() -> Result<()> {
+    Attack::on_disk(Uncompressed::Erofs)?.deceives_without_a_seal()
 }
 
 #[test]
-fn without_a_seal_an_ext4_that_lies_is_believed() -> Result<()> {
-    is_deceived(&disk_of("ext4")?)
+fn without_a_seal_a_disk_deceives_with_an_ext4() -> Result<()> {
+    Attack::on_disk(Uncompressed::Ext4)?.deceives_without_a_seal()
 }
 
 #[test]
-fn without_a_seal_a_file_on_vfat_that_lies_is_believed() -> Result<()> {
-    is_deceived(&file_on("vfat")?)
+fn without_a_seal_a_disk_deceives_with_a_file_on_vfat() -> Result<()> {
+    Attack::in_file(Medium::Vfat)?.deceives_without_a_seal()
 }
 
 #[test]
-fn without_a_seal_a_file_on_ext4_that_lies_is_believed() -> Result<()> {
-    is_deceived(&file_on("ext4")?)
+fn without_a_seal_a_disk_deceives_with_a_file_on_ext4() -> Result<()> {
+    Attack::in_file(Medium::Ext4)?.deceives_without_a_seal()
 }
 
 #[test]
-fn verity_fails_the_reads_of_a_squashfs_that_lies() -> Result<()> {
-    is_checked(&disk_of("squashfs")?)
+fn verity_fails_the_read_of_changed_bytes_of_a_squashfs() -> Result<()> {
+    Attack::on_disk(Uncompressed::Squashfs)?.fails_with_verity()
 }
 
 #[test]
-fn verity_fails_the_reads_of_an_erofs_that_lies() -> Result<()> {
-    is_checked(&disk_of("erofs")?)
+fn verity_fails_the_read_of_changed_bytes_of_an_erofs() -> Result<()> {
+    Attack::on_disk(Uncompressed::Erofs)?.fails_with_verity()
 }
 
 #[test]
-fn verity_fails_the_reads_of_an_ext4_that_lies() -> Result<()> {
-    is_checked(&disk_of("ext4")?)
+fn verity_fails_the_read_of_changed_bytes_of_an_ext4() -> Result<()> {
+    Attack::on_disk(Uncompressed::Ext4)?.fails_with_verity()
 }
 
 #[test]
-fn verity_fails_the_reads_of_a_file_on_vfat_that_lies() -> Result<()> {
-    is_checked(&file_on("vfat")?)
+fn verity_fails_the_read_of_changed_bytes_of_a_file_on_vfat() -> Result<()> {
+    Attack::in_file(Medium::Vfat)?.fails_with_verity()
 }
 
 #[test]
-fn verity_fails_the_reads_of_a_file_on_ext4_that_lies() -> Result<()> {
-    is_checked(&file_on("ext4")?)
+fn verity_fails_the_read_of_changed_bytes_of_a_file_on_ext4() -> Result<()> {
+    Attack::in_file(Medium::Ext4)?.fails_with_verity()
 }
 
 #[test]
-fn a_copy_of_a_squashfs_that_lies_later_is_the_truth() -> Result<()> {
-    is_kept(&disk_of("squashfs")?)
+fn a_copy_of_a_squashfs_has_the_measured_bytes() -> Result<()> {
+    Attack::on_disk(Uncompressed::Squashfs)?.has_no_effect_on_a_copy()
 }
 
 #[test]
-fn a_copy_of_an_erofs_that_lies_later_is_the_truth() -> Result<()> {
-    is_kept(&disk_of("erofs")?)
+fn a_copy_of_an_erofs_has_the_measured_bytes() -> Result<()> {
+    Attack::on_disk(Uncompressed::Erofs)?.has_no_effect_on_a_copy()
 }
 
 #[test]
-fn a_copy_of_an_ext4_that_lies_later_is_the_truth() -> Result<()> {
-    is_kept(&disk_of("ext4")?)
+fn a_copy_of_an_ext4_has_the_measured_bytes() -> Result<()> {
+    Attack::on_disk(Uncompressed::Ext4)?.has_no_effect_on_a_copy()
 }
 
 #[test]
-fn a_copy_of_a_file_on_vfat_that_lies_later_is_the_truth() -> Result<()> {
-    is_kept(&file_on("vfat")?)
+fn a_copy_of_a_file_on_vfat_has_the_measured_bytes() -> Result<()> {
+    Attack::in_file(Medium::Vfat)?.has_no_effect_on_a_copy()
 }
 
 #[test]
-fn a_copy_of_a_file_on_ext4_that_lies_later_is_the_truth() -> Result<()> {
-    is_kept(&file_on("ext4")?)
+fn a_copy_of_a_file_on_ext4_has_the_measured_bytes() -> Result<()> {
+    Attack::in_file(Medium::Ext4)?.has_no_effect_on_a_copy()
 }
 
-/// The end of a machine that reads the lie.
-fn ends_at_the_lie(on_corrupt: &str) -> Result<StoppedVm> {
-    let lie = disk_of("erofs")?;
-    let ended = boots(&lie, &format!("measureroot.oncorrupt={on_corrupt}"))?.ends_reading("/secret")?;
-    assert_eq!(ended.reason(), "guest-reset");
-    Ok(ended)
-}
-
-#[test]
-fn a_lie_restarts_the_machine_that_asks_for_it() -> Result<()> {
-    says(&ends_at_the_lie("restart")?, &["Restarting system", "dm-verity device corrupted"])
+/// The machine stops when it reads the lie.
+fn stops_at_the_lie(parameter: &str) -> Result<StoppedVm> {
+    // The attack's disk must exist until the machine has stopped.
+    let attack = Attack::on_disk(Uncompressed::Erofs)?;
+    let vm = attack.boots(parameter)?.ends_reading("/secret")?;
+    assert_eq!(vm.reason(), "guest-reset");
+    Ok(vm)
 }
 
 #[test]
-fn a_lie_panics_the_machine_that_asks_for_it() -> Result<()> {
-    says(&ends_at_the_lie("panic")?, &["Kernel panic", "dm-verity device"])
+fn changed_bytes_restart_the_machine_if_oncorrupt_asks_for_it() -> Result<()> {
+    let vm = stops_at_the_lie("measureroot.oncorrupt=restart")?;
+    vm.says(&["Restarting system", "dm-verity device corrupted"])
+}
+
+#[test]
+fn changed_bytes_panic_the_kernel_if_oncorrupt_asks_for_it() -> Result<()> {
+    stops_at_the_lie("measureroot.oncorrupt=panic")?.says(&["Kernel panic", "dm-verity device"])
 }

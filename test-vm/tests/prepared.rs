@@ -1,202 +1,202 @@
-//! Images that veritysetup prepared: measured by their root hash, and read only through dm-verity.
+//! Images that veritysetup prepared: their root hash is measured, and they are read only through dm-verity.
 
-use test_vm::{Bus, Image, Prediction, PreparedImage, Result, Seal, Vm, ensure};
+use test_vm::stopped_vm::{DEFAULT_PCR, FAILED};
+use test_vm::{
+    Bus, Image, Medium, Place, Prediction, PreparedImage, Result, Seal, Step, Uncompressed, Vm, ensure, image,
+};
 
-/// What the image says in its file /secret.
+/// A text in the image's file /secret.
 const SECRET: &str = "the bytes that the root hash stands for";
 
-/// A root image with the secret, and much else around it.
-fn image(format: &str) -> Result<Image> {
-    Image::plain(format, &secret())
+/// A root image with the secret in the middle of a large file.
+fn image(format: Uncompressed) -> Result<Image> {
+    Image::uncompressed(format, &secret())
 }
 
 fn secret() -> String {
-    let filler = "0123456789abcde\n".repeat(4096);
-    format!("{filler}{SECRET}\n{filler}")
+    image::between_fillers(SECRET, 4096)
 }
 
-/// A machine with the data as /dev/vda and the tree as /dev/vdb, where it is apart.
+/// A machine with the image as /dev/vda. The tree is behind the image, or it is /dev/vdb.
 fn machine(prepared: &PreparedImage) -> Vm {
-    let vm = Vm::new("root=/dev/vda").with(&format!("roothash={}", prepared.root_hash)).disk(&prepared.image);
+    let vm = Vm::new("root=/dev/vda").with(&prepared.parameter()).disk(&prepared.image);
     match &prepared.tree {
         Some(tree) => vm.with("measureroot.hashdev=/dev/vdb").disk(tree),
         None => vm.with(&format!("measureroot.hashoffset={}", prepared.offset)),
     }
 }
 
-/// The image boots, its PCR is the one predicted, and every byte comes through dm-verity.
-fn boots(vm: &Vm, prepared: &PreparedImage, place: (&str, &str, Option<&str>)) -> Result<()> {
+/// The image boots, is found at `place`, is read through dm-verity, and leads to the predicted PCR.
+fn boots(vm: &Vm, prepared: &PreparedImage, place: &Place) -> Result<()> {
     let mut guest = vm.boots()?;
     ensure!(guest.read("/secret")? == secret().trim_end(), "the image has another secret");
+    guest.found_at(place)?;
     let status = guest.status()?;
-    let found = (status.image.form.as_str(), status.image.device.as_str(), status.image.path.as_deref());
-    ensure!(found == place, "measured {found:?}, not {place:?}");
     let Seal::Roothash { root_hash, data_blocks, data_block, .. } = status.seal else {
-        return Err(format!("sealed by {:?}", status.seal).into());
+        return Err(format!("the seal is {:?}", status.seal).into());
     };
-    ensure!(root_hash == prepared.root_hash, "held to {root_hash}");
+    ensure!(root_hash == prepared.root_hash, "dm-verity has the root hash {root_hash}");
     assert_eq!(status.image.bytes, data_blocks * u64::from(data_block));
     assert_eq!(guest.read("/sys/block/dm-0/ro")?, "1");
     guest.ends_as(&prepared.predicted()?).map(drop)
 }
 
-fn boots_apart(format: &str, options: &[&str]) -> Result<()> {
+/// The image is /dev/vda and its tree is /dev/vdb.
+fn boots_apart(format: Uncompressed, options: &[&str]) -> Result<()> {
     let prepared = PreparedImage::apart(&image(format)?, options)?;
-    boots(&machine(&prepared), &prepared, ("device", "/dev/vda", None))
+    boots(&machine(&prepared), &prepared, &Place::device("/dev/vda"))
 }
 
 #[test]
-fn a_squashfs_and_its_tree_on_two_disks() -> Result<()> {
-    boots_apart("squashfs", &[])
+fn a_squashfs_boots_with_its_tree_on_another_disk() -> Result<()> {
+    boots_apart(Uncompressed::Squashfs, &[])
 }
 
 #[test]
-fn an_erofs_and_its_tree_of_other_blocks() -> Result<()> {
-    boots_apart("erofs", &["--hash-block-size=1024", "--salt=00ff"])
+fn an_erofs_boots_with_a_tree_of_other_blocks() -> Result<()> {
+    boots_apart(Uncompressed::Erofs, &["--hash-block-size=1024", "--salt=00ff"])
 }
 
 #[test]
-fn an_ext4_of_small_blocks() -> Result<()> {
-    boots_apart("ext4 of 1024-byte blocks", &["--data-block-size=1024", "--salt=-"])
+fn an_ext4_of_small_blocks_boots() -> Result<()> {
+    boots_apart(Uncompressed::Ext4SmallBlocks, &["--data-block-size=1024", "--salt=-"])
 }
 
 #[test]
-fn a_tree_behind_the_image_on_the_same_disk() -> Result<()> {
-    let prepared = PreparedImage::behind(&image("ext4")?)?;
-    boots(&machine(&prepared), &prepared, ("device", "/dev/vda", None))
+fn an_image_boots_with_its_tree_behind_it_on_the_same_disk() -> Result<()> {
+    let prepared = PreparedImage::behind(&image(Uncompressed::Ext4)?)?;
+    boots(&machine(&prepared), &prepared, &Place::device("/dev/vda"))
 }
 
 #[test]
-fn a_file_with_its_tree_behind_it() -> Result<()> {
-    let prepared = PreparedImage::behind(&image("squashfs")?)?;
-    let medium = Image::holding("ext4", &prepared.image)?;
+fn a_file_boots_with_its_tree_behind_it() -> Result<()> {
+    let prepared = PreparedImage::behind(&image(Uncompressed::Squashfs)?)?;
+    let medium = Image::holding(Medium::Ext4, &prepared.image)?;
     let vm = machine(&prepared).with("rootimg=/image").without_disks().disk(&medium);
-    boots(&vm, &prepared, ("file", "/dev/vda", Some("/image")))
+    boots(&vm, &prepared, &Place::file_on("/dev/vda", "/image"))
 }
 
 #[test]
-fn a_file_that_is_searched_and_its_tree_on_another_disk() -> Result<()> {
-    let prepared = PreparedImage::apart(&image("squashfs")?, &[])?;
-    let tree = prepared.tree.as_ref().ok_or("no tree")?;
-    let vm = Vm::new("rootimg=/image measureroot.hashdev=/dev/vda").with(&format!("roothash={}", prepared.root_hash));
-    let medium = Image::holding("vfat", &prepared.image)?;
-    boots(&vm.disk(tree).disk(&medium), &prepared, ("searched", "/dev/vdb", Some("/image")))
+fn a_file_that_is_searched_for_boots_with_its_tree_on_another_disk() -> Result<()> {
+    let prepared = PreparedImage::apart(&image(Uncompressed::Squashfs)?, &[])?;
+    let tree = prepared.separate_tree()?;
+    let vm = Vm::new("rootimg=/image measureroot.hashdev=/dev/vda").with(&prepared.parameter());
+    let medium = Image::holding(Medium::Vfat, &prepared.image)?;
+    boots(&vm.disk(tree).disk(&medium), &prepared, &Place::searched_on("/dev/vdb", "/image"))
 }
 
 #[test]
-fn two_partitions_by_the_words_of_systemd() -> Result<()> {
-    let prepared = PreparedImage::apart(&image("squashfs")?, &[])?;
-    let tree = prepared.tree.as_ref().ok_or("no tree")?;
+fn systemd_s_parameters_name_image_and_tree() -> Result<()> {
+    let prepared = PreparedImage::apart(&image(Uncompressed::Squashfs)?, &[])?;
+    let tree = prepared.separate_tree()?;
     let vm = Vm::new("systemd.verity_root_data=/dev/vda systemd.verity_root_hash=/dev/vdb root=/dev/mapper/root");
-    let vm = vm.with(&format!("roothash={}", prepared.root_hash)).disk(&prepared.image).disk(tree);
-    boots(&vm, &prepared, ("device", "/dev/vda", None))
+    let vm = vm.with(&prepared.parameter()).disk(&prepared.image).disk(tree);
+    boots(&vm, &prepared, &Place::device("/dev/vda"))
 }
 
 #[test]
-fn two_partitions_that_the_root_hash_itself_names() -> Result<()> {
-    let prepared = PreparedImage::apart(&image("erofs")?, &[])?;
-    let tree = prepared.tree.as_ref().ok_or("no tree")?;
+fn the_root_hash_names_the_partitions_of_image_and_tree() -> Result<()> {
+    let prepared = PreparedImage::apart(&image(Uncompressed::Erofs)?, &[])?;
+    let tree = prepared.separate_tree()?;
     let half = |from: usize| {
         let text = &prepared.root_hash[from..from + 32];
         [&text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..]].join("-")
     };
     let disk = Image::partitioned([(&prepared.image, &half(0)), (tree, &half(32))])?;
-    let vm = Vm::new(&format!("roothash={}", prepared.root_hash)).disk(&disk);
-    boots(&vm, &prepared, ("device", "/dev/vda1", None))
+    let vm = Vm::new(&prepared.parameter()).disk(&disk);
+    boots(&vm, &prepared, &Place::device("/dev/vda1"))
 }
 
 #[test]
-fn a_root_hash_that_is_wrong_by_one_digit() -> Result<()> {
-    let prepared = PreparedImage::apart(&image("squashfs")?, &[])?;
+fn a_root_hash_with_one_wrong_digit_fails_the_boot() -> Result<()> {
+    let prepared = PreparedImage::apart(&image(Uncompressed::Squashfs)?, &[])?;
     let wrong = PreparedImage { root_hash: prepared.wrong_by_one_digit(), ..prepared };
     let failed = machine(&wrong).fails()?;
-    failed.at_step("mount the image", "/dev/dm-0")?;
-    ensure!(failed.failure.cause.contains("roothash="), "{:?}", failed.failure);
-    // What was demanded was measured before, and the failure behind it.
-    let demanded = Prediction::by(&["--roothash", &wrong.root_hash])?.after();
-    failed.ended.holds(13, Some(&demanded), "measureroot: failed")
+    failed.at_step(Step::MountImage, "/dev/dm-0")?;
+    failed.because(&["roothash="])?;
+    // The root hash was measured before the boot failed.
+    let demanded = Prediction::of_root_hash(&wrong.root_hash)?.after();
+    failed.vm.holds(DEFAULT_PCR, Some(&demanded), FAILED)
 }
 
 #[test]
-fn a_tree_that_is_cut_short() -> Result<()> {
-    let prepared = PreparedImage::apart(&image("ext4")?, &[])?;
-    let tree = prepared.tree.as_ref().ok_or("no tree")?;
-    let cut = tree.cut(std::fs::metadata(tree.path())?.len() - 4096)?;
+fn a_truncated_tree_fails_the_boot() -> Result<()> {
+    let prepared = PreparedImage::apart(&image(Uncompressed::Ext4)?, &[])?;
+    let tree = prepared.separate_tree()?;
+    let cut = tree.cut(tree.bytes()? - 4096)?;
     let failed = machine(&PreparedImage { tree: Some(cut), ..prepared }).fails()?;
-    failed.at("seal the image", "/dev/vdb")?;
-    ensure!(failed.failure.cause.contains("cut short"), "{:?}", failed.failure);
-    Ok(())
+    failed.at(Step::SealImage, "/dev/vdb")?;
+    failed.because(&["cut short"])
 }
 
 #[test]
-fn an_image_that_is_cut_short() -> Result<()> {
-    let prepared = PreparedImage::apart(&image("ext4")?, &[])?;
+fn a_truncated_image_fails_the_boot() -> Result<()> {
+    let prepared = PreparedImage::apart(&image(Uncompressed::Ext4)?, &[])?;
     let cut = prepared.image.cut(8 << 20)?;
-    machine(&PreparedImage { image: cut, ..prepared }).fails()?.at("seal the image", "/dev/vdb")
+    machine(&PreparedImage { image: cut, ..prepared }).fails()?.at(Step::SealImage, "/dev/vdb")
 }
 
 #[test]
-fn no_tree_where_one_was_named() -> Result<()> {
-    let prepared = PreparedImage::apart(&image("squashfs")?, &[])?;
-    let other = image("squashfs")?;
-    machine(&PreparedImage { tree: Some(other), ..prepared }).fails()?.at("seal the image", "/dev/vdb")
+fn a_device_without_a_tree_fails_the_boot() -> Result<()> {
+    let prepared = PreparedImage::apart(&image(Uncompressed::Squashfs)?, &[])?;
+    let other = image(Uncompressed::Squashfs)?;
+    machine(&PreparedImage { tree: Some(other), ..prepared }).fails()?.at(Step::SealImage, "/dev/vdb")
 }
 
-/// Whoever holds the medium says that the image ends earlier: the tree and the root hash are the same.
+/// An attacker who controls the medium makes the image end earlier. The tree and the root hash stay the same.
 #[test]
-fn a_superblock_that_cuts_the_image_short() -> Result<()> {
+fn a_superblock_that_gives_the_image_fewer_blocks_fails_the_boot() -> Result<()> {
     const DATA_BLOCKS: u64 = 72;
-    let prepared = PreparedImage::apart(&image("ext4")?, &[])?;
-    let tree = prepared.tree.as_ref().ok_or("no tree")?;
+    let prepared = PreparedImage::apart(&image(Uncompressed::Ext4)?, &[])?;
+    let tree = prepared.separate_tree()?;
     let forged = tree.with_bytes(DATA_BLOCKS, &3000u64.to_le_bytes())?;
     let failed = machine(&PreparedImage { tree: Some(forged), ..prepared }).fails()?;
-    failed.at_step("mount the image", "/dev/dm-0")
+    failed.at_step(Step::MountImage, "/dev/dm-0")
 }
 
 /// The image with one bit of the secret changed.
 fn changed() -> Result<PreparedImage> {
-    let prepared = PreparedImage::apart(&image("erofs")?, &[])?;
+    let prepared = PreparedImage::apart(&image(Uncompressed::Erofs)?, &[])?;
     let image = prepared.image.flipped(prepared.image.find(SECRET)?)?;
     Ok(PreparedImage { image, ..prepared })
 }
 
 #[test]
-fn a_changed_block_fails_when_it_is_read() -> Result<()> {
+fn a_read_of_a_changed_block_fails() -> Result<()> {
     let prepared = changed()?;
     let mut guest = machine(&prepared).boots()?;
-    let refused = guest.read("/secret").err().ok_or("the change was believed")?.to_string();
-    ensure!(refused.contains("(os error 5)"), "not EIO but {refused}");
-    guest.ends_as(&Prediction::by(&["--roothash", &prepared.root_hash])?).map(drop)
+    guest.cannot_read("/secret")?;
+    guest.ends_as(&Prediction::of_root_hash(&prepared.root_hash)?).map(drop)
 }
 
 #[test]
-fn a_changed_block_panics_the_machine_that_asks_for_it() -> Result<()> {
-    let ended = machine(&changed()?).with("measureroot.oncorrupt=panic").boots()?.ends_reading("/secret")?;
-    assert_eq!(ended.reason(), "guest-reset");
+fn a_changed_block_panics_the_kernel_if_oncorrupt_asks_for_it() -> Result<()> {
+    let vm = machine(&changed()?).with("measureroot.oncorrupt=panic").boots()?.ends_reading("/secret")?;
+    assert_eq!(vm.reason(), "guest-reset");
     Ok(())
 }
 
 #[test]
-fn an_image_on_large_sectors() -> Result<()> {
-    let prepared = PreparedImage::apart(&image("ext4")?, &[])?;
+fn an_image_boots_from_large_sectors() -> Result<()> {
+    let prepared = PreparedImage::apart(&image(Uncompressed::Ext4)?, &[])?;
     let vm = machine(&prepared).without_disks().disk_on(Bus::Virtio4096, &prepared.image);
-    let vm = vm.disk_on(Bus::Virtio4096, prepared.tree.as_ref().ok_or("no tree")?);
-    boots(&vm, &prepared, ("device", "/dev/vda", None))
+    let vm = vm.disk_on(Bus::Virtio4096, prepared.separate_tree()?);
+    boots(&vm, &prepared, &Place::device("/dev/vda"))
 }
 
 #[test]
-fn blocks_smaller_than_the_sectors() -> Result<()> {
-    let prepared = PreparedImage::apart(&image("ext4 of 1024-byte blocks")?, &["--data-block-size=1024"])?;
+fn blocks_smaller_than_the_sectors_fail_the_boot() -> Result<()> {
+    let prepared = PreparedImage::apart(&image(Uncompressed::Ext4SmallBlocks)?, &["--data-block-size=1024"])?;
     let vm = machine(&prepared).without_disks().disk_on(Bus::Virtio4096, &prepared.image);
-    vm.disk(prepared.tree.as_ref().ok_or("no tree")?).fails()?.at("seal the image", "/dev/vda")
+    vm.disk(prepared.separate_tree()?).fails()?.at(Step::SealImage, "/dev/vda")
 }
 
-/// Of a large image no more is read than the booted root asks for.
+/// The boot reads only the blocks that the booted root asks for.
 #[test]
-fn the_image_is_not_read_to_be_measured() -> Result<()> {
-    let prepared = PreparedImage::apart(&image("ext4 of 1 GiB")?, &[])?;
+fn a_large_image_is_not_read_to_be_measured() -> Result<()> {
+    let prepared = PreparedImage::apart(&image(Uncompressed::Ext4Large)?, &[])?;
     let mut guest = machine(&prepared).boots()?;
     let read = guest.bytes_read(0)?;
     ensure!(read > 0 && read < 32 << 20, "{read} bytes were read");
-    guest.ends_as(&Prediction::by(&["--roothash", &prepared.root_hash])?).map(drop)
+    guest.ends_as(&Prediction::of_root_hash(&prepared.root_hash)?).map(drop)
 }

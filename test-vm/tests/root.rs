@@ -1,10 +1,16 @@
-//! The booted root: an overlay whose writes are lost, over an image nobody can write, with nothing left of the initramfs.
+//! The booted root is an overlay whose writes are lost. The image below it cannot be written, and nothing is left of the
+//! initramfs.
 
-use test_vm::{Image, Result, Vm, ensure};
+use test_vm::{Guest, Image, Result, RootFs, Vm, ensure};
+
+/// The small image in this format has booted from /dev/vda.
+fn booted(parameters: &str, format: RootFs) -> Result<Guest> {
+    Vm::new("root=/dev/vda").with(parameters).disk(&Image::small(format)?).boots()
+}
 
 #[test]
-fn writes_land_on_the_overlay_and_are_gone_after_a_reboot() -> Result<()> {
-    let mut guest = Vm::new("root=/dev/vda rw").disk(&Image::small("ext4")?).boots()?;
+fn writes_go_to_the_overlay_and_are_lost_at_a_reboot() -> Result<()> {
+    let mut guest = booted("rw", RootFs::Ext4)?;
     guest.write("/written", "by the first boot")?;
     guest.write("/etc/kept", "changed")?;
     assert_eq!(guest.read("/etc/kept")?, "changed");
@@ -15,8 +21,8 @@ fn writes_land_on_the_overlay_and_are_gone_after_a_reboot() -> Result<()> {
 }
 
 #[test]
-fn a_root_that_starts_read_only_can_be_made_writable() -> Result<()> {
-    let mut guest = Vm::new("root=/dev/vda ro").disk(&Image::small("squashfs")?).boots()?;
+fn with_ro_the_root_is_mounted_read_only() -> Result<()> {
+    let mut guest = booted("ro", RootFs::Squashfs)?;
     ensure!(guest.mount("/")?.options.starts_with("ro,"), "{:?}", guest.mount("/")?);
     let refused = guest.write("/written", "").err().ok_or("a read-only root was written")?;
     ensure!(refused.to_string().contains("Read-only file system"), "{refused}");
@@ -24,9 +30,9 @@ fn a_root_that_starts_read_only_can_be_made_writable() -> Result<()> {
 }
 
 #[test]
-fn nothing_is_left_of_the_initramfs_and_the_kernel_s_file_systems_came_along() -> Result<()> {
-    let mut guest = Vm::new("root=/dev/vda").disk(&Image::small("squashfs")?).boots()?;
-    assert_eq!(guest.beneath()?, Vec::<String>::new());
+fn nothing_is_left_of_the_initramfs_and_the_kernel_s_file_systems_are_mounted() -> Result<()> {
+    let mut guest = booted("", RootFs::Squashfs)?;
+    guest.has_no_initramfs()?;
     for (folder, kind) in
         [("/", "overlay"), ("/dev", "devtmpfs"), ("/proc", "proc"), ("/sys", "sysfs"), ("/run", "tmpfs")]
     {
@@ -36,17 +42,16 @@ fn nothing_is_left_of_the_initramfs_and_the_kernel_s_file_systems_came_along() -
 }
 
 #[test]
-fn the_image_cannot_be_written_even_by_root() -> Result<()> {
-    let mut guest = Vm::new("root=/dev/vda").disk(&Image::small("ext4")?).boots()?;
+fn not_even_root_can_write_to_the_image() -> Result<()> {
+    let mut guest = booted("", RootFs::Ext4)?;
     assert_eq!(guest.read("/sys/block/vda/ro")?, "1");
     ensure!(guest.write("/dev/vda", "x").is_err(), "the device of the image was written");
     guest.power_off().map(drop)
 }
 
 #[test]
-fn init_is_the_one_that_was_asked_for_with_the_kernel_s_arguments() -> Result<()> {
-    let vm = Vm::new("root=/dev/vda init=/sbin/other-init single -- first second").disk(&Image::small("squashfs")?);
-    let mut guest = vm.boots()?;
+fn the_init_of_the_command_line_gets_the_kernel_s_arguments() -> Result<()> {
+    let mut guest = booted("init=/sbin/other-init single -- first second", RootFs::Squashfs)?;
     assert_eq!(guest.pid, 1);
     assert_eq!(guest.read("/proc/1/cmdline")?.trim_end_matches('\0'), "/sbin/other-init\0single\0first\0second");
     guest.power_off().map(drop)

@@ -1,10 +1,16 @@
-//! Which seal an image gets, whatever form it has, and what the booted root sees of it.
+//! The seal of each form of image, and what the booted root sees of it.
 
 use std::time::Duration;
 use test_vm::scratch::Scratch;
-use test_vm::{Bus, Image, Kernel, Result, Seal, Vm, WrappedInitramfs, assets, ensure, tool};
+use test_vm::{
+    Bus, Guest, Image, Kernel, Medium, PackedInitramfs, Place, Result, RootFs, Seal, SealChoice, Step, Uncompressed,
+    Vm, WrappedInitramfs, ensure, tool,
+};
 
-/// The tree that veritysetup makes of the image has this root hash.
+/// The path of the small squashfs on the media.
+const FILE: &str = "/images/root.squashfs";
+
+/// Checks that veritysetup makes a tree with the same root hash of the image.
 fn is_of_veritysetup(image: &Image, seal: &Seal) -> Result<()> {
     let Seal::Verity { root_hash, salt, data_block, hash_block } = seal else {
         return Err(format!("{seal:?} is no tree").into());
@@ -21,64 +27,60 @@ fn is_of_veritysetup(image: &Image, seal: &Seal) -> Result<()> {
     Ok(())
 }
 
-/// The image boots with each seal, is where `place` says, and is measured the same.
-fn boots_with_each(vm: &Vm, image: &Image, place: (&str, &str, Option<&str>)) -> Result<()> {
-    for seal in ["verity", "ram", "none"] {
-        let mut guest = vm.clone().with(&format!("measureroot.seal={seal}")).boots()?;
-        guest.measured_at(image, place)?;
-        match (seal, guest.status()?.seal) {
-            ("verity", made) => {
-                is_of_veritysetup(image, &made)?;
-                assert_eq!(guest.read("/sys/block/dm-0/ro")?, "1");
-            }
-            ("ram", Seal::Ram) | ("none", Seal::None) => {}
-            (_, made) => return Err(format!("{made:?} instead of {seal}").into()),
+/// The image boots with each seal, is found at `place`, and is measured the same.
+fn boots_with_each_seal(vm: &Vm, image: &Image, place: &Place) -> Result<()> {
+    for choice in SealChoice::ALL {
+        let mut guest = vm.clone().seal(choice).boots()?;
+        guest.is_sealed(choice)?;
+        if choice == SealChoice::Verity {
+            is_of_veritysetup(image, &guest.status()?.seal)?;
+            assert_eq!(guest.read("/sys/block/dm-0/ro")?, "1");
         }
-        guest.ends_measured(image)?;
+        guest.ends_measured_at(image, place)?;
     }
     Ok(())
 }
 
-/// The same for an image that is a whole device.
-fn device_boots_with_each(format: &str) -> Result<()> {
+/// The small image in this format is a whole device.
+fn device_boots_with_each_seal(format: RootFs) -> Result<()> {
     let image = Image::small(format)?;
-    boots_with_each(&Vm::new("root=/dev/vda").disk(&image), &image, ("device", "/dev/vda", None))
+    boots_with_each_seal(&Vm::new("root=/dev/vda").disk(&image), &image, &Place::device("/dev/vda"))
 }
 
-/// The same for the small squashfs as a file on a medium.
-fn file_boots_with_each(format: &str) -> Result<()> {
-    let vm = Vm::new("root=/dev/vda rootimg=/images/root.squashfs").disk(&Image::medium(format)?);
-    boots_with_each(&vm, &Image::small("squashfs")?, ("file", "/dev/vda", Some("/images/root.squashfs")))
-}
-
-#[test]
-fn a_device_that_is_squashfs() -> Result<()> {
-    device_boots_with_each("squashfs")
+/// The small squashfs is a file on a medium.
+fn file_boots_with_each_seal(medium: Medium) -> Result<()> {
+    let vm = Vm::new(&format!("root=/dev/vda rootimg={FILE}")).disk(&Image::medium(medium)?);
+    boots_with_each_seal(&vm, &Image::small(RootFs::Squashfs)?, &Place::file_on("/dev/vda", FILE))
 }
 
 #[test]
-fn a_device_that_is_erofs() -> Result<()> {
-    device_boots_with_each("erofs")
+fn a_squashfs_on_a_device_boots_with_each_seal() -> Result<()> {
+    device_boots_with_each_seal(RootFs::Squashfs)
 }
 
 #[test]
-fn a_device_that_is_ext4() -> Result<()> {
-    device_boots_with_each("ext4")
+fn an_erofs_on_a_device_boots_with_each_seal() -> Result<()> {
+    device_boots_with_each_seal(RootFs::Erofs)
 }
 
 #[test]
-fn a_length_that_is_no_multiple_of_4096() -> Result<()> {
-    let image = Image::plain("ext4 of 1024-byte blocks", "")?;
-    ensure!(std::fs::metadata(image.path())?.len() % 4096 == 1024, "the image has another length");
-    boots_with_each(&Vm::new("root=/dev/vda").disk(&image), &image, ("device", "/dev/vda", None))
+fn an_ext4_on_a_device_boots_with_each_seal() -> Result<()> {
+    device_boots_with_each_seal(RootFs::Ext4)
 }
 
-/// An image whose last sector is not whole. A disk has whole ones: where they end at a multiple of 4096, the image would be
-/// taken for one that mksquashfs filled up to there.
+#[test]
+fn an_image_whose_length_is_no_multiple_of_4096_boots_with_each_seal() -> Result<()> {
+    let image = Image::uncompressed(Uncompressed::Ext4SmallBlocks, "")?;
+    ensure!(image.bytes()? % 4096 == 1024, "the image has another length");
+    boots_with_each_seal(&Vm::new("root=/dev/vda").disk(&image), &image, &Place::device("/dev/vda"))
+}
+
+/// An image whose last sector is incomplete. The disk has whole sectors. If they ended at a multiple of 4096, measureroot would
+/// take the image for one that mksquashfs padded to that length.
 fn odd() -> Result<Image> {
     for length in [1, 1000] {
-        let image = Image::plain("squashfs of any length", &"x".repeat(length))?;
-        let bytes = std::fs::metadata(image.path())?.len();
+        let image = Image::uncompressed(Uncompressed::UnpaddedSquashfs, &"x".repeat(length))?;
+        let bytes = image.bytes()?;
         if !bytes.is_multiple_of(512) && !bytes.next_multiple_of(512).is_multiple_of(4096) {
             return Ok(image);
         }
@@ -87,101 +89,92 @@ fn odd() -> Result<Image> {
 }
 
 #[test]
-fn a_length_of_no_whole_sectors_is_copied_where_nothing_was_asked_for() -> Result<()> {
+fn an_image_with_an_incomplete_sector_is_copied_if_no_seal_is_asked_for() -> Result<()> {
     let image = odd()?;
     let mut guest = Vm::new("root=/dev/vda").disk(&image).boots()?;
-    assert_eq!(guest.status()?.seal, Seal::Ram);
+    guest.is_sealed(SealChoice::Ram)?;
     guest.ends_measured(&image).map(drop)
 }
 
 #[test]
-fn a_length_of_no_whole_sectors_has_no_tree() -> Result<()> {
+fn an_image_with_an_incomplete_sector_can_have_no_tree() -> Result<()> {
     let image = odd()?;
-    Vm::new("root=/dev/vda measureroot.seal=verity").disk(&image).fails()?.at("seal the image", "dm-verity")
+    let failed = Vm::new("root=/dev/vda").seal(SealChoice::Verity).disk(&image).fails()?;
+    failed.at(Step::SealImage, "dm-verity")
 }
 
 #[test]
-fn a_partition_larger_than_its_image() -> Result<()> {
-    let vm = Vm::new("root=PARTLABEL=measured-root").disk(&Image::medium("gpt")?);
-    boots_with_each(&vm, &Image::small("squashfs")?, ("device", "/dev/vda2", None))
+fn a_partition_larger_than_its_image_boots_with_each_seal() -> Result<()> {
+    let vm = Vm::new("root=PARTLABEL=measured-root").disk(&Image::partitioned_medium()?);
+    boots_with_each_seal(&vm, &Image::small(RootFs::Squashfs)?, &Place::device("/dev/vda2"))
 }
 
 #[test]
-fn a_file_on_vfat() -> Result<()> {
-    file_boots_with_each("vfat")
+fn a_file_on_vfat_boots_with_each_seal() -> Result<()> {
+    file_boots_with_each_seal(Medium::Vfat)
 }
 
 #[test]
-fn a_file_on_ext4() -> Result<()> {
-    file_boots_with_each("ext4")
+fn a_file_on_ext4_boots_with_each_seal() -> Result<()> {
+    file_boots_with_each_seal(Medium::Ext4)
 }
 
 #[test]
-fn a_file_on_squashfs() -> Result<()> {
-    file_boots_with_each("squashfs")
+fn a_file_on_squashfs_boots_with_each_seal() -> Result<()> {
+    file_boots_with_each_seal(Medium::Squashfs)
 }
 
 #[test]
-fn a_file_on_a_cd_rom() -> Result<()> {
-    let vm = Vm::new("root=LABEL=MEDIUM_CD rootimg=/images/root.squashfs").disk_on(Bus::CdRom, &Image::medium("iso")?);
-    boots_with_each(&vm, &Image::small("squashfs")?, ("file", "/dev/sr0", Some("/images/root.squashfs")))
+fn a_file_on_a_cd_rom_boots_with_each_seal() -> Result<()> {
+    let vm = Vm::new(&format!("root=LABEL=MEDIUM_CD rootimg={FILE}"));
+    let vm = vm.disk_on(Bus::CdRom, &Image::medium(Medium::Iso)?);
+    boots_with_each_seal(&vm, &Image::small(RootFs::Squashfs)?, &Place::file_on("/dev/sr0", FILE))
 }
 
 #[test]
-fn a_file_that_is_searched() -> Result<()> {
-    let vm = Vm::new("rootimg=/images/root.squashfs").disk(&Image::medium("vfat")?);
-    boots_with_each(&vm, &Image::small("squashfs")?, ("searched", "/dev/vda", Some("/images/root.squashfs")))
+fn a_file_that_is_searched_for_boots_with_each_seal() -> Result<()> {
+    let vm = Vm::new(&format!("rootimg={FILE}")).disk(&Image::medium(Medium::Vfat)?);
+    boots_with_each_seal(&vm, &Image::small(RootFs::Squashfs)?, &Place::searched_on("/dev/vda", FILE))
 }
 
-/// The tree, the image and what is made of both: as root of the booted system.
+/// The devices of the image, of the tree, and of dm-verity over both.
 #[test]
-fn nobody_can_write_to_a_sealed_root() -> Result<()> {
-    let image = Image::small("squashfs")?;
-    let medium = Image::medium("vfat")?;
-    let mut guest = Vm::new("rootimg=/images/root.squashfs").disk(&medium).boots()?;
-    ensure!(matches!(guest.status()?.seal, Seal::Verity { .. }), "verity is not the default");
+fn not_even_root_can_write_to_the_devices_of_a_sealed_root() -> Result<()> {
+    let image = Image::small(RootFs::Squashfs)?;
+    let mut guest = Vm::new(&format!("rootimg={FILE}")).disk(&Image::medium(Medium::Vfat)?).boots()?;
+    guest.is_sealed(SealChoice::Verity)?;
     for device in ["loop0", "loop1", "dm-0"] {
         ensure!(guest.read(format!("/sys/block/{device}/size"))? != "0", "{device} is not in use");
-        let refused = guest.write(&format!("/dev/{device}"), "changed").err().ok_or("it was written to")?.to_string();
+        let refused = guest.write(&format!("/dev/{device}"), "changed").err().ok_or("it was written")?.to_string();
         ensure!(refused.contains("(os error "), "{device}: {refused}");
     }
     guest.ends_measured(&image).map(drop)
 }
 
-/// A machine whose initramfs has no dm-verity.
-fn without_verity(parameters: &str) -> Result<(Scratch, Vm, Image)> {
-    let (scratch, image) = (Scratch::new()?, Image::small("squashfs")?);
-    let mut pack = tool::limited(Duration::from_mins(1), assets::product("release/measureroot")?);
-    pack.arg("initramfs").arg("--agent").arg(assets::product("initramfs/init")?);
-    pack.arg("--kernel-modules").arg(assets::product("test-vm/kernel-6.1/modules")?);
-    for module in ["virtio_pci", "virtio_blk", "virtio_console", "loop", "overlay", "squashfs"] {
-        pack.args(["--module", module]);
-    }
-    tool::finish(pack.arg("--output").arg(scratch.path("initramfs")))?;
-    let vm = Vm::new(&format!("root=/dev/vda {parameters}")).initramfs(scratch.path("initramfs")).disk(&image);
-    Ok((scratch, vm, image))
+/// Modules that do without dm-verity.
+const NO_VERITY: [&str; 6] = ["virtio_pci", "virtio_blk", "virtio_console", "loop", "overlay", "squashfs"];
+
+#[test]
+fn without_dm_verity_a_boot_that_asks_for_it_fails() -> Result<()> {
+    let initramfs = PackedInitramfs::with_modules(&NO_VERITY)?;
+    let vm = Vm::new("root=/dev/vda").initramfs(initramfs.file()).disk(&Image::small(RootFs::Squashfs)?);
+    vm.seal(SealChoice::Verity).fails()?.at(Step::SealImage, "dm-verity")
 }
 
 #[test]
-fn no_verity_where_it_was_asked_for() -> Result<()> {
-    let (_scratch, vm, _image) = without_verity("measureroot.seal=verity")?;
-    vm.fails()?.at("seal the image", "dm-verity")
-}
-
-#[test]
-fn no_verity_is_a_copy_where_nothing_was_asked_for() -> Result<()> {
-    let (_scratch, vm, image) = without_verity("")?;
-    let mut guest = vm.boots()?;
-    assert_eq!(guest.status()?.seal, Seal::Ram);
+fn without_dm_verity_the_image_is_copied_if_no_seal_is_asked_for() -> Result<()> {
+    let (initramfs, image) = (PackedInitramfs::with_modules(&NO_VERITY)?, Image::small(RootFs::Squashfs)?);
+    let mut guest = Vm::new("root=/dev/vda").initramfs(initramfs.file()).disk(&image).boots()?;
+    guest.is_sealed(SealChoice::Ram)?;
     guest.ends_measured(&image).map(drop)
 }
 
 #[test]
-fn too_little_memory_for_a_copy() -> Result<()> {
+fn a_copy_that_does_not_fit_in_memory_fails_the_boot() -> Result<()> {
     let bytes = 1 << 30;
-    let image = Image::small("squashfs")?.larger(bytes)?;
-    let failed = Vm::new("root=/dev/vda measureroot.seal=ram").disk(&image).fails()?;
-    failed.at("seal the image", "measureroot.seal=ram")?;
+    let image = Image::small(RootFs::Squashfs)?.enlarged(bytes)?;
+    let failed = Vm::new("root=/dev/vda").seal(SealChoice::Ram).disk(&image).fails()?;
+    failed.at(Step::SealImage, "measureroot.seal=ram")?;
     let numbers = failed.failure.cause.split(|char: char| !char.is_ascii_digit()).filter_map(|word| word.parse().ok());
     let numbers: Vec<u64> = numbers.collect();
     let [needed, there] = numbers[..] else { return Err(format!("not two numbers: {:?}", failed.failure).into()) };
@@ -189,11 +182,12 @@ fn too_little_memory_for_a_copy() -> Result<()> {
     Ok(())
 }
 
+/// `toram` is the other name of `ram`.
 #[test]
-fn a_copy_outlives_its_medium() -> Result<()> {
-    let image = Image::plain("squashfs", "not read before the medium is gone")?;
+fn a_copy_works_after_its_medium_is_gone() -> Result<()> {
+    let image = Image::uncompressed(Uncompressed::Squashfs, "not read before the medium is gone")?;
     let mut machine = Vm::new("root=/dev/vda measureroot.seal=toram").start()?;
-    machine.says("measureroot: wait for devices")?;
+    machine.reaches(Step::WaitForDevices)?;
     machine.plug(&image)?;
     let mut guest = machine.booted()?;
     guest.pull()?;
@@ -202,7 +196,7 @@ fn a_copy_outlives_its_medium() -> Result<()> {
     guest.ends_measured(&image).map(drop)
 }
 
-/// Every loop device there is gets a file.
+/// Gives a file to every loop device of the kernel.
 const TAKE_LOOPS: [&str; 4] = [
     "mount -t devtmpfs dev /dev",
     "insmod /lib/modules/*/kernel/drivers/block/loop.ko",
@@ -210,28 +204,34 @@ const TAKE_LOOPS: [&str; 4] = [
     "find /dev -name 'loop[0-9]*' -exec /busybox losetup {} /taken \\;",
 ];
 
-/// The image boots from a file on a medium, though all loop devices are taken; it gets as many new ones.
-fn boots_with_taken_loops(seal: &str, new_loops: usize) -> Result<()> {
-    let before = WrappedInitramfs::new(Kernel::V6_1, &TAKE_LOOPS)?;
-    let (medium, image) = (Image::medium("ext4")?, Image::small("squashfs")?);
-    let vm = Vm::new("rdinit=/init-before root=/dev/vda rootimg=/images/root.squashfs").initramfs(before.initramfs());
-    let mut guest = vm.with(&format!("measureroot.seal={seal}")).disk(&medium).boots()?;
+/// The number of loop devices that belong to measureroot. All others must have been taken before it started.
+fn new_loops(guest: &mut Guest) -> Result<usize> {
     let loops: Vec<_> = guest.list("/sys/block")?.into_iter().filter(|name| name.starts_with("loop")).collect();
     let mut taken = 0;
     for name in &loops {
         let file = guest.read(format!("/sys/block/{name}/loop/backing_file"))?;
         taken += usize::from(file.starts_with("/taken"));
     }
-    ensure!(taken > 0 && loops.len() - taken == new_loops, "{taken} loop devices are taken of {loops:?}");
+    ensure!(taken > 0, "no loop device was taken: {loops:?}");
+    Ok(loops.len() - taken)
+}
+
+/// The image boots from a file on a medium although all loop devices are taken. measureroot makes this number of new ones.
+fn boots_with_taken_loops(seal: SealChoice, wanted: usize) -> Result<()> {
+    let initramfs = WrappedInitramfs::new(Kernel::V6_1, &TAKE_LOOPS)?;
+    let (medium, image) = (Image::medium(Medium::Ext4)?, Image::small(RootFs::Squashfs)?);
+    let vm = Vm::new(&format!("root=/dev/vda rootimg={FILE}")).wrapped(&initramfs).seal(seal).disk(&medium);
+    let mut guest = vm.boots()?;
+    assert_eq!(new_loops(&mut guest)?, wanted);
     guest.ends_measured(&image).map(drop)
 }
 
 #[test]
-fn a_tree_where_all_loop_devices_are_taken() -> Result<()> {
-    boots_with_taken_loops("verity", 2)
+fn an_image_gets_a_tree_although_all_loop_devices_are_taken() -> Result<()> {
+    boots_with_taken_loops(SealChoice::Verity, 2)
 }
 
 #[test]
-fn a_copy_where_all_loop_devices_are_taken() -> Result<()> {
-    boots_with_taken_loops("ram", 1)
+fn an_image_gets_a_copy_although_all_loop_devices_are_taken() -> Result<()> {
+    boots_with_taken_loops(SealChoice::Ram, 1)
 }

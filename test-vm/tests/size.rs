@@ -1,142 +1,143 @@
-//! Images of a size nobody expects: none, a byte, not one for a loop device, other sectors, another one when it was hashed.
+//! Images of unexpected sizes: no byte, one byte, a length that no loop device can have, disks with large sectors, and disks
+//! whose size changes while they are hashed.
 
-use test_vm::{Bus, Failed, Image, Prediction, Result, Seal, Vm, ensure};
+use test_vm::stopped_vm::{DEFAULT_PCR, FAILED};
+use test_vm::{
+    Bus, Failed, Image, Medium, Place, Prediction, Result, RootFs, Seal, SealChoice, Step, Uncompressed, Vm, ensure,
+};
 
-/// The boot failed at an image that was found, and is none.
+/// The boot finds this object, and fails because it is no image.
 fn is_no_image(failed: &Failed, object: &str) -> Result<()> {
-    failed.at("find the image", object)?;
-    ensure!(failed.failure.cause.contains("no file system is known on it"), "{:?}", failed.failure);
-    Ok(())
+    failed.at(Step::FindImage, object)?;
+    failed.because(&["no file system is known on it"])
 }
 
-/// A boot that must fail, from a file on the medium.
-fn fails_on_medium(format: &str, file: &str) -> Result<()> {
-    let vm = Vm::new("root=/dev/vda").with(&format!("rootimg=/images/{file}")).disk(&Image::medium(format)?);
+/// The boot from this file of the medium fails.
+fn fails_on(medium: Medium, file: &str) -> Result<()> {
+    let vm = Vm::new("root=/dev/vda").with(&format!("rootimg=/images/{file}")).disk(&Image::medium(medium)?);
     is_no_image(&vm.fails()?, &format!("/images/{file} on /dev/vda"))
 }
 
 #[test]
-fn a_file_of_no_bytes_on_vfat() -> Result<()> {
-    fails_on_medium("vfat", "empty")
+fn an_empty_file_on_vfat_is_no_image() -> Result<()> {
+    fails_on(Medium::Vfat, "empty")
 }
 
 #[test]
-fn a_file_of_no_bytes_on_ext4() -> Result<()> {
-    fails_on_medium("ext4", "empty")
+fn an_empty_file_on_ext4_is_no_image() -> Result<()> {
+    fails_on(Medium::Ext4, "empty")
 }
 
 #[test]
-fn a_file_of_one_byte_on_vfat() -> Result<()> {
-    fails_on_medium("vfat", "byte")
+fn a_file_of_one_byte_on_vfat_is_no_image() -> Result<()> {
+    fails_on(Medium::Vfat, "byte")
 }
 
 #[test]
-fn a_file_of_one_byte_on_ext4() -> Result<()> {
-    fails_on_medium("ext4", "byte")
+fn a_file_of_one_byte_on_ext4_is_no_image() -> Result<()> {
+    fails_on(Medium::Ext4, "byte")
 }
 
 #[test]
-fn a_file_of_no_bytes_that_is_searched() -> Result<()> {
-    let vm = Vm::new("rootimg=/images/empty measureroot.timeout=2").disk(&Image::medium("vfat")?);
+fn an_empty_file_that_is_searched_for_is_no_image() -> Result<()> {
+    let vm = Vm::new("rootimg=/images/empty measureroot.timeout=2").disk(&Image::medium(Medium::Vfat)?);
     is_no_image(&vm.fails()?, "/images/empty")
 }
 
 #[test]
-fn a_disk_of_no_bytes() -> Result<()> {
-    let empty = Image::small("squashfs")?.cut(0)?;
-    let vm = Vm::new("root=/dev/vda measureroot.timeout=2").disk(&empty);
-    let failed = vm.fails()?;
-    failed.at("wait for devices", "/dev/vda")?;
-    ensure!(failed.failure.cause.contains("vda (empty)"), "{:?}", failed.failure);
-    Ok(())
+fn a_disk_without_sectors_is_no_device() -> Result<()> {
+    let empty = Image::small(RootFs::Squashfs)?.cut(0)?;
+    let failed = Vm::new("root=/dev/vda measureroot.timeout=2").disk(&empty).fails()?;
+    failed.at(Step::WaitForDevices, "/dev/vda")?;
+    failed.because(&["vda (empty)"])
 }
 
-/// A disk has whole sectors: QEMU serves the byte with 511 zeros behind it.
+/// A disk has whole sectors: QEMU adds 511 zeros.
 #[test]
-fn a_disk_of_one_byte_and_the_rest_of_its_sector() -> Result<()> {
-    let byte = Image::small("squashfs")?.cut(1)?;
+fn a_disk_of_one_byte_is_no_image() -> Result<()> {
+    let byte = Image::small(RootFs::Squashfs)?.cut(1)?;
     is_no_image(&Vm::new("root=/dev/vda").disk(&byte).fails()?, "/dev/vda")
 }
 
 #[test]
-fn a_disk_of_no_bytes_beside_the_medium_that_is_searched() -> Result<()> {
-    let (image, medium) = (Image::small("squashfs")?, Image::medium("vfat")?);
+fn the_search_for_a_file_passes_a_disk_without_sectors() -> Result<()> {
+    let (image, medium) = (Image::small(RootFs::Squashfs)?, Image::medium(Medium::Vfat)?);
     let empty = image.cut(0)?;
-    let mut guest = Vm::new("rootimg=/images/root.squashfs").disk(&empty).disk(&medium).boots()?;
-    guest.measured_at(&image, ("searched", "/dev/vdb", Some("/images/root.squashfs")))?;
-    guest.ends_measured(&image).map(drop)
+    let guest = Vm::new("rootimg=/images/root.squashfs").disk(&empty).disk(&medium).boots()?;
+    guest.ends_measured_at(&image, &Place::searched_on("/dev/vdb", "/images/root.squashfs")).map(drop)
 }
 
-/// Boots from a slow disk that has another size when it has been hashed: `disk` bytes at first, `resized` in the end. The
-/// image has 64 MiB, which takes the disk four seconds.
-fn resized(disk: u64, resized: u64) -> Result<Failed> {
-    let image = Image::small("squashfs")?.larger(64 << 20)?.on_disk_of(disk)?;
-    let mut machine = Vm::new("root=/dev/vda").start()?;
-    machine.says("measureroot: wait for devices")?;
-    machine.plug_slow(&image)?;
-    machine.says("measureroot: hash the image")?;
-    machine.resize(resized)?;
-    let failed = machine.failed()?;
-    failed.at("hash the image", "/dev/vda")?;
-    Ok(failed)
+/// A disk's size in MiB, and another size that it gets while it is hashed.
+struct Resize {
+    from: u64,
+    to: u64,
 }
 
-#[test]
-fn a_disk_that_shrinks_into_the_image_while_it_is_hashed() -> Result<()> {
-    resized(64 << 20, 32 << 20).map(drop)
-}
-
-#[test]
-fn a_disk_that_shrinks_behind_the_image_while_it_is_hashed() -> Result<()> {
-    let failed = resized(96 << 20, 80 << 20)?;
-    ensure!(failed.failure.cause.contains("100663296"), "{:?}", failed.failure);
-    ensure!(failed.failure.cause.contains("83886080"), "{:?}", failed.failure);
-    Ok(())
+impl Resize {
+    /// The boot fails. The image has 64 MiB, and the slow disk needs four seconds for that.
+    fn fails(self) -> Result<Failed> {
+        let image = Image::small(RootFs::Squashfs)?.enlarged(64 << 20)?.on_disk_of(self.from << 20)?;
+        let mut machine = Vm::new("root=/dev/vda").start()?;
+        machine.reaches(Step::WaitForDevices)?;
+        machine.plug_slow(&image)?;
+        machine.reaches(Step::HashImage)?;
+        machine.resize(self.to << 20)?;
+        let failed = machine.failed()?;
+        failed.at(Step::HashImage, "/dev/vda")?;
+        Ok(failed)
+    }
 }
 
 #[test]
-fn a_disk_that_grows_while_it_is_hashed() -> Result<()> {
-    let failed = resized(64 << 20, 128 << 20)?;
-    ensure!(failed.failure.cause.contains("67108864"), "{:?}", failed.failure);
-    ensure!(failed.failure.cause.contains("134217728"), "{:?}", failed.failure);
-    Ok(())
+fn a_disk_that_becomes_smaller_than_the_image_while_it_is_hashed_fails_the_boot() -> Result<()> {
+    Resize { from: 64, to: 32 }.fails().map(drop)
 }
 
-/// An image whose last sector is not whole, and a medium that holds it.
+#[test]
+fn a_disk_that_shrinks_behind_the_image_while_it_is_hashed_fails_the_boot() -> Result<()> {
+    Resize { from: 96, to: 80 }.fails()?.because(&["100663296", "83886080"])
+}
+
+#[test]
+fn a_disk_that_grows_while_it_is_hashed_fails_the_boot() -> Result<()> {
+    Resize { from: 64, to: 128 }.fails()?.because(&["67108864", "134217728"])
+}
+
+/// An image whose last sector is incomplete, and a medium that holds it as a file.
 fn odd_file() -> Result<(Image, Image)> {
-    let image = Image::plain("squashfs of any length", "any")?;
-    ensure!(std::fs::metadata(image.path())?.len() % 512 != 0, "the image has whole sectors");
-    let medium = Image::holding("ext4", &image)?;
+    let image = Image::uncompressed(Uncompressed::UnpaddedSquashfs, "any")?;
+    ensure!(image.bytes()? % 512 != 0, "the image has whole sectors");
+    let medium = Image::holding(Medium::Ext4, &image)?;
     Ok((image, medium))
 }
 
 #[test]
-fn a_file_of_no_whole_sectors_is_not_mounted_without_a_seal() -> Result<()> {
+fn without_a_seal_a_file_with_an_incomplete_sector_is_not_mounted() -> Result<()> {
     let (image, medium) = odd_file()?;
-    let failed = Vm::new("root=/dev/vda rootimg=/image measureroot.seal=none").disk(&medium).fails()?;
-    failed.at_step("mount the image", "/image on /dev/vda")?;
-    ensure!(failed.failure.cause.contains("measureroot.seal=ram"), "{:?}", failed.failure);
+    let failed = Vm::new("root=/dev/vda rootimg=/image").seal(SealChoice::None).disk(&medium).fails()?;
+    failed.at_step(Step::MountImage, "/image on /dev/vda")?;
+    failed.because(&["measureroot.seal=ram"])?;
     let measured = Prediction::of(image.path())?.after();
-    failed.ended.holds(13, Some(&measured), "measureroot: failed")
+    failed.vm.holds(DEFAULT_PCR, Some(&measured), FAILED)
 }
 
 #[test]
-fn a_file_of_no_whole_sectors_is_copied_where_nothing_was_asked_for() -> Result<()> {
+fn a_file_with_an_incomplete_sector_is_copied_if_no_seal_is_asked_for() -> Result<()> {
     let (image, medium) = odd_file()?;
     let mut guest = Vm::new("root=/dev/vda rootimg=/image").disk(&medium).boots()?;
-    assert_eq!(guest.status()?.seal, Seal::Ram);
+    guest.is_sealed(SealChoice::Ram)?;
     guest.ends_measured(&image).map(drop)
 }
 
-/// A disk of whole sectors of 4096 bytes with the image at its front.
-fn of_large_sectors(image: &Image) -> Result<Image> {
-    image.on_disk_of(std::fs::metadata(image.path())?.len().next_multiple_of(4096))
+/// A disk of whole sectors of 4096 bytes with the image at its start.
+fn with_large_sectors(image: &Image) -> Result<Image> {
+    image.on_disk_of(image.bytes()?.next_multiple_of(4096))
 }
 
-/// The image boots from sectors of 4096 bytes, with a tree over such blocks.
-fn boots_from_large_sectors(format: &str) -> Result<()> {
+/// The image boots from sectors of 4096 bytes, with a tree over blocks of 4096 bytes.
+fn boots_from_large_sectors(format: RootFs) -> Result<()> {
     let image = Image::small(format)?;
-    let disk = of_large_sectors(&image)?;
+    let disk = with_large_sectors(&image)?;
     let mut guest = Vm::new("root=/dev/vda").disk_on(Bus::Virtio4096, &disk).boots()?;
     assert_eq!(guest.read("/sys/block/vda/queue/logical_block_size")?, "4096");
     ensure!(matches!(guest.status()?.seal, Seal::Verity { data_block: 4096, .. }), "{:?}", guest.status()?.seal);
@@ -144,38 +145,37 @@ fn boots_from_large_sectors(format: &str) -> Result<()> {
 }
 
 #[test]
-fn a_squashfs_on_large_sectors() -> Result<()> {
-    boots_from_large_sectors("squashfs")
+fn a_squashfs_boots_from_large_sectors() -> Result<()> {
+    boots_from_large_sectors(RootFs::Squashfs)
 }
 
 #[test]
-fn an_erofs_on_large_sectors() -> Result<()> {
-    boots_from_large_sectors("erofs")
+fn an_erofs_boots_from_large_sectors() -> Result<()> {
+    boots_from_large_sectors(RootFs::Erofs)
 }
 
 #[test]
-fn smaller_blocks_than_sectors_are_copied_where_nothing_was_asked_for() -> Result<()> {
-    let image = Image::plain("ext4 of 1024-byte blocks", "")?;
-    let disk = of_large_sectors(&image)?;
+fn an_image_with_smaller_blocks_than_sectors_is_copied_if_no_seal_is_asked_for() -> Result<()> {
+    let image = Image::uncompressed(Uncompressed::Ext4SmallBlocks, "")?;
+    let disk = with_large_sectors(&image)?;
     let mut guest = Vm::new("root=/dev/vda").disk_on(Bus::Virtio4096, &disk).boots()?;
-    assert_eq!(guest.status()?.seal, Seal::Ram);
+    guest.is_sealed(SealChoice::Ram)?;
     guest.ends_measured(&image).map(drop)
 }
 
 #[test]
-fn smaller_blocks_than_sectors_have_no_tree() -> Result<()> {
-    let disk = of_large_sectors(&Image::plain("ext4 of 1024-byte blocks", "")?)?;
-    let failed = Vm::new("root=/dev/vda measureroot.seal=verity").disk_on(Bus::Virtio4096, &disk).fails()?;
-    failed.at("seal the image", "dm-verity")?;
-    ensure!(["1024", "4096"].iter().all(|number| failed.failure.cause.contains(number)), "{:?}", failed.failure);
-    Ok(())
+fn an_image_with_smaller_blocks_than_sectors_can_have_no_tree() -> Result<()> {
+    let disk = with_large_sectors(&Image::uncompressed(Uncompressed::Ext4SmallBlocks, "")?)?;
+    let failed = Vm::new("root=/dev/vda").seal(SealChoice::Verity).disk_on(Bus::Virtio4096, &disk).fails()?;
+    failed.at(Step::SealImage, "dm-verity")?;
+    failed.because(&["1024", "4096"])
 }
 
-/// The loop device between them has sectors of 512 bytes.
+/// The loop device between the file and the disk has sectors of 512 bytes.
 #[test]
-fn a_file_of_smaller_blocks_than_the_sectors_below_it() -> Result<()> {
-    let image = Image::plain("ext4 of 1024-byte blocks", "")?;
-    let medium = Image::holding("ext4", &image)?;
+fn a_file_with_smaller_blocks_than_the_disk_s_sectors_has_a_tree() -> Result<()> {
+    let image = Image::uncompressed(Uncompressed::Ext4SmallBlocks, "")?;
+    let medium = Image::holding(Medium::Ext4, &image)?;
     let mut guest = Vm::new("root=/dev/vda rootimg=/image").disk_on(Bus::Virtio4096, &medium).boots()?;
     ensure!(matches!(guest.status()?.seal, Seal::Verity { data_block: 1024, .. }), "{:?}", guest.status()?.seal);
     guest.ends_measured(&image).map(drop)

@@ -1,5 +1,5 @@
-//! The guest's side: answers the questions of `protocol` over the virtio-serial port. Init itself in the small root
-//! images, a service after multi-user.target in Debian. Static, so that it runs in a root image that holds nothing else.
+//! The guest's probe: it answers the questions of `protocol` over the virtio-serial port. It is the init of the small root
+//! images, and a service after multi-user.target in Debian. It is static, so that it runs in a root image without libraries.
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -20,7 +20,7 @@ use test_vm::{Result, bank, ensure};
 const RAMFS_MAGIC: FsType = FsType(0x8584_58f6);
 
 fn main() -> Result<()> {
-    // Opened once: the driver lets nobody in a second time.
+    // Opened once: the driver refuses a second opening.
     let mut host = File::options().read(true).write(true).open(port()?)?;
     let questions = BufReader::new(host.try_clone()?);
     let mut say = |answer: &Answer| -> Result<()> { Ok(writeln!(host, "{}", serde_json::to_string(answer)?)?) };
@@ -31,7 +31,7 @@ fn main() -> Result<()> {
     Err("the host closed the port".into())
 }
 
-/// The only virtio-serial port, waited for: its driver adds it some time after the bus was found.
+/// Waits for the only virtio-serial port: its driver adds it some time after the kernel has found the bus.
 fn port() -> Result<PathBuf> {
     let changes = Inotify::init(InitFlags::IN_CLOEXEC)?;
     changes.add_watch("/dev", AddWatchFlags::IN_CREATE)?;
@@ -61,9 +61,9 @@ fn answer(question: Question) -> Result<Answer> {
         Question::List(path) => Ok(Answer::Names(names(&path)?)),
         Question::Write(path, text) => Ok(fs::write(path, text).map(|()| Answer::Done)?),
         Question::Run(line) => run(&line),
-        Question::Beneath => {
-            // A thread of its own: what it does to its mounts and its root must not follow the probe.
-            let looked = std::thread::spawn(beneath).join();
+        Question::Leftovers => {
+            // In a thread of its own: the changes to its mounts and its root must not change the probe's.
+            let looked = std::thread::spawn(leftovers).join();
             Ok(Answer::Names(looked.map_err(|_| "the thread ended early")??))
         }
         Question::PowerOff => end(RebootMode::RB_POWER_OFF, "poweroff"),
@@ -78,7 +78,7 @@ fn run(line: &[String]) -> Result<Answer> {
     Ok(Answer::Ran { code: done.status.code(), output: String::from_utf8_lossy(&done.stdout).into_owned() })
 }
 
-/// Switches off or starts again: with systemd in order, else at once.
+/// Switches the machine off or restarts it: through systemd, or at once if the probe is the init.
 fn end(mode: RebootMode, verb: &str) -> Result<Answer> {
     if std::process::id() == 1 {
         reboot(mode)?;
@@ -86,22 +86,22 @@ fn end(mode: RebootMode, verb: &str) -> Result<Answer> {
     run(&["systemctl".into(), "--no-block".into(), verb.into()])
 }
 
-/// Takes the current root away, in a mount namespace of this thread alone, and lists the files that lay under it.
-fn beneath() -> Result<Vec<String>> {
+/// Removes the current root, in a mount namespace of this thread alone, and lists the files below it.
+fn leftovers() -> Result<Vec<String>> {
     unshare(CloneFlags::CLONE_NEWNS)?;
     let namespace = File::open("/proc/thread-self/ns/mnt")?;
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)?;
     umount2("/", MntFlags::MNT_DETACH)?;
-    // Entering the namespace again makes its topmost root the root.
+    // A thread that enters the namespace again gets the topmost mount as its root.
     setns(&namespace, CloneFlags::CLONE_NEWNS)?;
     let kind = statfs("/")?.filesystem_type();
-    ensure!(kind == TMPFS_MAGIC || kind == RAMFS_MAGIC, "beneath the root is no initramfs but {kind:?}");
+    ensure!(kind == TMPFS_MAGIC || kind == RAMFS_MAGIC, "below the root is no initramfs but {kind:?}");
     let mut found = Vec::new();
     files(Path::new("/"), fs::metadata("/")?.dev(), &mut found)?;
     Ok(found)
 }
 
-/// Adds every file under `folder` that is no folder and on the same file system.
+/// Adds all files under `folder` that are on the same file system. Folders are not listed.
 fn files(folder: &Path, device: u64, found: &mut Vec<String>) -> Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();

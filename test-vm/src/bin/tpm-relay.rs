@@ -1,4 +1,4 @@
-//! Standard input and output as a TPM, for tpm2-tools: `tpm2_pcrread -T "cmd:tpm-relay SWTPM_CONTROL_SOCKET"`.
+//! A TPM on standard input and output, for tpm2-tools: `tpm2_pcrread -T "cmd:tpm-relay SWTPM_CONTROL_SOCKET"`.
 
 use std::io::{stdin, stdout};
 use std::path::Path;

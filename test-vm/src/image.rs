@@ -1,0 +1,252 @@
+//! Root images, and the disks and media that hold them.
+
+use crate::{Result, assets, scratch::Scratch, tool};
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A file system of the root images that `test-vm/images` makes (see `lib/roots.sh`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RootFs {
+    /// squashfs, compressed with zstd.
+    Squashfs,
+    /// erofs, compressed with LZ4.
+    Erofs,
+    /// ext4. There is no Debian in it.
+    Ext4,
+}
+
+impl RootFs {
+    /// The extension of the image's file.
+    fn extension(self) -> &'static str {
+        match self {
+            Self::Squashfs => "squashfs",
+            Self::Erofs => "erofs",
+            Self::Ext4 => "ext4",
+        }
+    }
+}
+
+/// A file system of the media that hold the small root image as a file (see `lib/media.sh`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Medium {
+    /// FAT, as on memory sticks.
+    Vfat,
+    /// ISO 9660, as on CD-ROMs.
+    Iso,
+    /// ext4.
+    Ext4,
+    /// squashfs.
+    Squashfs,
+}
+
+impl Medium {
+    fn extension(self) -> &'static str {
+        match self {
+            Self::Vfat => "vfat",
+            Self::Iso => "iso",
+            Self::Ext4 => "ext4",
+            Self::Squashfs => "squashfs",
+        }
+    }
+}
+
+/// A root image without compression, so that a text in it can be found and changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Uncompressed {
+    /// squashfs, padded to a multiple of 4096 bytes.
+    Squashfs,
+    /// squashfs of any length: without the padding.
+    UnpaddedSquashfs,
+    /// erofs.
+    Erofs,
+    /// ext4 with blocks of 4096 bytes, 16 MiB.
+    Ext4,
+    /// ext4 with blocks of 1024 bytes. Its length is no multiple of 4096.
+    Ext4SmallBlocks,
+    /// ext4 with blocks of 4096 bytes, 1 GiB.
+    Ext4Large,
+}
+
+impl Uncompressed {
+    /// The command that makes the file `made` of the folder `tree`. mke2fs is not on an ordinary user's path.
+    fn command(self) -> &'static str {
+        match self {
+            Self::Squashfs => "mksquashfs tree made -noI -noD -noF -noX -no-fragments -all-root -no-progress",
+            Self::UnpaddedSquashfs => "mksquashfs tree made -noI -noD -noF -noX -all-root -no-progress -nopad",
+            Self::Erofs => "mkfs.erofs --quiet --all-root made tree",
+            Self::Ext4 => "/usr/sbin/mke2fs -q -t ext4 -b 4096 -E root_owner=0:0 -d tree made 16M",
+            Self::Ext4SmallBlocks => "/usr/sbin/mke2fs -q -t ext4 -b 1024 -E root_owner=0:0 -d tree made 16385k",
+            Self::Ext4Large => "/usr/sbin/mke2fs -q -t ext4 -b 4096 -E root_owner=0:0 -d tree made 1G",
+        }
+    }
+}
+
+/// A disk or a root image: a shared file, or a copy that is deleted with this value.
+#[derive(Debug)]
+pub struct Image {
+    path: PathBuf,
+    _scratch: Option<Scratch>,
+}
+
+impl Image {
+    /// The small root image. The probe is its init.
+    pub fn small(format: RootFs) -> Result<Self> {
+        Self::named(&format!("small/root.{}", format.extension()))
+    }
+
+    /// The small root image with the probe for arm64.
+    pub fn small_aarch64(format: RootFs) -> Result<Self> {
+        Self::named(&format!("small-aarch64/root.{}", format.extension()))
+    }
+
+    /// Debian with systemd. The probe is a service.
+    pub fn debian(format: RootFs) -> Result<Self> {
+        Self::named(&format!("debian/root.{}", format.extension()))
+    }
+
+    /// A medium that holds the small squashfs as the file /images/root.squashfs.
+    pub fn medium(format: Medium) -> Result<Self> {
+        Self::named(&format!("media/medium.{}", format.extension()))
+    }
+
+    /// A disk that holds the small squashfs in its second partition. That partition is larger than the image.
+    pub fn partitioned_medium() -> Result<Self> {
+        Self::named("media/medium.gpt")
+    }
+
+    /// An uncompressed root image with the probe as its init and `content` as its file /secret.
+    pub fn uncompressed(format: Uncompressed, content: &str) -> Result<Self> {
+        let scratch = Scratch::new()?;
+        let tree = scratch.path("tree");
+        for folder in ["dev", "proc", "sys", "run", "tmp", "etc", "sbin"] {
+            fs::create_dir_all(tree.join(folder))?;
+        }
+        fs::copy(assets::probe()?, tree.join("sbin/init"))?;
+        fs::write(tree.join("secret"), content)?;
+        Self::made(scratch, format.command())
+    }
+
+    /// A medium that holds `image` as its file /image. On ISO 9660 the file stands at the paths of other live systems
+    /// instead.
+    pub fn holding(format: Medium, image: &Self) -> Result<Self> {
+        let scratch = Scratch::new()?;
+        fs::create_dir(scratch.path("tree"))?;
+        fs::copy(&image.path, scratch.path("tree/image"))?;
+        let make = match format {
+            Medium::Vfat => "truncate --size=32M made && /usr/sbin/mkfs.vfat made && mcopy -i made tree/image ::",
+            Medium::Ext4 => "/usr/sbin/mke2fs -q -t ext4 -b 4096 -d tree made 32M",
+            Medium::Squashfs => "mksquashfs tree made -all-root -quiet -no-progress",
+            Medium::Iso => {
+                "mkdir tree/LiveOS tree/live && ln tree/image tree/LiveOS/squashfs.img && \
+                 mv tree/image tree/live/filesystem.squashfs && xorriso -as mkisofs -quiet -R -V 'A LIVE' -o made tree"
+            }
+        };
+        Self::made(scratch, make)
+    }
+
+    /// A disk with these two images in partitions of their own. Each comes with the UUID of its partition.
+    pub fn partitioned(parts: [(&Self, &str); 2]) -> Result<Self> {
+        let scratch = Scratch::new()?;
+        let [(first, one), (second, two)] = parts.map(|(image, id)| (image.path.display(), id));
+        let make = format!(
+            "truncate --size=64M made && printf 'label: gpt\\nstart=2048, size=40960, uuid={one}\\nstart=43008, uuid={two}\\n' \
+             | /usr/sbin/sfdisk --quiet made && dd if={first} of=made seek=2048 conv=notrunc status=none \
+             && dd if={second} of=made seek=43008 conv=notrunc status=none"
+        );
+        Self::made(scratch, &make)
+    }
+
+    /// An empty file.
+    pub fn empty() -> Result<Self> {
+        Self::made(Scratch::new()?, "true >made")
+    }
+
+    /// The file `made` that the shell command `make` leaves in the folder.
+    fn made(scratch: Scratch, make: &str) -> Result<Self> {
+        let mut shell = tool::limited(Duration::from_mins(1), "sh");
+        tool::finish(shell.current_dir(scratch.folder()).args(["-c", make]))?;
+        Ok(Self { path: scratch.path("made"), _scratch: Some(scratch) })
+    }
+
+    fn named(name: &str) -> Result<Self> {
+        Ok(Self { path: assets::product(&format!("test-vm/{name}"))?, _scratch: None })
+    }
+
+    /// The path of the file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The length in bytes.
+    pub fn bytes(&self) -> Result<u64> {
+        Ok(fs::metadata(&self.path)?.len())
+    }
+
+    /// A copy.
+    pub fn copy(&self) -> Result<Self> {
+        self.changed(|_| Ok(()))
+    }
+
+    /// A copy with other bytes at `offset`.
+    pub fn with_bytes(&self, offset: u64, bytes: &[u8]) -> Result<Self> {
+        self.changed(|file| file.write_all_at(bytes, offset))
+    }
+
+    /// The offset of the first occurrence of `text`, in bytes.
+    pub fn find(&self, text: &str) -> Result<u64> {
+        let bytes = fs::read(&self.path)?;
+        let found = bytes.windows(text.len()).position(|window| window == text.as_bytes());
+        Ok(found.ok_or_else(|| format!("{text:?} is not in {}", self.path.display()))?.try_into()?)
+    }
+
+    /// A copy with one bit of the byte at `offset` flipped.
+    pub fn flipped(&self, offset: u64) -> Result<Self> {
+        self.changed(|file| {
+            let mut byte = [0];
+            file.read_exact_at(&mut byte, offset)?;
+            file.write_all_at(&[byte[0] ^ 1], offset)
+        })
+    }
+
+    /// A copy of the first `bytes` bytes.
+    pub fn cut(&self, bytes: u64) -> Result<Self> {
+        self.changed(|file| file.set_len(bytes))
+    }
+
+    /// A copy at the start of a disk of `bytes` bytes. The rest of the disk is a hole.
+    pub fn on_disk_of(&self, bytes: u64) -> Result<Self> {
+        self.changed(|file| file.set_len(bytes))
+    }
+
+    /// A copy of a squashfs whose superblock gives this length. The rest of the file is a hole, so measureroot finds the
+    /// image, but the kernel cannot mount it.
+    pub fn enlarged(&self, bytes: u64) -> Result<Self> {
+        self.changed(|file| {
+            file.set_len(bytes)?;
+            file.write_all_at(&bytes.to_le_bytes(), SQUASHFS_BYTES)
+        })
+    }
+
+    fn changed(&self, change: impl FnOnce(&File) -> std::io::Result<()>) -> Result<Self> {
+        let scratch = Scratch::new()?;
+        let path = scratch.path("changed");
+        fs::copy(&self.path, &path)?;
+        change(&File::options().read(true).write(true).open(&path)?)?;
+        Ok(Self { path, _scratch: Some(scratch) })
+    }
+}
+
+/// `text` between two fillers of so many lines of 16 bytes: its blocks belong to no other file of the image.
+#[must_use]
+pub fn between_fillers(text: &str, lines: usize) -> String {
+    let filler = "0123456789abcde\n".repeat(lines);
+    format!("{filler}{text}\n{filler}")
+}
+
+/// The offset of a squashfs' time of creation in its superblock, in bytes. The image boots whatever that time is.
+pub const SQUASHFS_TIME: u64 = 8;
+/// The offset of a squashfs' length in its superblock, in bytes.
+const SQUASHFS_BYTES: u64 = 40;
