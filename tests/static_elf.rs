@@ -1,6 +1,8 @@
-//! The agents, as `initramfs/build` leaves them for PCs and for arm64, read as ELF: nothing of them is looked up at run time,
-//! for the initramfs has no loader and no libraries. RELRO is not asked for: musl's start code for static programs does not
-//! apply it.
+//! The agents for PCs and for arm64 as ELF files. They need no dynamic loader and no libraries, because the initramfs has none.
+//! RELRO is not checked: musl's start code for static programs does not apply it.
+//!
+//! The agents are those that `initramfs/build` leaves under target/initramfs. `MEASUREROOT_AGENTS` names another folder with the
+//! same layout, so that the agents of another way of building can be checked: `init` for PCs, and `aarch64/init`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
 
 use std::path::{Path, PathBuf};
@@ -12,20 +14,27 @@ use elf::abi::{PT_GNU_STACK, PT_INTERP, PT_LOAD};
 use elf::endian::LittleEndian;
 use elf::segment::ProgramHeader;
 
-/// Bytes; the same numbers as in `initramfs/build`.
-const BUDGET_STD_REBUILT: usize = 524_288;
-const BUDGET_STD_PREBUILT: usize = 819_200;
+/// The checkout.
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// The agents, or the one that MEASUREROOT_AGENT names.
-fn agents() -> Vec<Vec<u8>> {
-    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/initramfs");
-    let named = env::var_os("MEASUREROOT_AGENT").map(PathBuf::from);
-    let paths = named.map_or_else(|| vec![built.join("init"), built.join("aarch64/init")], |path| vec![path]);
-    let read = |path: PathBuf| {
+/// The agent for PCs and the one for arm64.
+fn agents() -> [Vec<u8>; 2] {
+    let built = || Path::new(ROOT).join("target/initramfs");
+    let folder = env::var_os("MEASUREROOT_AGENTS").map_or_else(built, PathBuf::from);
+    ["init", "aarch64/init"].map(|name| {
+        let path = folder.join(name);
         let hint = "run initramfs/build, and initramfs/build --target aarch64-unknown-linux-musl";
         fs::read(&path).unwrap_or_else(|error| panic!("read {}: {error}: {hint}", path.display()))
-    };
-    paths.into_iter().map(read).collect()
+    })
+}
+
+/// The most bytes of an agent, from `initramfs/build`: `std` is `rebuilt` or `prebuilt`, the kind of its standard library.
+fn budget(std: &str) -> usize {
+    let build = fs::read_to_string(Path::new(ROOT).join("initramfs/build")).unwrap();
+    let (_, budgets) = build.split_once("\ndeclare -A budget=(").expect("the budgets in initramfs/build");
+    let (budgets, _) = budgets.split_once(')').unwrap();
+    let bytes = budgets.split(' ').find_map(|budget| budget.strip_prefix(&format!("[{std}]=")));
+    bytes.expect("a budget for this standard library").parse().unwrap()
 }
 
 fn parse(agent: &[u8]) -> ElfBytes<'_, LittleEndian> {
@@ -46,30 +55,29 @@ fn contains(agent: &[u8], bytes: &[u8]) -> bool {
 }
 
 #[test]
-fn they_are_position_independent_programs_for_their_machines() {
-    let agents = agents();
-    for (agent, machine) in agents.iter().zip([EM_X86_64, EM_AARCH64]) {
+fn the_agents_are_position_independent_programs_for_their_machines() {
+    for (agent, machine) in agents().iter().zip([EM_X86_64, EM_AARCH64]) {
         let header = parse(agent).ehdr;
         assert_eq!(header.e_machine, machine);
-        assert_eq!(header.e_type, ET_DYN, "addresses that are the same at every boot help an attacker");
+        assert_eq!(header.e_type, ET_DYN, "the addresses are the same at every boot, which helps an attacker");
         let flags = dynamic(agent, DT_FLAGS_1);
         assert!(
             flags.iter().any(|flags| flags & DF_1_PIE.cast_unsigned() != 0),
-            "a shared library, not a program: {flags:x?}"
+            "it is a shared library, not a program: {flags:x?}"
         );
     }
 }
 
 #[test]
-fn they_ask_for_no_interpreter_and_no_library() {
+fn the_agents_need_no_dynamic_loader_and_no_library() {
     for agent in agents() {
-        assert!(segments(&agent).iter().all(|segment| segment.p_type != PT_INTERP), "it wants a dynamic loader");
-        assert_eq!(dynamic(&agent, DT_NEEDED), [0; 0], "it wants shared libraries");
+        assert!(segments(&agent).iter().all(|segment| segment.p_type != PT_INTERP), "it needs a dynamic loader");
+        assert_eq!(dynamic(&agent, DT_NEEDED), [0; 0], "it needs shared libraries");
     }
 }
 
 #[test]
-fn nothing_is_both_writable_and_executable() {
+fn no_memory_of_the_agents_is_writable_and_executable() {
     for agent in agents() {
         let segments = segments(&agent);
         for segment in segments.iter().filter(|segment| segment.p_type == PT_LOAD) {
@@ -82,25 +90,20 @@ fn nothing_is_both_writable_and_executable() {
 }
 
 #[test]
-fn they_are_stripped_and_within_their_budget() {
+fn the_agents_are_stripped_and_within_their_budget() {
     for agent in agents() {
         let symbols = parse(&agent).symbol_table().expect("a readable symbol table");
         assert!(symbols.is_none(), "it is not stripped");
-        // A prebuilt standard library has the path of the folder it was built in, far away, in its panic messages.
-        let prebuilt = contains(&agent, b"/rustc/");
-        let budget = if prebuilt { BUDGET_STD_PREBUILT } else { BUDGET_STD_REBUILT };
-        assert!(
-            agent.len() <= budget,
-            "{} bytes, at most {budget} with a std that is prebuilt: {prebuilt}",
-            agent.len()
-        );
+        // The panic messages of a prebuilt standard library have the paths of its own build.
+        let std = if contains(&agent, b"/rustc/") { "prebuilt" } else { "rebuilt" };
+        let budget = budget(std);
+        assert!(agent.len() <= budget, "{} bytes, at most {budget} with a {std} standard library", agent.len());
     }
 }
 
 #[test]
-fn they_do_not_tell_where_they_were_built() {
-    let folder = env!("CARGO_MANIFEST_DIR");
+fn the_agents_do_not_contain_the_path_of_the_checkout() {
     for agent in agents() {
-        assert!(!contains(&agent, folder.as_bytes()), "{folder} is in it: another checkout would give another agent");
+        assert!(!contains(&agent, ROOT.as_bytes()), "{ROOT} is in it: another checkout would give another agent");
     }
 }
