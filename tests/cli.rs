@@ -1,22 +1,15 @@
-//! What a person sees of the program: explain, help, completion, exit codes.
+//! The command line for people: explain, help, completion, exit codes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
 
-use std::io::Write;
-use std::process::{Command, Output, Stdio};
+mod common;
 
-fn measureroot(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_measureroot")).args(arguments).output().unwrap()
-}
+use common::{Ran, measureroot, program, run_with};
 
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-/// The command line of an image that is found by systemd's rule.
+/// A command line whose root hash names the partitions, by systemd's rule.
 const PREPARED: &str = "roothash=00112233445566778899aabbccddeeff0f1e2d3c4b5a69788796a5b4c3d2e1f0";
 
 #[test]
-fn explain_says_what_each_parameter_does() {
+fn explain_shows_the_effect_of_each_parameter() {
     let table = [
         ("root=/dev/vda", "/dev/vda: as many bytes as its file system has"),
         ("root=LABEL=x rootimg=/a rootfstype=vfat", "the file /a on LABEL=x, which must be vfat"),
@@ -51,22 +44,21 @@ fn explain_says_what_each_parameter_does() {
         ("root=/dev/vda panic=0", "wait for ever"),
     ];
     for (line, part) in table {
-        let output = measureroot(&["explain", line]);
-        assert!(output.status.success() && text(&output.stdout).contains(part), "{line}: {}", text(&output.stdout));
+        let Ran { code, out, .. } = measureroot(&["explain", line]);
+        assert!(code == 0 && out.contains(part), "{line}: {out}");
     }
 }
 
 #[test]
-fn explain_ends_with_the_error_that_the_boot_would_end_with() {
-    let output = measureroot(&["explain", "root=/dev/vda measureroot.x=1 measureroot.onfail=poweroff"]);
-    assert_eq!(output.status.code(), Some(1));
-    let (out, err) = (text(&output.stdout), text(&output.stderr));
+fn explain_ends_with_the_error_of_the_boot() {
+    let Ran { code, out, err } = measureroot(&["explain", "root=/dev/vda measureroot.x=1 measureroot.onfail=poweroff"]);
+    assert_eq!(code, 1);
     assert!(out.starts_with("FAILED at step \"read the command line\": measureroot.x=1: "), "{out}");
     assert!(out.contains("power off") && err.starts_with("measureroot: measureroot.x=1: "), "{out}{err}");
 }
 
 #[test]
-fn explain_names_what_is_meant_otherwise_and_what_was_translated() {
+fn explain_names_the_parameter_that_cannot_be_obeyed_and_the_translated_one() {
     for (line, error, words) in [
         ("root=/dev/vda overlayroot=/dev/vdb", "overlayroot=/dev/vdb: cannot be done as it is meant (", ""),
         (
@@ -75,40 +67,36 @@ fn explain_names_what_is_meant_otherwise_and_what_was_translated() {
             "toram: ",
         ),
     ] {
-        let output = measureroot(&["explain", line]);
-        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        let Ran { out, err, .. } = measureroot(&["explain", line]);
         assert!(err.starts_with(&format!("measureroot: {error}")) && out.contains(words), "{out}{err}");
     }
 }
 
 #[test]
-fn the_usual_options_and_exit_codes() {
-    for (arguments, code, part) in [
-        (&["--version"][..], 0, env!("CARGO_PKG_VERSION")),
-        (&["--help"], 0, "predict"),
-        (&["predict", "--help"], 0, "--before"),
-        (&["help", "initramfs"], 0, "--kernel-modules"),
+fn version_help_and_wrong_options_have_the_usual_exit_codes() {
+    for (arguments, part) in [
+        (&["--version"][..], env!("CARGO_PKG_VERSION")),
+        (&["--help"], "predict"),
+        (&["predict", "--help"], "--before"),
+        (&["help", "initramfs"], "--kernel-modules"),
     ] {
-        let output = measureroot(arguments);
-        assert!(output.status.code() == Some(code) && text(&output.stdout).contains(part), "{arguments:?}");
+        let Ran { code, out, .. } = measureroot(arguments);
+        assert!(code == 0 && out.contains(part), "{arguments:?}");
     }
     for wrong in [&[][..], &["no-such-command"], &["explain"], &["initramfs"], &["completion", "no-such-shell"]] {
-        assert_eq!(measureroot(wrong).status.code(), Some(2), "{wrong:?}");
+        assert_eq!(measureroot(wrong).code, 2, "{wrong:?}");
     }
 }
 
 #[test]
-fn bash_takes_the_completion() {
-    let output = measureroot(&["completion", "bash"]);
-    assert!(text(&output.stdout).contains("measureroot"));
-    let mut bash = Command::new("bash").arg("-n").stdin(Stdio::piped()).spawn().unwrap();
-    bash.stdin.take().unwrap().write_all(&output.stdout).unwrap();
-    assert!(bash.wait().unwrap().success());
+fn bash_accepts_the_completion() {
+    let Ran { out, .. } = measureroot(&["completion", "bash"]);
+    assert!(out.contains("measureroot"));
+    run_with("bash", &["-n"], &out);
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_error() {
-    let program = env!("CARGO_BIN_EXE_measureroot");
-    let pipe = format!("set -o pipefail; '{program}' explain root=/dev/vda | true");
-    assert!(Command::new("bash").args(["-c", &pipe]).status().unwrap().success());
+fn a_closed_pipe_is_no_error() {
+    let pipe = format!("set -o pipefail; '{}' explain root=/dev/vda | true", program().display());
+    run_with("bash", &["-c", &pipe], "");
 }

@@ -1,28 +1,20 @@
-//! Finding the device that `root=` means, among devices that are files, in a sysfs that is a folder.
+//! The search for the device that `root=` names. The devices are files, and sysfs is a folder.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
+
+mod common;
 
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use common::{run, run_with};
 use measureroot::media::device_name::DeviceName;
 use measureroot::media::devices::{Devices, wait};
 use measureroot::media::image_request::Wait;
 use measureroot::media::partition_table;
 
-fn run(program: &str, arguments: &[&str], input: &str) -> String {
-    let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = command.spawn().unwrap_or_else(|error| panic!("{program}: {error}: install it"));
-    std::io::Write::write_all(&mut child.stdin.take().unwrap(), input.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{program}");
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
-
-/// A disk `vda` with a partition table and two partitions, made by sfdisk.
+/// A disk `vda`. sfdisk makes its partition table, of this kind, with two partitions.
 fn disk(folder: &Path, label: &str) -> Devices {
     let devices = Devices { sysfs: folder.join("class"), nodes: folder.join("dev") };
     let disk = folder.join("devices/vda");
@@ -36,23 +28,23 @@ fn disk(folder: &Path, label: &str) -> Devices {
         let uevent = format!("DEVNAME={part}\nDEVTYPE=partition\nPARTN={number}\nPARTNAME={name}\n");
         fs::write(disk.join(&part).join("uevent"), uevent).unwrap();
         symlink(disk.join(&part), devices.sysfs.join(&part)).unwrap();
-        run("/sbin/mke2fs", &["-q", "-L", name, devices.nodes.join(&part).to_str().unwrap(), "500"], "");
+        run("/sbin/mke2fs", &["-q", "-L", name, devices.nodes.join(&part).to_str().unwrap(), "500"]);
     }
     symlink(&disk, devices.sysfs.join("vda")).unwrap();
     let node = devices.nodes.join("vda");
     File::create(&node).unwrap().set_len(8 << 20).unwrap();
     let script = format!("label: {label}\nsize=2MiB\nsize=2MiB\n");
-    run("/sbin/sfdisk", &["--quiet", node.to_str().unwrap()], &script);
+    run_with("/sbin/sfdisk", &["--quiet", node.to_str().unwrap()], &script);
     devices
 }
 
 #[test]
-fn each_name_finds_its_device() {
+fn each_form_of_name_leads_to_its_device() {
     let folder = tempfile::tempdir().unwrap();
     let devices = disk(folder.path(), "gpt");
     let node = |name: &str| devices.nodes.join(name);
-    let uuid = run("/sbin/blkid", &["-p", "-o", "value", "-s", "UUID", node("vda2").to_str().unwrap()], "");
-    let part_uuid = run("/sbin/sfdisk", &["--part-uuid", node("vda").to_str().unwrap(), "2"], "");
+    let uuid = run("/sbin/blkid", &["-p", "-o", "value", "-s", "UUID", node("vda2").to_str().unwrap()]);
+    let part_uuid = run("/sbin/sfdisk", &["--part-uuid", node("vda").to_str().unwrap(), "2"]);
     let table = [
         (DeviceName::Label("first".into()), Some("vda1")),
         (DeviceName::Label("second part".into()), Some("vda2")),
@@ -72,16 +64,16 @@ fn each_name_finds_its_device() {
 }
 
 #[test]
-fn part_uuids_are_those_of_sfdisk() {
+fn partition_uuids_are_those_of_sfdisk() {
     for label in ["gpt", "dos"] {
         let folder = tempfile::tempdir().unwrap();
         let path = disk(folder.path(), label).nodes.join("vda");
         for number in [1, 2] {
             let found = partition_table::uuid(&File::open(&path).unwrap(), 512, number).unwrap();
             let sfdisk = |arguments: &[&str]| {
-                run("/sbin/sfdisk", &[&[arguments[0], path.to_str().unwrap()], &arguments[1..]].concat(), "")
+                run("/sbin/sfdisk", &[&[arguments[0], path.to_str().unwrap()], &arguments[1..]].concat())
             };
-            // For a DOS label blkid's form is the disk's signature and the number.
+            // With a DOS partition table, blkid makes the UUID of the disk's signature and the partition's number.
             let wanted = match label {
                 "dos" => format!("{}-{number:02x}", sfdisk(&["--disk-id"]).trim_start_matches("0x")),
                 _ => sfdisk(&["--part-uuid", &number.to_string()]),
@@ -110,7 +102,7 @@ fn a_hostile_partition_table_does_no_harm() {
 }
 
 #[test]
-fn loop_and_ram_disks_are_no_media() {
+fn loop_devices_and_ram_disks_are_no_media() {
     let folder = tempfile::tempdir().unwrap();
     let devices = Devices { sysfs: folder.path().into(), nodes: folder.path().into() };
     for name in ["loop0", "ram15", "zram0", "sr0", "nvme0n1p2", "mmcblk0", "fd0", "dm-0"] {
@@ -123,7 +115,7 @@ fn loop_and_ram_disks_are_no_media() {
 }
 
 #[test]
-fn waiting_ends_when_there_is_something_or_the_time_is_over() {
+fn waiting_ends_with_a_result_or_at_the_time_limit() {
     let start = Instant::now();
     let mut looks = 0;
     let found = wait(Wait { delay: Duration::ZERO, limit: None }, || {

@@ -1,16 +1,15 @@
-//! The commands of docs/evidence.md, as they stand and in their order, on a machine that has booted the image.
+//! The commands of docs/evidence.md, in their order, on a machine that has booted the image.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
 
+mod common;
 mod evidence;
 mod swtpm;
 
-use std::path::Path;
-use std::process::{Command, Output};
+use common::{Ran, shell};
+use evidence::{Machine, Measured, log};
 
-use evidence::{Machine, Measured, log, program};
-
-/// Between a program and this TPM there is no resource manager: each of tpm2-tools leaves its objects and sessions behind.
-const ROOM: &str = "
+/// Makes each of tpm2-tools flush its objects and sessions: this TPM has no resource manager.
+const FLUSH: &str = "
     for tool in createek createak quote createprimary create load unseal; do
         eval \"tpm2_$tool() {
             command tpm2_$tool \\\"\\$@\\\" && command tpm2_flushcontext -t && command tpm2_flushcontext -l
@@ -18,24 +17,20 @@ const ROOM: &str = "
     done
 ";
 
-/// The blocks of commands.
+/// The page's blocks of commands.
 fn blocks() -> Vec<String> {
-    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/evidence.md")).unwrap();
-    let blocks = text.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
-    // The log of a machine that was not booted here.
-    blocks
+    // The machine was not really booted, so its log is a file of the test.
+    common::blocks("docs/evidence.md")
+        .into_iter()
         .map(|block| block.replace("cp /run/measureroot/binary_bios_measurements .", "cp log binary_bios_measurements"))
         .collect()
 }
 
-fn run(machine: &Machine, commands: &str) -> Output {
-    let path = format!("{}:{}", program().parent().unwrap().display(), std::env::var("PATH").unwrap());
-    let mut shell = Command::new("bash");
-    shell.args(["-euo", "pipefail", "-c", &(ROOM.to_owned() + commands)]).current_dir(machine.path(""));
-    shell.env("PATH", path).env("TPM2TOOLS_TCTI", machine.swtpm.tcti()).output().unwrap()
+fn run(machine: &Machine, commands: &str) -> Ran {
+    shell(&(FLUSH.to_owned() + commands), &machine.path(""), &[("TPM2TOOLS_TCTI", &machine.swtpm.tcti())])
 }
 
-/// A machine with the image's file that booted an image with this content.
+/// A machine that booted an image with this content. It also has the file rootfs.squashfs with the content `image`.
 fn booted(content: &[u8]) -> Machine {
     let events = [Measured::other(4, "kernel"), Measured::image(content)];
     let machine = Machine::booted(&events);
@@ -45,26 +40,22 @@ fn booted(content: &[u8]) -> Machine {
 }
 
 #[test]
-fn all_of_it_works_on_a_machine_that_booted_the_image() {
+fn all_commands_work_on_a_machine_that_booted_the_image() {
     let machine = booted(b"image");
-    let output = run(&machine, &blocks().concat());
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    let text = run(&machine, &blocks().concat()).printed();
     assert!(text.contains("\ntrusted: rootfs.squashfs\n") && text.contains("\"verdict\": \"trusted\""), "{text}");
     assert!(text.ends_with("the key of the data"), "{text}");
 }
 
 #[test]
-fn on_a_machine_that_booted_another_the_secret_stays_closed() {
+fn a_machine_that_booted_another_image_cannot_unseal_the_secret() {
     let machine = booted(b"another image");
     let blocks = blocks();
     let (unseal, sealing) = blocks.split_last().unwrap();
     let seal = sealing.last().unwrap();
     assert!(unseal.contains("tpm2_unseal") && seal.contains("--format policy"));
-    let output = run(&machine, seal);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let output = run(&machine, unseal);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success() && errors.contains("a policy check failed"), "{errors}");
-    assert!(!String::from_utf8_lossy(&output.stdout).contains("the key of the data"));
+    run(&machine, seal).printed();
+    let Ran { code, out, err } = run(&machine, unseal);
+    assert!(code != 0 && err.contains("a policy check failed"), "{err}");
+    assert!(!out.contains("the key of the data"));
 }

@@ -1,6 +1,7 @@
-//! Forged evidence: each field of quote, signature, nonce, key and log altered in turn is refused, and for its reason.
+//! Forged evidence: if one field of quote, signature, nonce, key or log is changed, the evidence is refused for that reason.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
 
+mod common;
 mod evidence;
 mod swtpm;
 
@@ -21,7 +22,7 @@ use time::OffsetDateTime;
 
 const NONCE: &[u8] = &[0, 0xC0, 0xFF, 0xEE];
 
-/// Evidence that holds, to be altered.
+/// Evidence that holds. The tests change it.
 #[derive(Clone)]
 struct Sent {
     quote: Vec<u8>,
@@ -32,7 +33,7 @@ struct Sent {
 }
 
 impl Sent {
-    /// By a machine that booted the image.
+    /// The evidence of a machine that booted the image.
     fn by_a_machine(events: &[Measured]) -> Self {
         let machine = Machine::booted(events);
         machine.key("ecc256:ecdsa-sha256");
@@ -41,7 +42,7 @@ impl Sent {
         Self { quote, signature, key, nonce: NONCE.to_vec(), log: log(events) }
     }
 
-    /// Signed anew, by somebody whose key is believed to be the machine's.
+    /// Signs the quote again. The key of this signature becomes the one that is taken for the machine's.
     fn signed(mut self) -> Self {
         let key = SigningKey::from_slice(&[7; 32]).unwrap();
         self.key = key.verifying_key().to_public_key_der().unwrap().into_vec();
@@ -68,7 +69,7 @@ impl Sent {
         given.check()?.judge(&[image], &PcrValues::new(), OffsetDateTime::UNIX_EPOCH)
     }
 
-    /// What does not hold, and why.
+    /// The check that fails, and its message.
     fn broken(&self, name: &str) -> (Check, String) {
         match self.judged() {
             Err(Broken { check, error }) => (check, error.to_string()),
@@ -111,7 +112,7 @@ type Part = fn(&mut Sent) -> &mut Vec<u8>;
 type Change = fn(&mut Vec<Measured>);
 
 #[test]
-fn what_is_cut_off_or_added_is_refused() {
+fn missing_and_additional_bytes_are_refused() {
     let good = Sent::by_a_machine(&events());
     let parts: [(&str, Part, Check); 3] = [
         ("quote", |sent| &mut sent.quote, Check::Quote),
@@ -131,7 +132,7 @@ fn what_is_cut_off_or_added_is_refused() {
     }
 }
 
-/// Where the fields of a quote of an ECC key with a SHA-256 name and a nonce of four bytes begin.
+/// The offsets of the fields of a quote, in bytes. Its key is an ECC key with a SHA-256 name, and its nonce has four bytes.
 mod at {
     pub const MAGIC: usize = 0;
     pub const KIND: usize = 4;
@@ -144,7 +145,7 @@ mod at {
 }
 
 #[test]
-fn each_field_of_a_quote_counts_even_if_it_is_signed() {
+fn a_changed_field_of_a_quote_is_refused_even_if_it_is_signed() {
     let good = Sent::by_a_machine(&events()).signed();
     assert!(matches!(good.judged(), Ok(Verdict::Trusted(_))), "{:?}", good.judged());
     let table: [(&str, usize, &[u8], Check, &str); 17] = [
@@ -172,7 +173,7 @@ fn each_field_of_a_quote_counts_even_if_it_is_signed() {
         let (found, why) = sent.signed().broken(name);
         assert!(found == check && why.contains(part), "{name}: {found} {why}");
     }
-    // A PCR that is not selected at all.
+    // A quote without the PCR.
     let mut sent = good.clone();
     for bank in 0..4 {
         sent.quote[at::FIRST_BITMAP + 6 * bank + 1] = 0;
@@ -181,7 +182,7 @@ fn each_field_of_a_quote_counts_even_if_it_is_signed() {
     assert!(check == Check::Selection && why.contains("PCR 13: is not in the quote"), "{why}");
 }
 
-/// Where the fields of an ECC key's `TPM2B_PUBLIC` begin.
+/// The offsets of the fields of an ECC key's `TPM2B_PUBLIC`, in bytes.
 mod key {
     pub const KIND: usize = 2;
     pub const NAME: usize = 4;
@@ -195,7 +196,7 @@ mod key {
 }
 
 #[test]
-fn each_field_of_a_key_counts() {
+fn a_changed_field_of_a_key_is_refused() {
     let good = Sent::by_a_machine(&events());
     let table: [(&str, usize, &[u8], Check, &str); 16] = [
         ("a key of another type", key::KIND, &[0, 8], Check::Key, "neither RSA nor ECC"),
@@ -228,7 +229,7 @@ fn each_field_of_a_key_counts() {
 }
 
 #[test]
-fn no_byte_of_an_event_can_be_changed() {
+fn no_measured_byte_of_an_event_can_be_changed() {
     let good = Sent::by_a_machine(&events());
     let unproven = unproven(&good.log);
     for at in 0..good.log.len() {
@@ -242,24 +243,24 @@ fn no_byte_of_an_event_can_be_changed() {
     }
 }
 
-/// The bytes of a log that nobody hashed: its header, the types of others' events, and all words.
+/// The bytes of a log that no digest covers: its header, the types of other programs' events, and all descriptions.
 fn unproven(log: &[u8]) -> BTreeSet<usize> {
     let mut unproven: BTreeSet<_> = (0..self::log(&[]).len()).collect();
     let mut start = unproven.len();
     for event in events() {
-        let words = start + 4 + 4 + 4 + (2 + 20) + (2 + 32) + (2 + 48) + (2 + 64) + 4;
+        let description = start + 4 + 4 + 4 + (2 + 20) + (2 + 32) + (2 + 48) + (2 + 64) + 4;
         if event.pcr != 13 {
             unproven.extend(start + 4..start + 8);
         }
-        start = words + event.data.len();
-        unproven.extend(words..start);
+        start = description + event.data.len();
+        unproven.extend(description..start);
     }
     assert_eq!(start, log.len());
     unproven
 }
 
 #[test]
-fn order_type_and_number_of_the_events_count() {
+fn order_type_and_number_of_the_events_cannot_be_changed() {
     let good = Sent::by_a_machine(&events());
     let altered: [(&str, Change); 9] = [
         ("another order", |events| events.swap(0, 1)),

@@ -1,11 +1,12 @@
-//! The forms of a prediction, held against a TPM that was extended with the image, and the programs that read them.
+//! The formats of a prediction. A TPM that was extended with the image must hold the same values.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
 
+mod common;
 mod swtpm;
 
 use std::fs;
-use std::process::Command;
 
+use common::{measureroot, text};
 use measureroot::hash::bank::Bank;
 use measureroot::hash::digest::digests_of;
 use measureroot::measure::measurement;
@@ -13,18 +14,15 @@ use measureroot::measure::pcr::PcrIndex;
 use measureroot::tpm::EsysPcrs;
 use swtpm::Swtpm;
 
-/// What `measureroot predict` prints of a file with these bytes.
+/// What `measureroot predict` prints for an image with this content.
 fn predict(content: &[u8], arguments: &[&str]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let image = folder.path().join("image");
     fs::write(&image, content).unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_measureroot")).arg("predict").arg(image).args(arguments).output();
-    let output = output.unwrap();
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+    measureroot(&[&["predict", text(&image)], arguments].concat()).printed()
 }
 
-/// A TPM after the boot of a file with these bytes.
+/// A TPM after the boot of an image with this content.
 fn booted(content: &[u8]) -> Swtpm {
     let swtpm = Swtpm::start("sha1,sha256,sha384,sha512");
     let mut tpm = EsysPcrs::open(&swtpm.device).unwrap();
@@ -33,7 +31,7 @@ fn booted(content: &[u8]) -> Swtpm {
 }
 
 #[test]
-fn hex_is_what_the_tpm_holds_and_what_before_takes() {
+fn hex_is_the_value_in_the_tpm_and_before_accepts_it() {
     let swtpm = booted(b"image");
     for bank in Bank::ALL {
         let line = predict(b"image", &["--format", "hex", "--bank", bank.name()]);
@@ -45,13 +43,13 @@ fn hex_is_what_the_tpm_holds_and_what_before_takes() {
 }
 
 #[test]
-fn the_policy_is_the_one_that_the_tpm_makes_of_its_pcr() {
+fn the_policy_is_the_one_that_the_tpm_computes_from_its_pcr() {
     let swtpm = booted(b"image");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("policy");
     let made = |banks: &str| {
         swtpm.tool("tpm2_createpolicy", &["--policy-pcr", "-l", banks, "-L", file.to_str().unwrap()]);
-        // It leaves its session behind, and there is room for three.
+        // tpm2_createpolicy leaves its session in the TPM, which has room for three.
         swtpm.tool("tpm2_flushcontext", &["--loaded-session"]);
         hex::encode(fs::read(&file).unwrap()) + "\n"
     };
@@ -66,7 +64,7 @@ fn the_policy_is_the_one_that_the_tpm_makes_of_its_pcr() {
 }
 
 #[test]
-fn keylime_is_given_no_sha1_value_unless_asked() {
+fn keylime_gets_a_sha1_value_only_if_asked_for() {
     let values = |arguments: &[&str]| -> Vec<String> {
         let text = predict(b"image", &[&["--format", "keylime"], arguments].concat());
         serde_json::from_value(serde_json::from_str::<serde_json::Value>(&text).unwrap()["13"].take()).unwrap()
@@ -78,19 +76,17 @@ fn keylime_is_given_no_sha1_value_unless_asked() {
 }
 
 #[test]
-fn pcrlock_names_the_event_in_every_bank() {
+fn pcrlock_gives_the_event_in_every_bank() {
     let text = predict(b"image", &["--format", "pcrlock", "--pcr", "9"]);
     let digests = Bank::ALL.map(|bank| format!("{{\"digest\":\"{}\",\"hashAlg\":\"{bank}\"}}", bank.digest(b"image")));
     assert_eq!(text, format!("{{\"records\":[{{\"digests\":[{}],\"pcr\":9}}]}}\n", digests.join(",")));
 }
 
 #[test]
-fn json_is_one_form_and_not_two() {
+fn json_is_also_a_format_and_two_formats_are_refused() {
     assert_eq!(
         predict(b"image", &["--json"]).lines().count(),
         predict(b"image", &["--format", "json"]).lines().count()
     );
-    let both =
-        Command::new(env!("CARGO_BIN_EXE_measureroot")).args(["predict", "x", "--json", "--format", "hex"]).output();
-    assert_eq!(both.unwrap().status.code(), Some(2));
+    assert_eq!(measureroot(&["predict", "x", "--json", "--format", "hex"]).code, 2);
 }

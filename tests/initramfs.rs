@@ -1,24 +1,23 @@
-//! `measureroot initramfs` against cpio, zstd and gzip.
+//! The archives of `measureroot initramfs`. cpio, zstd and gzip read them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
+
+mod common;
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
-fn initramfs(output: &Path, arguments: &[&str]) -> Output {
-    let program = Command::new(env!("CARGO_BIN_EXE_measureroot"))
-        .args(["initramfs", "--output"])
-        .arg(output)
-        .args(arguments)
-        .output();
-    program.unwrap()
+use common::{Ran, measureroot, run, text};
+
+fn initramfs(output: &Path, arguments: &[&str]) -> Ran {
+    measureroot(&[&["initramfs", "--output", text(output)], arguments].concat())
 }
 
-/// What `cpio -tvn` lists, with the numbers that say what is where.
+/// The list of `cpio -tvn`: mode, owner, group, then size or device numbers, then the path.
 fn listed(archive: &Path) -> Vec<String> {
     let output = Command::new("cpio").args(["-tvn", "--quiet"]).stdin(fs::File::open(archive).unwrap()).output();
     let text = String::from_utf8(output.expect("cpio: install cpio").stdout).unwrap();
-    // Mode, owner, group, then size or device numbers, then the date in words that depend on the time zone, then the path.
+    // A date stands before the path. It depends on the time zone.
     let short = |line: &str| {
         let words: Vec<_> = line.split_whitespace().collect();
         let size = if words[4].ends_with(',') { words[4..6].join(" ") } else { words[4].to_owned() };
@@ -28,12 +27,12 @@ fn listed(archive: &Path) -> Vec<String> {
 }
 
 #[test]
-fn the_archive_is_what_cpio_reads() {
+fn cpio_reads_the_archive() {
     let folder = tempfile::tempdir().unwrap();
     let (agent, output) = (folder.path().join("agent"), folder.path().join("a.cpio"));
     fs::write(&agent, "agent").unwrap();
-    let run = initramfs(&output, &["--agent", agent.to_str().unwrap(), "--compress", "none"]);
-    assert!(run.status.success(), "{run:?}");
+    let run = initramfs(&output, &["--agent", text(&agent), "--compress", "none"]);
+    assert_eq!(run.code, 0, "{run:?}");
     assert_eq!(
         listed(&output),
         [
@@ -47,20 +46,18 @@ fn the_archive_is_what_cpio_reads() {
 }
 
 #[test]
-fn the_same_input_gives_the_same_bytes_whatever_the_date() {
+fn the_same_input_gives_the_same_bytes_at_any_date() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     for (compression, unpack) in [("zstd", "zstd"), ("gzip", "gzip"), ("none", "cat")] {
         let build = |copy: &str| {
             let agent = path(copy);
             fs::write(&agent, "agent ".repeat(1000)).unwrap();
-            // Another date, and another order of making.
+            // The files of the two builds have other dates.
             let date = if copy == "one" { "2001-01-01" } else { "2031-01-01" };
-            assert!(Command::new("touch").args(["-d", date]).arg(&agent).status().unwrap().success());
+            run("touch", &["-d", date, text(&agent)]);
             let output = path(&format!("{copy}.{compression}"));
-            assert!(
-                initramfs(&output, &["--agent", agent.to_str().unwrap(), "--compress", compression]).status.success()
-            );
+            initramfs(&output, &["--agent", text(&agent), "--compress", compression]).printed();
             fs::read(output).unwrap()
         };
         let one = build("one");
@@ -72,13 +69,13 @@ fn the_same_input_gives_the_same_bytes_whatever_the_date() {
         }
         let content = unpacker.stdin(input).stdout(Stdio::piped()).output().unwrap().stdout;
         let plain = path("plain");
-        initramfs(&plain, &["--agent", path("one").to_str().unwrap(), "--compress", "none"]);
+        initramfs(&plain, &["--agent", text(&path("one")), "--compress", "none"]);
         assert!(content == fs::read(plain).unwrap(), "{compression}");
     }
 }
 
 #[test]
-fn modules_come_with_what_they_need() {
+fn modules_come_with_their_dependencies() {
     let folder = tempfile::tempdir().unwrap();
     let modules = folder.path().join("6.1.0-test");
     fs::create_dir_all(modules.join("kernel/fs")).unwrap();
@@ -90,14 +87,13 @@ fn modules_come_with_what_they_need() {
     let (agent, output) = (folder.path().join("agent"), folder.path().join("a.cpio"));
     fs::write(&agent, "agent").unwrap();
     let build = |module: &str| {
-        let modules = modules.to_str().unwrap();
-        let agent = agent.to_str().unwrap();
+        let (modules, agent) = (text(&modules), text(&agent));
         initramfs(&output, &["--agent", agent, "--kernel-modules", modules, "--module", module, "--compress", "none"])
     };
-    assert!(build("overlay").status.success());
+    build("overlay").printed();
     let names: Vec<_> = listed(&output).iter().map(|line| line.rsplit(' ').next().unwrap().to_owned()).collect();
     let has = |name: &str| names.contains(&format!("lib/modules/6.1.0-test/{name}"));
     assert!(has("kernel/fs/overlay.ko") && has("kernel/fs/lib.ko") && has("modules.dep") && !has("kernel/fs/other.ko"));
-    let text = String::from_utf8(build("absent").stderr).unwrap();
-    assert!(text.contains("module absent"), "{text}");
+    let Ran { err, .. } = build("absent");
+    assert!(err.contains("module absent"), "{err}");
 }

@@ -1,19 +1,23 @@
-//! The kernel fragments, and the script that checks them, against Debian's kernel and against broken input.
-#![allow(clippy::unwrap_used, clippy::panic)]
+//! The kernel fragments, and the script that checks a configuration against them: with Debian's kernel, and with broken input.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
+
+mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
-/// What Debian's kernel for clouds does without.
+use common::{ROOT, Ran, run, text};
+
+/// The fragments that Debian's kernel for clouds does not meet.
 const LACKING: [&str; 3] = ["erofs-compressors.cfg", "sata.cfg", "usb-storage.cfg"];
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("kernel-fragments")
+    Path::new(ROOT).join("kernel-fragments")
 }
 
-/// A file of this test alone.
+/// Writes a file for one test.
 fn file(name: &str, text: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     fs::write(&path, text).unwrap();
@@ -21,34 +25,16 @@ fn file(name: &str, text: &str) -> PathBuf {
 }
 
 fn debian_config() -> PathBuf {
-    let output = Command::new(folder().join("debian-config")).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().trim_end().into()
+    run(text(&folder().join("debian-config")), &[]).into()
 }
 
-struct Verdict {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-impl From<Output> for Verdict {
-    fn from(output: Output) -> Self {
-        Self {
-            code: output.status.code().unwrap(),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
-        }
-    }
-}
-
-fn check(config: &Path, fragments: &[&Path]) -> Verdict {
+fn check(config: &Path, fragments: &[&Path]) -> Ran {
     let script = folder().join("check");
     Command::new(script).arg(config).args(fragments).current_dir(folder()).output().unwrap().into()
 }
 
-/// Checks one configuration against one fragment, both given as text; `name` keeps tests apart.
-fn check_text(name: &str, config: &str, fragment: &str) -> Verdict {
+/// Checks a configuration against a fragment. Both are texts. The name of their files must be new.
+fn check_text(name: &str, config: &str, fragment: &str) -> Ran {
     let config = file(&format!("{name}.config"), config);
     check(&config, &[&file(&format!("{name}.cfg"), fragment)])
 }
@@ -61,7 +47,7 @@ fn named(extension: &str) -> Vec<PathBuf> {
     files
 }
 
-/// The symbol and the value of a line that asks for something.
+/// The symbol and the value of a line that asks for an option.
 fn request(line: &str) -> Option<(&str, &str)> {
     match line.strip_prefix("# ") {
         Some(comment) => Some((comment.strip_suffix(" is not set")?, "n")),
@@ -71,14 +57,14 @@ fn request(line: &str) -> Option<(&str, &str)> {
 }
 
 #[test]
-fn debians_kernel_has_what_the_boot_test_needs() {
+fn debian_s_kernel_has_all_options_that_the_boot_tests_need() {
     let verdict = check(&debian_config(), &[Path::new("test-vm.scc")]);
     assert_eq!(verdict.code, 0, "{}", verdict.out);
     assert!(verdict.out.contains("module:  CONFIG_SQUASHFS: the initramfs must carry it"), "{}", verdict.out);
 }
 
 #[test]
-fn debians_cloud_kernel_lacks_only_hardware_that_clouds_lack() {
+fn debian_s_cloud_kernel_lacks_only_drivers_that_clouds_do_not_need() {
     let verdict = check(&debian_config(), &[]);
     assert_eq!(verdict.code, 1, "{}", verdict.out);
     for line in verdict.out.lines().filter(|line| line.starts_with("missing:") || line.starts_with("differs:")) {
@@ -88,14 +74,14 @@ fn debians_cloud_kernel_lacks_only_hardware_that_clouds_lack() {
 }
 
 #[test]
-fn debians_kernel_is_a_guest_of_xen() {
+fn debian_s_kernel_can_be_a_guest_of_xen() {
     let verdict = check(&debian_config(), &[Path::new("xen.scc")]);
     assert_eq!(verdict.code, 0, "{}", verdict.out);
     assert!(verdict.out.contains("module:  CONFIG_TCG_XEN: the initramfs must carry it"), "{}", verdict.out);
 }
 
 #[test]
-fn a_lost_option_is_named() {
+fn the_check_names_a_missing_option() {
     let whole = fs::read_to_string(debian_config()).unwrap();
     for (symbol, line, instead) in [
         ("OVERLAY_FS", "CONFIG_OVERLAY_FS=m\n", ""),
@@ -113,7 +99,7 @@ fn a_lost_option_is_named() {
 }
 
 #[test]
-fn a_module_serves_unless_the_fragment_refuses_it() {
+fn a_module_is_accepted_unless_the_fragment_says_built_in() {
     let verdict = check_text("module", "CONFIG_A=m\n", "# why\nCONFIG_A=y\n");
     assert_eq!(verdict.code, 0);
     assert!(verdict.out.contains("module:  CONFIG_A: the initramfs must carry it (module.cfg)"), "{}", verdict.out);
@@ -128,7 +114,7 @@ fn a_module_serves_unless_the_fragment_refuses_it() {
 }
 
 #[test]
-fn values_count() {
+fn a_different_value_is_reported_with_its_reason() {
     let config = "CONFIG_N=17\nCONFIG_S=\"two words\"\nCONFIG_ON=y\n# CONFIG_OFF is not set\n";
     let same = "# why\nCONFIG_N=17\n# why\nCONFIG_S=\"two words\"\n# why\n# CONFIG_OFF is not set\n# why\n# CONFIG_GONE is not set\n";
     assert_eq!(check_text("same", config, same).code, 0);
@@ -146,7 +132,7 @@ fn values_count() {
 }
 
 #[test]
-fn options_newer_than_the_kernel_are_passed_over() {
+fn an_option_that_is_newer_than_the_kernel_is_skipped() {
     let fragment = "# why\nCONFIG_A=y\n# since 6.10: why\nCONFIG_B=y\n";
     let kernel = |version| format!("# Linux/x86 {version} Kernel Configuration\nCONFIG_A=y\n");
     let old = check_text("old", &kernel("6.1.192"), fragment);
@@ -159,13 +145,13 @@ fn options_newer_than_the_kernel_are_passed_over() {
 #[test]
 fn a_compressed_configuration_is_read() {
     let plain = file("packed", "CONFIG_A=y\n");
-    assert!(Command::new("gzip").args(["-f", "-k"]).arg(&plain).status().unwrap().success());
+    run("gzip", &["-f", "-k", text(&plain)]);
     let fragment = file("packed.cfg", "# why\nCONFIG_A=y\n");
     assert_eq!(check(&plain.with_extension("gz"), &[&fragment]).code, 0);
 }
 
 #[test]
-fn what_cannot_be_understood_is_refused() {
+fn a_configuration_or_fragment_that_cannot_be_read_is_refused() {
     let good = file("good.config", "CONFIG_A=y\n");
     let fragment = file("good.cfg", "# why\nCONFIG_A=y\n");
     for (config, fragment, said) in [
@@ -189,7 +175,7 @@ fn what_cannot_be_understood_is_refused() {
 }
 
 #[test]
-fn every_option_has_a_reason() {
+fn every_option_has_its_reason_in_a_comment() {
     for path in named("cfg") {
         let text = fs::read_to_string(&path).unwrap();
         let mut before = "";
@@ -214,7 +200,7 @@ fn the_fragments_agree_with_each_other() {
     }
 }
 
-/// The grammar that OpenEmbedded's tools read, as far as it is used here.
+/// The part of the grammar of OpenEmbedded's tools that the features use.
 #[test]
 fn every_fragment_is_in_a_well_formed_feature() {
     let mut used = BTreeSet::new();

@@ -1,26 +1,27 @@
-//! Opening the image on a medium: a folder stands in for the mounted medium, which is hostile.
+//! The opening of an image on a hostile medium. A folder stands in for the mounted medium.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
+
+mod common;
 
 use std::fs;
 use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::Command;
 
+use common::{run, text};
 use measureroot::cmdline::tokens;
 use measureroot::config::Config;
 use measureroot::media::image::{Content, Found, MountedMedium};
 use measureroot::media::superblock::FileSystem;
 
-/// A medium with a squashfs at `images/root` and traps beside it; its own folder lies beside a secret one.
+/// A medium with a squashfs at `images/root` and traps beside it. The folder `outside` is next to the medium, not on it.
 fn medium(folder: &Path) -> std::path::PathBuf {
     let top = folder.join("medium");
     fs::create_dir_all(top.join("images")).unwrap();
     fs::create_dir_all(folder.join("outside")).unwrap();
     fs::write(folder.join("outside/file"), "content").unwrap();
     let squash = |from: &Path, to: &Path| {
-        let output = Command::new("mksquashfs").arg(from).arg(to).args(["-quiet", "-no-progress"]).output();
-        assert!(output.expect("mksquashfs: install squashfs-tools").status.success());
+        run("mksquashfs", &[text(from), text(to), "-quiet", "-no-progress"]);
     };
     squash(&folder.join("outside"), &top.join("images/root"));
     squash(&folder.join("outside"), &folder.join("outside/image"));
@@ -40,7 +41,7 @@ fn medium(folder: &Path) -> std::path::PathBuf {
     let mut odd = copy("odd");
     odd.seek(SeekFrom::End(0)).unwrap();
     odd.write_all(b"x").unwrap();
-    assert!(Command::new("mkfifo").arg(top.join("images/fifo")).status().unwrap().success());
+    run("mkfifo", &[text(&top.join("images/fifo"))]);
     top
 }
 
@@ -53,7 +54,7 @@ fn config() -> Config {
 }
 
 #[test]
-fn the_image_is_found_in_place_and_through_a_link_that_stays_on_the_medium() {
+fn the_image_is_opened_by_its_path_and_through_a_link_that_stays_on_the_medium() {
     let folder = tempfile::tempdir().unwrap();
     let top = medium(folder.path());
     for path in ["images/root", "images/link"] {
@@ -66,7 +67,7 @@ fn the_image_is_found_in_place_and_through_a_link_that_stays_on_the_medium() {
 }
 
 #[test]
-fn nothing_else_is_taken() {
+fn every_other_file_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let top = medium(folder.path());
     let error = |path: &str| match mounted(&top).open(path, config().image_request()) {

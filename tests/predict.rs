@@ -1,82 +1,79 @@
-//! `measureroot predict` against coreutils.
+//! `measureroot predict`: coreutils compute the same values.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
+
+mod common;
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
 
-fn predict(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_measureroot")).arg("predict").args(arguments).output().unwrap()
+use common::{Ran, measureroot, run, text};
+
+fn predict(arguments: &[&str]) -> Ran {
+    measureroot(&[&["predict"], arguments].concat())
 }
 
-/// The first word that one of coreutils' hashing programs prints.
+/// The digest that a program of coreutils, such as sha256sum, prints for a file.
 fn coreutils(program: &str, path: &Path) -> String {
-    let output = Command::new(program).arg(path).output().unwrap();
-    String::from_utf8(output.stdout).unwrap().split_whitespace().next().unwrap().to_owned()
+    run(program, &[text(path)]).split_whitespace().next().unwrap().to_owned()
 }
 
-/// An ext4 image, made by mke2fs.
+/// The PCR after this extend: H(zeros || digest), by the same program.
+fn extended(program: &str, digest: &str) -> String {
+    let (file, digest) = (tempfile::NamedTempFile::new().unwrap(), hex::decode(digest).unwrap());
+    fs::write(file.path(), [vec![0; digest.len()], digest].concat()).unwrap();
+    coreutils(program, file.path())
+}
+
+/// An ext4 image of so many KiB.
 fn ext4(folder: &Path, kib: u32) -> std::path::PathBuf {
     let path = folder.join("image.ext4");
-    let mut mke2fs = Command::new("/sbin/mke2fs");
-    mke2fs.args(["-q", "-t", "ext4", "-L", "test"]).arg(&path).arg(kib.to_string());
-    assert!(mke2fs.status().expect("mke2fs: install e2fsprogs").success());
+    run("/sbin/mke2fs", &["-q", "-t", "ext4", "-L", "test", text(&path), &kib.to_string()]);
     path
 }
 
 #[test]
-fn the_digest_is_the_one_that_coreutils_compute() {
+fn digest_and_pcr_are_those_that_coreutils_compute() {
     let folder = tempfile::tempdir().unwrap();
     let image = ext4(folder.path(), 5000);
-    let output = predict(&["--json", image.to_str().unwrap()]);
-    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let json = predict(&["--json", text(&image)]).json();
     assert_eq!((json["bytes"].as_u64(), json["pcr"].as_u64()), (Some(5000 * 1024), Some(13)));
     for bank in ["sha1", "sha256", "sha384", "sha512"] {
-        let digest = coreutils(&format!("{bank}sum"), &image);
+        let hash = format!("{bank}sum");
+        let digest = coreutils(&hash, &image);
         assert_eq!(json["banks"][bank]["digest"], digest.as_str(), "{bank}");
-        // PCR' = H(zeros || digest), by coreutils too.
-        let pcr = folder.path().join("pcr");
-        let digest = hex::decode(digest).unwrap();
-        fs::write(&pcr, [vec![0; digest.len()], digest].concat()).unwrap();
-        assert_eq!(json["banks"][bank]["after"], coreutils(&format!("{bank}sum"), &pcr).as_str(), "{bank}");
+        assert_eq!(json["banks"][bank]["after"], extended(&hash, &digest).as_str(), "{bank}");
     }
 }
 
 #[test]
-fn an_image_in_the_format_of_meta_measured_as_its_own_pipeline_has_it() {
+fn the_format_of_meta_measured_gives_the_values_of_its_pipeline() {
     let folder = tempfile::tempdir().unwrap();
     let image = ext4(folder.path(), 1024);
-    let output = predict(&["--json", "--image-format", "meta-measured", image.to_str().unwrap()]);
-    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let json = predict(&["--json", "--image-format", "meta-measured", text(&image)]).json();
     assert_eq!(json["format"], "meta-measured");
     for bank in ["sha1", "sha256", "sha384", "sha512"] {
         let hash = format!("{bank}sum");
-        // The words of meta-measured's init script, and what its tpm_extendpcr does with the outcome.
+        // The pipeline of meta-measured's init script. Its tpm_extendpcr then hashes the hex digits.
         let line = format!("{hash} -b '{}' | awk '{{ print $1 }}' | tr -d '\\n' | {hash}", image.display());
-        let digest = Command::new("sh").args(["-c", &line]).output().unwrap();
-        let digest = String::from_utf8(digest.stdout).unwrap().split(' ').next().unwrap().to_owned();
+        let digest = run("sh", &["-c", &line]).split(' ').next().unwrap().to_owned();
         assert_eq!(json["banks"][bank]["digest"], digest.as_str(), "{bank}");
-        let pcr = folder.path().join("pcr");
-        let digest = hex::decode(digest).unwrap();
-        fs::write(&pcr, [vec![0; digest.len()], digest].concat()).unwrap();
-        assert_eq!(json["banks"][bank]["after"], coreutils(&hash, &pcr).as_str(), "{bank}");
+        assert_eq!(json["banks"][bank]["after"], extended(&hash, &digest).as_str(), "{bank}");
     }
 }
 
 #[test]
-fn the_text_is_that_of_tpm2_pcrread() {
+fn the_text_has_the_form_of_tpm2_pcrread() {
     let folder = tempfile::tempdir().unwrap();
     let image = ext4(folder.path(), 1024);
     let before = "11".repeat(20);
-    let image = image.to_str().unwrap();
-    let output = predict(&["--bank", "sha1", "--pcr", "9", "--before", &before, image]);
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.starts_with("  sha1:\n    9 : 0x") && text.len() == "  sha1:\n    9 : 0x\n".len() + 40, "{text}");
-    assert_ne!(predict(&["--bank", "sha1", "--pcr", "9", image]).stdout, text.into_bytes());
+    let image = text(&image);
+    let Ran { out, .. } = predict(&["--bank", "sha1", "--pcr", "9", "--before", &before, image]);
+    assert!(out.starts_with("  sha1:\n    9 : 0x") && out.len() == "  sha1:\n    9 : 0x\n".len() + 40, "{out}");
+    assert_ne!(predict(&["--bank", "sha1", "--pcr", "9", image]).out, out);
 }
 
 #[test]
-fn a_larger_file_counts_whole_and_a_device_only_as_far_as_its_file_system() {
+fn all_of_a_file_is_measured_but_only_the_file_system_of_a_device() {
     let folder = tempfile::tempdir().unwrap();
     let image = ext4(folder.path(), 1024);
     let digest = coreutils("sha256sum", &image);
@@ -85,9 +82,8 @@ fn a_larger_file_counts_whole_and_a_device_only_as_far_as_its_file_system() {
     let larger = folder.path().join("larger");
     fs::write(&larger, bytes).unwrap();
     let predicted = |arguments: &[&str]| {
-        let output = predict(&[arguments, &["--json", larger.to_str().unwrap()]].concat());
-        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-        (json["banks"]["sha256"]["digest"].as_str().unwrap().to_owned(), String::from_utf8(output.stderr).unwrap())
+        let output = predict(&[arguments, &["--json", text(&larger)]].concat());
+        (output.json()["banks"]["sha256"]["digest"].as_str().unwrap().to_owned(), output.err)
     };
     assert_eq!(predicted(&["--device"]).0, digest);
     let (whole, notes) = predicted(&[]);
@@ -96,14 +92,14 @@ fn a_larger_file_counts_whole_and_a_device_only_as_far_as_its_file_system() {
 }
 
 #[test]
-fn a_list_of_trusted_images_grows() {
+fn entries_are_added_to_a_list_of_trusted_images() {
     let folder = tempfile::tempdir().unwrap();
     let (image, list) = (ext4(folder.path(), 1024), folder.path().join("trusted.json"));
     let add = |more: &[&str]| {
-        let output = predict(&[&["--allow-entry", list.to_str().unwrap()], more, &[image.to_str().unwrap()]].concat());
-        assert!(output.status.success() && !output.stdout.is_empty());
+        let output = predict(&[&["--allow-entry", text(&list)], more, &[text(&image)]].concat());
+        assert!(output.code == 0 && !output.out.is_empty());
         let json: serde_json::Value = serde_json::from_slice(&fs::read(&list).unwrap()).unwrap();
-        (json["images"].clone(), String::from_utf8(output.stderr).unwrap())
+        (json["images"].clone(), output.err)
     };
     let (images, said) = add(&["--bank", "sha256"]);
     let digests = serde_json::json!({ "sha256": coreutils("sha256sum", &image) });
@@ -121,12 +117,12 @@ fn a_list_of_trusted_images_grows() {
 #[test]
 fn errors_name_their_object_and_have_their_exit_code() {
     let failed = |arguments: &[&str]| {
-        let output = predict(arguments);
-        assert!(output.stdout.is_empty());
-        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+        let failed = predict(arguments);
+        assert_eq!(failed.out, "");
+        failed
     };
-    let (code, text) = failed(&["/no/such/image"]);
-    assert!(code == 1 && text.contains("/no/such/image"), "{text}");
+    let Ran { code, err, .. } = failed(&["/no/such/image"]);
+    assert!(code == 1 && err.contains("/no/such/image"), "{err}");
     let list = ["--allow-entry", "/no/such/folder/list", "--until", "soon", "x"];
     for wrong in [
         &["--pcr", "16", "x"][..],
@@ -139,6 +135,6 @@ fn errors_name_their_object_and_have_their_exit_code() {
         &["--until", "2027-01-31", "x"],
         &list,
     ] {
-        assert_eq!(failed(wrong).0, 2, "{wrong:?}");
+        assert_eq!(failed(wrong).code, 2, "{wrong:?}");
     }
 }

@@ -1,13 +1,14 @@
-//! Every command in README.md does what it says: those of a boot run in the boot tests, all others here, as they stand.
+//! Every command in README.md works. The commands that boot a machine run in the boot tests, and all others run here.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
 
+mod common;
 mod evidence;
 mod swtpm;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
+use common::{ROOT, program, shell, text};
 use evidence::{Machine, Measured, log};
 use measureroot::eventlog::header::Header;
 use measureroot::eventlog::{EventType, tcg};
@@ -18,46 +19,44 @@ use measureroot::measure::pcr::{PcrIndex, Pcrs};
 use measureroot::tpm::EsysPcrs;
 use swtpm::Swtpm;
 
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-
 /// The blocks of shell commands in README.md.
 fn blocks() -> Vec<String> {
-    let text = fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
-    text.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
+    common::blocks("README.md")
 }
 
-/// The one block that has `part`.
+/// The one block with `part` in it.
 fn block(part: &str) -> String {
     let found: Vec<_> = blocks().into_iter().filter(|block| block.contains(part)).collect();
-    assert_eq!(found.len(), 1, "blocks with {part}");
+    assert_eq!(found.len(), 1, "blocks with {part:?}");
     found.concat()
 }
 
-/// Runs a block in `folder`, with `measureroot` on the path.
+/// Runs a block in `folder`. It must succeed.
 fn run(block: &str, folder: &Path, environment: &[(&str, &str)]) -> String {
-    let bin = Path::new(env!("CARGO_BIN_EXE_measureroot")).parent().unwrap();
-    let path = format!("{}:/sbin:{}", bin.display(), std::env::var("PATH").unwrap());
-    let mut shell = Command::new("bash");
-    shell.args(["-euo", "pipefail", "-c", block]).current_dir(folder).env("PATH", path);
-    let output = shell.envs(environment.iter().copied()).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{block}\n{text}\n{}", String::from_utf8_lossy(&output.stderr));
-    text
+    let ran = shell(block, folder, environment);
+    assert_eq!(
+        ran.code, 0,
+        "{block}
+{}
+{}",
+        ran.out, ran.err
+    );
+    ran.out
 }
 
-/// A folder that looks to a README command like the project's own, with the programs of this build.
+/// A folder that looks like the checkout to a command of the README. It has the program of this build.
 fn checkout(folder: &Path) -> PathBuf {
     let top = folder.join("checkout");
     fs::create_dir_all(top.join("target/release")).unwrap();
     fs::create_dir_all(top.join("target/initramfs")).unwrap();
-    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_measureroot"), top.join("target/release/measureroot")).unwrap();
+    std::os::unix::fs::symlink(program(), top.join("target/release/measureroot")).unwrap();
     fs::write(top.join("target/initramfs/init"), "agent").unwrap();
     std::os::unix::fs::symlink(Path::new(ROOT).join("kernel-fragments"), top.join("kernel-fragments")).unwrap();
     top
 }
 
 #[test]
-fn there_is_no_block_that_nobody_runs() {
+fn a_test_runs_each_block() {
     let known = [
         "test-vm/demo",
         "initramfs/build",
@@ -74,7 +73,7 @@ fn there_is_no_block_that_nobody_runs() {
 }
 
 #[test]
-fn the_two_commands_and_the_build_run_in_ci() {
+fn ci_runs_the_two_commands_and_the_build() {
     let text = |path: &str| fs::read_to_string(Path::new(ROOT).join(path)).unwrap();
     for line in block("test-vm/demo").lines().chain(block("initramfs/build").lines()) {
         let command = line.split('#').next().unwrap().trim();
@@ -85,7 +84,7 @@ fn the_two_commands_and_the_build_run_in_ci() {
 }
 
 #[test]
-fn an_initramfs_with_modules_is_packed() {
+fn the_command_for_an_initramfs_with_modules_works() {
     let folder = tempfile::tempdir().unwrap();
     let top = checkout(folder.path());
     let modules = folder.path().join("6.1.0");
@@ -95,7 +94,7 @@ fn an_initramfs_with_modules_is_packed() {
     for name in names {
         fs::write(modules.join(format!("kernel/{name}.ko")), name).unwrap();
     }
-    // The modules of a kernel that need not be the running one.
+    // Made-up modules take the place of those of the running kernel.
     let block = block("--kernel-modules");
     let (first, command) = block.split_once('\n').unwrap();
     assert_eq!(first, "MODULES=/lib/modules/$(uname -r)");
@@ -104,34 +103,31 @@ fn an_initramfs_with_modules_is_packed() {
 }
 
 #[test]
-fn a_kernel_configuration_is_checked() {
+fn the_check_of_a_kernel_configuration_works() {
     let folder = tempfile::tempdir().unwrap();
     let top = checkout(folder.path());
-    let config = Command::new(Path::new(ROOT).join("kernel-fragments/debian-config")).output().unwrap();
-    let config = String::from_utf8(config.stdout).unwrap();
-    // The configuration of a kernel that need not be the running one.
+    let config = common::run(text(&Path::new(ROOT).join("kernel-fragments/debian-config")), &[]);
+    // Debian's configuration takes the place of that of the running kernel.
     let command = block("kernel-fragments/check").replace("check running", "check \"$CONFIG\"");
     assert!(command.contains("\"$CONFIG\""));
-    run(&command, &top, &[("CONFIG", config.trim())]);
+    run(&command, &top, &[("CONFIG", &config)]);
 }
 
 /// Makes a small rootfs.squashfs in `folder`.
 fn squashfs(folder: &Path) -> PathBuf {
     let image = folder.join("rootfs.squashfs");
     fs::write(folder.join("content"), "content").unwrap();
-    let mut mksquashfs = Command::new("mksquashfs");
-    mksquashfs.arg(folder.join("content")).arg(&image).args(["-quiet", "-no-progress"]);
-    assert!(mksquashfs.output().unwrap().status.success());
+    common::run("mksquashfs", &[text(&folder.join("content")), text(&image), "-quiet", "-no-progress"]);
     image
 }
 
 #[test]
-fn a_root_hash_is_predicted_and_computed_by_hand() {
+fn the_prediction_of_a_root_hash_is_the_value_computed_by_hand() {
     let folder = tempfile::tempdir().unwrap();
     squashfs(folder.path());
     let text = run(&block("veritysetup"), folder.path(), &[]);
     let lines: Vec<_> = text.lines().collect();
-    // Twice the same prediction of four banks, and the digest.
+    // The same prediction of four banks twice, and the digest.
     let [predictions @ .., digest] = lines.as_slice() else { panic!("{text}") };
     assert_eq!((predictions.len(), &predictions[..8]), (16, &predictions[8..]));
     let digest = hex::decode(digest.split(' ').next().unwrap()).unwrap();
@@ -140,10 +136,10 @@ fn a_root_hash_is_predicted_and_computed_by_hand() {
 }
 
 #[test]
-fn a_machine_is_checked_by_hand() {
+fn the_comparison_by_hand_accepts_a_machine_that_booted_the_image() {
     let folder = tempfile::tempdir().unwrap();
     let image = squashfs(folder.path());
-    // What a boot of the image does to the TPM.
+    // A boot of the image extends the TPM like this.
     let swtpm = Swtpm::start("sha1,sha256");
     let mut tpm = EsysPcrs::open(&swtpm.device).unwrap();
     let pcr = PcrIndex::DEFAULT;
@@ -155,13 +151,12 @@ fn a_machine_is_checked_by_hand() {
     measurement::extend(&mut tpm, pcr, &digests).unwrap();
     drop(tpm);
     assert!(banks.contains(&Bank::Sha256));
-    let tcti = format!("device:{}", swtpm.device.display());
-    let text = run(&block("| diff"), folder.path(), &[("TPM2TOOLS_TCTI", &tcti)]);
+    let text = run(&block("| diff"), folder.path(), &[("TPM2TOOLS_TCTI", &swtpm.tcti())]);
     assert!(text.contains("this is rootfs.squashfs"), "{text}");
 }
 
 #[test]
-fn a_log_is_replayed() {
+fn the_log_of_a_boot_is_replayed() {
     let folder = tempfile::tempdir().unwrap();
     let pcr = PcrIndex::DEFAULT;
     let swtpm = Swtpm::start("sha1,sha256");
@@ -173,7 +168,7 @@ fn a_log_is_replayed() {
     let digests = digests_of(&banks, measurement::FAILED.as_bytes());
     let event = tcg::encode(&header, pcr.into(), EventType::EVENT_TAG, &digests, b"");
     fs::write(folder.path().join("binary_bios_measurements"), [header.encode(), event].concat()).unwrap();
-    // The log and the TPM of a machine that need not be this one.
+    // A software TPM and a log in the folder take the place of this machine's.
     let device = format!("--tpm={}", swtpm.device.display());
     let command = block("measureroot replay").replace("/run/measureroot/", "").replace("--tpm ", &device);
     assert!(command.contains(&device));
@@ -183,7 +178,7 @@ fn a_log_is_replayed() {
 }
 
 #[test]
-fn a_machine_is_checked_from_afar() {
+fn the_verification_accepts_a_machine_that_booted_the_image() {
     let content: Vec<u8> = (0..5000_u32).map(|i| i.to_be_bytes()[3]).collect();
     let machine = Machine::booted(&[Measured::image(&content)]);
     machine.write("rootfs.squashfs", &content);

@@ -1,20 +1,17 @@
-//! Superblocks that mkfs programs wrote, against what blkid reads in them.
+//! Superblocks that mkfs programs write. blkid must read the same in them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
+
+mod common;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use common::run;
 use measureroot::hash::bank::Bank;
 use measureroot::media::devices;
 use measureroot::media::image::length_on_device;
 use measureroot::media::superblock::{FileSystem, HEAD, Superblock, probe};
-
-fn run(program: &str, arguments: &[&str]) {
-    let output = Command::new(program).args(arguments).output();
-    let output = output.unwrap_or_else(|error| panic!("{program}: {error}: install it"));
-    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
-}
 
 fn blkid(path: &Path, field: &str) -> Option<String> {
     let output = Command::new("/sbin/blkid").args(["-p", "-o", "value", "-s", field]).arg(path).output().unwrap();
@@ -25,7 +22,7 @@ fn blkid(path: &Path, field: &str) -> Option<String> {
 fn made(folder: &Path) -> Vec<(FileSystem, PathBuf)> {
     let content = folder.join("content");
     fs::create_dir(&content).unwrap();
-    // Nothing that compresses well: the lengths of the images shall differ from those of an empty one.
+    // Bytes that do not compress: an image with them must be longer than an empty one.
     let noise: Vec<u8> = (0..2000u32).flat_map(|i| Bank::Sha256.digest(&i.to_le_bytes()).as_bytes().to_vec()).collect();
     fs::write(content.join("file"), noise).unwrap();
     let content = content.to_str().unwrap();
@@ -54,7 +51,7 @@ fn made(folder: &Path) -> Vec<(FileSystem, PathBuf)> {
 }
 
 #[test]
-fn kind_label_and_uuid_are_those_of_blkid() {
+fn file_system_label_and_uuid_are_those_of_blkid() {
     let folder = tempfile::tempdir().unwrap();
     for (kind, path) in made(folder.path()) {
         let found = devices::superblock(&File::open(&path).unwrap(), path.display()).unwrap().unwrap();
@@ -65,7 +62,7 @@ fn kind_label_and_uuid_are_those_of_blkid() {
 }
 
 #[test]
-fn the_length_on_a_larger_device_is_that_of_the_file() {
+fn an_image_on_a_larger_device_has_the_length_of_its_file() {
     let folder = tempfile::tempdir().unwrap();
     for (kind, path) in made(folder.path()).into_iter().filter(|(kind, _)| kind.is_image()) {
         let file = File::open(&path).unwrap();
@@ -85,7 +82,7 @@ fn damaged_superblocks_are_read_without_harm() {
     for (_, path) in made(folder.path()) {
         let file = fs::read(&path).unwrap();
         let head = &file[..file.len().min(HEAD)];
-        // Cut anywhere, and with each byte of the fields set to each of a few values.
+        // Truncated at each length, and with each byte of the fields set to several values.
         for end in (0..head.len().min(2048)).chain([head.len() - 1]) {
             probe(&head[..end]).ok();
         }

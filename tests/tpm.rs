@@ -1,4 +1,4 @@
-//! The TPM back end against a real software TPM (swtpm), and against one that answers nonsense.
+//! The TPM back end with a software TPM (swtpm), and with a device that answers nonsense.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
 
 mod swtpm;
@@ -12,12 +12,12 @@ use measureroot::hash::digest::{Digest, digests_of};
 use measureroot::measure::measurement;
 use measureroot::measure::pcr::{PcrIndex, Pcrs};
 use measureroot::tpm::EsysPcrs;
-use swtpm::{Swtpm, pipe};
+use swtpm::{Pty, Swtpm, pty};
 
 const PCR: PcrIndex = PcrIndex::DEFAULT;
 
 #[test]
-fn all_banks_are_extended_as_tpm2_tools_sees_it() {
+fn tpm2_tools_read_the_extended_value_in_all_banks() {
     let swtpm = Swtpm::start("sha1,sha256,sha384,sha512");
     let mut tpm = EsysPcrs::open(&swtpm.device).unwrap();
     assert_eq!(tpm.banks(PCR).unwrap(), Bank::ALL);
@@ -36,18 +36,18 @@ fn only_active_banks_are_found() {
     let swtpm = Swtpm::start("sha256,sha512");
     let mut tpm = EsysPcrs::open(&swtpm.device).unwrap();
     assert_eq!(tpm.banks(PCR).unwrap(), [Bank::Sha256, Bank::Sha512]);
-    // A bank that is not active takes no extend and gives no value: that must not pass for a measurement.
+    // A bank that is not active ignores an extend and has no value. That must not count as a measurement.
     assert!(measurement::extend(&mut tpm, PCR, &digests_of(&[Bank::Sha1], b"image")).is_err());
 }
 
 #[test]
-fn a_missing_device_is_named() {
+fn the_error_names_a_missing_device() {
     let Err(error) = EsysPcrs::open(Path::new("/dev/no-such-tpm")) else { panic!("opened") };
     assert_eq!(error.object(), "/dev/no-such-tpm");
 }
 
 #[test]
-fn nonsense_is_refused_and_does_no_harm() {
+fn a_nonsensical_answer_is_refused() {
     let header = |size: u32, code: u32| [&[0x80, 0x01][..], &size.to_be_bytes(), &code.to_be_bytes()].concat();
     let capability = |banks: u32, rest: &[u8]| {
         let body = [&[0, 0, 0, 0, 5][..], &banks.to_be_bytes(), rest].concat();
@@ -64,19 +64,19 @@ fn nonsense_is_refused_and_does_no_harm() {
         ("an unknown bank", capability(1, &[0x77, 0x77, 3, 0xff, 0xff, 0xff])),
     ];
     for (what, answer) in table {
-        let (master, end, device) = pipe();
+        let Pty { tpm: line, device, path } = pty();
         let liar = std::thread::spawn(move || {
-            let mut line = File::from(master);
+            let mut line = File::from(line);
             let mut command = [0; 4096];
-            // Until the device's end is closed.
+            // Ends when the device is closed.
             while line.read(&mut command).is_ok_and(|bytes| bytes > 0) {
                 line.write_all(&answer).ok();
             }
         });
-        if let Ok(mut tpm) = EsysPcrs::open(&device) {
+        if let Ok(mut tpm) = EsysPcrs::open(&path) {
             assert!(tpm.banks(PCR).is_err(), "{what}");
         }
-        drop(end);
+        drop(device);
         liar.join().unwrap();
     }
 }

@@ -1,12 +1,21 @@
-//! The Merkle tree against veritysetup, which makes the same one from the same image, salt and sizes.
+//! The Merkle tree. veritysetup makes the same one from the same image, salt and block sizes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
 
-use std::fs;
-use std::process::Command;
+mod common;
 
+use std::fs;
+use std::path::Path;
+
+use common::{Ran, measureroot, run, text};
 use measureroot::hash::merkle::{Builder, Shape, data_block};
 
 const SALT: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
+/// Makes a tree with these options of `veritysetup format`, and returns its root hash.
+fn veritysetup(image: &Path, tree: &Path, options: &[&str]) -> String {
+    let said = run("/sbin/veritysetup", &[&["format", text(image), text(tree)], options].concat());
+    said.lines().find_map(|line| line.strip_prefix("Root hash:")).unwrap().trim().to_owned()
+}
 
 #[test]
 fn tree_and_root_hash_are_those_of_veritysetup() {
@@ -21,15 +30,12 @@ fn tree_and_root_hash_are_those_of_veritysetup() {
         fs::write(path("image"), image).unwrap();
         let size = data_block(length as u64, 4096).unwrap();
         let _ = fs::remove_file(path("hashes"));
-        let mut veritysetup = Command::new("/sbin/veritysetup");
-        veritysetup.args(["format", "--no-superblock", "--salt", SALT, "--data-block-size", &size.to_string()]);
-        let output = veritysetup.arg(path("image")).arg(path("hashes")).output().expect("install cryptsetup-bin");
-        let text = String::from_utf8(output.stdout).unwrap();
-        let wanted = text.lines().find_map(|line| line.strip_prefix("Root hash:")).unwrap().trim();
+        let options = ["--no-superblock", "--salt", SALT, "--data-block-size", &size.to_string()];
+        let wanted = veritysetup(&path("image"), &path("hashes"), &options);
         let out = fs::File::create(path("tree")).unwrap();
         let (data_blocks, salt) = ((length / usize::from(size)) as u64, hex::decode(SALT).unwrap());
         let mut tree = Builder::new(out, Shape { data_block: size, data_blocks, hash_block: 4096, salt });
-        // In pieces that do not fit the blocks.
+        // The length of the pieces is no multiple of the block size.
         image.chunks(10_007).try_for_each(|piece| tree.update(piece)).unwrap();
         assert_eq!(hex::encode(tree.finish().unwrap().2), wanted, "{length}");
         let (ours, theirs) = (fs::read(path("tree")).unwrap(), fs::read(path("hashes")).unwrap());
@@ -42,20 +48,15 @@ fn tree_and_root_hash_are_those_of_veritysetup() {
 }
 
 #[test]
-fn an_image_that_veritysetup_prepared_is_predicted_by_its_root_hash() {
+fn the_prediction_of_an_image_that_veritysetup_prepared_is_that_of_its_root_hash() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let measureroot = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_measureroot"));
-        command.args(["predict", "--json"]).args(arguments).output().unwrap()
-    };
-    let json = |arguments: &[&str]| -> serde_json::Value {
-        let output = measureroot(arguments);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).unwrap()
-    };
+    let predict = |arguments: &[&str]| measureroot(&[&["predict", "--json"], arguments].concat());
+    let json =
+        |arguments: &[&str]| -> serde_json::Value { serde_json::from_str(&predict(arguments).printed()).unwrap() };
     let noise: Vec<u8> = (0..700 * 4096u32).map(|i| i.wrapping_mul(2_654_435_761).to_be_bytes()[1]).collect();
-    // The tree apart, behind the data, in other blocks, over one block, without a salt.
+    // The number of blocks of 4096 bytes, and the options: a tree in a file of its own, behind the data, of other block sizes,
+    // without a salt at an offset, over one block, and over less than the whole file.
     let table: [(usize, &[&str]); 6] = [
         (700, &[]),
         (700, &["--hash-offset=2867200"]),
@@ -69,37 +70,31 @@ fn an_image_that_veritysetup_prepared_is_predicted_by_its_root_hash() {
         let _ = fs::remove_file(path("tree"));
         let offset = options.iter().find_map(|option| option.strip_prefix("--hash-offset=")).unwrap_or("0");
         let tree = path(if offset == "2867200" { "image" } else { "tree" });
-        let mut veritysetup = Command::new("/sbin/veritysetup");
-        let output = veritysetup.args(["format", &path("image"), &tree]).args(options).output().unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        let root_hash = text.lines().find_map(|line| line.strip_prefix("Root hash:")).unwrap().trim();
         let image = path("image");
+        let root_hash = &veritysetup(Path::new(&image), Path::new(&tree), options);
         let verity = ["--verity", &image, &tree, "--hash-offset", offset];
         let (predicted, by_hash) = (json(&verity), json(&["--roothash", root_hash]));
         assert_eq!(predicted, by_hash, "{options:?}");
-        assert_eq!(predicted["root_hash"], root_hash);
-        // By coreutils: what is measured.
-        let said = format!("printf 'measureroot: roothash=%s' {root_hash} | sha384sum");
-        let digest = Command::new("sh").args(["-c", &said]).output().unwrap().stdout;
-        let digest = String::from_utf8(digest).unwrap();
+        assert_eq!(predicted["root_hash"], root_hash.as_str());
+        // coreutils compute the digest of the text that is measured.
+        let digest = run("sh", &["-c", &format!("printf 'measureroot: roothash=%s' {root_hash} | sha384sum")]);
         assert!(digest.starts_with(predicted["banks"]["sha384"]["digest"].as_str().unwrap()));
-        // One bit of the image.
+        // One flipped bit of the image.
         let mut changed = fs::read(&image).unwrap();
         changed[100] ^= 1;
         fs::write(&image, changed).unwrap();
-        let output = measureroot(&verity);
-        let error = String::from_utf8_lossy(&output.stderr);
-        // With one block there is no tree to compare: the root hash is another.
+        // With one block there is no tree to compare with, and the root hash changes.
         if blocks == 1 {
-            assert_ne!(json(&verity)["root_hash"], root_hash);
+            assert_ne!(json(&verity)["root_hash"], root_hash.as_str());
         } else {
-            assert!(!output.status.success() && error.contains("does not match"), "{options:?}: {error}");
+            let Ran { code, err, .. } = predict(&verity);
+            assert!(code != 0 && err.contains("does not match"), "{options:?}: {err}");
         }
     }
 }
 
 #[test]
-fn data_that_is_not_all_there_has_no_root_hash() {
+fn data_of_another_length_than_the_tree_s_shape_has_no_root_hash() {
     for bytes in [0, 4095, 4096, 4097, 8191, 8193, 12288] {
         let shape = Shape { data_block: 4096, data_blocks: 2, hash_block: 4096, salt: Vec::new() };
         let mut tree = Builder::new(tempfile::tempfile().unwrap(), shape);
@@ -109,7 +104,7 @@ fn data_that_is_not_all_there_has_no_root_hash() {
 }
 
 #[test]
-fn the_block_size_is_the_largest_that_divides() {
+fn the_block_size_is_the_largest_that_divides_the_length() {
     let table = [
         (0, 4096, None),
         (1, 4096, None),
@@ -119,7 +114,7 @@ fn the_block_size_is_the_largest_that_divides() {
         (6144, 4096, Some(2048)),
         (8192, 4096, Some(4096)),
         (8192, 65536, Some(4096)),
-        // An ext4 of 1 KiB blocks is not mounted from larger sectors.
+        // The kernel does not mount an ext4 of 1 KiB blocks from larger sectors.
         (8192, 1024, Some(1024)),
         (8192, 256, None),
     ];

@@ -1,7 +1,7 @@
-//! What a machine sends: logs as its boot writes them, quotes and keys that tpm2-tools make with a software TPM.
+//! The evidence of a machine: logs as its boot writes them, and quotes and keys that tpm2-tools make with a software TPM.
 #![allow(dead_code)] // Each test uses a part of it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use measureroot::eventlog::claim::Claim;
 use measureroot::eventlog::header::Header;
@@ -13,9 +13,13 @@ use measureroot::measure::measurement;
 use measureroot::measure::pcr::{Pcr, PcrIndex};
 use measureroot::tpm::EsysPcrs;
 
+use super::common::{Ran, measureroot};
 use super::swtpm::Swtpm;
 
-/// Something that a boot measures: into which PCR, what, and what the log has to say about it.
+/// The nonce of the quotes, in hex.
+pub const NONCE: &str = "00c0ffee";
+
+/// An event of a boot.
 #[derive(Clone)]
 pub struct Measured {
     pub pcr: u32,
@@ -25,12 +29,12 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// An image, by the boot that is tested here.
+    /// measureroot measures an image.
     pub fn image(content: &[u8]) -> Self {
         Self::ours(content, &Claim::image("/dev/vda", content.len() as u64, "verity"))
     }
 
-    /// The same in the format of meta-measured.
+    /// measureroot measures an image in the format of meta-measured.
     pub fn meta_measured(content: &[u8]) -> Self {
         let format = ImageFormat::MetaMeasured;
         let claim = Claim { format: Some(format), ..Claim::image("/dev/vda", content.len() as u64, "verity") };
@@ -51,13 +55,13 @@ impl Measured {
         Self { pcr: 13, kind: EventType::EVENT_TAG, digests, data: claim.tagged().unwrap() }
     }
 
-    /// Something by the firmware or another program.
+    /// The firmware or another program measures something.
     pub fn other(pcr: u32, text: &str) -> Self {
-        // EV_IPL, as boot loaders have it.
+        // EV_IPL, like boot loaders.
         Self { pcr, kind: EventType(0xD), digests: digests_of(&Bank::ALL, text.as_bytes()), data: text.into() }
     }
 
-    /// The same in another PCR.
+    /// The same event in another PCR.
     pub fn into_pcr(self, pcr: u32) -> Self {
         Self { pcr, ..self }
     }
@@ -79,7 +83,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// One that measured all this.
+    /// A machine that measured these events.
     pub fn booted(events: &[Measured]) -> Self {
         let swtpm = Swtpm::start("sha1,sha256,sha384,sha512");
         let mut tpm = EsysPcrs::open(&swtpm.device).unwrap();
@@ -90,12 +94,35 @@ impl Machine {
         Self { swtpm, folder: tempfile::tempdir().unwrap() }
     }
 
-    /// A file of the machine.
+    /// A machine that measured these events. Its files are an image with the content `image`, the log, a key, and a quote of
+    /// these PCRs.
+    pub fn quoted(events: &[Measured], pcrs: &str) -> Self {
+        let machine = Self::booted(events);
+        machine.write("image", b"image");
+        machine.write("log", &log(events));
+        machine.key("ecc256:ecdsa-sha256");
+        machine.quote(pcrs, NONCE, "ecdsa-sha256");
+        machine
+    }
+
+    /// Runs `measureroot verify` with the machine's quote and log.
+    pub fn verify(&self, arguments: &[&str]) -> Ran {
+        let (quote, log) = (self.file("quote"), self.file("log"));
+        measureroot(&[&["verify", "--quote", &quote, "--log", &log], arguments].concat())
+    }
+
+    /// Runs `measureroot verify` with the machine's quote, log, key and signature, and with the nonce.
+    pub fn judge(&self, arguments: &[&str]) -> Ran {
+        let (key, signature) = (self.file("ak.tss"), self.file("signature.tss"));
+        self.verify(&[&["--key", &key, "--signature", &signature, "--nonce", NONCE], arguments].concat())
+    }
+
+    /// The path of a file of the machine.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// The same as text.
+    /// The same path as text.
     pub fn file(&self, name: &str) -> String {
         self.path(name).to_str().unwrap().to_owned()
     }
@@ -105,19 +132,20 @@ impl Machine {
         std::fs::read(self.path(name)).unwrap()
     }
 
-    /// Runs one of tpm2-tools and makes room for the next: there is no resource manager.
+    /// Runs one of tpm2-tools, and then flushes the TPM's objects: there is no resource manager.
     pub fn tool(&self, name: &str, arguments: &[&str]) {
         self.swtpm.tool(name, arguments);
         self.swtpm.tool("tpm2_flushcontext", &["--transient-object"]);
     }
 
-    /// Makes an attestation key of a kind such as `ecc256:ecdsa-sha256`: its context, and its public part in every form.
+    /// Makes an attestation key of a kind such as `ecc256:ecdsa-sha256`. Its context and its public part, in every form, become
+    /// files.
     pub fn key(&self, kind: &str) {
         let attributes = "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|restricted|sign";
         self.key_with(kind, attributes);
     }
 
-    /// The same with attributes.
+    /// Makes an attestation key with these attributes.
     pub fn key_with(&self, kind: &str, attributes: &str) {
         let (kind, context) = (format!("{kind}:null"), self.file("ak.ctx"));
         self.tool("tpm2_createprimary", &["-Q", "-C", "e", "-G", &kind, "-a", attributes, "-c", &context]);
@@ -126,12 +154,12 @@ impl Machine {
         }
     }
 
-    /// Has the PCRs quoted, in a scheme such as `ecdsa-sha256`: the files `quote`, `pcrs`, `signature.tss`.
+    /// Makes a quote of PCRs with a scheme such as `ecdsa-sha256`: the files `quote`, `pcrs` and `signature.tss`.
     pub fn quote(&self, pcrs: &str, nonce: &str, scheme: &str) {
         self.quote_as(pcrs, nonce, scheme, "tss");
     }
 
-    /// The same with the signature in a format of tpm2_quote's.
+    /// Makes a quote with the signature in one of tpm2_quote's formats.
     pub fn quote_as(&self, pcrs: &str, nonce: &str, scheme: &str, format: &str) {
         let (way, hash) = scheme.split_once('-').unwrap();
         let files =
@@ -149,9 +177,4 @@ impl Machine {
     pub fn write(&self, name: &str, bytes: &[u8]) {
         std::fs::write(self.path(name), bytes).unwrap();
     }
-}
-
-/// The folder of the programs.
-pub fn program() -> &'static Path {
-    Path::new(env!("CARGO_BIN_EXE_measureroot"))
 }

@@ -1,4 +1,4 @@
-//! The bus between us and the TPM, with somebody on it who can do to commands and answers whatever they like.
+//! The bus between measureroot and the TPM, with an attacker who can change every command and answer.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -7,72 +7,81 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use super::{Swtpm, pipe};
+use measureroot::error::Result;
+use measureroot::hash::digest::digests_of;
+use measureroot::measure::measurement::{self, Report};
+use measureroot::measure::pcr::{PcrIndex, Pcrs};
+use measureroot::measure::session::SessionChoice;
+use measureroot::tpm::EsysPcrs;
+
+use super::{Swtpm, pty};
 
 /// `TPM_CC` (TPM 2.0 Library, Part 2, section 6.5.2).
 pub const CREATE_PRIMARY: u32 = 0x131;
 pub const FLUSH_CONTEXT: u32 = 0x165;
 pub const START_AUTH_SESSION: u32 = 0x176;
 pub const GET_CAPABILITY: u32 = 0x17a;
-/// tpm2-tss begins with it, to learn how the device answers.
+/// tpm2-tss sends it first, to learn how the device answers.
 pub const GET_RANDOM: u32 = 0x17b;
 pub const PCR_READ: u32 = 0x17e;
 pub const PCR_EXTEND: u32 = 0x182;
 
-/// Somebody on the bus, who is given each command and a way to the TPM, and answers.
+/// An attacker on the bus. It gets each command and a way to send commands to the TPM, and returns the answer.
 pub type Interposer = Box<dyn FnMut(&[u8], &mut dyn FnMut(&[u8]) -> Vec<u8>) -> Vec<u8> + Send>;
 
-/// The device's end of a bus to a software TPM.
+/// A bus to a software TPM.
 pub struct Bus {
-    /// The device.
+    /// The path of the device.
     pub device: PathBuf,
-    passed: Arc<Mutex<Vec<Vec<u8>>>>,
-    end: Option<OwnedFd>,
+    commands: Arc<Mutex<Vec<Vec<u8>>>>,
+    open: Option<OwnedFd>,
     interposer: Option<JoinHandle<()>>,
 }
 
 impl Bus {
-    /// A bus on which nothing happens to the commands.
+    /// A bus without an attacker.
     pub fn honest(swtpm: &Swtpm) -> Self {
         Self::with(swtpm, Box::new(|command, tpm| tpm(command)))
     }
 
-    /// A bus with somebody on it.
+    /// A bus with an attacker.
     pub fn with(swtpm: &Swtpm, mut interposer: Interposer) -> Self {
-        let (master, end, device) = pipe();
-        let mut line = File::from(master);
+        let pty = pty();
+        let mut line = File::from(pty.tpm);
         let mut tpm = File::options().read(true).write(true).open(&swtpm.device).unwrap();
         let mut to_tpm = move |command: &[u8]| {
             tpm.write_all(command).unwrap();
             message(&mut tpm).expect("an answer of swtpm")
         };
-        let passed = Arc::new(Mutex::new(Vec::new()));
-        let record = Arc::clone(&passed);
+        let commands = Arc::new(Mutex::new(Vec::new()));
+        let record = Arc::clone(&commands);
         let interposer = std::thread::spawn(move || {
-            // Until the device's end is closed.
+            // Ends when the device is closed.
             while let Some(command) = message(&mut line) {
                 let answer = interposer(&command, &mut to_tpm);
                 record.lock().unwrap().push(command);
                 line.write_all(&answer).ok();
             }
         });
-        Self { device, passed, end: Some(end), interposer: Some(interposer) }
+        Self { device: pty.path, commands, open: Some(pty.device), interposer: Some(interposer) }
     }
 
-    /// The commands that were sent up to now.
-    pub fn commands(&self) -> Vec<Vec<u8>> {
-        self.passed.lock().unwrap().clone()
-    }
-
-    /// Their codes.
+    /// The codes of the commands until now.
     pub fn codes(&self) -> Vec<u32> {
-        self.commands().iter().map(|command| code(command)).collect()
+        self.commands.lock().unwrap().iter().map(|command| code(command)).collect()
+    }
+
+    /// Measures the image `image` over this bus, like the boot.
+    pub fn measure(&self, choice: SessionChoice) -> Result<Report> {
+        let mut tpm = EsysPcrs::open(&self.device)?.protected(choice, None)?;
+        let banks = tpm.banks(PcrIndex::DEFAULT)?;
+        measurement::extend(&mut tpm, PcrIndex::DEFAULT, &digests_of(&banks, b"image"))
     }
 }
 
 impl Drop for Bus {
     fn drop(&mut self) {
-        drop(self.end.take());
+        drop(self.open.take());
         if let Some(interposer) = self.interposer.take()
             && interposer.join().is_err()
             && !std::thread::panicking()
@@ -82,7 +91,7 @@ impl Drop for Bus {
     }
 }
 
-/// A whole command or answer: its length stands behind the tag of two bytes.
+/// Reads a whole command or answer. Its length follows the tag of two bytes.
 fn message(line: &mut File) -> Option<Vec<u8>> {
     let mut message = vec![0; 6];
     line.read_exact(&mut message).ok()?;
@@ -92,7 +101,7 @@ fn message(line: &mut File) -> Option<Vec<u8>> {
     Some(message)
 }
 
-/// What a command is.
+/// The code of a command.
 pub fn code(command: &[u8]) -> u32 {
     u32::from_be_bytes(command[6..10].try_into().unwrap())
 }

@@ -1,7 +1,8 @@
-//! swtpm sits at one end of a pseudo-terminal, and the other end is the "device": the very code of the boot is tested,
-//! with no TPM in the machine.
+//! A software TPM as a device: swtpm is at one end of a pseudo-terminal, and the other end is the device. So the tests run the
+//! code of the boot without a TPM in the machine.
 #![allow(dead_code)] // Each test uses a part of it.
 
+pub mod attacks;
 pub mod bus;
 
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -11,28 +12,37 @@ use std::process::{Child, Command, Stdio};
 use nix::pty::openpty;
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 
-/// Both ends of a pseudo-terminal that passes every byte as it is. The device's end stays open here, so that the other
-/// one does not see a hang-up between two users.
-pub fn pipe() -> (OwnedFd, OwnedFd, PathBuf) {
+/// A pseudo-terminal that passes every byte as it is.
+pub struct Pty {
+    /// The end of the TPM.
+    pub tpm: OwnedFd,
+    /// The end of the programs. While it is open, the TPM sees no hang-up between two programs.
+    pub device: OwnedFd,
+    /// The path of the device.
+    pub path: PathBuf,
+}
+
+/// Opens a new pseudo-terminal.
+pub fn pty() -> Pty {
     let pty = openpty(None, None).unwrap();
     let mut settings = tcgetattr(&pty.slave).unwrap();
     cfmakeraw(&mut settings);
     tcsetattr(&pty.slave, SetArg::TCSANOW, &settings).unwrap();
     let path = std::fs::read_link(format!("/proc/self/fd/{}", pty.slave.as_raw_fd())).unwrap();
-    (pty.master, pty.slave, path)
+    Pty { tpm: pty.master, device: pty.slave, path }
 }
 
 /// A software TPM at one end of a pseudo-terminal; the other end is the device.
 pub struct Swtpm {
     process: Child,
-    /// The device.
+    /// The path of the device.
     pub device: PathBuf,
-    _end: OwnedFd,
+    _open: OwnedFd,
     state: tempfile::TempDir,
 }
 
 impl Swtpm {
-    /// A TPM that just started, with the given banks.
+    /// A TPM with these active banks that has just started.
     pub fn start(banks: &str) -> Self {
         let state = tempfile::tempdir().unwrap();
         let folder = state.path().to_str().unwrap();
@@ -41,11 +51,11 @@ impl Swtpm {
             .stdout(Stdio::null())
             .status();
         assert!(setup.expect("swtpm_setup: install swtpm-tools").success());
-        let (tpm, end, device) = pipe();
-        // It takes no descriptor below 3.
+        let Pty { tpm, device, path } = pty();
+        // swtpm refuses file descriptors below 3.
         let swtpm = "exec swtpm chardev --tpm2 --fd 3 --flags not-need-init,startup-clear --tpmstate dir=$1 3<&0";
         let process = Command::new("sh").args(["-c", swtpm, "sh", folder]).stdin(tpm).spawn().unwrap();
-        Self { process, device, _end: end, state }
+        Self { process, device: path, _open: device, state }
     }
 
     /// How tpm2-tools reach it.
@@ -53,7 +63,7 @@ impl Swtpm {
         format!("device:{}", self.device.display())
     }
 
-    /// Runs one of tpm2-tools, which must succeed; what it prints.
+    /// Runs one of tpm2-tools, which must succeed, and returns what it prints.
     pub fn tool(&self, name: &str, arguments: &[&str]) -> String {
         let run = Command::new(name).args(arguments).env("TPM2TOOLS_TCTI", self.tcti()).output();
         let output = run.unwrap_or_else(|error| panic!("{name}: {error}: install tpm2-tools"));
@@ -61,14 +71,14 @@ impl Swtpm {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// What tpm2-tools reads in PCR 13 of a bank.
+    /// PCR 13 of a bank, in hex, as tpm2_pcrread reads it.
     pub fn tpm2_pcrread(&self, bank: &str) -> String {
         let text = self.tool("tpm2_pcrread", &[&format!("{bank}:13")]);
         text.split("0x").nth(1).expect("a value").trim().to_lowercase()
     }
 
-    /// The name, in hex, that tpm2-tools finds for the storage key of the null hierarchy (TCG TPM v2.0 Provisioning
-    /// Guidance 1.0, section 7.5.1).
+    /// The name of the null hierarchy's storage key, in hex, as tpm2-tools compute it (TCG TPM v2.0 Provisioning Guidance 1.0,
+    /// section 7.5.1).
     pub fn null_name(&self) -> String {
         let file = |name: &str| self.state.path().join(name).to_str().unwrap().to_owned();
         let (key, name) = (file("key"), file("name"));

@@ -1,0 +1,118 @@
+//! `measureroot verify` and PCRs: which ones the quote has, what they must hold, and which events explain them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
+
+mod common;
+mod evidence;
+mod swtpm;
+
+use common::{Ran, measureroot};
+use evidence::{Machine, Measured, log};
+
+#[test]
+fn a_pcr_can_hold_earlier_events_of_other_programs() {
+    let events = [Measured::other(9, "kernel"), Measured::other(9, "initrd"), Measured::image(b"image").into_pcr(9)];
+    let machine = Machine::quoted(&events, "sha256:9");
+    let (image, list) = (machine.file("image"), machine.file("list"));
+    let before = measureroot::hash::bank::Bank::Sha256;
+    let zero = measureroot::hash::digest::Digest::zero(before);
+    let value = events[..2].iter().fold(zero, |value, event| value.extended(before, &event.digests[&before]));
+    let options = ["--pcr", "9", "--bank", "sha256", "--allow-entry", &list, "--before", &value.to_string()];
+    measureroot(&[&["predict"], &options[..], &[&image]].concat()).printed();
+    assert_eq!(machine.judge(&["--pcr", "9", "--allow", &list]).code, 0);
+    assert_eq!(machine.judge(&["--pcr", "9", "--image", &image]).code, 3, "from zero, it would be another boot");
+    let Ran { code, out, .. } = machine.judge(&["--allow", &list]);
+    assert!(code == 4 && out.contains("PCR 13: is not in the quote"), "{out}");
+}
+
+#[test]
+fn the_log_must_explain_all_pcrs_of_the_quote() {
+    let events = [Measured::other(4, "boot loader"), Measured::other(7, "keys"), Measured::image(b"image")];
+    for pcrs in ["sha256:4,7,13", "sha1:4,13+sha256:0,7,13+sha512:13", "sha256:13+sha1:4,7", "sha384:4+sha256:13"] {
+        let machine = Machine::quoted(&events, pcrs);
+        let Ran { code, out, err } = machine.judge(&["--image", &machine.file("image")]);
+        assert!(code == 0 && err.contains("verify was not told which values are right"), "{pcrs}: {out}{err}");
+        machine.write("log", &log(&events[1..]));
+        let Ran { code, out, .. } = machine.judge(&["--image", &machine.file("image")]);
+        assert!(code == 4 && out.contains("do not lead to the PCRs that are quoted"), "{pcrs}: {out}");
+        // Two files: the firmware's log and measureroot's.
+        machine.write("log", &log(&events[..2]));
+        machine.write("ours", &log(&events[2..]));
+        assert_eq!(
+            machine.judge(&["--image", &machine.file("image"), "--log", &machine.file("ours")]).code,
+            0,
+            "{pcrs}"
+        );
+    }
+}
+
+#[test]
+fn the_other_pcrs_must_hold_the_expected_values() {
+    let events = [Measured::other(4, "boot loader"), Measured::other(7, "keys"), Measured::image(b"image")];
+    let machine = Machine::quoted(&events, "sha256:0,4,7,13");
+    let (image, known) = (machine.file("image"), machine.file("known"));
+    let expect = |pcrs: &str, change: (&str, &str)| {
+        let text = machine.swtpm.tool("tpm2_pcrread", &[pcrs]).replacen(change.0, change.1, 1);
+        machine.write("known", text.as_bytes());
+        machine.judge(&["--image", &image, "--expect", &known])
+    };
+    let Ran { code, out, err } = expect("sha256:0,4,7", ("", ""));
+    assert!(code == 0 && !err.contains("measureroot: "), "{out}{err}");
+    let Ran { code, out, err } = expect("sha256:4", ("", ""));
+    assert!(
+        code == 0 && err.contains("other quoted PCRs (0, 7), but verify was not told which values are right"),
+        "{out}{err}"
+    );
+    for (pcrs, change, part) in [
+        ("sha256:0,4", ("0 : 0x00", "0 : 0x01"), "PCR 0, sha256, is 00"),
+        ("sha256:0,4", ("4 : ", "7 : "), "PCR 7, sha256, is "),
+        ("sha256:4,5", ("", ""), "PCR 5, sha256, is not quoted"),
+        ("sha384:4", ("", ""), "PCR 4, sha384, is not quoted"),
+    ] {
+        let Ran { code, out, .. } = expect(pcrs, change);
+        assert!(code == 3 && out.contains(part) && out.contains(" is expected\n"), "{pcrs} {change:?}: {out}");
+    }
+    let Ran { code, out, .. } = expect("sha256:4", ("sha256", "what"));
+    assert!(code == 1 && out.is_empty(), "{out}");
+}
+
+#[test]
+fn the_values_of_the_pcrs_show_which_one_the_log_does_not_explain() {
+    let events = [Measured::other(4, "boot loader"), Measured::other(7, "keys"), Measured::image(b"image")];
+    let machine = Machine::quoted(&events, "sha1:0,4,13+sha256:4,7,13+sha512:1,2,4,13");
+    let (image, pcrs) = (machine.file("image"), machine.file("pcrs"));
+    let judge = |arguments: &[&str]| machine.judge(&[&["--image", &image], arguments].concat());
+    let (ak, values) = (machine.file("ak.ctx"), machine.file("values"));
+    let line = ["-Q", "-c", &ak, "-l", "sha1:0,4,13+sha256:4,7,13+sha512:1,2,4,13", "-F", "values", "-o", &values];
+    machine.tool("tpm2_quote", &line);
+    for form in [&pcrs, &values] {
+        machine.write("log", &log(&events));
+        let Ran { code, out, .. } = judge(&["--pcrs", form]);
+        assert_eq!(code, 0, "{out}");
+        machine.write("log", &log(&[events[0].clone(), Measured::other(7, "other keys"), events[2].clone()]));
+        let Ran { code, out, .. } = judge(&["--pcrs", form]);
+        assert!(code == 4 && out.contains("(PCR 7, sha256: it is ") && !out.contains("PCR 4,"), "{out}");
+        assert!(judge(&[]).out.contains("--pcrs"));
+    }
+    let good = machine.read("pcrs");
+    // One flipped bit of the first digest, fewer bytes, and one byte more.
+    let flipped = good.iter().enumerate().map(|(at, byte)| byte ^ u8::from(at == 150)).collect();
+    for bytes in [flipped, good[..600].to_vec(), [good.as_slice(), &[0]].concat()] {
+        machine.write("changed", &bytes);
+        let Ran { code, out, .. } = judge(&["--pcrs", &machine.file("changed")]);
+        assert!(code == 4 && out.contains("PCR values: are not those that are quoted"), "{out}");
+    }
+}
+
+#[test]
+fn a_log_may_have_events_after_the_quote_but_not_lack_earlier_ones() {
+    let events = [Measured::other(11, "phase 1"), Measured::image(b"image"), Measured::other(11, "phase 2")];
+    let machine = Machine::quoted(&events[..2], "sha256:11,13");
+    machine.write("log", &log(&events));
+    let Ran { code, out, err } = machine.judge(&["--image", &machine.file("image")]);
+    assert!(code == 0 && err.contains("the quote does not prove 1 event that the logs have after it"), "{out}{err}");
+    // An event that the quote does not prove does not count.
+    machine.write("log", &log(&[events[0].clone(), events[1].clone(), Measured::failed()]));
+    assert_eq!(machine.judge(&["--image", &machine.file("image")]).code, 0);
+    machine.write("log", &log(&events[..1]));
+    assert_eq!(machine.judge(&["--image", &machine.file("image")]).code, 4);
+}
