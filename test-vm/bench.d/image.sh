@@ -11,7 +11,7 @@ guest_key() {
 	} | key_of -
 }
 
-# Static programs into the folder $1: they run in images without a library.
+# Builds the guest's programs into the folder $1. They are static, because the images have no libraries.
 make_guest() {
 	local name
 	for name in start clock init; do
@@ -23,12 +23,12 @@ image_key() {
 	declare -f make_image noise | key_of - "$out/guest/init"
 }
 
-# Bytes that cannot be compressed and are the same everywhere: a cipher's key stream.
+# $1 bytes that cannot be compressed and are the same on every machine: a cipher's key stream.
 noise() {
 	head --bytes="$1" /dev/zero | openssl enc -aes-256-ctr -nosalt -K "$(printf '%064d' 0)" -iv "$(printf '%032d' 0)"
 }
 
-# A squashfs of $1 MiB into the folder $2: noise, and an init. Its data are stored as they are, its few tables compressed.
+# Makes a squashfs of $1 MiB in the folder $2, with noise and an init. Its data are not compressed, its few tables are.
 make_image() {
 	local tree=$2/tree
 	mkdir -p "$tree"/{dev,proc,sys,run,sbin}

@@ -1,20 +1,20 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # used, or set, by the caller
-# The initramfs of each contestant, and the benchmark's own part that is laid beside it. Sourced; the caller sets `here`,
-# `out` and `repo`. The kernel unpacks archives that stand one behind the other, so a contestant's stays as it is shipped.
+# The initramfs of each contestant, and the archive with the benchmark's own part. Sourced; the caller sets `here`, `out` and
+# `repo`. The kernel unpacks one archive after the other, so a contestant's archive stays as it is shipped.
 
 initramfs_packages=(cpio zstd swtpm swtpm-tools tpm2-tools libtss2-tcti-device0)
 
-# The libraries the program $1 is linked with. A static program has none, and ldd says so with an error.
+# The libraries of the program $1. A static program has none, and ldd fails on it.
 libraries_of() {
 	{ ldd "$1" 2>/dev/null || true; } | sed -n 's/.* => \(\/[^ ]*\).*/\1/p'
 }
 
-# Loaded by name when tpm2_pcrextend runs, so ldd does not tell of it.
+# The library that tpm2_pcrextend loads by name. ldd does not list it.
 device_driver() {
 	ldconfig -p | sed -n 's/.*libtss2-tcti-device\.so\.0 .*=> //p' | sed -n 1p
 }
 
-# Whatever is packed, and how.
+# A key that changes with the packed files and with the functions that pack them.
 initramfs_key() {
 	local program files=("$here/bench.d/guest/pipeline" "$out/guest/start" "$out/guest/clock" "$(device_driver)")
 	for program in swtpm busybox sha1sum tpm2_pcrextend; do
@@ -37,14 +37,14 @@ loader() {
 	ldd "$(command -v swtpm)" | grep -o '/[^ ]*/ld-linux[^ ]*'
 }
 
-# Packs the folder $1 as the file $2. The strongest compression: its size is compared.
+# Packs the folder $1 into the file $2. It uses the strongest compression, because the sizes are compared.
 pack() {
 	(cd "$1" && find . -mindepth 1 | LC_ALL=C sort | cpio --quiet --create --format=newc --owner=0:0 --reproducible) |
 		zstd -q -19 -o "$2"
 	rm -r "$1"
 }
 
-# The benchmark's own part: swtpm with its libraries, and the program that starts it.
+# Makes the benchmark's own part: swtpm with its libraries, and the program that starts it.
 make_bench_part() {
 	local tree=$1/tree
 	copy_program "$(command -v swtpm)" "$tree/bench/lib" "$tree/bench/swtpm"
@@ -54,7 +54,7 @@ make_bench_part() {
 	pack "$tree" "$1/cpio.zst"
 }
 
-# A TPM as the factory leaves it, with the banks $1 (sha1+sha256), into the folder $2.
+# Makes the state of a new TPM with the banks $1 (such as sha1+sha256) in the folder $2.
 make_tpm_part() {
 	local state=$2/tree/bench/state
 	mkdir -p "$state"
@@ -66,7 +66,7 @@ make_tpm_part() {
 	pack "$2/tree" "$2/cpio.zst"
 }
 
-# The shell pipeline with the sha1sum of $1 (busybox or coreutils), into the folder $2.
+# Makes the initramfs of the shell pipeline with the sha1sum of $1 (busybox or coreutils) in the folder $2.
 make_pipeline() {
 	local sums=$1 tree=$2/tree library applet
 	library=$tree/lib/x86_64-linux-gnu

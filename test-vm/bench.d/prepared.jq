@@ -1,4 +1,4 @@
-# Runs with prepared images, as an array -> lines for people. The agent's own times are seconds.
+# From an array of runs with prepared images to lines for people. The agent's times are seconds.
 include "numbers";
 
 def milliseconds($step): map(.status.seconds[$step] * 1000);

@@ -1,18 +1,18 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # used, or set, by the caller
-# Images that veritysetup prepared, of two sizes, and how long the agent takes with each. Sourced, after cache.sh and boot.sh;
-# the caller sets `here`, `out`, `agent`, `folder` and `runs`.
+# Images of two sizes that veritysetup prepared, and the agent's time with each. Sourced, after cache.sh and boot.sh; the caller
+# sets `here`, `out`, `agent`, `folder` and `runs`.
 
 prepared_packages=(cryptsetup-bin e2fsprogs)
-# In MiB: what is asked is whether the larger one takes longer.
+# In MiB. The question is whether the larger one takes longer.
 prepared_sizes=(1024 8192)
-# A difference of a few per cent shows in many boots only; they take half a second.
+# Only many boots show a difference of a few per cent. One takes half a second.
 prepared_runs=$((runs * 8))
 
 prepared_key() {
 	declare -f make_prepared | key_of - "$out/guest/init"
 }
 
-# An ext4 of $1 MiB, nearly all of it holes, its tree and its root hash into the folder $2.
+# Makes an ext4 of $1 MiB, which is mostly holes, its tree, and its root hash in the folder $2.
 make_prepared() {
 	local tree=$2/tree PATH=$PATH:/usr/sbin:/sbin
 	mkdir -p "$tree"/{dev,proc,sys,run,sbin}
@@ -23,7 +23,7 @@ make_prepared() {
 	rm -r "$tree"
 }
 
-# Boots each in turns, and leaves the records in the file $1.
+# Boots the images in turns, and writes the records to the file $1.
 boot_prepared() {
 	local run size root_hash expected image disks turn=("${prepared_sizes[@]}")
 	for size in "${prepared_sizes[@]}"; do
@@ -39,12 +39,12 @@ boot_prepared() {
 			boot "$size" "$agent" sha1+sha256 "roothash=$root_hash" measureroot.hashdev=/dev/ubdb >"$folder/record"
 			check_pcrs "$expected" <"$folder/record" >>"$1"
 		done
-		# Neither is always the one behind the other.
+		# The order changes, so that no image always comes second.
 		turn=("${turn[1]}" "${turn[0]}")
 	done
 }
 
-# The records in the file $1, for people.
+# Prints the records in the file $1 for people.
 report_prepared() {
 	jq --raw-output --slurp -L "$here/bench.d" --arg runs "$prepared_runs" --from-file "$here/bench.d/prepared.jq" "$1"
 }

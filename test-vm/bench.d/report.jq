@@ -1,4 +1,4 @@
-# Runs, as an array -> lines for people. Times in the records are nanoseconds, the agent's own are seconds.
+# From an array of runs to lines for people. The times of the records are nanoseconds. Those of the agent are seconds.
 
 include "numbers";
 
@@ -22,8 +22,8 @@ map({
 	| ([map(.total), map(.hash), map(.outside)] | map(spread)) + ($shells | map("\(.value / $median * 10 | round / 10)"))
 	| row($who; 24)),
   "  \"x\" is how many times faster than that shell pipeline.",
-  "  The clock starts where PID 1 becomes /init. Before that it started swtpm, which took \($ready) s and is not counted:",
-  "  a real machine has its TPM.",
+  "  The clock starts when PID 1 becomes /init. Before that it started swtpm, which took \($ready) s. That is not counted,",
+  "  because a real machine has its TPM.",
   "",
   "The agent's steps, median, milliseconds",
   ($by | to_entries | map(select(.value[0].steps)) | . as $agents

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # used, or set, by the caller
-# What came out. Sourced; the caller sets `here`, `image`, `folder`, `results`, `contestants`, `size` and `runs`.
+# The report. Sourced; the caller sets `here`, `image`, `folder`, `results`, `contestants`, `size` and `runs`.
 
-# The PCR of a TPM in which the image $1 was extended once, by bank, as JSON: computed with the tools of coreutils.
+# The PCR per bank, as JSON, after the digest of the file $1 was extended once. coreutils compute it.
 expect_pcrs() {
 	local bank digest zeros
 	for bank in sha1 sha256 sha384 sha512; do
@@ -13,7 +13,7 @@ expect_pcrs() {
 	done | jq --compact-output --slurp add
 }
 
-# Lets a run pass whose TPM holds the expected values in the banks it has: a boot that measured wrongly is no result.
+# Passes on a run whose TPM holds the expected values in all its banks. A run with another value is an error.
 check_pcrs() {
 	jq --compact-output --argjson expected "$1" '
 		(.banks | split("+") | map({(.): $expected[.]}) | add) as $want
@@ -21,7 +21,7 @@ check_pcrs() {
 		| if $got == $want then . else error("\(.name): PCR 13 is \($got), not \($want)") end'
 }
 
-# What other programs of this machine need to read, and to hash, the same bytes.
+# The time of other programs of this machine that read or hash the same bytes.
 host_figures() {
 	local command start
 	start=$EPOCHREALTIME

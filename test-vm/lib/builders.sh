@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # A Debian with the builders of initramfs. Sourced; comes after roots.sh.
 
-# What an ordinary machine has, so that ordinary initramfs are built as there. dracut-core: dracut itself only adds what runs
-# when a kernel is installed, and does not go with initramfs-tools.
+# It has the packages of an ordinary machine, so that the builders build ordinary initramfs too. It has dracut-core and not
+# dracut: dracut only adds what runs when a kernel is installed, and it conflicts with initramfs-tools.
 make_builders() {
 	local folder=$1 from=()
 	debian_sources >"$folder/sources.list" && from=("$folder/sources.list")

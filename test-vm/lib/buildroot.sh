@@ -1,17 +1,17 @@
 # shellcheck shell=bash disable=SC2154
-# What the external tree for Buildroot builds. Sourced; the caller sets `here` and `out`.
+# The products of the external tree for Buildroot. Sourced; the caller sets `here` and `out`.
 
-# The agent and the initramfs by the rules of the package, in $out/buildroot, for Debian's 6.1 kernel and with its modules.
-# Cargo knows what is up to date.
+# Builds the agent and the initramfs with the package's rules, in $out/buildroot, for Debian's 6.1 kernel and with its modules.
+# Cargo builds only what has changed.
 make_with_buildroot() {
 	local folder=$out/buildroot build=$out/buildroot/build log=$out/buildroot.log source checkout=$here/..
 	choose_toolchain
 	source=$build/measureroot-checkout
 	mkdir -p "$source" "$build/linux-6.1" "$folder/target/lib/modules" "$build/host-measureroot-tss2-4.1.3"
-	# As Buildroot downloads it: what git knows, with the crates beside it. A file that is as it was keeps its date.
+	# A copy of git's files with the crates beside them, like a download of Buildroot. Unchanged files keep their dates.
 	(cd "$checkout" && git ls-files -z | xargs -0 cp --parents --update --preserve=timestamps --target-directory="$source")
 	if ! cmp --quiet "$checkout/Cargo.lock" "$source/VENDOR/Cargo.lock"; then
-		# Not there while cargo runs: it would wonder which of two files is its configuration.
+		# Removed while cargo runs: cargo warns if there are two configuration files.
 		rm -f "$source/.cargo/config"
 		(cd "$source" && "$CARGO" vendor --quiet --locked VENDOR >"$build/vendored")
 		mv "$build/vendored" "$source/.cargo/config"

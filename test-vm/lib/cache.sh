@@ -1,9 +1,9 @@
 # shellcheck shell=bash disable=SC2154
-# Slow products are made once. Sourced; the caller sets `out`.
-#   cached NAME KEY COMMAND...   runs COMMAND with a new folder as its last argument, which becomes $out/NAME, unless the
-#                                folder there was made with the same KEY; says what it makes
-#   quietly COMMAND...           shows what COMMAND says only if it fails
-#   key_of FILE...               a key that changes when any of the files does
+# A cache for products that take long to make. Sourced; the caller sets `out`.
+#   cached NAME KEY COMMAND...   runs COMMAND with a new folder as its last argument, and makes that folder $out/NAME; does
+#                                nothing if $out/NAME was made with the same KEY
+#   quietly COMMAND...           shows the messages of COMMAND only if it fails
+#   key_of FILE...               prints a key that changes with each of the files
 
 cached() {
 	local name=$1 key=$2 folder=$out/$1

@@ -1,20 +1,21 @@
 # shellcheck shell=bash disable=SC2034,SC2154
-# A kernel made of tinyconfig and kernel fragments, and of nothing else. Sourced, after cache.sh; the caller sets `repo`.
-#   fragment_kernel_key FEATURE...             a key that changes when the kernel would be another
-#   open_kernel_source ARCH FOLDER             what the others need: the source, and how to call make on it
-#   configure_kernel FOLDER FEATURE...         its configuration; an option that did not stick is an error
-#   build_kernel FOLDER TARGET                 what make calls TARGET, somewhere in FOLDER/build
-#   close_kernel_source FOLDER                 takes away the source, and what was built and not moved out
+# A kernel whose configuration is tinyconfig and kernel fragments, and nothing else. Sourced, after cache.sh; the caller sets
+# `repo`.
+#   fragment_kernel_key FEATURE...             prints a key that changes if the kernel would change
+#   open_kernel_source ARCH FOLDER             unpacks the source, and sets the call of make, for the others
+#   configure_kernel FOLDER FEATURE...         configures it; an option that Kconfig drops is an error
+#   build_kernel FOLDER TARGET                 makes TARGET in FOLDER/build
+#   close_kernel_source FOLDER                 deletes the source and FOLDER/build
 
 kernel_source=linux-source-6.12
 kernel_packages=("$kernel_source" gcc make flex bison bc xz-utils libc6-dev libelf-dev libssl-dev)
 
-# The fragments that features name, each once, in the order in which they are merged.
+# Prints the fragments of these features, each once, in the order of merging.
 fragments_of() {
 	"$repo/kernel-fragments/check" --list "${@/#/$repo/kernel-fragments/}" | awk '!seen[$0]++'
 }
 
-# A new source, compiler, recipe or option makes a new kernel; a new comment does not.
+# A new source, compiler, function or option changes the key. A new comment does not.
 fragment_kernel_key() {
 	local fragments
 	mapfile -t fragments < <(fragments_of "$@")
@@ -40,11 +41,11 @@ configure_kernel() {
 	fi
 	"$folder/$kernel_source/scripts/kconfig/merge_config.sh" -m -O "$folder/build" "$folder/build/tiny" "${fragments[@]}" >/dev/null
 	"${kernel_make[@]}" olddefconfig
-	# Kconfig drops what it cannot have without a word.
+	# Kconfig silently drops an option whose dependencies are missing.
 	"$repo/kernel-fragments/check" --quiet "$folder/build/.config" "${fragments[@]}"
 }
 
-# Five to six minutes on two cores, for a whole kernel.
+# A whole kernel takes five to six minutes on two cores.
 build_kernel() {
 	"${kernel_make[@]}" "$2" >"$1/log" 2>&1 || { tail -n 20 "$1/log" >&2 && return 1; }
 }

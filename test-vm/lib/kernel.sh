@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154
-# Debian's own kernels, opened and not installed. Sourced.
+# Debian's own kernels. They are unpacked and not installed. Sourced.
 
-# The newest kernel that the metapackage $1 stands for: its package and version.
+# Prints package and version of the newest kernel of the metapackage $1.
 resolve_kernel() {
 	local package
 	package=$(apt-cache --no-all-versions show "$1" 2>/dev/null | sed -n 's/^Depends:.*\(linux-image-[0-9][^ ,]*\).*/\1/p')
@@ -16,10 +16,10 @@ update_lists() {
 	"${as_root[@]}" apt-get -qq update
 }
 
-# Root's download would otherwise be handed to a user who may not write here.
+# Without this option, root's download would run as a user who cannot write here.
 download() { (cd "$2" && apt-get -qq -o APT::Sandbox::User=root download "$1"); }
 
-# Downloads the kernel of the metapackage $1 into the folder $2 and opens it there.
+# Downloads the kernel of the metapackage $1 into the folder $2, and unpacks it there.
 open_kernel() {
 	local folder=$2 found release
 	found=$(resolve_kernel "$1" || true)
@@ -41,15 +41,15 @@ open_kernel() {
 	echo "images: Debian's $found"
 }
 
-# The same for machines of the architecture $1, in Debian's words: the kernel of $2 into $3.
+# The same for the architecture $1, in Debian's name for it: the kernel of the metapackage $2 into the folder $3.
 open_foreign_kernel() {
 	foreign_apt "$3/apt" "$1"
 	APT_CONFIG=$3/apt/apt.conf open_kernel "$2" "$3"
 	rm -r "$3/apt"
 }
 
-# The kernel of the metapackage $2 as $out/kernel-$1, opened by what is behind it. One that is there stays, however old: it
-# boots as well.
+# Makes $out/kernel-$1 of the kernel of the metapackage $2, with open_kernel or with the command in the other arguments. An old
+# kernel there stays, because it boots as well.
 kernel() {
 	local name=$1 package=$2 open=("${@:3}")
 	cached "kernel-$name" "$package $kernel_key" "${open[@]:-open_kernel}" "$package"

@@ -1,8 +1,9 @@
 # shellcheck shell=bash
 # Media that hold the small root image. Sourced.
 
-# Each as a file, images/root.squashfs, on a file system of this kind; where there are links, images/inside leads to it,
-# images/outside and images/absolute lead away from the medium. Beside it images/empty and images/byte, of 0 bytes and of 1.
+# Each medium has the image as the file images/root.squashfs. Beside it are images/empty, with 0 bytes, and images/byte, with 1.
+# Media whose file system has links also have images/inside, which leads to the image, and images/outside and images/absolute,
+# which lead out of the medium.
 make_media() {
 	local image=$1 folder=$2 tree=$2/tree/images
 	mkdir -p "$tree"
@@ -26,7 +27,7 @@ make_media() {
 	make_partitions "$folder/medium.gpt" "$image"
 }
 
-# A disk with the image in the second partition, which is larger, and not zero behind the image.
+# Makes a disk with the image in its second partition. The partition is larger, and its bytes behind the image are not zero.
 make_partitions() {
 	local disk=$1 image=$2 start=4096 sectors=16384
 	head --bytes=16M /dev/zero | tr '\0' '\245' >"$disk"

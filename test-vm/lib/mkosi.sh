@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154
-# A Debian that has mkosi, and what mkosi's packages are. Sourced; comes after roots.sh; the caller sets `here`.
+# A Debian with mkosi, and the packages that mkosi installs. Sourced, after roots.sh; the caller sets `here`.
 
-# The first Debian release whose mkosi takes today's configurations.
+# trixie is the first Debian release whose mkosi understands today's configurations.
 make_mkosi() {
 	local folder=$1 from=()
 	debian_sources | sed -n 's/ bookworm main$/ trixie main/p' >"$folder/sources.list" && from=("$folder/sources.list")
@@ -11,8 +11,8 @@ make_mkosi() {
 		trixie "$folder/root.tar" "${from[@]}"
 }
 
-# The packages of initramfs/mkosi/mkosi.conf, installed, as mkosi keeps them for the next build, in cache.tar. mkosi gets the
-# same sources as apt; its own go beyond what mirrors have.
+# Installs the packages of initramfs/mkosi/mkosi.conf, and keeps mkosi's cache of them in cache.tar. mkosi gets the same sources
+# as apt, because its own default sources have archives that mirrors lack.
 make_mkosi_packages() {
 	local folder=$1
 	mkdir -p "$folder/mkosi.sandbox/etc/apt/sources.list.d"

@@ -1,8 +1,8 @@
 # shellcheck shell=bash disable=SC2154
-# What the recipes for OpenEmbedded build. Sourced; the caller sets `here` and `out`.
+# The products of the recipes for OpenEmbedded. Sourced; the caller sets `here` and `out`.
 
-# The agent by the tasks of its recipe, in $out/openembedded. It is stripped, as OpenEmbedded strips what it packages, and
-# lies there as in a package, beside the modules of Debian's 6.1 kernel. Cargo knows what is up to date.
+# Builds the agent with the tasks of its recipe, in $out/openembedded. It is stripped and placed there as in a package of
+# OpenEmbedded, beside the modules of Debian's 6.1 kernel. Cargo builds only what has changed.
 bake_agent() {
 	local folder=$out/openembedded log=$out/openembedded.log built
 	choose_toolchain

@@ -1,10 +1,10 @@
 # shellcheck shell=bash disable=SC2154
-# The kernel that kernel-fragments/ describe, and nobody else. Sourced, after fragments.sh; the caller sets `repo`.
+# A kernel of the fragments in kernel-fragments/ and nothing else. Sourced, after fragments.sh; the caller sets `repo`.
 
-# What a measured boot needs, what lets it compare keys with the TPM's, and the boot test's machine.
+# For a measured boot, for the comparison of the TPM's key, and for the machine of the boot tests.
 own_features=(measureroot.scc tpm-session.scc test-vm.scc)
 
-# The features that are no machine of ours.
+# All features except for those of one machine.
 every_feature() { (cd "$repo/kernel-fragments" && grep --files-without-match 'COMPATIBILITY board' -- *.scc); }
 
 own_kernel_key() {
@@ -13,7 +13,8 @@ own_kernel_key() {
 	{ declare -f make_own_kernel try_features && fragment_kernel_key "${features[@]}" "${own_features[@]}"; } | key_of -
 }
 
-# Whether each feature sticks by itself, on a kernel that can start the agent. No boot here proves Xen's driver: it must compile.
+# Checks that Kconfig drops no option of any feature, on a kernel that can start the agent. No boot here tests Xen's driver, so
+# that must at least compile.
 try_features() {
 	local folder=$1 features feature
 	mapfile -t features < <(every_feature)

@@ -1,15 +1,15 @@
 # shellcheck shell=bash disable=SC2154
 # The initramfs of each kernel. Sourced; the caller sets `out`.
 
-# Everything the scenarios' disks, root images and seals need that Debian builds as modules. nls_ascii is no module's
-# dependency: vfat asks for it when it mounts.
+# The modules of Debian's kernels that the scenarios' disks, root images and seals need. nls_ascii is not a dependency of vfat:
+# vfat loads it at a mount.
 modules=(
 	virtio_pci virtio_blk virtio_scsi virtio_console sd_mod sr_mod loop overlay squashfs erofs isofs vfat nls_ascii
 	dm-verity
 )
 
-# The agent $2 with the modules of $out/kernel-$1, and those named behind, packed by measureroot itself, again when
-# something of that is newer.
+# Packs the agent $2 with those modules of $out/kernel-$1, and with the ones in the other arguments. It does so again only if
+# the agent, measureroot or this file is newer than the initramfs.
 pack() {
 	local folder=$out/kernel-$1 made=$out/kernel-$1/initramfs.cpio.zst agent=$2 module choice=() source
 	local program=target/release/measureroot

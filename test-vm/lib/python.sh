@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Programs from the Python package index. Sourced, after cache.sh.
-#   make_python REQUIREMENTS FOLDER   makes FOLDER/venv, a Python environment with what that file pins. Debian's Python, whatever
-#                                     else is there
+#   make_python REQUIREMENTS FOLDER   makes FOLDER/venv, a Python environment with the packages that REQUIREMENTS pins,
+#                                     for Debian's Python
 
 make_python() {
 	/usr/bin/python3 -m venv "$2/venv"

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# Programs of systemd's that read event logs and go on with them. Sourced; comes after roots.sh.
+# Programs of systemd that read event logs and add to them. Sourced, after roots.sh.
 
-# Those of the first Debian release whose systemd has them, with the libraries they need: opened, not installed.
+# trixie is the first Debian release whose systemd has them. They and their libraries are unpacked and not installed.
 make_systemd() {
 	local folder=$1 tar=$1/root.tar from=()
 	debian_sources | sed -n 's/ bookworm main$/ trixie main/p' >"$folder/sources.list" && from=("$folder/sources.list")
