@@ -1,4 +1,4 @@
-//! A page of the documentation. The tests run its commands as they stand.
+//! A page of the documentation. The tests run its commands unchanged.
 
 use crate::{Bank, Guest, Image, Result, assets, ensure, scratch::Scratch, tool};
 use std::fs;

@@ -1,5 +1,5 @@
-//! All messages of a VM, from every channel, in the order of their arrival. There is one queue, so that whoever waits for one
-//! message misses no other.
+//! All messages of a VM, from every channel, in the order of their arrival. There is one queue, so that a wait for one message
+//! misses no other.
 
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};

@@ -132,3 +132,19 @@ impl SealChoice {
         matches!((self, seal), (Self::Verity, Seal::Verity { .. }) | (Self::Ram, Seal::Ram) | (Self::None, Seal::None))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_place_is_read_from_the_image_s_part() {
+        let rest = "\"filesystem\": \"squashfs\", \"bytes\": 5, \"format\": null";
+        let read = |place: &str| serde_json::from_str::<ImageStatus>(&format!("{{{place}, {rest}}}"));
+        let device = read("\"form\": \"device\", \"device\": \"/dev/vda\", \"path\": null");
+        assert_eq!(device.map(|image| image.place).ok(), Some(Place::device("/dev/vda")));
+        let file = read("\"form\": \"searched\", \"device\": \"/dev/vdb\", \"path\": \"/x\"");
+        assert_eq!(file.map(|image| image.place).ok(), Some(Place::searched_on("/dev/vdb", "/x")));
+        assert!(read("\"form\": \"guessed\", \"device\": \"/dev/vda\", \"path\": null").is_err());
+    }
+}
