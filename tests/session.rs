@@ -53,7 +53,7 @@ fn nothing_is_left_in_the_tpm() {
     assert_eq!(left(), "");
 }
 
-/// A length that depends on a random number is shorter in one of 256 sessions. None of 400 sessions may fail because of that.
+/// Enough sessions to notice an error that hits one session in 256.
 #[test]
 fn four_hundred_sessions_in_turn_succeed() {
     let swtpm = Swtpm::start("sha256");
