@@ -10,6 +10,15 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+/// A file of the guest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuestFile<T> {
+    /// The permission bits.
+    pub mode: u32,
+    /// The content.
+    pub content: T,
+}
+
 /// A VM whose root has booted.
 #[derive(Debug)]
 pub struct Guest {
@@ -29,22 +38,22 @@ impl Guest {
     }
 
     /// The permission bits and the text of a file.
-    pub fn file(&mut self, path: impl AsRef<Path>) -> Result<(u32, String)> {
+    fn file(&mut self, path: impl AsRef<Path>) -> Result<GuestFile<String>> {
         match self.ask(&Question::Read(path.as_ref().into()))? {
-            Answer::File { mode, text } => Ok((mode, text)),
+            Answer::File { mode, text } => Ok(GuestFile { mode, content: text }),
             other => Err(format!("{other:?} is no file").into()),
         }
     }
 
     /// The text of a file, without white space at its end.
     pub fn read(&mut self, path: impl AsRef<Path>) -> Result<String> {
-        Ok(self.file(path)?.1.trim_end().to_owned())
+        Ok(self.file(path)?.content.trim_end().to_owned())
     }
 
     /// The permission bits and the bytes of a file.
-    pub fn bytes(&mut self, path: impl AsRef<Path>) -> Result<(u32, Vec<u8>)> {
+    pub fn bytes(&mut self, path: impl AsRef<Path>) -> Result<GuestFile<Vec<u8>>> {
         match self.ask(&Question::Bytes(path.as_ref().into()))? {
-            Answer::Bytes { mode, hex } => Ok((mode, bank::bytes(&hex)?)),
+            Answer::Bytes { mode, hex } => Ok(GuestFile { mode, content: bank::bytes(&hex)? }),
             other => Err(format!("{other:?} are no bytes").into()),
         }
     }
@@ -92,7 +101,7 @@ impl Guest {
 
     /// What measureroot tells the booted root. Only root can read that file.
     pub fn status(&mut self) -> Result<Status> {
-        let (mode, text) = self.file("/run/measureroot/status.json")?;
+        let GuestFile { mode, content: text } = self.file("/run/measureroot/status.json")?;
         ensure!(mode == 0o600, "status.json has the mode {mode:o}");
         Ok(serde_json::from_str(&text).map_err(|cause| format!("{cause}: {text}"))?)
     }

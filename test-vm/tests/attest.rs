@@ -140,7 +140,7 @@ impl Evidence {
         guest.run(&["sh", "-euc", &quote])?;
         let evidence = Self(Scratch::new()?);
         for name in guest.list("/run/evidence")? {
-            let (_, bytes) = guest.bytes(format!("/run/evidence/{name}"))?;
+            let bytes = guest.bytes(format!("/run/evidence/{name}"))?.content;
             fs::write(evidence.0.path(&name), bytes)?;
         }
         Ok(evidence)

@@ -15,8 +15,8 @@ fn debian_boots(kernel: Kernel, format: RootFs) -> Result<()> {
     let size = guest.run(&["df", "--block-size=1M", "--output=size", "/"])?;
     ensure!(size.ends_with(" 200"), "the overlay's size: {size}");
     // measureroot passes the firmware's log on unchanged, and systemd can mount securityfs as usual.
-    let (_, firmware) = guest.bytes("/sys/kernel/security/tpm0/binary_bios_measurements")?;
-    let (_, whole) = guest.bytes("/run/measureroot/binary_bios_measurements")?;
+    let firmware = guest.bytes("/sys/kernel/security/tpm0/binary_bios_measurements")?.content;
+    let whole = guest.bytes("/run/measureroot/binary_bios_measurements")?.content;
     ensure!(!firmware.is_empty() && whole.starts_with(&firmware), "the firmware's log was changed");
     ensure!(guest.mount("/sys/kernel/security")?.options.starts_with("rw,"), "securityfs cannot be written");
     let peak = guest.status()?.memory_peak_kib;

@@ -30,9 +30,9 @@ impl Logs {
     fn of(mut guest: Guest) -> Result<Self> {
         let scratch = Scratch::new()?;
         for path in [OWN, WHOLE, SYSTEMD] {
-            let (mode, bytes) = guest.bytes(path)?;
-            ensure!(mode == 0o600, "{path} has the mode {mode:o}");
-            fs::write(file(&scratch, path)?, bytes)?;
+            let log = guest.bytes(path)?;
+            ensure!(log.mode == 0o600, "{path} has the mode {:o}", log.mode);
+            fs::write(file(&scratch, path)?, log.content)?;
         }
         let mounts = guest.read("/proc/self/mountinfo")?;
         ensure!(!mounts.contains("securityfs"), "securityfs was left mounted:\n{mounts}");

@@ -31,7 +31,7 @@ fn build(more: &str) -> Result<String> {
 
 /// The firmware's log with measureroot's events behind its own, as tpm2_eventlog shows it.
 fn events(guest: &mut Guest) -> Result<String> {
-    let (_, log) = guest.bytes("/run/measureroot/binary_bios_measurements")?;
+    let log = guest.bytes("/run/measureroot/binary_bios_measurements")?.content;
     let scratch = Scratch::new()?;
     fs::write(scratch.path("log"), log)?;
     tool::output(Duration::from_mins(1), "tpm2_eventlog", [scratch.path("log")])

@@ -1,4 +1,4 @@
-/* clock NAME COMMAND...: runs the command and records how long it took. */
+/* clock NAME COMMAND...: runs the command and records its time. */
 #include "record.h"
 
 #include <sys/wait.h>
@@ -21,7 +21,7 @@ int main(int count, char **arguments)
 		perror("clock");
 		return 1;
 	}
-	/* Standard output is the command's: the shell reads it. */
+	/* Standard output belongs to the command, because the shell reads it. */
 	record(2, "{\"%s\": %lld}", arguments[1], now() - start);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }

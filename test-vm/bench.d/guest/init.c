@@ -1,4 +1,4 @@
-/* The measured image's init: says when it started and what it found, then ends the guest. */
+/* The measured image's init: records its start and the state that it finds, then ends the guest. */
 #include "record.h"
 
 #include <string.h>
@@ -17,7 +17,7 @@ static char *slurp(const char *path, char *buffer, size_t size)
 	return buffer;
 }
 
-/* KiB of a line of /proc/meminfo. */
+/* The KiB in a line of /proc/meminfo. */
 static long meminfo(const char *text, const char *key)
 {
 	const char *line = strstr(text, key);

@@ -1,4 +1,4 @@
-/* Records: lines of JSON on the console that the benchmark picks out of everything else there. */
+/* Records: lines of JSON on the console. The benchmark picks them out of the other lines. */
 #ifndef RECORD_H
 #define RECORD_H
 
@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Nanoseconds of the one clock that all parts of a boot share. */
+/* Nanoseconds of the clock that all parts of a boot share. */
 static inline long long now(void)
 {
 	struct timespec time;
@@ -17,7 +17,7 @@ static inline long long now(void)
 	return time.tv_sec * 1000000000LL + time.tv_nsec;
 }
 
-/* One write a record, on a line of its own: others write to the console too. */
+/* One write per record, on its own line, because other programs write to the console too. */
 __attribute__((format(printf, 2, 3))) static inline void record(int console, const char *format, ...)
 {
 	static const char start[] = "\n@bench ";

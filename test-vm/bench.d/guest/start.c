@@ -1,6 +1,6 @@
 /*
- * The first program in the benchmark's guest. Real machines have a TPM when Linux starts; here it is swtpm behind a proxy
- * device, so it is started first, and then /init takes this process over, as PID 1, as if the kernel had run it.
+ * The first program in the benchmark's guest. A real machine has a TPM when Linux starts. Here the TPM is swtpm behind a proxy
+ * device, so this program starts swtpm first. Then it executes /init, which becomes PID 1 as if the kernel had started it.
  */
 #include "record.h"
 
@@ -11,7 +11,7 @@
 static void fail(const char *step)
 {
 	perror(step);
-	exit(1); /* PID 1 ends: the kernel panics, the guest stops, the benchmark prints its console. */
+	exit(1); /* If PID 1 ends, the kernel panics, the guest stops, and the benchmark prints its console. */
 }
 
 static void start_tpm(void)
@@ -33,7 +33,7 @@ static void start_tpm(void)
 	}
 }
 
-/* The kernel makes /dev/tpm0 when the proxy has answered its first commands, and the resource manager's node after it. */
+/* The kernel makes /dev/tpm0 after the proxy has answered its first commands. The resource manager's node follows. */
 static void wait_for_tpm(int watch)
 {
 	char events[4096];
@@ -60,7 +60,7 @@ int main(void)
 		fail("inotify");
 	start_tpm();
 	wait_for_tpm(watch);
-	/* /init finds /dev as the kernel would have left it. */
+	/* /init must find /dev as the kernel leaves it. */
 	if (umount2("/dev", MNT_DETACH))
 		fail("umount /dev");
 	record(1, "{\"start\": %lld, \"exec\": %lld}", start, now());
