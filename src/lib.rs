@@ -9,9 +9,8 @@ pub mod cli;
 pub mod cmdline;
 pub mod config;
 pub mod console;
-#[cfg(feature = "cli")]
 mod count;
-pub mod cursor;
+mod cursor;
 pub mod error;
 pub mod eventlog;
 #[cfg(feature = "evidence")]

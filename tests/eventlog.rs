@@ -90,7 +90,7 @@ fn the_log_of_a_firmware_leads_to_the_values_in_its_tpm() {
         let Replayed { types, pcrs } = tpm2_eventlog(&log);
         assert_eq!(values(&replayed), pcrs, "{firmware}");
         let log = measureroot::eventlog::parse(&fs::read(&log).unwrap()).unwrap();
-        let named: Vec<_> = log.events().iter().map(measureroot::eventlog::Event::words).collect();
+        let named: Vec<_> = log.events().iter().map(measureroot::eventlog::Event::describe).collect();
         assert_eq!(named.len(), types.len() - 1, "{firmware}");
         for (words, name) in named.iter().zip(&types[1..]) {
             assert_eq!(words.split(':').next(), Some(name.as_str()), "{firmware}");
@@ -133,7 +133,7 @@ fn a_log_is_compared_with_a_tpm() {
     let banks = tpm.banks(PcrIndex::DEFAULT).unwrap();
     measurement::extend(&mut tpm, PcrIndex::DEFAULT, &digests_of(&banks, b"image")).unwrap();
     let Ran { code, err, .. } = compare();
-    assert!(code == 1 && err.contains("they part after event 1 (EV_EVENT_TAG: image, /rootfs.squashfs"), "{err}");
+    assert!(code == 1 && err.contains("they diverge after event 1 (EV_EVENT_TAG: image, /rootfs.squashfs"), "{err}");
     measurement::extend_failed(&mut tpm, PcrIndex::DEFAULT).unwrap();
     let Ran { code, err, .. } = compare();
     assert!(code == 0 && err.contains("each value that was compared (2 PCR values)"), "{err}");
@@ -179,10 +179,10 @@ fn a_log_is_compared_with_a_prediction() {
     fs::write(&log, [header.encode(), event].concat()).unwrap();
     assert_eq!(compare("13").code, 0);
     let Ran { code, err, .. } = compare("12");
-    assert!(code == 1 && err.contains("PCR 12, sha256: ") && err.contains("no event is about it"), "{err}");
+    assert!(code == 1 && err.contains("PCR 12, sha256: ") && err.contains("no event extends it"), "{err}");
     fs::write(&log, ours()).unwrap();
     let Ran { code, err, .. } = compare("13");
-    assert!(code == 1 && err.contains("the events behind it did not happen"), "{err}");
+    assert!(code == 1 && err.contains("the later events did not happen"), "{err}");
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn evidence_that_cannot_be_read_has_its_own_exit_code() {
         (file("cut", &ours()[..100]), file("words", b"no log at all, but a text that is long enough to be one"));
     let log = log_of("ovmf");
     for (arguments, part) in [
-        (vec![text(&cut)], "was the log cut off?"),
+        (vec![text(&cut)], "was it cut off?"),
         (vec![text(&words)], "Spec ID Event03"),
         (vec!["/no/such/log"], "/no/such/log"),
         (vec![text(&log), "--pcrs", text(&words)], "expected the output of tpm2_pcrread"),

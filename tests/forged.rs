@@ -128,7 +128,7 @@ fn missing_and_additional_bytes_are_refused() {
         let mut sent = good.clone();
         part(&mut sent).push(0);
         let (found, why) = sent.broken(name);
-        assert!(found == check && why.contains("1 bytes too many") || name == "key", "{name}: {why}");
+        assert!(found == check && why.contains("1 byte too many") || name == "key", "{name}: {why}");
     }
 }
 

@@ -9,7 +9,7 @@ use measureroot::evidence::allow::AllowList;
 use measureroot::evidence::quote::Quote;
 use measureroot::evidence::key::Key;
 use measureroot::evidence::signature::Signature;
-use measureroot::evidence::quoted_values;
+use measureroot::evidence::quoted_values as values;
 
 /// One of each kind that a TPM made.
 static KEYS: LazyLock<[Key; 3]> = LazyLock::new(|| {

@@ -1,4 +1,4 @@
-//! systemd's log and CEL-JSON.
+//! Reads the input as systemd's log and as CEL-JSON.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -8,7 +8,7 @@ fuzz_target!(|bytes: &[u8]| {
     for log in [sequence::parse(bytes), cel::parse(bytes), parse(bytes)].into_iter().flatten() {
         let values = log.replay();
         assert!(log.compare(&values).agrees());
-        log.events().iter().map(Event::words).for_each(drop);
+        log.events().iter().map(Event::describe).for_each(drop);
         let again = cel::parse(cel::encode(&log).to_string().as_bytes()).unwrap();
         assert_eq!(again.replay(), values);
     }

@@ -1,4 +1,4 @@
-//! What a medium's first bytes say: a file system's superblock, a partition table, dm-verity's superblock.
+//! Reads the input as the first bytes of a medium: a file system's superblock, a partition table, a verity superblock.
 #![no_main]
 
 use std::io::Write;
@@ -6,7 +6,7 @@ use std::io::Write;
 use libfuzzer_sys::fuzz_target;
 use measureroot::media::image::length_on_device;
 use measureroot::media::{partition_table, superblock};
-use measureroot::seal::sealing::prepared_tree;
+use measureroot::seal::prepared_tree;
 
 fuzz_target!(|head: &[u8]| {
     let bytes = head.len() as u64;

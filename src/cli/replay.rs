@@ -10,7 +10,9 @@ use super::stdout::print;
 use super::{read_limited, tpm2_pcrread};
 use crate::count::counted;
 use crate::error::{Context, Error, Result};
-use crate::eventlog::{self, Compared, Content, Difference, Event, Log, PcrValues, cel};
+use crate::eventlog::compare::{Comparison, Difference};
+use crate::eventlog::event::Content;
+use crate::eventlog::{self, Event, Log, PcrValues, cel};
 use crate::measure::pcr::{Pcr, PcrIndex, Pcrs};
 use crate::tpm::EsysPcrs;
 
@@ -69,7 +71,7 @@ impl Replay {
         print(text.as_bytes())?;
         let (Some(compared), Some(held)) = (compared, held) else { return Ok(true) };
         for difference in &compared.differences {
-            log::error!("{}", difference.words(&log));
+            log::error!("{}", difference.describe(&log));
         }
         if compared.agrees() {
             let count: usize = held.values().map(std::collections::BTreeMap::len).sum();
@@ -87,7 +89,7 @@ fn log(path: &Path) -> Result<Log> {
 fn tpm_values(device: &Path, log: &Log) -> Result<PcrValues> {
     let mut tpm = EsysPcrs::open(device)?;
     let mut values = PcrValues::new();
-    for pcr in Pcr::all().filter(|&pcr| log.about(pcr).next().is_some()) {
+    for pcr in Pcr::all().filter(|&pcr| log.events_of(pcr).next().is_some()) {
         let index = PcrIndex::try_from(pcr.get()).map_err(|error| error.hint("give the PCRs with --pcrs"))?;
         let banks = tpm.banks(index)?;
         for (bank, value) in tpm.read(index, &banks)? {
@@ -105,26 +107,26 @@ fn as_text(log: &Log) -> String {
     log.events().iter().enumerate().fold(String::new(), |mut text, (place, event)| {
         let pcr = event.pcr.map_or_else(|| "-".to_owned(), |pcr| pcr.to_string());
         // Writing to a string does not fail.
-        writeln!(text, "# event {}, PCR {pcr}: {}", place + 1, event.words()).ok();
+        writeln!(text, "# event {}, PCR {pcr}: {}", place + 1, event.describe()).ok();
         text
     })
 }
 
-fn as_json(log: &Log, values: &PcrValues, compared: Option<&Compared>) -> Value {
+fn as_json(log: &Log, values: &PcrValues, compared: Option<&Comparison>) -> Value {
     let event = |(place, event): (usize, &Event)| {
         let kind = match &event.content {
             Content::Tcg { kind, .. } => kind.to_string(),
             Content::Json { content_type, .. } => content_type.clone(),
         };
         let proven = compared.map(|compared| compared.proven.binary_search(&place).is_ok());
-        json!({ "event": place + 1, "pcr": event.pcr, "type": kind, "digests": event.digests, "words": event.words(),
+        json!({ "event": place + 1, "pcr": event.pcr, "type": kind, "digests": event.digests, "words": event.describe(),
             "proven": proven })
     };
     let difference = |difference: &Difference| {
         json!({ "pcr": difference.pcr, "bank": difference.bank, "held": difference.held,
-            "replayed": difference.replayed, "words": difference.words(log) })
+            "replayed": difference.replayed, "words": difference.describe(log) })
     };
     let differences: Option<Vec<_>> = compared.map(|compared| compared.differences.iter().map(difference).collect());
     let events: Vec<_> = log.events().iter().enumerate().map(event).collect();
-    json!({ "events": events, "pcrs": values, "agrees": compared.map(Compared::agrees), "differences": differences })
+    json!({ "events": events, "pcrs": values, "agrees": compared.map(Comparison::agrees), "differences": differences })
 }

@@ -1,5 +1,5 @@
-//! CEL-JSON, the JSON form of the TCG's Canonical Event Log (TCG Canonical Event Log Format 1.0, section 5.3): one form
-//! for the events of all logs.
+//! CEL-JSON, the JSON form of the TCG's Canonical Event Log (TCG Canonical Event Log Format 1.0, section 5.3). The events of
+//! every format can be written in it.
 
 use serde_json::{Map, Value, json};
 
@@ -13,7 +13,7 @@ use crate::measure::pcr::Pcr;
 /// The `content_type` of events from a TCG log.
 const PCCLIENT: &str = "pcclient_std";
 
-/// A log as one JSON array. Events that name no PCR have no place in it.
+/// Encodes a log as one JSON array. The format has no record for an event that names no PCR, so those are left out.
 #[must_use]
 pub fn encode(log: &Log) -> Value {
     let records = log.events().iter().filter_map(|event| event.pcr.map(|pcr| (pcr, event)));
@@ -34,20 +34,21 @@ pub fn encode(log: &Log) -> Value {
 /// Reads a whole log.
 ///
 /// # Errors
-/// When it is no JSON array, or a record is malformed.
+/// If it is not a JSON array, or if a record is malformed.
 pub fn parse(log: &[u8]) -> Result<Log> {
     let records: Vec<Value> = serde_json::from_slice(log).about("event log")?;
     let read = |(number, record)| event(record, &format!("event log, record {number}")).transpose();
     Log::new(records.iter().enumerate().filter_map(read).collect::<Result<_>>()?)
 }
 
-/// One record; `None` for a record of an NV index that is extended like a PCR: no PCR comes of it.
+/// Reads one record, which errors call `place`. `None` for a record of an NV index that is extended like a PCR: it says
+/// nothing about a PCR.
 ///
 /// # Errors
-/// When it is malformed.
+/// If the record is malformed.
 pub(super) fn event(record: &Value, place: &str) -> Result<Option<Event>> {
     let malformed = |field: &str| Error::new(place, format!("\"{field}\" is missing or malformed"));
-    let record = record.as_object().ok_or_else(|| Error::new(place, "no JSON object"))?;
+    let record = record.as_object().ok_or_else(|| Error::new(place, "is not a JSON object"))?;
     if !record.contains_key("pcr") && (record.contains_key("nv_index") || record.contains_key("nvIndex")) {
         return Ok(None);
     }
@@ -57,11 +58,11 @@ pub(super) fn event(record: &Value, place: &str) -> Result<Option<Event>> {
     for digest in record.get("digests").and_then(Value::as_array).ok_or_else(|| malformed("digests"))? {
         let field = |name: &str| digest.get(name).and_then(Value::as_str).ok_or_else(|| malformed(name));
         let (name, digest) = (field("hashAlg")?, field("digest")?);
-        // A hash that is not known here says nothing about the others.
+        // An unknown hash algorithm does not make the other digests invalid.
         let Ok(bank) = name.parse::<Bank>() else { continue };
         let digest = Digest::from_bytes(bank, &hex::decode(digest).about(place)?).map_err(|error| error.on(place))?;
         if digests.insert(bank, digest).is_some() {
-            return Err(Error::new(place, format!("two {bank} digests")));
+            return Err(Error::new(place, format!("has two {bank} digests")));
         }
     }
     let content_type = record.get("content_type").and_then(Value::as_str).unwrap_or_default();
@@ -73,7 +74,7 @@ pub(super) fn event(record: &Value, place: &str) -> Result<Option<Event>> {
     Ok(Some(Event { pcr: Some(pcr), digests, content }))
 }
 
-/// The type is a name or a number.
+/// The content of an event from a TCG log. Its type is a name or a number.
 fn pcclient(content: &Map<String, Value>) -> Option<Content> {
     let kind = content.get("event_type")?;
     let kind = kind.as_str().map_or_else(|| kind.to_string(), str::to_owned).parse().ok()?;
@@ -90,7 +91,7 @@ mod tests {
     use crate::hash::digest::digests_of;
 
     #[test]
-    fn the_example_of_the_specification() {
+    fn the_example_of_the_specification_is_read() {
         let log = br#"[{"content":{"event_type":"EV_COMPACT_HASH","event_data":"44656c6c20436f6e66696775726174696f6e2032"},
             "content_type":"pcclient_std","pcr":6,"recnum":2,
             "digests":[{"hashAlg":"sha1","digest":"bac9a8935b720760bcdea2faae75152f5d1e4bea"},{"hashAlg":"sm3_256","digest":""}]}]"#;
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn both_kinds_of_events_read_back() {
+    fn events_of_both_formats_read_back() {
         let (pcr, digests) = (Pcr::try_from(13).unwrap(), digests_of(&Bank::ALL, b"image"));
         let (header, claim) = (Header::of(Bank::ALL.into_iter()), Claim::failed());
         let event = tcg::encode(&header, pcr, EventType::EVENT_TAG, &digests, &claim.tagged().unwrap());

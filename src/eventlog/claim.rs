@@ -1,69 +1,68 @@
-//! What measureroot says about an event of its own, in every log it writes: a line of JSON.
+//! What measureroot writes about its own events into every log: a JSON object.
 
 use serde::{Deserialize, Serialize};
 
-use super::bytes::Bytes;
 use super::event::{Content, Event};
 use super::event_type::EventType;
 use super::header::push_counted;
+use crate::cursor::Cursor;
 use crate::error::{Context, Result};
 use crate::hash::merkle::Hash;
 use crate::measure::image_format::ImageFormat;
 use crate::measure::measurement;
 
-/// The `taggedEventID` of our events in a TCG log: the first four bytes of sha256("measureroot"), so that nobody else
-/// takes it by chance.
-pub const TAG: u32 = 0x4203_0626;
+/// The `taggedEventID` of our events in a TCG log: the first four bytes of sha256("measureroot"), so that no other program
+/// uses the same by chance.
+pub(crate) const TAG: u32 = 0x4203_0626;
 /// The `content_type` of our records in a JSON log.
-pub const CONTENT_TYPE: &str = "measureroot";
+pub(crate) const CONTENT_TYPE: &str = "measureroot";
 
-/// The words. They are a help for the reader and no proof: the PCR holds the digest, not them.
+/// What we claim about an event. It helps the reader and proves nothing: no PCR holds a hash of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
     /// What happened.
     pub event: EventKind,
-    /// Where the image lies.
+    /// Where the image is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    /// How long it is.
+    /// The length of the image, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
-    /// What stands for it in the PCR, where that is not its digest.
+    /// How the PCR represents the image, if not by the digest of its bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<ImageFormat>,
-    /// What keeps it to what was measured.
+    /// The seal, which lets only the measured bytes run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seal: Option<String>,
-    /// The dm-verity root hash, where that was measured in place of the image.
+    /// The dm-verity root hash, if it was measured in place of the image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub root_hash: Option<String>,
-    /// The measureroot that wrote this.
+    /// The version of the measureroot that wrote this.
     pub version: String,
 }
 
-/// What an event of ours says.
+/// What happened, in an event of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EventKind {
-    /// The image was measured: the digest is that of its bytes, or of the form that the claim names.
+    /// The image was measured. The digest is that of its bytes, or of the format that the claim names.
     Image,
-    /// A dm-verity root hash was measured: the digest is that of a text with it.
+    /// A dm-verity root hash was measured. The digest is that of a text that contains it.
     Roothash,
-    /// The boot went on with an image that nobody measured.
+    /// The boot continued with an image that was not measured.
     Unmeasured,
     /// The boot failed.
     Failed,
 }
 
 impl Claim {
-    /// That this happened, and no more.
-    #[must_use]
-    pub fn new(event: EventKind) -> Self {
+    /// A claim with the version as its only detail.
+    pub(crate) fn new(event: EventKind) -> Self {
         let version = env!("CARGO_PKG_VERSION").to_owned();
         Self { event, image: None, bytes: None, format: None, seal: None, root_hash: None, version }
     }
 
-    /// The image was measured.
+    /// The claim that the image, of this length in bytes, was measured.
     #[must_use]
     pub fn image(image: impl Into<String>, bytes: u64, seal: &str) -> Self {
         Self {
@@ -74,27 +73,26 @@ impl Claim {
         }
     }
 
-    /// The boot goes on unmeasured.
+    /// The claim that the boot continues with an image that was not measured.
     #[must_use]
     pub fn unmeasured() -> Self {
         Self::new(EventKind::Unmeasured)
     }
 
-    /// The boot failed.
+    /// The claim that the boot failed.
     #[must_use]
     pub fn failed() -> Self {
         Self::new(EventKind::Failed)
     }
 
-    /// The text whose digest the event must have, where it is not an image's.
-    #[must_use]
-    pub fn text(&self) -> Option<String> {
+    /// The text whose digest the event must have. `None` if the event must have an image's digest.
+    pub(crate) fn text(&self) -> Option<String> {
         match self.event {
             EventKind::Image => None,
             EventKind::Roothash => {
                 let mut hash = Hash::default();
                 let hex = self.root_hash.as_deref().unwrap_or_default();
-                // No text has the digest of an event that names no root hash.
+                // Without a root hash no text can be right. The empty text is not what was extended.
                 Some(
                     hex::decode_to_slice(hex, &mut hash).map_or(String::new(), |()| measurement::root_hash_text(&hash)),
                 )
@@ -104,25 +102,24 @@ impl Claim {
         }
     }
 
-    /// As the data of an `EV_EVENT_TAG` event: `TCG_PCClientTaggedEvent` (TCG PC Client Platform Firmware Profile 1.05,
-    /// section 10.4.2.1).
+    /// Encodes the claim as the data of an `EV_EVENT_TAG` event: `TCG_PCClientTaggedEvent` (TCG PC Client Platform Firmware
+    /// Profile 1.05, section 10.4.2.1).
     ///
     /// # Errors
-    /// None that is known: text and numbers are always JSON.
+    /// None is known: text and numbers always encode as JSON.
     pub fn tagged(&self) -> Result<Vec<u8>> {
         let mut data = TAG.to_le_bytes().to_vec();
         push_counted(&mut data, &serde_json::to_vec(self).about("event")?);
         Ok(data)
     }
 
-    /// What an event of ours says; `None` for an event of anybody else, and for words that cannot be read.
-    #[must_use]
-    pub fn of(event: &Event) -> Option<Self> {
+    /// The claim of an event of ours. `None` if another program wrote the event, or if the claim cannot be read.
+    pub(crate) fn of(event: &Event) -> Option<Self> {
         match &event.content {
             Content::Tcg { kind: EventType::EVENT_TAG, data } => {
-                let mut data = Bytes::new(data);
-                let (tag, words) = (data.u32().ok()?, data.counted().ok()?);
-                (tag == TAG && data.is_empty()).then(|| serde_json::from_slice(words).ok())?
+                let mut data = Cursor::new("tagged event", data);
+                let (tag, claim) = (data.u32_le().ok()?, data.counted_u32_le().ok()?);
+                (tag == TAG && data.is_empty()).then(|| serde_json::from_slice(claim).ok())?
             }
             Content::Json { content_type, content } if content_type == CONTENT_TYPE => Self::deserialize(content).ok(),
             _ => None,
@@ -150,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_image_is_a_text() {
+    fn every_event_but_an_images_has_the_digest_of_a_text() {
         let hex = "ab".repeat(32);
         let root_hash = Claim { root_hash: Some(hex.clone()), ..Claim::new(EventKind::Roothash) };
         assert_eq!(root_hash.text(), Some(format!("measureroot: roothash={hex}")));
@@ -165,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn other_events_are_not_ours() {
+    fn a_changed_claim_is_not_taken_for_ours() {
         let data = Claim::failed().tagged().unwrap();
         for length in 0..data.len() {
             assert_eq!(Claim::of(&event(data[..length].to_vec())), None, "{length}");

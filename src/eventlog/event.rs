@@ -1,58 +1,56 @@
-//! One entry of a log.
+//! One event of a log.
 
 use serde_json::Value;
 
-use super::EventType;
+use super::event_type::EventType;
 use crate::hash::digest::Digests;
 use crate::measure::pcr::Pcr;
 
-/// What a log says was extended, and the words it has for it.
+/// What a log claims to have been extended, and what it says about it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
-    /// The PCR; `None` where a log names none, as some events that extend nothing do.
-    pub pcr: Option<Pcr>,
-    /// The digests, in the banks known here.
-    pub digests: Digests,
-    /// What was measured, in the log's own words: a claim, for these words are not what was hashed.
-    pub content: Content,
+    /// The PCR. `None` if the log names none, which only an event that extends nothing may do.
+    pub(crate) pcr: Option<Pcr>,
+    /// The digests, in the banks that are known here.
+    pub(crate) digests: Digests,
+    /// What the log says was measured. This is a claim: these bytes are not what was hashed.
+    pub(crate) content: Content,
 }
 
-/// The words of an event.
+/// What a log says about an event.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Content {
-    /// Of a TCG log.
+pub(crate) enum Content {
+    /// In a TCG log.
     Tcg {
-        /// The type.
+        /// The event type.
         kind: EventType,
         /// The event data.
         data: Vec<u8>,
     },
-    /// Of a JSON log.
+    /// In a JSON log.
     Json {
-        /// Whose words these are: `systemd`, `measureroot`.
+        /// The program that wrote the content: `systemd`, `measureroot`.
         content_type: String,
-        /// The words.
+        /// The content.
         content: Value,
     },
 }
 
-/// The signature of the event that says from which locality the TPM was started (TCG PC Client Platform Firmware Profile
-/// 1.05, section 10.4.5.3, `TCG_EfiStartupLocalityEvent`).
+/// The signature of the event that names the locality from which the TPM was started (TCG PC Client Platform Firmware
+/// Profile 1.05, section 10.4.5.3, `TCG_EfiStartupLocalityEvent`).
 const STARTUP_LOCALITY: &[u8; 16] = b"StartupLocality\0";
 
 impl Event {
-    /// The PCR that the event extends, or `None` when it extends none.
-    #[must_use]
-    pub fn extends(&self) -> Option<Pcr> {
+    /// The PCR that the event extends, or `None` if it extends none.
+    pub(crate) fn extends(&self) -> Option<Pcr> {
         match self.content {
             Content::Tcg { kind: EventType::NO_ACTION, .. } => None,
             _ => self.pcr,
         }
     }
 
-    /// The locality that the TPM was started from, if this event says so: PCR 0 begins with it.
-    #[must_use]
-    pub fn startup_locality(&self) -> Option<u8> {
+    /// The locality from which the TPM was started, if this event names it. PCR 0 starts with it.
+    pub(crate) fn startup_locality(&self) -> Option<u8> {
         match &self.content {
             Content::Tcg { kind: EventType::NO_ACTION, data } if self.pcr.is_some_and(|pcr| pcr.get() == 0) => {
                 match data.split_last() {

@@ -1,11 +1,11 @@
-//! The types of events that the TCG has named.
+//! The event types that the TCG has named.
 
 use std::fmt::{self, Display};
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
 
-/// `TCG_EVENTTYPE`; prints its name, or its number in hex.
+/// `TCG_EVENTTYPE`. Prints as its name, or as its number in hex if it has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventType(pub u32);
 
@@ -49,9 +49,9 @@ const NAMES: [(u32, &str); 35] = [
 ];
 
 impl EventType {
-    /// The event extends no PCR: it says something about the log.
+    /// The event extends no PCR. It says something about the log or the platform.
     pub const NO_ACTION: Self = Self(0x0000_0003);
-    /// The data is a `TCG_PCClientTaggedEvent`, see [`super::claim`].
+    /// The event data is a `TCG_PCClientTaggedEvent`, as in our own events.
     pub const EVENT_TAG: Self = Self(0x0000_0006);
 }
 
@@ -73,7 +73,7 @@ impl FromStr for EventType {
             None => text.parse().ok(),
         };
         let named = NAMES.iter().find(|(_, name)| *name == text).map(|(number, _)| *number);
-        named.or_else(number).map(Self).ok_or_else(|| Error::new(text, "no type of an event"))
+        named.or_else(number).map(Self).ok_or_else(|| Error::new(text, "is not an event type"))
     }
 }
 
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn types_print_and_read_back() {
+    fn a_printed_type_parses_to_the_same_type() {
         for number in NAMES.iter().map(|(number, _)| *number).chain([0x14, 0x8000_00FF, u32::MAX]) {
             assert_eq!(EventType(number).to_string().parse(), Ok(EventType(number)));
         }

@@ -1,29 +1,30 @@
-//! The first event of a TCG crypto-agile log: which hashes its events have, how long their digests are, in which order.
+//! The first event of a TCG crypto-agile log. It lists the hash algorithms of the events that follow, in order, and the
+//! length of each digest.
 
-use super::bytes::Bytes;
 use super::event_type::EventType;
+use crate::cursor::Cursor;
 use crate::error::Result;
 use crate::hash::bank::Bank;
 
 /// The signature of `TCG_EfiSpecIDEvent` (TCG PC Client Platform Firmware Profile 1.05, section 10.4.5.1).
 const SIGNATURE: &[u8; 16] = b"Spec ID Event03\0";
-/// A TPM has at most so many hashes (TPM 2.0 Library, Part 2, `HASH_COUNT`; 16 in the reference code).
+/// The most hash algorithms of a TPM (TPM 2.0 Library, Part 2, `HASH_COUNT`; 16 in the reference code).
 const MAX_ALGORITHMS: usize = 16;
-/// The longest digest there is (TPM 2.0 Library, Part 2, `TPMU_HA`).
+/// The longest digest of a TPM, in bytes (TPM 2.0 Library, Part 2, `TPMU_HA`).
 const MAX_DIGEST: u16 = 64;
 
-/// A hash that the log's events have a digest of.
+/// A hash algorithm that the log's events may have a digest of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Algorithm {
+pub(super) struct HashAlgorithm {
     /// `TPM_ALG_ID`.
-    pub id: u16,
-    /// Bytes of a digest.
-    pub size: u16,
+    pub(super) id: u16,
+    /// The length of a digest, in bytes.
+    pub(super) size: u16,
 }
 
-/// The hashes of a log's events, in order.
+/// The hash algorithms of a log's events, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Header(Vec<Algorithm>);
+pub struct Header(Vec<HashAlgorithm>);
 
 impl Header {
     /// The header of a log with these banks.
@@ -31,68 +32,65 @@ impl Header {
     pub fn of(banks: impl Iterator<Item = Bank>) -> Self {
         // No digest is longer than 64 bytes.
         #[allow(clippy::cast_possible_truncation)]
-        Self(banks.map(|bank| Algorithm { id: bank.algorithm(), size: bank.digest_len() as u16 }).collect())
+        Self(banks.map(|bank| HashAlgorithm { id: bank.algorithm(), size: bank.digest_len() as u16 }).collect())
     }
 
-    /// The hashes.
-    #[must_use]
-    pub fn algorithms(&self) -> &[Algorithm] {
+    /// The hash algorithms.
+    pub(super) fn algorithms(&self) -> &[HashAlgorithm] {
         &self.0
     }
 
-    /// Takes the header from the front of a log.
+    /// Reads the header at the front of a log.
     ///
     /// # Errors
-    /// When there is none: a log of the older format, with SHA-1 digests alone, is refused.
-    pub fn take(log: &mut Bytes) -> Result<Self> {
+    /// If the log does not begin with a header, as a log of the older format does not: it has only SHA-1 digests.
+    pub(super) fn read(log: &mut Cursor) -> Result<Self> {
         let start = log.clone();
         let old = || {
             start
-                .error("no TCG crypto-agile log: it does not begin with \"Spec ID Event03\"")
-                .hint("SHA-1-only logs are refused: what they say can be forged")
+                .error_here("is not a TCG crypto-agile log: it does not begin with \"Spec ID Event03\"")
+                .hint("a log with only SHA-1 digests is refused, because it can be forged")
         };
-        // TCG_PCR_EVENT, the older format's event: PCR, type, SHA-1 digest, data.
-        if (log.u32()?, EventType(log.u32()?)) != (0, EventType::NO_ACTION) {
+        // The header has the older format's layout, TCG_PCR_EVENT: PCR, type, SHA-1 digest, data.
+        if (log.u32_le()?, EventType(log.u32_le()?)) != (0, EventType::NO_ACTION) {
             return Err(old());
         }
         log.take(Bank::Sha1.digest_len())?;
-        let mut data = Bytes::new(log.counted()?);
+        let mut data = Cursor::new("event log header", log.counted_u32_le()?);
         if data.take(SIGNATURE.len()).ok() != Some(SIGNATURE) {
             return Err(old());
         }
-        // Platform class, version (3 bytes), size of an UINTN: nothing here depends on them.
+        // Platform class (4 bytes), version (3) and size of a UINTN (1): nothing here depends on them.
         data.take(4 + 3 + 1)?;
-        let count = data.u32()? as usize;
+        let count = data.u32_le()? as usize;
         if !(1..=MAX_ALGORITHMS).contains(&count) {
-            return Err(start.error(format!("its header lists {count} hashes")));
+            return Err(start.error_here(format_args!("its header lists {count} hash algorithms")));
         }
-        let mut algorithms: Vec<Algorithm> = Vec::with_capacity(count);
+        let mut algorithms: Vec<HashAlgorithm> = Vec::with_capacity(count);
         for _ in 0..count {
-            let algorithm = Algorithm { id: data.u16()?, size: data.u16()? };
+            let algorithm = HashAlgorithm { id: data.u16_le()?, size: data.u16_le()? };
             let known = Bank::of_algorithm(algorithm.id).map(Bank::digest_len);
             let wrong = known.is_some_and(|size| size != usize::from(algorithm.size));
             if wrong || algorithm.size == 0 || algorithm.size > MAX_DIGEST {
-                let cause = format!("its header gives hash {:#06x} {} bytes", algorithm.id, algorithm.size);
-                return Err(start.error(cause));
+                let HashAlgorithm { id, size } = algorithm;
+                return Err(start.error_here(format_args!("its header gives hash {id:#06x} a digest of {size} bytes")));
             }
             if algorithms.iter().any(|other| other.id == algorithm.id) {
-                return Err(start.error(format!("its header lists hash {:#06x} twice", algorithm.id)));
+                return Err(start.error_here(format_args!("its header lists hash {:#06x} twice", algorithm.id)));
             }
             algorithms.push(algorithm);
         }
-        // The vendor's own bytes.
+        // The firmware vendor's own bytes.
         let length = data.u8()?;
         data.take(usize::from(length))?;
-        if !data.is_empty() {
-            return Err(start.error("its header has bytes behind its end"));
-        }
+        data.end()?;
         Ok(Self(algorithms))
     }
 
     /// The header as the log's first event.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        // Class 0: a client. Version 2.0, errata 105: Platform Firmware Profile 1.05. UINTN 2: 64 bits.
+        // Class 0 is a client. Version 2.0, errata 105 is Platform Firmware Profile 1.05. A UINTN of 2 is one of 64 bits.
         let mut data = [&SIGNATURE[..], &[0, 0, 0, 0], &[0, 2, 105], &[2]].concat();
         push_u32(&mut data, self.0.len());
         for algorithm in &self.0 {
@@ -108,13 +106,13 @@ impl Header {
     }
 }
 
-/// What is encoded here are a few hashes and a line of JSON: far below 2^32.
+/// Appends `number`. Only the count of hash algorithms and the length of event data come here: far below 2^32.
 #[allow(clippy::cast_possible_truncation)]
 pub(super) fn push_u32(to: &mut Vec<u8>, number: usize) {
     to.extend((number as u32).to_le_bytes());
 }
 
-/// The length, then the bytes.
+/// Appends the length, then the bytes.
 pub(super) fn push_counted(to: &mut Vec<u8>, bytes: &[u8]) {
     push_u32(to, bytes.len());
     to.extend(bytes);
@@ -125,20 +123,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_header_reads_back() {
+    fn an_encoded_header_reads_back() {
         for banks in [&Bank::ALL[..], &Bank::ALL[1..2]] {
             let header = Header::of(banks.iter().copied());
             let encoded = header.encode();
-            let mut bytes = Bytes::new(&encoded);
-            assert_eq!(Header::take(&mut bytes).unwrap(), header);
-            assert!(bytes.is_empty());
+            let mut cursor = Cursor::new("event log", &encoded);
+            assert_eq!(Header::read(&mut cursor).unwrap(), header);
+            assert!(cursor.is_empty());
         }
     }
 
     #[test]
     fn a_malformed_header_is_refused() {
         let good = Header::of([Bank::Sha1, Bank::Sha256].into_iter()).encode();
-        // The event: PCR 0-3, type 4-7, digest 8-27, length 28-31; in it: signature 32-47, count of hashes 56-59.
+        // Bytes of the event: PCR 0-3, type 4-7, digest 8-27, length of the data 28-31. Bytes of its data: signature 32-47,
+        // count of hash algorithms 56-59.
         let changes: [(&str, usize, &[u8]); 10] = [
             ("another PCR", 0, &[1]),
             ("another type", 4, &[6]),
@@ -146,19 +145,20 @@ mod tests {
             ("data shorter than the header", 28, &[20]),
             ("an older signature", 46, b"0"),
             ("no hash", 56, &[0]),
-            ("more hashes than there are", 56, &[3]),
-            ("hashes without end", 56, &[0xFF, 0xFF, 0xFF, 0xFF]),
+            ("more hashes than the header has", 56, &[3]),
+            ("the largest count of hashes", 56, &[0xFF, 0xFF, 0xFF, 0xFF]),
             ("a short SHA-1", 62, &[19]),
             ("the same hash twice", 64, &[4, 0, 20, 0]),
         ];
-        assert!(Header::take(&mut Bytes::new(&good)).is_ok());
+        let read = |log: &[u8]| Header::read(&mut Cursor::new("event log", log));
+        assert!(read(&good).is_ok());
         for (name, at, bytes) in changes {
             let mut log = good.clone();
             log[at..at + bytes.len()].copy_from_slice(bytes);
-            assert!(Header::take(&mut Bytes::new(&log)).is_err(), "{name}");
+            assert!(read(&log).is_err(), "{name}");
         }
         for length in 0..good.len() {
-            assert!(Header::take(&mut Bytes::new(&good[..length])).is_err(), "{length}");
+            assert!(read(&good[..length]).is_err(), "{length}");
         }
     }
 }

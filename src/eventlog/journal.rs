@@ -1,4 +1,4 @@
-//! The files of this boot's log: what the booted system, and whoever asks it for evidence, finds in /run.
+//! The files with this boot's log. The booted system finds them in /run, and hands them to a verifier.
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{Read, Write};
@@ -7,32 +7,42 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg, OFlag};
 
-use super::bytes::Bytes;
+use super::claim::Claim;
 use super::event_type::EventType;
 use super::header::Header;
-use super::recorder::Recorded;
 use super::{sequence, tcg};
+use crate::cursor::Cursor;
 use crate::error::{Context, Error, Result};
 use crate::hash::bank::Bank;
+use crate::hash::digest::Digests;
+use crate::measure::pcr::Pcr;
 
-/// Ours alone, in the folder of the status.
-pub const OWN: &str = "measureroot/eventlog.bin";
-/// The firmware's, with ours behind it.
-pub const WHOLE: &str = "measureroot/binary_bios_measurements";
-/// That of systemd's own measurements (systemd, docs/TPM2_PCR_MEASUREMENTS.md).
-pub const SYSTEMD: &str = "log/systemd/tpm2-measure.log";
+/// The log with our events alone, in the folder that also has the status file.
+pub(crate) const OWN: &str = "measureroot/eventlog.bin";
+/// The firmware's log, followed by our events.
+pub(crate) const WHOLE: &str = "measureroot/binary_bios_measurements";
+/// The log of systemd's own measurements (systemd, docs/TPM2_PCR_MEASUREMENTS.md).
+pub(crate) const SYSTEMD: &str = "log/systemd/tpm2-measure.log";
 
-/// The kernel keeps the firmware's log in one piece of memory, which has at most so many bytes (`KMALLOC_MAX_SIZE`).
+/// The longest firmware log, in bytes: the kernel keeps it in one allocation (`KMALLOC_MAX_SIZE`).
 const MAX_FIRMWARE: u64 = 4 << 20;
 
-/// The files, as far as they could be begun.
+/// What was extended, and our claim about it.
 #[derive(Debug)]
-pub struct Journal {
+pub(super) struct Recorded {
+    pub(super) pcr: Pcr,
+    pub(super) digests: Digests,
+    pub(super) claim: Claim,
+}
+
+/// The files to which each event is appended.
+#[derive(Debug)]
+pub(crate) struct Journal {
     logs: Vec<TcgLog>,
     systemd: PathBuf,
 }
 
-/// A TCG log, and the hashes its events have.
+/// A TCG log, with the header that says which digests its events have.
 #[derive(Debug)]
 struct TcgLog {
     path: PathBuf,
@@ -41,7 +51,7 @@ struct TcgLog {
 }
 
 impl TcgLog {
-    /// Begins a log of ours, or goes on behind that of `firmware`.
+    /// Creates a log that begins with `firmware`, or with our own header if that is empty.
     fn create(path: PathBuf, header: Header, firmware: &[u8]) -> Result<Self> {
         let name = path.display();
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).about(name)?;
@@ -52,11 +62,11 @@ impl TcgLog {
 }
 
 impl Journal {
-    /// Begins the files below `run`. `firmware` is the log of whoever measured before us, if the kernel has it.
+    /// Creates the files below `run`. `firmware` is the firmware's log, if the kernel has one.
     ///
     /// # Errors
-    /// When they cannot be written, or are there already: nobody else has any business with them.
-    pub fn create(run: &Path, banks: &[Bank], firmware: Option<File>) -> Result<Self> {
+    /// If a file cannot be written, or if one of ours exists: no other program may write them.
+    pub(crate) fn create(run: &Path, banks: &[Bank], firmware: Option<File>) -> Result<Self> {
         let folder = |name: &str| DirBuilder::new().recursive(true).mode(0o755).create(run.join(name)).about(name);
         folder("measureroot")?;
         folder("log/systemd")?;
@@ -66,22 +76,23 @@ impl Journal {
             file.take(MAX_FIRMWARE + 1).read_to_end(&mut before).about("the firmware's event log")?;
         }
         if before.len() as u64 > MAX_FIRMWARE {
-            return Err(Error::new("the firmware's event log", format!("longer than {MAX_FIRMWARE} bytes")));
+            return Err(Error::new("the firmware's event log", format!("is longer than {MAX_FIRMWARE} bytes")));
         }
-        let whole = if before.is_empty() { Ok(own.clone()) } else { Header::take(&mut Bytes::new(&before)) };
+        let whole =
+            if before.is_empty() { Ok(own.clone()) } else { Header::read(&mut Cursor::new("event log", &before)) };
         let mut logs = vec![TcgLog::create(run.join(OWN), own, &[])?];
         match whole {
             Ok(header) => logs.push(TcgLog::create(run.join(WHOLE), header, &before)?),
-            // Ours cannot stand behind it, and half of a log is none.
-            Err(error) => log::warn!("the firmware's {error}: {WHOLE} is not made"),
+            // Our events cannot follow a log that cannot be read, and without its events the log would be incomplete.
+            Err(error) => log::warn!("the firmware's {error}: {WHOLE} is not written"),
         }
         Ok(Self { logs, systemd: run.join(SYSTEMD) })
     }
 
-    /// Adds an event to each file.
+    /// Appends an event to each file.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If it cannot be written.
     pub(super) fn append(&mut self, event: &Recorded) -> Result<()> {
         let data = event.claim.tagged()?;
         for log in &mut self.logs {
@@ -92,8 +103,9 @@ impl Journal {
     }
 }
 
-/// As systemd does it (src/shared/tpm2-util.c): under a lock, with the sticky bit as the mark of a log that lacks a record,
-/// for as long as it does. systemd sets it before it extends the PCR; here nobody runs who could see it that early.
+/// Appends to systemd's log as systemd does (src/shared/tpm2-util.c): under a lock, and with the sticky bit set while the log
+/// lacks a record. systemd sets the bit before it extends the PCR. We set it later, because no other program runs yet that
+/// could read the log.
 fn append_record(path: &Path, record: &[u8]) -> Result<()> {
     const STICKY: u32 = 0o1000;
     let name = path.display();
@@ -104,11 +116,11 @@ fn append_record(path: &Path, record: &[u8]) -> Result<()> {
         Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, error)| Error::new(path.display(), error))?;
     let meta = file.metadata().about(path.display())?;
     if !meta.is_file() {
-        return Err(Error::new(path.display(), "not a regular file"));
+        return Err(Error::new(path.display(), "is not a regular file"));
     }
     let mark = |file: &File, bits| file.set_permissions(Permissions::from_mode(0o600 | bits)).about(path.display());
     mark(&file, STICKY)?;
     file.write_all(record).about(path.display())?;
-    // Somebody's record is missing already: that must stay visible.
+    // If the bit was set before, another program's record is missing, and that must stay visible.
     if meta.permissions().mode() & STICKY == 0 { mark(&file, 0) } else { Ok(()) }
 }

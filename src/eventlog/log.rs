@@ -1,13 +1,14 @@
-//! A log that was read.
+//! A log as a parser read it.
 
 use super::claim::Claim;
 use super::event::Event;
 use crate::error::{Error, Result};
 
-/// A boot of ours has two or three events. More are not looked for in another log, which would take long for many.
+/// How many of our events [`Log::join`] looks for in the next log. A boot has two or three; a hostile log with many would
+/// make the search slow.
 const MOST_OF_OURS: usize = 16;
 
-/// Events in the order they are said to have happened. There is no way to add one, but to join whole logs.
+/// Events in the order in which the log claims that they happened. No event can be added to a log; whole logs can be joined.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Log {
     events: Vec<Event>,
@@ -15,23 +16,22 @@ pub struct Log {
 }
 
 impl Log {
-    /// What a parser read.
+    /// The log with the events that a parser read.
     ///
     /// # Errors
-    /// When it says twice how the TPM was started.
+    /// If two events name the locality from which the TPM was started.
     pub(super) fn new(events: Vec<Event>) -> Result<Self> {
         let mut localities = events.iter().filter_map(Event::startup_locality);
         let locality = localities.next();
         if localities.next().is_some() {
-            return Err(Error::new("event log", "two events say from which locality the TPM was started"));
+            return Err(Error::new("event log", "two events name the locality from which the TPM was started"));
         }
         drop(localities);
         Ok(Self { events, locality })
     }
 
-    /// The locality that the TPM was started from, if the log says so.
-    #[must_use]
-    pub fn startup_locality(&self) -> Option<u8> {
+    /// The locality from which the TPM was started, if the log names it.
+    pub(crate) fn startup_locality(&self) -> Option<u8> {
         self.locality
     }
 
@@ -41,11 +41,11 @@ impl Log {
         &self.events
     }
 
-    /// The log of a whole boot from its parts, in order. measureroot writes its events into several logs: those that an
-    /// earlier part has are not counted again.
+    /// Joins the parts of one boot's log, in order. measureroot writes each of its events into several logs; an event that an
+    /// earlier part has counts once.
     ///
     /// # Errors
-    /// When two parts say how the TPM was started.
+    /// If two parts name the locality from which the TPM was started.
     pub fn join(parts: impl IntoIterator<Item = Self>) -> Result<Self> {
         let mut events: Vec<Event> = Vec::new();
         for part in parts {
@@ -62,7 +62,7 @@ impl Log {
     }
 }
 
-/// Whether two logs have the same event of ours. A log may have fewer banks than another.
+/// Whether two events from different logs are the same event of ours. One log may have fewer banks than the other.
 fn same(one: &Event, other: &Event) -> bool {
     let common: Vec<_> =
         one.digests.iter().filter_map(|(bank, digest)| Some((digest, other.digests.get(bank)?))).collect();
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn our_events_count_once() {
+    fn an_event_of_ours_in_two_logs_counts_once() {
         let ours = |text: &'static [u8]| (text, Some(Claim::unmeasured()));
         let parts = [
             log(&[Bank::Sha256], &[(b"firmware", None), ours(b"image")]),

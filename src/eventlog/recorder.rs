@@ -1,25 +1,17 @@
-//! The log of this boot. Recording an event extends the PCR first and logs it then; there is no other way into the log,
-//! so it has nothing that did not happen, and nothing that happened is missing.
+//! Records this boot's events. To record an event is to extend the PCR first and to log it then. There is no other way into
+//! the log, so it has every event that happened, and no other.
 
 use std::collections::BTreeMap;
 
 use super::claim::Claim;
-use super::journal::Journal;
+use super::journal::{Journal, Recorded};
 use crate::error::Result;
 use crate::hash::bank::Bank;
 use crate::hash::digest::Digests;
 use crate::measure::measurement::{self, Extension, Report};
-use crate::measure::pcr::{Pcr, PcrIndex, Pcrs};
+use crate::measure::pcr::{PcrIndex, Pcrs};
 
-/// What was extended, and what is said about it.
-#[derive(Debug)]
-pub struct Recorded {
-    pub(super) pcr: Pcr,
-    pub(super) digests: Digests,
-    pub(super) claim: Claim,
-}
-
-/// The log: in memory until there are files for it, in both from then on.
+/// The log of this boot: in memory at first, also in files once [`Recorder::write_to`] was called.
 #[derive(Debug, Default)]
 pub struct Recorder {
     events: Vec<Recorded>,
@@ -27,21 +19,32 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Extends `pcr` with what was measured, see [`measurement::extend`], and logs it.
+    /// Extends `pcr` with the measured digests, see [`measurement::extend`], and logs it.
     ///
     /// # Errors
-    /// When either fails.
-    pub fn measured(&mut self, pcrs: &mut dyn Pcrs, pcr: PcrIndex, digests: &Digests, claim: Claim) -> Result<Report> {
+    /// If the PCR cannot be extended or the log cannot be written.
+    pub(crate) fn measured(
+        &mut self,
+        pcrs: &mut dyn Pcrs,
+        pcr: PcrIndex,
+        digests: &Digests,
+        claim: Claim,
+    ) -> Result<Report> {
         let report = measurement::extend(pcrs, pcr, digests)?;
         self.log(pcr, &report.banks, claim)?;
         Ok(report)
     }
 
-    /// Marks a boot that goes on unmeasured, see [`measurement::extend_unmeasured`], and logs it.
+    /// Marks a boot whose image is not measured, see [`measurement::extend_unmeasured`], and logs it.
     ///
     /// # Errors
-    /// When either fails.
-    pub fn unmeasured(&mut self, pcrs: Option<&mut (dyn Pcrs + '_)>, pcr: PcrIndex, claim: Claim) -> Result<Report> {
+    /// If the PCR cannot be extended or the log cannot be written.
+    pub(crate) fn unmeasured(
+        &mut self,
+        pcrs: Option<&mut (dyn Pcrs + '_)>,
+        pcr: PcrIndex,
+        claim: Claim,
+    ) -> Result<Report> {
         let report = measurement::extend_unmeasured(pcrs, pcr)?;
         self.log(pcr, &report.banks, claim)?;
         Ok(report)
@@ -50,35 +53,35 @@ impl Recorder {
     /// Marks a boot that failed, see [`measurement::extend_failed`], and logs it.
     ///
     /// # Errors
-    /// When either fails.
-    pub fn failed(&mut self, pcrs: &mut dyn Pcrs, pcr: PcrIndex) -> Result<()> {
+    /// If the PCR cannot be extended or the log cannot be written.
+    pub(crate) fn failed(&mut self, pcrs: &mut dyn Pcrs, pcr: PcrIndex) -> Result<()> {
         let banks = measurement::extend_failed(pcrs, pcr)?;
         self.log(pcr, &banks, Claim::failed())
     }
 
-    /// The banks of the log; `None` while nothing was extended.
-    #[must_use]
-    pub fn banks(&self) -> Option<Vec<Bank>> {
+    /// The banks of the log. `None` until a PCR was extended.
+    pub(crate) fn banks(&self) -> Option<Vec<Bank>> {
         self.events.first().map(|event| event.digests.keys().copied().collect())
     }
 
-    /// What was said about the events, in order.
-    pub fn claims(&self) -> impl Iterator<Item = &Claim> {
+    /// The claims about the events, in order.
+    #[cfg(test)]
+    pub(crate) fn claims(&self) -> impl Iterator<Item = &Claim> {
         self.events.iter().map(|event| &event.claim)
     }
 
-    /// Writes the log into files, and what is recorded from now on, too.
+    /// Writes the log into files, and every later event too.
     ///
     /// # Errors
-    /// When it cannot be written.
-    pub fn write_to(&mut self, mut journal: Journal) -> Result<()> {
+    /// If a file cannot be written.
+    pub(crate) fn write_to(&mut self, mut journal: Journal) -> Result<()> {
         self.events.iter().try_for_each(|event| journal.append(event))?;
         self.journal = Some(journal);
         Ok(())
     }
 
     fn log(&mut self, pcr: PcrIndex, banks: &BTreeMap<Bank, Extension>, claim: Claim) -> Result<()> {
-        // Without a TPM nothing was extended.
+        // Without a TPM no PCR was extended.
         if banks.is_empty() {
             return Ok(());
         }
@@ -101,12 +104,12 @@ mod tests {
     use crate::error::Error;
     use crate::eventlog::{Log, header, journal, parse};
     use crate::hash::digest::digests_of;
-    use crate::measure::pcr::SoftPcrs;
+    use crate::measure::pcr::{Pcr, SoftPcrs};
 
     const PCR: PcrIndex = PcrIndex::DEFAULT;
     const OVMF: &[u8] = include_bytes!("../../tests/eventlog/ovmf.bin");
 
-    /// A TPM that takes no extend.
+    /// A TPM that refuses every extend.
     struct Broken(SoftPcrs);
 
     impl Pcrs for Broken {
@@ -133,7 +136,7 @@ mod tests {
         file
     }
 
-    /// Records two events, one before and one after there are files; what the logs then say, and what the TPM holds.
+    /// Records one event before the files exist and one after. Returns the values of the PCR.
     fn boot(run: &Path, banks: &[Bank], before: Option<&[u8]>) -> Digests {
         let (mut tpm, mut recorder) = (SoftPcrs::zero(banks), Recorder::default());
         assert_eq!(recorder.banks(), None);
@@ -149,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn each_file_leads_to_the_pcrs() {
+    fn replaying_each_file_gives_the_value_of_the_pcr() {
         let run = tempfile::tempdir().unwrap();
         let held = boot(run.path(), &Bank::ALL, Some(OVMF));
         let pcr = Pcr::from(PCR);
@@ -158,7 +161,7 @@ mod tests {
             for (bank, value) in &held {
                 assert_eq!(log.replay()[bank][&pcr], *value, "{name}, {bank}");
             }
-            let ours: Vec<_> = log.about(pcr).filter_map(|(_, event)| Claim::of(event)).collect();
+            let ours: Vec<_> = log.events_of(pcr).filter_map(|(_, event)| Claim::of(event)).collect();
             assert_eq!(ours, [image(), Claim::failed()], "{name}");
             assert_eq!(fs::metadata(run.path().join(name)).unwrap().permissions().mode() & 0o7777, 0o600, "{name}");
         }
@@ -167,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_firmwares_log_keeps_its_banks() {
+    fn our_events_in_a_firmwares_log_have_its_banks() {
         for (banks, name) in [(&[Bank::Sha1, Bank::Sha512][..], "fewer"), (&Bank::ALL, "the same")] {
             let before = header::Header::of([Bank::Sha512, Bank::Sha256].into_iter()).encode();
             let run = tempfile::tempdir().unwrap();
@@ -178,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_firmwares_log_ours_is_the_whole() {
+    fn a_missing_firmware_log_leaves_ours_as_the_whole_and_a_malformed_one_leaves_none() {
         for before in [None, Some(&[][..])] {
             let run = tempfile::tempdir().unwrap();
             boot(run.path(), &[Bank::Sha256], before);
@@ -190,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_extended_is_not_logged() {
+    fn an_event_that_was_not_extended_is_not_logged() {
         let (mut tpm, mut recorder) = (Broken(SoftPcrs::zero(&Bank::ALL)), Recorder::default());
         assert!(recorder.measured(&mut tpm, PCR, &digests_of(&Bank::ALL, b"image"), image()).is_err());
         assert!(recorder.unmeasured(Some(&mut tpm), PCR, Claim::unmeasured()).is_err());
@@ -200,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_are_there_already_are_an_error() {
+    fn existing_files_and_a_firmware_log_that_is_too_long_are_refused() {
         for name in [journal::OWN, journal::WHOLE] {
             let run = tempfile::tempdir().unwrap();
             fs::create_dir(run.path().join("measureroot")).unwrap();
@@ -214,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn systemds_log_goes_on_and_keeps_its_mark() {
+    fn systemds_log_is_continued_and_its_sticky_bit_kept() {
         for mode in [0o600, 0o1600] {
             let run = tempfile::tempdir().unwrap();
             let path = run.path().join(journal::SYSTEMD);

@@ -1,5 +1,5 @@
-//! The log of systemd's own measurements, /run/log/systemd/tpm2-measure.log: JSON objects in the words of CEL-JSON, each
-//! framed as a JSON text sequence (RFC 7464): a record separator, the text, a line feed.
+//! The log of systemd's own measurements, /run/log/systemd/tpm2-measure.log. Its records are JSON objects with the fields of
+//! CEL-JSON. A JSON text sequence (RFC 7464) frames each: a record separator, the text, a line feed.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -12,11 +12,11 @@ use crate::hash::bank::Bank;
 use crate::hash::digest::{Digest, Digests};
 use crate::measure::pcr::Pcr;
 
-/// What each record begins with (RFC 7464, section 2.2).
-pub const SEPARATOR: u8 = 0x1E;
+/// The record separator, the first byte of each record (RFC 7464, section 2.2).
+pub(super) const SEPARATOR: u8 = 0x1E;
 
-/// A record of ours, with the fields that systemd gives its own (systemd, src/shared/tpm2-util.c; src/pcrlock/pcrlock.c
-/// reads them).
+/// A record of ours, with the fields of systemd's own records (systemd, src/shared/tpm2-util.c writes them,
+/// src/pcrlock/pcrlock.c reads them).
 #[derive(Debug, Serialize)]
 struct Record<'a> {
     pcr: Pcr,
@@ -32,11 +32,11 @@ struct RecordDigest<'a> {
     digest: &'a Digest,
 }
 
-/// One framed record.
+/// Encodes one event as a framed record.
 ///
 /// # Errors
-/// None that is known: text and numbers are always JSON.
-pub fn encode(pcr: Pcr, digests: &Digests, claim: &Claim) -> Result<Vec<u8>> {
+/// None is known: text and numbers always encode as JSON.
+pub(super) fn encode(pcr: Pcr, digests: &Digests, claim: &Claim) -> Result<Vec<u8>> {
     let digests = digests.iter().map(|(&bank, digest)| RecordDigest { bank, digest }).collect();
     let mut framed = vec![SEPARATOR];
     let record = Record { pcr, digests, content_type: CONTENT_TYPE, content: claim };
@@ -48,18 +48,18 @@ pub fn encode(pcr: Pcr, digests: &Digests, claim: &Claim) -> Result<Vec<u8>> {
 /// Reads a whole log.
 ///
 /// # Errors
-/// When a record is malformed, or the last one was not written to its end.
+/// If a record is malformed, or if the last one is incomplete.
 pub fn parse(log: &[u8]) -> Result<Log> {
     let mut events = Vec::new();
     let mut records = log.split(|&byte| byte == SEPARATOR).enumerate();
     match records.next() {
         Some((_, [])) => {}
-        _ => return Err(Error::new("event log", "bytes before its first record")),
+        _ => return Err(Error::new("event log", "does not begin with a record separator")),
     }
     for (number, text) in records {
         let place = format!("event log, record {number}");
         if text.last() != Some(&b'\n') {
-            return Err(Error::new(place, "no line feed at its end").hint("who wrote it was interrupted"));
+            return Err(Error::new(place, "does not end with a line feed").hint("its writer was interrupted"));
         }
         let record: Value = serde_json::from_slice(text).about(&place)?;
         events.extend(cel::event(&record, &place)?);
@@ -70,9 +70,10 @@ pub fn parse(log: &[u8]) -> Result<Log> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::eventlog::Content;
+    use crate::eventlog::event::Content;
     use crate::hash::digest::digests_of;
 
+    /// As systemd writes it.
     const SYSTEMD: &[u8] = b"\x1e{\"pcr\":11,\"digests\":[{\"hashAlg\":\"sha256\",\"digest\":\
         \"e9b5bfbcf5d2b4b0c5a4e1f0d1c2b3a49586776859403122130415263748596a\"}],\"content_type\":\"systemd\",\"content\":\
         {\"string\":\"enter-initrd\",\"bootId\":\"0123456789abcdef0123456789abcdef\",\"timestamp\":1,\"eventType\":\"phase\"}}\n";
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn our_records_and_systemds_live_in_one_log() {
+    fn one_log_can_hold_our_records_and_systemds() {
         let log = parse(&[&ours(), SYSTEMD, &ours()].concat()).unwrap();
         let events = log.events();
         assert_eq!(Claim::of(&events[0]), Some(Claim::image("/dev/vda", 1, "ram")));

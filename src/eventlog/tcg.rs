@@ -1,18 +1,18 @@
-//! The TCG's crypto-agile event log (TCG PC Client Platform Firmware Profile 1.05, section 10.2): the header, then events
-//! with a digest for each hash that the header lists.
+//! The TCG's crypto-agile event log (TCG PC Client Platform Firmware Profile 1.05, section 10.2): a header, then events with
+//! one digest for each hash algorithm that the header lists.
 
-use super::bytes::Bytes;
 use super::event::{Content, Event};
 use super::event_type::EventType;
 use super::header::{Header, push_counted, push_u32};
 use super::log::Log;
+use crate::cursor::Cursor;
 use crate::error::Result;
 use crate::hash::bank::Bank;
 use crate::hash::digest::{Digest, Digests};
 use crate::measure::pcr::Pcr;
 
-/// An event as `TCG_PCR_EVENT2`, with exactly the hashes of the log's header. A hash that the header lists and no PCR of
-/// this TPM has gets zeros: nothing was extended there.
+/// Encodes an event as `TCG_PCR_EVENT2`, with exactly the hash algorithms of the log's header. If `digests` lacks one of
+/// them, the TPM has no active bank for it and nothing was extended: its digest is zeros.
 #[must_use]
 pub fn encode(header: &Header, pcr: Pcr, kind: EventType, digests: &Digests, data: &[u8]) -> Vec<u8> {
     let mut event = u32::from(pcr.get()).to_le_bytes().to_vec();
@@ -30,50 +30,62 @@ pub fn encode(header: &Header, pcr: Pcr, kind: EventType, digests: &Digests, dat
     event
 }
 
-/// Reads a whole log. An event may lack a hash of the header, as some firmware's do; it must not have another.
+/// Reads a whole log. An event may lack a digest for a hash algorithm of the header, as some firmware's events do. It must
+/// not have a digest for another algorithm.
 ///
 /// # Errors
-/// When anything in it is malformed.
+/// If any part of the log is malformed.
 pub fn parse(log: &[u8]) -> Result<Log> {
-    let mut bytes = Bytes::new(log);
-    let header = Header::take(&mut bytes)?;
+    let mut cursor = Cursor::new("event log", log);
+    let header = Header::read(&mut cursor)?;
     let mut events = Vec::new();
-    while !bytes.is_empty() {
-        events.push(event(&mut bytes, &header)?);
+    while !cursor.is_empty() {
+        events.push(event(&mut cursor, &header)?);
     }
     Log::new(events)
 }
 
-fn event(bytes: &mut Bytes, header: &Header) -> Result<Event> {
-    let start = bytes.clone();
-    let (pcr, kind) = (bytes.u32()?, EventType(bytes.u32()?));
-    let count = bytes.u32()?;
+fn event(cursor: &mut Cursor, header: &Header) -> Result<Event> {
+    let start = cursor.clone();
+    let (pcr, kind) = (cursor.u32_le()?, EventType(cursor.u32_le()?));
+    let count = cursor.u32_le()?;
     if count == 0 || count as usize > header.algorithms().len() {
         let most = header.algorithms().len();
-        return Err(start.error(format!("an event with {count} digests, where the header lists {most} hashes")));
+        let cause = format!("an event has {count} digests; the header allows 1 to {most}");
+        return Err(start.error_here(cause));
     }
     let (mut seen, mut digests) = (Vec::new(), Digests::new());
     for _ in 0..count {
-        let id = bytes.u16()?;
+        let id = cursor.u16_le()?;
         let listed = header.algorithms().iter().find(|algorithm| algorithm.id == id);
         let Some(algorithm) = listed.filter(|_| !seen.contains(&id)) else {
-            let times = if seen.contains(&id) { "twice" } else { "that the header does not list" };
-            return Err(start.error(format!("an event has hash {id:#06x} {times}")));
+            let fault = if seen.contains(&id) { "two digests of hash" } else { "a digest of the unlisted hash" };
+            return Err(start.error_here(format_args!("an event has {fault} {id:#06x}")));
         };
         seen.push(id);
-        let digest = bytes.take(usize::from(algorithm.size))?;
+        let digest = cursor.take(usize::from(algorithm.size))?;
         if let Some(bank) = Bank::of_algorithm(id) {
             digests.insert(bank, Digest::from_bytes(bank, digest)?);
         }
     }
-    let data = bytes.counted()?.to_vec();
+    let data = cursor.counted_u32_le()?.to_vec();
     let pcr = match Pcr::try_from(pcr) {
         Ok(pcr) => Some(pcr),
-        // What extends nothing may name no PCR.
+        // An event that extends nothing need not name a PCR.
         Err(_) if kind == EventType::NO_ACTION => None,
-        Err(_) => return Err(start.error(format!("an event extends PCR {pcr}, which no TPM has"))),
+        Err(_) => return Err(start.error_here(format_args!("an event extends PCR {pcr}, which no TPM has"))),
     };
     Ok(Event { pcr, digests, content: Content::Tcg { kind, data } })
+}
+
+/// A log of events, each with its PCR, its type, and a text that is both measured and the event data.
+#[cfg(test)]
+pub(super) fn log_of(banks: &[Bank], events: &[(u32, EventType, &[u8])]) -> Log {
+    let header = Header::of(banks.iter().copied());
+    let encode = |(pcr, kind, text): &(u32, _, &[u8])| {
+        encode(&header, Pcr::try_from(*pcr).unwrap(), *kind, &crate::hash::digest::digests_of(banks, text), text)
+    };
+    parse(&[header.encode(), events.iter().flat_map(encode).collect()].concat()).unwrap()
 }
 
 #[cfg(test)]
@@ -90,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_reads_back() {
+    fn an_encoded_log_reads_back() {
         let header = Header::of(BANKS.into_iter());
         let read = parse(&log(&header, EventType::EVENT_TAG)).unwrap();
         let content = Content::Tcg { kind: EventType::EVENT_TAG, data: b"one".to_vec() };
@@ -103,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_has_exactly_the_hashes_of_the_header() {
+    fn an_encoded_event_has_exactly_the_hashes_of_the_header() {
         let of = |banks: &[Bank]| parse(&log(&Header::of(banks.iter().copied()), EventType::EVENT_TAG)).unwrap();
         assert_eq!(of(&[Bank::Sha256]).events()[0].digests, digests_of(&[Bank::Sha256], b"one"));
         assert_eq!(of(&Bank::ALL).events()[0].digests[&Bank::Sha512], Digest::zero(Bank::Sha512));
@@ -118,15 +130,16 @@ mod tests {
         for length in 0..good.len() {
             assert_eq!(parse(&good[..length]).is_ok(), length == first || length == second, "{length}");
         }
-        // The first event: PCR 0-3, type 4-7, count 8-11, first hash 12-13, second hash 34-35, length of the data 68-71.
+        // Bytes of the first event: PCR 0-3, type 4-7, count of digests 8-11, first hash 12-13, second hash 34-35, length of
+        // the data 68-71.
         let changes: [(&str, usize, &[u8]); 7] = [
-            ("no such PCR", 0, &[24]),
+            ("a PCR that no TPM has", 0, &[24]),
             ("no digest", 8, &[0]),
-            ("a digest more", 8, &[3]),
-            ("digests without end", 8, &[0xFF, 0xFF, 0xFF, 0xFF]),
+            ("one digest too many", 8, &[3]),
+            ("the largest count of digests", 8, &[0xFF, 0xFF, 0xFF, 0xFF]),
             ("a hash that is not listed", 12, &[0x0C]),
             ("a hash twice", 34, &[0x04]),
-            ("data without end", 68, &[0xFF, 0xFF, 0xFF, 0xFF]),
+            ("the largest length of the data", 68, &[0xFF, 0xFF, 0xFF, 0xFF]),
         ];
         for (name, at, bytes) in changes {
             let mut log = good.clone();

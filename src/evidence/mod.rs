@@ -13,4 +13,3 @@ pub mod scheme;
 pub mod selection;
 pub mod signature;
 pub mod verdict;
-pub mod wire;

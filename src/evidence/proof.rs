@@ -11,7 +11,8 @@ use super::quoted_values;
 use super::scheme::Scheme;
 use super::signature::Signature;
 use crate::error::Error;
-use crate::eventlog::{self, Event, Log, Parted, PcrValues};
+use crate::eventlog::compare::Divergence;
+use crate::eventlog::{self, Event, Log, PcrValues};
 use crate::hash::bank::Bank;
 use crate::hash::digest::Digest;
 use crate::measure::pcr::{Pcr, PcrIndex};
@@ -169,8 +170,8 @@ impl Given<'_> {
 fn parted(log: &Log, values: Option<&PcrValues>) -> Error {
     let differences = values.map(|values| log.compare(values).differences).unwrap_or_default();
     // A log that goes on behind the quote is none.
-    let real = differences.iter().filter(|one| !matches!(one.parted, Parted::AtStart | Parted::After(_)));
-    let words: Vec<_> = real.map(|difference| difference.words(log)).take(MOST_DIFFERENCES).collect();
+    let real = differences.iter().filter(|one| !matches!(one.divergence, Divergence::AtStart | Divergence::After(_)));
+    let words: Vec<_> = real.map(|difference| difference.describe(log)).take(MOST_DIFFERENCES).collect();
     let error = Error::new("logs", "do not lead to the PCRs that are quoted, at none of their events");
     match words.as_slice() {
         [] => error.hint("a log is missing, was changed, or is of another boot; --pcrs lets me say of which PCR"),
@@ -196,7 +197,7 @@ impl Proof {
     }
 
     fn events_of(&self, pcr: Pcr) -> impl Iterator<Item = &Event> {
-        self.log.about(pcr).take_while(|(place, _)| *place < self.proven).map(|(_, event)| event)
+        self.log.events_of(pcr).take_while(|(place, _)| *place < self.proven).map(|(_, event)| event)
     }
 
     /// The value of a PCR that is quoted.

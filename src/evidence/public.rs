@@ -2,7 +2,7 @@
 
 use super::key::Material;
 use super::scheme::{NULL, Scheme, Way};
-use super::wire::Wire;
+use crate::cursor::Cursor;
 use crate::error::{Error, Result};
 use crate::hash::bank::Bank;
 
@@ -42,28 +42,28 @@ impl Public {
     /// # Errors
     /// When it is anything else, or a key whose quotes prove nothing.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
-        let mut wire = Wire::new("key", bytes);
-        let (kind, name_hash, attributes) = (wire.u16()?, wire.u16()?, wire.u32()?);
+        let mut cursor = Cursor::new("key", bytes);
+        let (kind, name_hash, attributes) = (cursor.u16_be()?, cursor.u16_be()?, cursor.u32_be()?);
         if kind != RSA && kind != ECC {
-            return Err(wire.error(format!("of the type {kind:#06x}, which is neither RSA nor ECC")));
+            return Err(cursor.error(format!("of the type {kind:#06x}, which is neither RSA nor ECC")));
         }
         let Some(name_bank) = Bank::of_algorithm(name_hash) else {
-            return Err(wire.error(format!("its name has the unknown hash {name_hash:#06x}")));
+            return Err(cursor.error(format!("its name has the unknown hash {name_hash:#06x}")));
         };
         suited(attributes)?;
-        wire.sized(Bank::Sha512.digest_len())?;
+        cursor.counted_u16_be(Bank::Sha512.digest_len())?;
         // A key that signs has no cipher.
-        if wire.u16()? != NULL {
-            return Err(wire
+        if cursor.u16_be()? != NULL {
+            return Err(cursor
                 .error("has a cipher, so it is a storage key")
                 .hint("quotes are signed by an attestation key"));
         }
-        let scheme = Scheme::take(&mut wire)?;
+        let scheme = Scheme::take(&mut cursor)?;
         if scheme.is_some_and(|scheme| (scheme.way == Way::Ecdsa) != (kind == ECC)) {
-            return Err(wire.error("its scheme is not one of its type"));
+            return Err(cursor.error("its scheme is not one of its type"));
         }
-        let material = if kind == RSA { rsa(&mut wire)? } else { ecc(&mut wire)? };
-        wire.end()?;
+        let material = if kind == RSA { rsa(&mut cursor)? } else { ecc(&mut cursor)? };
+        cursor.end()?;
         let name = [&name_hash.to_be_bytes(), name_bank.digest(bytes).as_bytes()].concat();
         Ok(Self { material, scheme, name })
     }
@@ -88,24 +88,24 @@ fn suited(attributes: u32) -> Result<()> {
     }
 }
 
-fn rsa(wire: &mut Wire) -> Result<Material> {
-    let (bits, exponent) = (wire.u16()?, wire.u32()?);
-    let modulus = wire.sized(MODULUS)?;
+fn rsa(cursor: &mut Cursor) -> Result<Material> {
+    let (bits, exponent) = (cursor.u16_be()?, cursor.u32_be()?);
+    let modulus = cursor.counted_u16_be(MODULUS)?;
     if modulus.len() * 8 != usize::from(bits) {
-        return Err(wire.error(format!("a modulus of {} bytes in a key of {bits} bits", modulus.len())));
+        return Err(cursor.error(format!("a modulus of {} bytes in a key of {bits} bits", modulus.len())));
     }
     Material::rsa(modulus, if exponent == 0 { EXPONENT } else { exponent })
 }
 
-fn ecc(wire: &mut Wire) -> Result<Material> {
-    let curve = wire.u16()?;
-    if wire.u16()? != NULL {
-        return Err(wire.error("derives keys (its kdf is set)"));
+fn ecc(cursor: &mut Cursor) -> Result<Material> {
+    let curve = cursor.u16_be()?;
+    if cursor.u16_be()? != NULL {
+        return Err(cursor.error("derives keys (its kdf is set)"));
     }
-    let (x, y) = (wire.sized(COORDINATE)?, wire.sized(COORDINATE)?);
+    let (x, y) = (cursor.counted_u16_be(COORDINATE)?, cursor.counted_u16_be(COORDINATE)?);
     match curve {
         P256 => Material::p256(x, y),
         P384 => Material::p384(x, y),
-        _ => Err(wire.error(format!("on the curve {curve:#06x}, which is neither P-256 nor P-384"))),
+        _ => Err(cursor.error(format!("on the curve {curve:#06x}, which is neither P-256 nor P-384"))),
     }
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::selection::Selection;
-use super::wire::Wire;
+use crate::cursor::Cursor;
 use crate::error::Result;
 use crate::hash::bank::Bank;
 use crate::hash::digest::Digest;
@@ -54,32 +54,32 @@ impl Quote {
     /// # Errors
     /// When it is anything else.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
-        let mut wire = Wire::new("quote", bytes);
-        let magic = wire.u32()?;
+        let mut cursor = Cursor::new("quote", bytes);
+        let magic = cursor.u32_be()?;
         if magic != GENERATED {
             let cause = format!("begins with {magic:#010x}, where all that a TPM itself says has {GENERATED:#010x}");
-            return Err(wire.error(cause).hint("is it the file of tpm2_quote --message?"));
+            return Err(cursor.error(cause).hint("is it the file of tpm2_quote --message?"));
         }
-        let kind = wire.u16()?;
+        let kind = cursor.u16_be()?;
         if kind != QUOTE {
-            return Err(wire.error(format!("is of the type {kind:#06x}, where a quote has {QUOTE:#06x}")));
+            return Err(cursor.error(format!("is of the type {kind:#06x}, where a quote has {QUOTE:#06x}")));
         }
-        let signer = wire.sized(LONGEST_HASH)?.to_vec();
-        let nonce = wire.sized(LONGEST_HASH)?.to_vec();
-        let (milliseconds, resets, restarts) = (wire.u64()?, wire.u32()?, wire.u32()?);
-        let safe = match wire.u8()? {
+        let signer = cursor.counted_u16_be(LONGEST_HASH)?.to_vec();
+        let nonce = cursor.counted_u16_be(LONGEST_HASH)?.to_vec();
+        let (milliseconds, resets, restarts) = (cursor.u64_be()?, cursor.u32_be()?, cursor.u32_be()?);
+        let safe = match cursor.u8()? {
             0 => false,
             1 => true,
-            other => return Err(wire.error(format!("its clock is {other} safe, which is neither yes nor no"))),
+            other => return Err(cursor.error(format!("its clock is {other} safe, which is neither yes nor no"))),
         };
-        let firmware = wire.u64()?;
-        let selection = Selection::take(&mut wire)?;
-        let digest = wire.sized(LONGEST_HASH)?;
+        let firmware = cursor.u64_be()?;
+        let selection = Selection::take(&mut cursor)?;
+        let digest = cursor.counted_u16_be(LONGEST_HASH)?;
         let Some(hash) = Bank::ALL.into_iter().find(|bank| bank.digest_len() == digest.len()) else {
-            return Err(wire.error(format!("a digest of {} bytes is of no known hash", digest.len())));
+            return Err(cursor.error(format!("a digest of {} bytes is of no known hash", digest.len())));
         };
         let digest = Digest::from_bytes(hash, digest)?;
-        wire.end()?;
+        cursor.end()?;
         let clock = Clock { milliseconds, resets, restarts, safe };
         Ok(Self { signer, nonce, clock, firmware, selection, hash, digest })
     }

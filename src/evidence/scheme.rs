@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display};
 
-use super::wire::Wire;
+use crate::cursor::Cursor;
 use crate::error::Result;
 use crate::hash::bank::Bank;
 
@@ -47,18 +47,18 @@ impl Scheme {
     ///
     /// # Errors
     /// When it is not one of those above, or its hash is unknown.
-    pub fn take(wire: &mut Wire) -> Result<Option<Self>> {
-        let algorithm = wire.u16()?;
+    pub(crate) fn take(cursor: &mut Cursor) -> Result<Option<Self>> {
+        let algorithm = cursor.u16_be()?;
         if algorithm == NULL {
             return Ok(None);
         }
         let Some(way) = Way::of(algorithm) else {
-            return Err(wire.error(format!("the scheme {algorithm:#06x} is not RSASSA, RSAPSS or ECDSA")));
+            return Err(cursor.error(format!("the scheme {algorithm:#06x} is not RSASSA, RSAPSS or ECDSA")));
         };
-        let hash = wire.u16()?;
+        let hash = cursor.u16_be()?;
         match Bank::of_algorithm(hash) {
             Some(hash) => Ok(Some(Self { way, hash })),
-            None => Err(wire.error(format!("the hash {hash:#06x} is not known"))),
+            None => Err(cursor.error(format!("the hash {hash:#06x} is not known"))),
         }
     }
 }

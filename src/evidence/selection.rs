@@ -1,6 +1,6 @@
 //! Which PCRs of which banks, and in which order: `TPML_PCR_SELECTION` (TPM 2.0 Library, Part 2, section 10.9.7).
 
-use super::wire::Wire;
+use crate::cursor::Cursor;
 use crate::error::Result;
 use crate::hash::bank::Bank;
 use crate::hash::digest::Digest;
@@ -11,7 +11,7 @@ const BITMAP: u8 = 3;
 /// No TPM has more banks (TPM 2.0 Library, Part 2, `HASH_COUNT`; 16 in tpm2-tss, `TPM2_NUM_PCR_BANKS`).
 const MOST_BANKS: u32 = 16;
 
-/// The list that selects one PCR in each of `banks`, as it goes over the wire.
+/// The list that selects one PCR in each of `banks`, as it goes over the cursor.
 #[must_use]
 pub fn of_one(pcr: PcrIndex, banks: &[Bank]) -> Vec<u8> {
     let (mut count, mut list) = (0_u32, Vec::new());
@@ -34,15 +34,15 @@ impl Selection {
     ///
     /// # Errors
     /// When it is malformed, or selects a PCR that no value can be computed for.
-    pub fn take(wire: &mut Wire) -> Result<Self> {
-        let count = wire.u32()?;
+    pub(crate) fn take(cursor: &mut Cursor) -> Result<Self> {
+        let count = cursor.u32_be()?;
         if count > MOST_BANKS {
-            return Err(wire.error(format!("selects PCRs of {count} banks, where a TPM has at most {MOST_BANKS}")));
+            return Err(cursor.error(format!("selects PCRs of {count} banks, where a TPM has at most {MOST_BANKS}")));
         }
         let mut selected = Vec::new();
         for _ in 0..count {
-            let (algorithm, length) = (wire.u16()?, wire.u8()?);
-            let bitmap = wire.take(usize::from(length))?;
+            let (algorithm, length) = (cursor.u16_be()?, cursor.u8()?);
+            let bitmap = cursor.take(usize::from(length))?;
             let set = (0_u32..).zip(bitmap.iter().flat_map(|byte| (0..8).map(move |bit| byte >> bit & 1 == 1)));
             let set: Vec<_> = set.filter(|(_, set)| *set).map(|(number, _)| Pcr::try_from(number)).collect();
             let pcrs = set.into_iter().collect::<Result<Vec<_>>>()?;
@@ -50,7 +50,7 @@ impl Selection {
                 Some(bank) => selected.extend(pcrs.into_iter().map(|pcr| (bank, pcr))),
                 // A bank that was asked for and is not active stays in the list, with no PCR.
                 None if pcrs.is_empty() => {}
-                None => return Err(wire.error(format!("selects PCRs of a bank {algorithm:#06x} that is not known"))),
+                None => return Err(cursor.error(format!("selects PCRs of a bank {algorithm:#06x} that is not known"))),
             }
         }
         Ok(Self(selected))

@@ -9,7 +9,7 @@ use sha2::{Sha256, Sha384, Sha512};
 
 use super::key::{Key, Material, padded};
 use super::scheme::{Scheme, Way};
-use super::wire::Wire;
+use crate::cursor::Cursor;
 use crate::error::{Context, Error, Result};
 use crate::hash::bank::Bank;
 
@@ -54,15 +54,17 @@ impl Signature {
         if let Some(numbers) = plain {
             return Ok(Self { scheme: None, numbers });
         }
-        let mut wire = Wire::new("signature", bytes);
-        let Some(scheme) = Scheme::take(&mut wire)? else {
-            return Err(wire.error("says that nothing was signed"));
+        let mut cursor = Cursor::new("signature", bytes);
+        let Some(scheme) = Scheme::take(&mut cursor)? else {
+            return Err(cursor.error("says that nothing was signed"));
         };
         let numbers = match scheme.way {
-            Way::RsaSsa | Way::RsaPss => Numbers::Rsa(wire.sized(RSA)?.to_vec()),
-            Way::Ecdsa => Numbers::Ecdsa(wire.sized(ECDSA)?.to_vec(), wire.sized(ECDSA)?.to_vec()),
+            Way::RsaSsa | Way::RsaPss => Numbers::Rsa(cursor.counted_u16_be(RSA)?.to_vec()),
+            Way::Ecdsa => {
+                Numbers::Ecdsa(cursor.counted_u16_be(ECDSA)?.to_vec(), cursor.counted_u16_be(ECDSA)?.to_vec())
+            }
         };
-        wire.end()?;
+        cursor.end()?;
         Ok(Self { scheme: Some(scheme), numbers })
     }
 

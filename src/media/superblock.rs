@@ -89,8 +89,8 @@ fn bad(kind: FileSystem, cause: &str) -> Found {
 
 /// kernel, fs/squashfs/squashfs_fs.h: struct squashfs_super_block.
 fn squashfs(head: &Fields) -> Found {
-    (head.u32(0)? == 0x7371_7368).then_some(())?;
-    let (Some(4), Some(bytes)) = (head.u16(28), head.u64(40)) else {
+    (head.u32_le(0)? == 0x7371_7368).then_some(())?;
+    let (Some(4), Some(bytes)) = (head.u16_le(28), head.u64_le(40)) else {
         return bad(FileSystem::Squashfs, "not version 4.0");
     };
     Some(Ok(Superblock { kind: FileSystem::Squashfs, bytes, block: 4096, label: None, uuid: None }))
@@ -101,17 +101,18 @@ fn erofs(head: &Fields) -> Found {
     const AT: usize = 1024;
     const FEATURE_INCOMPAT_DEVICE_TABLE: u32 = 0x08;
     const FEATURE_INCOMPAT_48BIT: u32 = 0x80;
-    (head.u32(AT)? == 0xe0f5_e1e2).then_some(())?;
-    let (Some(features), Some(blocks), Some([bits])) = (head.u32(AT + 80), head.u32(AT + 36), head.at(AT + 12)) else {
+    (head.u32_le(AT)? == 0xe0f5_e1e2).then_some(())?;
+    let (Some(features), Some(blocks), Some([bits])) = (head.u32_le(AT + 80), head.u32_le(AT + 36), head.at(AT + 12))
+    else {
         return bad(FileSystem::Erofs, "cut short");
     };
-    if features & FEATURE_INCOMPAT_DEVICE_TABLE != 0 || head.u16(AT + 86) != Some(0) {
+    if features & FEATURE_INCOMPAT_DEVICE_TABLE != 0 || head.u16_le(AT + 86) != Some(0) {
         return bad(FileSystem::Erofs, "has content on further devices, which would not be measured");
     }
     if !(9..=16).contains(&bits) {
         return bad(FileSystem::Erofs, "has an impossible block size");
     }
-    let high = if features & FEATURE_INCOMPAT_48BIT == 0 { Some(0) } else { head.u16(AT + 14) };
+    let high = if features & FEATURE_INCOMPAT_48BIT == 0 { Some(0) } else { head.u16_le(AT + 14) };
     let bytes = (u64::from(high?) << 32 | u64::from(blocks)) << bits;
     Some(Ok(Superblock {
         kind: FileSystem::Erofs,
@@ -127,8 +128,8 @@ fn ext4(head: &Fields) -> Found {
     const AT: usize = 1024;
     const FEATURE_INCOMPAT_JOURNAL_DEV: u32 = 0x08;
     const FEATURE_INCOMPAT_64BIT: u32 = 0x80;
-    (head.u16(AT + 0x38)? == 0xef53).then_some(())?;
-    let fields = (head.u32(AT + 0x60), head.u32(AT + 0x04), head.u32(AT + 0x150), head.u32(AT + 0x18));
+    (head.u16_le(AT + 0x38)? == 0xef53).then_some(())?;
+    let fields = (head.u32_le(AT + 0x60), head.u32_le(AT + 0x04), head.u32_le(AT + 0x150), head.u32_le(AT + 0x18));
     let (Some(features), Some(low), Some(high), Some(log)) = fields else {
         return bad(FileSystem::Ext4, "cut short");
     };
@@ -167,7 +168,7 @@ fn iso9660(head: &Fields) -> Found {
 
 /// Microsoft's FAT specification 1.03: the boot sector, whose layout differs between FAT32 and the smaller ones.
 fn vfat(head: &Fields) -> Found {
-    let sector = head.u16(11)?;
+    let sector = head.u16_le(11)?;
     let boots = matches!(head.at(0)?, [0xeb | 0xe9]) && head.at(510)? == [0x55, 0xaa];
     let base = match (&head.at::<8>(54)?, &head.at::<8>(82)?) {
         (_, b"FAT32   ") => 64,
@@ -175,7 +176,7 @@ fn vfat(head: &Fields) -> Found {
         _ => return None,
     };
     (boots && matches!(sector, 512 | 1024 | 2048 | 4096)).then_some(())?;
-    let serial = head.u32(base + 3)?;
+    let serial = head.u32_le(base + 3)?;
     Some(Ok(Superblock {
         kind: FileSystem::Vfat,
         bytes: 0,

@@ -107,7 +107,15 @@ pub fn read(file: &File, name: &str, offset: u64, data_bytes: u64) -> Result<(u6
 fn parse(head: &[u8; 512]) -> Result<Shape> {
     let bad = |cause: String| Err(Error::new("verity superblock", cause).hint("veritysetup format writes it"));
     let head = Fields(head);
-    let fields = (head.at(0), head.u32(8), head.u32(12), head.u32(64), head.u32(68), head.u64(72), head.u16(80));
+    let fields = (
+        head.at(0),
+        head.u32_le(8),
+        head.u32_le(12),
+        head.u32_le(64),
+        head.u32_le(68),
+        head.u64_le(72),
+        head.u16_le(80),
+    );
     let (Some(magic), Some(version), Some(kind), Some(data), Some(hash), Some(data_blocks), Some(salt)) = fields else {
         return bad("cut short".to_owned());
     };

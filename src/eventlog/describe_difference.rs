@@ -1,0 +1,35 @@
+//! Describes for a person how a PCR differs from a log.
+
+use super::compare::{Difference, Divergence};
+use super::event::Event;
+use super::log::Log;
+
+/// The PCR that Linux's integrity measurement extends (kernel, `CONFIG_IMA_MEASURE_PCR_IDX`).
+const IMA: u8 = 10;
+
+impl Difference {
+    /// Describes the difference, and the event after which the TPM and the log diverge.
+    pub(crate) fn describe(&self, log: &Log) -> String {
+        let event = |index: usize| {
+            let description = log.events().get(index).map(Event::describe).unwrap_or_default();
+            format!("event {} ({description})", index + 1)
+        };
+        let divergence = match self.divergence {
+            Divergence::NoEvent if self.pcr.get() == IMA => {
+                "no event extends it: Linux's IMA has its own log".to_owned()
+            }
+            Divergence::NoEvent => {
+                "no event extends it: give the log that has its events, or leave this PCR out".to_owned()
+            }
+            Divergence::NoDigest(index) => format!("{} has no digest for this bank", event(index)),
+            Divergence::AtStart => "the PCR has its start value: none of its events happened".to_owned(),
+            Divergence::After(index) => format!("they diverge after {}: the later events did not happen", event(index)),
+            Divergence::Nowhere => {
+                "they diverge before its first event: one of its events was changed, left out or added".to_owned()
+            }
+        };
+        let expected =
+            self.replayed.as_ref().map(|value| format!(", but the logs lead to {value}")).unwrap_or_default();
+        format!("PCR {}, {}: it is {}{expected}; {divergence}", self.pcr, self.bank, self.held)
+    }
+}
