@@ -9,8 +9,9 @@ use std::collections::BTreeSet;
 
 use evidence::{Machine, Measured, log};
 use measureroot::eventlog::{EventType, PcrValues};
-use measureroot::evidence::allow::Entry;
-use measureroot::evidence::proof::{Broken, Check, Given};
+use measureroot::evidence::check::{Broken, Check};
+use measureroot::evidence::submission::Submission;
+use measureroot::evidence::trusted_image::TrustedImage;
 use measureroot::evidence::verdict::Verdict;
 use measureroot::hash::bank::Bank;
 use measureroot::hash::digest::{Digests, digests_of};
@@ -53,7 +54,7 @@ impl Sent {
 
     fn judged(&self) -> Result<Verdict, Broken> {
         let logs = [("log".to_owned(), self.log.clone())];
-        let given = Given {
+        let given = Submission {
             quote: &self.quote,
             signature: &self.signature,
             key: &self.key,
@@ -64,8 +65,8 @@ impl Sent {
             sha1: false,
         };
         let digests = digests_of(&Bank::ALL, b"image");
-        let image =
-            Entry { name: "image".into(), pcr: PcrIndex::DEFAULT, digests, before: Digests::new(), until: None };
+        let (name, pcr, before) = ("image".into(), PcrIndex::DEFAULT, Digests::new());
+        let image = TrustedImage { name, pcr, digests, before, expiry: None };
         given.check()?.judge(&[image], &PcrValues::new(), OffsetDateTime::UNIX_EPOCH)
     }
 
@@ -154,7 +155,7 @@ fn a_changed_field_of_a_quote_is_refused_even_if_it_is_signed() {
         ("a signer without end", at::KIND + 2, &[0xFF], Check::Quote, "at most 66 fit"),
         ("another nonce", at::NONCE, &[1], Check::Nonce, "the quote has \"01c0ffee\", not \"00c0ffee\""),
         ("a longer nonce", at::NONCE - 1, &[5], Check::Quote, ""),
-        ("neither safe nor not", at::SAFE, &[2], Check::Quote, "2 safe"),
+        ("neither safe nor not", at::SAFE, &[2], Check::Quote, "\"safe\" is 2"),
         ("banks without end", at::BANKS, &[0xFF], Check::Quote, "at most 16"),
         ("no bank", at::BANKS, &[0, 0, 0, 0], Check::Quote, "is of no known hash"),
         ("an unknown bank", at::FIRST_BANK, &[0, 0x12], Check::Quote, "a bank 0x0012 that is not known"),
@@ -200,7 +201,7 @@ fn a_changed_field_of_a_key_is_refused() {
     let good = Sent::by_a_machine(&events());
     let table: [(&str, usize, &[u8], Check, &str); 16] = [
         ("a key of another type", key::KIND, &[0, 8], Check::Key, "neither RSA nor ECC"),
-        ("an RSA key", key::KIND, &[0, 1], Check::Key, "its scheme is not one of its type"),
+        ("an RSA key", key::KIND, &[0, 1], Check::Key, "its signature scheme does not fit its type"),
         ("a name of an unknown hash", key::NAME, &[0, 9], Check::Key, "unknown hash 0x0009"),
         ("a name of another hash", key::NAME, &[0, 0x0C], Check::Key, "another hash"),
         ("does not sign", key::ATTRIBUTES + 1, &[0x01], Check::Key, "sign is not set"),
@@ -210,7 +211,7 @@ fn a_changed_field_of_a_key_is_refused() {
         ("a policy without end", key::ATTRIBUTES + 4, &[0xFF], Check::Key, "at most 64 fit"),
         ("a cipher", key::SYMMETRIC, &[0, 6], Check::Key, "storage key"),
         ("another scheme", key::SCHEME, &[0, 0x1A], Check::Key, "0x001a"),
-        ("another hash", key::HASH, &[0, 0x0C], Check::Signature, "signs with ECDSA with sha384 alone"),
+        ("another hash", key::HASH, &[0, 0x0C], Check::Signature, "only signs with ECDSA with sha384"),
         ("another curve", key::CURVE, &[0, 5], Check::Key, "neither P-256 nor P-384"),
         ("the other curve", key::CURVE, &[0, 4], Check::Key, "P-384"),
         ("a key derivation", key::KDF, &[0, 0x20], Check::Key, "derives keys"),

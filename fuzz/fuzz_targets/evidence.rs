@@ -1,17 +1,17 @@
-//! Quotes, their signatures and keys, and the list of trusted images: each input is tried as each.
+//! Reads the input as a quote, a signature, a key, quoted values and a list of trusted images.
 #![no_main]
 
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use measureroot::hash::bank::Bank;
-use measureroot::evidence::allow::AllowList;
-use measureroot::evidence::quote::Quote;
+use measureroot::evidence::allow_list::AllowList;
 use measureroot::evidence::key::Key;
+use measureroot::evidence::quote::Quote;
+use measureroot::evidence::quoted_values;
 use measureroot::evidence::signature::Signature;
-use measureroot::evidence::quoted_values as values;
+use measureroot::hash::bank::Bank;
 
-/// One of each kind that a TPM made.
+/// A key of each type that a TPM made.
 static KEYS: LazyLock<[Key; 3]> = LazyLock::new(|| {
     let keys: [&[u8]; 3] = [
         include_bytes!("../corpus/evidence/key-rsa-tss"),
@@ -25,18 +25,18 @@ static QUOTE: LazyLock<Quote> =
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(quote) = Quote::parse(bytes) {
-        // A bank and a PCR take a bit, and the bank some bytes.
+        // Each selected PCR takes a bit.
         assert!(
             quote.selection.iter().count() <= 8 * bytes.len() && quote.selection.iter().all(|(_, pcr)| pcr.get() < 24)
         );
         assert!(quote.nonce.len() <= 66 && quote.signer.len() <= 66);
-        assert!(values::quoted(bytes, &quote).is_err());
+        assert!(quoted_values::parse(bytes, &quote).is_err());
     }
-    assert!(values::quoted(bytes, &QUOTE).is_err());
+    assert!(quoted_values::parse(bytes, &QUOTE).is_err());
     let own = Key::parse(bytes);
     for key in KEYS.iter().chain(own.as_ref()) {
         if let Ok(signature) = Signature::parse(bytes, key) {
-            // Nobody signed this.
+            // No key signed this message.
             for hash in Bank::ALL {
                 assert!(signature.check(key, b"not signed", hash).is_err());
             }

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use super::read_limited;
 use crate::error::{Context, Error, Result};
-use crate::evidence::allow::{Added, AllowList, Entry};
+use crate::evidence::allow_list::{Added, AllowList};
+use crate::evidence::trusted_image::TrustedImage;
 
 /// The limit for a list in bytes: 64 MiB, room for about 130,000 entries of 500 bytes each.
 const MAX_BYTES: u64 = 64 << 20;
@@ -18,9 +19,9 @@ pub(super) fn read(path: &Path) -> Result<AllowList> {
     text.parse().map_err(|error: Error| error.on(path.display()))
 }
 
-/// Adds an entry to the file, which need not exist yet. The file is replaced as a whole: a reader sees the old list or the
+/// Adds an image to the file, which need not exist yet. The file is replaced as a whole: a reader sees the old list or the
 /// new one, and if an error occurs, the old one stays.
-pub(super) fn append(path: &Path, entry: Entry) -> Result<Added> {
+pub(super) fn append(path: &Path, image: TrustedImage) -> Result<Added> {
     // A symbolic link stays, and the file that it names is replaced.
     let path = &path.canonicalize().or_else(|error| match error.kind() {
         ErrorKind::NotFound => Ok(path.to_owned()),
@@ -37,7 +38,7 @@ pub(super) fn append(path: &Path, entry: Entry) -> Result<Added> {
         Err(error) if error.kind() == ErrorKind::NotFound => (AllowList::default(), Permissions::from_mode(0o666)),
         Err(error) => return Err(Error::new(path.display(), error)),
     };
-    let added = list.add(entry);
+    let added = list.add(image);
     if added == Added::Known {
         return Ok(added);
     }
@@ -60,9 +61,9 @@ mod tests {
     use crate::hash::digest::{Digests, digests_of};
     use crate::measure::pcr::PcrIndex;
 
-    fn entry(text: &str) -> Entry {
+    fn image(text: &str) -> TrustedImage {
         let digests = digests_of(&[Bank::Sha256], text.as_bytes());
-        Entry { name: text.to_owned(), pcr: PcrIndex::DEFAULT, digests, before: Digests::new(), until: None }
+        TrustedImage { name: text.to_owned(), pcr: PcrIndex::DEFAULT, digests, before: Digests::new(), expiry: None }
     }
 
     #[test]
@@ -72,10 +73,10 @@ mod tests {
         std::thread::scope(|scope| {
             for build in 0..16 {
                 let path = &path;
-                scope.spawn(move || append(path, entry(&format!("{}", build / 2))).unwrap());
+                scope.spawn(move || append(path, image(&format!("{}", build / 2))).unwrap());
             }
         });
-        let mut names: Vec<_> = read(&path).unwrap().entries.into_iter().map(|entry| entry.name).collect();
+        let mut names: Vec<_> = read(&path).unwrap().images.into_iter().map(|image| image.name).collect();
         names.sort();
         assert_eq!(names, ["0", "1", "2", "3", "4", "5", "6", "7"]);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "a temporary file is left");
@@ -85,13 +86,13 @@ mod tests {
     fn an_append_keeps_the_permissions_and_the_symbolic_link() {
         let folder = tempfile::tempdir().unwrap();
         let (path, link) = (folder.path().join("allow"), folder.path().join("link"));
-        append(&path, entry("one")).unwrap();
+        append(&path, image("one")).unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o662)).unwrap();
         std::os::unix::fs::symlink("allow", &link).unwrap();
-        append(&link, entry("two")).unwrap();
+        append(&link, image("two")).unwrap();
         assert!(link.is_symlink());
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o662);
-        assert_eq!(read(&path).unwrap().entries, [entry("one"), entry("two")]);
+        assert_eq!(read(&path).unwrap().images, [image("one"), image("two")]);
     }
 
     #[test]
@@ -99,7 +100,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("allow");
         fs::write(&path, "not a list").unwrap();
-        assert!(append(&path, entry("one")).is_err());
+        assert!(append(&path, image("one")).is_err());
         assert_eq!(fs::read(&path).unwrap(), b"not a list");
     }
 }

@@ -1,4 +1,4 @@
-//! The end of a trust.
+//! When an image stops being trusted.
 
 use std::fmt::{self, Display};
 use std::str::FromStr;
@@ -8,34 +8,33 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::error::{Context, Error, Result};
 
-/// The last moment at which an image is trusted; as it was written, so that a list reads as before.
+/// The last moment at which an image is trusted. It keeps its text, so that a rewritten list has the same text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Until {
+pub struct Expiry {
     text: String,
     moment: OffsetDateTime,
 }
 
-impl Until {
-    /// Whether that is over.
-    #[must_use]
-    pub fn is_over(&self, now: OffsetDateTime) -> bool {
+impl Expiry {
+    /// Whether that moment is before `now`.
+    pub(super) fn is_over(&self, now: OffsetDateTime) -> bool {
         now > self.moment
     }
 }
 
-impl FromStr for Until {
+impl FromStr for Expiry {
     type Err = Error;
 
-    /// A day, which counts to its end in UTC, or a moment (RFC 3339).
+    /// Parses a day, which ends at midnight UTC, or a moment (RFC 3339).
     fn from_str(text: &str) -> Result<Self> {
         let whole = if text.contains('T') { text.to_owned() } else { format!("{text}T23:59:59Z") };
-        let moment =
-            OffsetDateTime::parse(&whole, &Rfc3339).about_hint(text, "2027-01-31 or 2027-01-31T12:00:00Z is a date")?;
+        let moment = OffsetDateTime::parse(&whole, &Rfc3339)
+            .about_hint(text, "give a date such as 2027-01-31 or 2027-01-31T12:00:00Z")?;
         Ok(Self { text: text.to_owned(), moment })
     }
 }
 
-impl Display for Until {
+impl Display for Expiry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
@@ -46,15 +45,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_day_counts_to_its_end() {
-        let over = |until: &str, now: &str| {
-            until.parse::<Until>().unwrap().is_over(OffsetDateTime::parse(now, &Rfc3339).unwrap())
+    fn a_day_is_trusted_to_its_end() {
+        let over = |expiry: &str, now: &str| {
+            expiry.parse::<Expiry>().unwrap().is_over(OffsetDateTime::parse(now, &Rfc3339).unwrap())
         };
         assert!(!over("2027-01-31", "2027-01-31T23:59:59Z"));
         assert!(over("2027-01-31", "2027-02-01T00:00:00Z"));
         assert!(over("2027-01-31T12:00:00+02:00", "2027-01-31T10:00:01Z"));
         for wrong in ["", "2027", "2027-02-30", "31.1.2027", "2027-01-31T12:00:00"] {
-            assert!(wrong.parse::<Until>().is_err(), "{wrong}");
+            assert!(wrong.parse::<Expiry>().is_err(), "{wrong}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How far a log goes on with what is quoted. A log may have been read a while after the quote was made.
+//! The part of a log that a quote proves. A log that was read after the quote may have later events.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,9 @@ use crate::hash::bank::Bank;
 use crate::hash::digest::Digest;
 use crate::measure::pcr::Pcr;
 
-/// The most events from the log's beginning that lead to the PCRs whose digest is quoted; `None` when none do.
-#[must_use]
-pub fn longest(log: &Log, quote: &Quote) -> Option<usize> {
-    // Without a value is a PCR of which an event has no digest in the bank.
+/// The length of the longest prefix of the log that leads to the quoted digest, in events. `None` if no prefix does.
+pub(super) fn longest(log: &Log, quote: &Quote) -> Option<usize> {
+    // A PCR has no value once an event that extends it has no digest for the bank.
     let mut values: BTreeMap<(Bank, Pcr), Option<Digest>> =
         quote.selection.iter().map(|(bank, pcr)| ((bank, pcr), Some(log.start(pcr, bank)))).collect();
     let leads = |values: &BTreeMap<(Bank, Pcr), Option<Digest>>| {
@@ -20,7 +19,7 @@ pub fn longest(log: &Log, quote: &Quote) -> Option<usize> {
     };
     let mut leading = leads(&values);
     let mut found = leading.then_some(0);
-    for (place, event) in log.events().iter().enumerate() {
+    for (index, event) in log.events().iter().enumerate() {
         let mut changed = false;
         for ((bank, pcr), value) in &mut values {
             if event.extends() == Some(*pcr) {
@@ -29,10 +28,10 @@ pub fn longest(log: &Log, quote: &Quote) -> Option<usize> {
                 changed = true;
             }
         }
-        // The digest is computed again only where it can be another.
+        // Only an event that extends a quoted PCR can change the digest.
         leading = if changed { leads(&values) } else { leading };
         if leading {
-            found = Some(place + 1);
+            found = Some(index + 1);
         }
     }
     found

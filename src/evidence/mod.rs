@@ -1,15 +1,23 @@
-//! What others take for evidence of a boot: quotes, keys, policies. For a person's machine; none of it is in the agent.
+//! Evidence of a boot for a verifier: quotes, keys, lists of trusted images, verdicts. This runs on the verifier's or the
+//! builder's machine. None of it is in the agent.
 
-pub mod allow;
-pub mod expiry;
+// Without the commands only the fuzz targets use this room, and they use a part of it.
+#![cfg_attr(not(feature = "cli"), allow(dead_code))]
+
+pub mod allow_list;
+pub mod check;
+pub(crate) mod expiry;
 pub mod key;
-pub mod log_prefix;
-pub mod policy;
+mod key_material;
+mod log_prefix;
+pub(crate) mod policy;
 pub mod proof;
-pub mod public;
+mod public;
 pub mod quote;
 pub mod quoted_values;
-pub mod scheme;
-pub mod selection;
+mod scheme;
+mod selection;
 pub mod signature;
+pub mod submission;
+pub mod trusted_image;
 pub mod verdict;

@@ -1,25 +1,27 @@
-//! The values of the PCRs that are quoted, which `tpm2_quote --pcr` writes beside the quote. The quote itself has only their
-//! digest: with the values it can be said which PCR a log does not lead to.
+//! The values of the quoted PCRs, which `tpm2_quote --pcr` writes beside the quote. The quote itself has only their digest.
+//! With the values, an error can name the PCR that a log does not lead to.
 
 use super::quote::Quote;
+use crate::cursor::Cursor;
 use crate::error::{Error, Result};
 use crate::eventlog::PcrValues;
 use crate::hash::digest::Digest;
 
-/// Bytes of a `TPML_PCR_SELECTION` in memory: a count, and 16 of `TPMS_PCR_SELECTION` (tpm2-tss, tss2_tpm2_types.h). The
-/// serialized form begins with it (tpm2-tools, lib/pcr.c).
+/// The size of a `TPML_PCR_SELECTION` in memory, in bytes: a count and 16 `TPMS_PCR_SELECTION` (tpm2-tss,
+/// tss2_tpm2_types.h). The serialized form begins with it (tpm2-tools, lib/pcr.c).
 const SELECTION: usize = 4 + 16 * 8;
-/// Digests in a `TPML_DIGEST` in memory, and the bytes of each: a length and room for the longest.
+/// The most digests in a `TPML_DIGEST`.
 const DIGESTS: usize = 8;
-const ROOM: usize = 64;
+/// The size of each in memory, in bytes: its length, and room for the longest digest.
+const DIGEST: usize = 2 + 64;
 
-/// Reads the values, in either form of the file.
+/// Parses the values, in either format of the file.
 ///
 /// # Errors
-/// When they are not those that are quoted.
-pub fn quoted(bytes: &[u8], quote: &Quote) -> Result<PcrValues> {
+/// If they are not the quoted values.
+pub fn parse(bytes: &[u8], quote: &Quote) -> Result<PcrValues> {
     let lengths: Vec<_> = quote.selection.iter().map(|(bank, _)| bank.digest_len()).collect();
-    for digests in [bare(bytes, &lengths), serialized(bytes)].into_iter().flatten() {
+    for digests in bare(bytes, &lengths).into_iter().chain(serialized(bytes).ok()) {
         let mut hasher = quote.hash.hasher();
         for digest in &digests {
             hasher.update(digest);
@@ -32,10 +34,10 @@ pub fn quoted(bytes: &[u8], quote: &Quote) -> Result<PcrValues> {
             return Ok(values);
         }
     }
-    Err(Error::new("PCR values", "are not those that are quoted").hint("is it the file of tpm2_quote --pcr?"))
+    Err(Error::new("PCR values", "are not the quoted values").hint("is it the file of tpm2_quote --pcr?"))
 }
 
-/// One digest behind the other (`tpm2_quote --pcrs_format values`).
+/// The digests one after the other (`tpm2_quote --pcrs_format values`).
 fn bare<'a>(bytes: &'a [u8], lengths: &[usize]) -> Option<Vec<&'a [u8]>> {
     let mut rest = bytes;
     let mut digest = |&length: &usize| {
@@ -47,19 +49,22 @@ fn bare<'a>(bytes: &'a [u8], lengths: &[usize]) -> Option<Vec<&'a [u8]>> {
     rest.is_empty().then_some(digests)
 }
 
-/// As they lie in the memory of a little-endian machine: the selection, a count, and lists with room for eight each.
-fn serialized(bytes: &[u8]) -> Option<Vec<&[u8]>> {
-    let (count, mut rest) = bytes.get(SELECTION..)?.split_first_chunk()?;
+/// The memory of a little-endian machine (`tpm2_quote --pcrs_format serialized`): the selection, the number of lists, and the
+/// lists. Each list has the number of its digests, and room for eight.
+fn serialized(bytes: &[u8]) -> Result<Vec<&[u8]>> {
+    const OBJECT: &str = "PCR values";
+    let mut cursor = Cursor::new(OBJECT, bytes);
+    cursor.take(SELECTION)?;
     let mut digests = Vec::new();
-    for _ in 0..u32::from_le_bytes(*count) {
-        let (held, list) = rest.split_first_chunk()?;
-        let (list, behind) = list.split_at_checked(DIGESTS * (2 + ROOM))?;
-        let held = usize::try_from(u32::from_le_bytes(*held)).ok().filter(|held| *held <= DIGESTS)?;
-        for place in list.chunks(2 + ROOM).take(held) {
-            let (length, digest) = place.split_first_chunk()?;
-            digests.push(digest.get(..usize::from(u16::from_le_bytes(*length)))?);
+    for _ in 0..cursor.u32_le()? {
+        let count = cursor.u32_le()?;
+        let mut list = Cursor::new(OBJECT, cursor.take(DIGESTS * DIGEST)?);
+        for _ in 0..count {
+            let mut digest = Cursor::new(OBJECT, list.take(DIGEST)?);
+            let length = digest.u16_le()?;
+            digests.push(digest.take(length.into())?);
         }
-        rest = behind;
     }
-    rest.is_empty().then_some(digests)
+    cursor.end()?;
+    Ok(digests)
 }

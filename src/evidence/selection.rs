@@ -1,4 +1,5 @@
-//! Which PCRs of which banks, and in which order: `TPML_PCR_SELECTION` (TPM 2.0 Library, Part 2, section 10.9.7).
+//! Which PCRs of which banks a TPM selected, and in which order: `TPML_PCR_SELECTION` (TPM 2.0 Library, Part 2, section
+//! 10.9.7).
 
 use crate::cursor::Cursor;
 use crate::error::Result;
@@ -6,14 +7,14 @@ use crate::hash::bank::Bank;
 use crate::hash::digest::Digest;
 use crate::measure::pcr::{Pcr, PcrIndex};
 
-/// Bytes of a bitmap that has the 24 PCRs of a PC (TCG PC Client Platform TPM Profile 1.05, section 4.6: `PCR_SELECT_MIN`).
+/// The length of a bitmap of the 24 PCRs of a PC, in bytes (TCG PC Client Platform TPM Profile 1.05, section 4.6:
+/// `PCR_SELECT_MIN`).
 const BITMAP: u8 = 3;
-/// No TPM has more banks (TPM 2.0 Library, Part 2, `HASH_COUNT`; 16 in tpm2-tss, `TPM2_NUM_PCR_BANKS`).
+/// The most banks of a TPM (TPM 2.0 Library, Part 2, `HASH_COUNT`; 16 in tpm2-tss, `TPM2_NUM_PCR_BANKS`).
 const MOST_BANKS: u32 = 16;
 
-/// The list that selects one PCR in each of `banks`, as it goes over the cursor.
-#[must_use]
-pub fn of_one(pcr: PcrIndex, banks: &[Bank]) -> Vec<u8> {
+/// Encodes the selection of one PCR in each of `banks`.
+pub(super) fn encode_one(pcr: PcrIndex, banks: &[Bank]) -> Vec<u8> {
     let (mut count, mut list) = (0_u32, Vec::new());
     for &bank in banks {
         count += 1;
@@ -24,8 +25,8 @@ pub fn of_one(pcr: PcrIndex, banks: &[Bank]) -> Vec<u8> {
     [count.to_be_bytes().as_slice(), &list].concat()
 }
 
-/// What a TPM selected, in the order in which it hashed the values: bank by bank as they are listed, in each the PCRs by
-/// number (TPM 2.0 Library, Part 1, section 17.5).
+/// The selected PCRs, in the order in which the TPM hashed their values: the banks in the order of the list, and in each bank
+/// the PCRs by number (TPM 2.0 Library, Part 1, section 17.5).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selection(Vec<(Bank, Pcr)>);
 
@@ -33,11 +34,11 @@ impl Selection {
     /// Reads the list.
     ///
     /// # Errors
-    /// When it is malformed, or selects a PCR that no value can be computed for.
-    pub(crate) fn take(cursor: &mut Cursor) -> Result<Self> {
+    /// If it is malformed, or if it selects a PCR whose value cannot be computed here.
+    pub(super) fn read(cursor: &mut Cursor) -> Result<Self> {
         let count = cursor.u32_be()?;
         if count > MOST_BANKS {
-            return Err(cursor.error(format!("selects PCRs of {count} banks, where a TPM has at most {MOST_BANKS}")));
+            return Err(cursor.error(format_args!("selects PCRs of {count} banks, but a TPM has at most {MOST_BANKS}")));
         }
         let mut selected = Vec::new();
         for _ in 0..count {
@@ -48,27 +49,29 @@ impl Selection {
             let pcrs = set.into_iter().collect::<Result<Vec<_>>>()?;
             match Bank::of_algorithm(algorithm) {
                 Some(bank) => selected.extend(pcrs.into_iter().map(|pcr| (bank, pcr))),
-                // A bank that was asked for and is not active stays in the list, with no PCR.
+                // If a requested bank is not active, the TPM keeps it in the list, but selects none of its PCRs.
                 None if pcrs.is_empty() => {}
-                None => return Err(cursor.error(format!("selects PCRs of a bank {algorithm:#06x} that is not known"))),
+                None => {
+                    return Err(cursor.error(format_args!("selects PCRs of a bank {algorithm:#06x} that is not known")));
+                }
             }
         }
         Ok(Self(selected))
     }
 
     /// The banks in which `pcr` is selected.
-    #[must_use]
-    pub fn banks(&self, pcr: Pcr) -> Vec<Bank> {
+    pub(super) fn banks(&self, pcr: Pcr) -> Vec<Bank> {
         self.0.iter().filter(|(_, selected)| *selected == pcr).map(|(bank, _)| *bank).collect()
     }
 
-    /// Every bank and PCR, in order.
+    /// Every selected PCR with its bank, in order.
     pub fn iter(&self) -> impl Iterator<Item = (Bank, Pcr)> {
         self.0.iter().copied()
     }
 
-    /// H of the selected values, in order (TPM 2.0 Library, Part 3, section 18.4).
-    pub fn digest<'a>(&self, hash: Bank, value: impl Fn(Bank, Pcr) -> Option<&'a Digest>) -> Option<Digest> {
+    /// The hash of the selected values in order, as a quote has it (TPM 2.0 Library, Part 3, section 18.4). `None` if `value`
+    /// lacks one of them.
+    pub(super) fn digest<'a>(&self, hash: Bank, value: impl Fn(Bank, Pcr) -> Option<&'a Digest>) -> Option<Digest> {
         let mut hasher = hash.hasher();
         for &(bank, pcr) in &self.0 {
             hasher.update(value(bank, pcr)?.as_bytes());

@@ -1,4 +1,4 @@
-//! The signature of a quote, and whether it is the key's.
+//! The signature of a quote, and the check that a key made it.
 
 use p256::ecdsa::signature::hazmat::PrehashVerifier;
 use rsa::pkcs1v15::Pkcs1v15Sign;
@@ -7,20 +7,22 @@ use rsa::traits::PublicKeyParts;
 use sha2::digest::{Digest, FixedOutputReset, const_oid::AssociatedOid};
 use sha2::{Sha256, Sha384, Sha512};
 
-use super::key::{Key, Material, padded};
-use super::scheme::{Scheme, Way};
+use super::key::Key;
+use super::key_material::{KeyMaterial, padded};
+use super::scheme::{Scheme, SignatureAlgorithm};
 use crate::cursor::Cursor;
 use crate::error::{Context, Error, Result};
 use crate::hash::bank::Bank;
+use crate::hash::digest;
 
-/// The longest number of an RSA signature that is taken, and of an ECDSA one, in bytes.
+/// The longest number of an RSA signature, and of an ECDSA signature, in bytes.
 const RSA: usize = 512;
 const ECDSA: usize = 48;
 
-/// A signature that was read, and not yet believed.
+/// A signature that was parsed and not yet checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signature {
-    /// How it was made, where that is said.
+    /// Its scheme, if the format tells it.
     scheme: Option<Scheme>,
     numbers: Numbers,
 }
@@ -32,20 +34,20 @@ enum Numbers {
 }
 
 impl Signature {
-    /// Reads what `tpm2_quote --signature` writes: `TPMT_SIGNATURE` (TPM 2.0 Library, Part 2, section 11.3.4), or with
-    /// `--format plain` RSA's number as it is, and ECDSA's two in DER (RFC 3279, section 2.2.3).
+    /// Parses the file that `tpm2_quote --signature` writes: `TPMT_SIGNATURE` (TPM 2.0 Library, Part 2, section 11.3.4). With
+    /// `--format plain` it is RSA's number without a frame, or ECDSA's two numbers in DER (RFC 3279, section 2.2.3).
     ///
     /// # Errors
-    /// When it is anything else.
+    /// If it is anything else.
     pub fn parse(bytes: &[u8], key: &Key) -> Result<Self> {
-        // A TPM's scheme is a smaller number than the beginning of DER, and a TPM's form longer than the plain one.
+        // TPMT_SIGNATURE begins with a smaller byte than DER, and is longer than RSA's plain number.
         let plain = match &key.material {
-            Material::Rsa(key) if bytes.len() == key.size() => Some(Numbers::Rsa(bytes.to_vec())),
-            Material::P256(_) if bytes.first() == Some(&0x30) => {
+            KeyMaterial::Rsa(key) if bytes.len() == key.size() => Some(Numbers::Rsa(bytes.to_vec())),
+            KeyMaterial::P256(_) if bytes.first() == Some(&0x30) => {
                 let (r, s) = p256::ecdsa::Signature::from_der(bytes).about("signature")?.split_bytes();
                 Some(Numbers::Ecdsa(r.to_vec(), s.to_vec()))
             }
-            Material::P384(_) if bytes.first() == Some(&0x30) => {
+            KeyMaterial::P384(_) if bytes.first() == Some(&0x30) => {
                 let (r, s) = p384::ecdsa::Signature::from_der(bytes).about("signature")?.split_bytes();
                 Some(Numbers::Ecdsa(r.to_vec(), s.to_vec()))
             }
@@ -55,12 +57,14 @@ impl Signature {
             return Ok(Self { scheme: None, numbers });
         }
         let mut cursor = Cursor::new("signature", bytes);
-        let Some(scheme) = Scheme::take(&mut cursor)? else {
-            return Err(cursor.error("says that nothing was signed"));
+        let Some(scheme) = Scheme::read(&mut cursor)? else {
+            return Err(cursor.error("has no scheme, so nothing was signed"));
         };
-        let numbers = match scheme.way {
-            Way::RsaSsa | Way::RsaPss => Numbers::Rsa(cursor.counted_u16_be(RSA)?.to_vec()),
-            Way::Ecdsa => {
+        let numbers = match scheme.algorithm {
+            SignatureAlgorithm::RsaSsa | SignatureAlgorithm::RsaPss => {
+                Numbers::Rsa(cursor.counted_u16_be(RSA)?.to_vec())
+            }
+            SignatureAlgorithm::Ecdsa => {
                 Numbers::Ecdsa(cursor.counted_u16_be(ECDSA)?.to_vec(), cursor.counted_u16_be(ECDSA)?.to_vec())
             }
         };
@@ -68,68 +72,73 @@ impl Signature {
         Ok(Self { scheme: Some(scheme), numbers })
     }
 
-    /// Checks that `key` signed `message`, whose own hash is `hash`.
+    /// Checks that `key` signed `message`, a quote with the hash algorithm `hash`. Returns the scheme.
     ///
     /// # Errors
-    /// When it did not, or in a way that can be forged.
+    /// If it did not, or if the scheme can be forged.
     pub fn check(&self, key: &Key, message: &[u8], hash: Bank) -> Result<Scheme> {
-        let ways = match (&self.scheme, &key.scheme, &self.numbers) {
+        let schemes = match (&self.scheme, &key.scheme, &self.numbers) {
             (Some(scheme), ..) | (None, Some(scheme), _) => vec![*scheme],
-            // Nobody says how.
-            (None, None, Numbers::Rsa(_)) => [Way::RsaSsa, Way::RsaPss].map(|way| Scheme { way, hash }).to_vec(),
-            (None, None, Numbers::Ecdsa(..)) => vec![Scheme { way: Way::Ecdsa, hash }],
+            // Neither names a scheme, so every scheme of the key's type is tried.
+            (None, None, Numbers::Rsa(_)) => [SignatureAlgorithm::RsaSsa, SignatureAlgorithm::RsaPss]
+                .map(|algorithm| Scheme { algorithm, hash })
+                .to_vec(),
+            (None, None, Numbers::Ecdsa(..)) => vec![Scheme { algorithm: SignatureAlgorithm::Ecdsa, hash }],
         };
         let digest = hash.digest(message);
-        for scheme in ways {
+        for scheme in schemes {
             key.admits(scheme)?;
             if scheme.hash == Bank::Sha1 {
-                let error = Error::new("signature", "with SHA-1, for which a second message can be found");
+                let error =
+                    Error::new("signature", "is with SHA-1: an attacker can make two quotes with the same digest");
                 return Err(error.hint("quote with tpm2_quote --hash-algorithm sha256"));
             }
             if scheme.hash != hash {
-                let cause = format!("{scheme}, where the digest in the quote is one of {hash}");
+                let cause = format!("is {scheme}, but the digest in the quote is one of {hash}");
                 return Err(Error::new("signature", cause));
             }
-            if self.fits(&key.material, scheme, digest.as_bytes())? {
+            if self.fits(&key.material, scheme, &digest)? {
                 return Ok(scheme);
             }
         }
         let error = Error::new("signature", "is not that of this key for this quote");
-        Err(error.hint("one of the three was changed, or is another machine's"))
+        Err(error.hint("one of the three was changed, or is from another machine"))
     }
 
-    fn fits(&self, key: &Material, scheme: Scheme, digest: &[u8]) -> Result<bool> {
+    fn fits(&self, key: &KeyMaterial, scheme: Scheme, digest: &digest::Digest) -> Result<bool> {
         Ok(match (key, &self.numbers) {
-            (Material::Rsa(key), Numbers::Rsa(number)) => match scheme.hash {
+            (KeyMaterial::Rsa(key), Numbers::Rsa(number)) => match scheme.hash {
                 Bank::Sha1 => false,
-                Bank::Sha256 => rsa::<Sha256>(key, scheme.way, digest, number),
-                Bank::Sha384 => rsa::<Sha384>(key, scheme.way, digest, number),
-                Bank::Sha512 => rsa::<Sha512>(key, scheme.way, digest, number),
+                Bank::Sha256 => rsa::<Sha256>(key, scheme.algorithm, digest, number),
+                Bank::Sha384 => rsa::<Sha384>(key, scheme.algorithm, digest, number),
+                Bank::Sha512 => rsa::<Sha512>(key, scheme.algorithm, digest, number),
             },
-            (Material::P256(key), Numbers::Ecdsa(r, s)) => {
+            (KeyMaterial::P256(key), Numbers::Ecdsa(r, s)) => {
                 let signature = p256::ecdsa::Signature::from_scalars(padded::<32>(r)?, padded::<32>(s)?);
-                signature.is_ok_and(|signature| key.verify_prehash(digest, &signature).is_ok())
+                signature.is_ok_and(|signature| key.verify_prehash(digest.as_bytes(), &signature).is_ok())
             }
-            (Material::P384(key), Numbers::Ecdsa(r, s)) => {
+            (KeyMaterial::P384(key), Numbers::Ecdsa(r, s)) => {
                 let signature = p384::ecdsa::Signature::from_scalars(padded::<48>(r)?, padded::<48>(s)?);
-                signature.is_ok_and(|signature| key.verify_prehash(digest, &signature).is_ok())
+                signature.is_ok_and(|signature| key.verify_prehash(digest.as_bytes(), &signature).is_ok())
             }
-            (Material::Rsa(_), Numbers::Ecdsa(..)) | (_, Numbers::Rsa(_)) => false,
+            (KeyMaterial::Rsa(_), Numbers::Ecdsa(..)) | (_, Numbers::Rsa(_)) => false,
         })
     }
 }
 
+/// Whether `number` is the RSA signature of `digest`, which is one of the hash algorithm `D`.
 fn rsa<D: Digest + AssociatedOid + FixedOutputReset>(
     key: &rsa::RsaPublicKey,
-    way: Way,
-    digest: &[u8],
+    algorithm: SignatureAlgorithm,
+    digest: &digest::Digest,
     number: &[u8],
 ) -> bool {
-    let done = match way {
-        Way::RsaSsa => key.verify(Pkcs1v15Sign::new::<D>(), digest, number),
-        // TPMs differ in the length of the salt: as long as fits, or that of the hash (TPM 2.0 Library, Part 1, annex B.7).
-        Way::RsaPss => key.verify(Pss { salt_len: None, ..Pss::<D>::new() }, digest, number),
-        Way::Ecdsa => return false,
+    let digest = digest.as_bytes();
+    let checked = match algorithm {
+        SignatureAlgorithm::RsaSsa => key.verify(Pkcs1v15Sign::new::<D>(), digest, number),
+        // The salt is as long as fits or as long as the digest. TPMs differ (TPM 2.0 Library, Part 1, annex B.7).
+        SignatureAlgorithm::RsaPss => key.verify(Pss { salt_len: None, ..Pss::<D>::new() }, digest, number),
+        SignatureAlgorithm::Ecdsa => return false,
     };
-    done.is_ok()
+    checked.is_ok()
 }

@@ -1,51 +1,58 @@
-//! Whether what was proven is the boot of an image that is trusted.
+//! Judges whether a proof is the boot of a trusted image.
 
 use time::OffsetDateTime;
 
-use super::allow::Entry;
-use super::proof::{Broken, Check, Proof};
+use super::check::{Broken, Check};
+use super::proof::Proof;
+use super::trusted_image::TrustedImage;
+use crate::count::counted;
 use crate::error::Error;
 use crate::eventlog::claim::{Claim, EventKind};
 use crate::eventlog::{Event, PcrValues};
 use crate::measure::measurement::{FAILED, UNMEASURED};
 
-/// What is to be thought of a machine.
+/// The verdict on a machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// It booted this image, which is trusted now.
-    Trusted(Entry),
-    /// It did not; why.
+    Trusted(TrustedImage),
+    /// It did not boot a trusted image, for this reason.
     NotTrusted(String),
 }
 
 impl Proof {
-    /// Judges the boot by the images that are trusted, and the other PCRs by what is expected of them. Nothing but the image's
-    /// digest, once and on top of what the entry says, may have extended the PCR.
+    /// Judges the boot by the list of trusted images, and the other PCRs by their expected values. The image's digest must have
+    /// extended the PCR exactly once, onto the value that the list gives, and nothing else may have extended it.
     ///
     /// # Errors
-    /// When the log does not call that event ours: the digest says that the words were changed.
-    pub fn judge(&self, trusted: &[Entry], expected: &PcrValues, now: OffsetDateTime) -> Result<Verdict, Broken> {
-        let exact: Vec<_> = trusted.iter().filter(|entry| self.is_boot_of(entry)).collect();
-        let valid = exact.iter().find(|entry| entry.until.as_ref().is_none_or(|until| !until.is_over(now)));
+    /// If the log does not call the event with the image's digest ours. Then the log was changed.
+    pub fn judge(
+        &self,
+        trusted: &[TrustedImage],
+        expected: &PcrValues,
+        now: OffsetDateTime,
+    ) -> Result<Verdict, Broken> {
+        let exact: Vec<_> = trusted.iter().filter(|image| self.is_boot_of(image)).collect();
+        let valid = exact.iter().find(|image| image.expiry.as_ref().is_none_or(|expiry| !expiry.is_over(now)));
         match (valid, exact.first()) {
             _ if self.is_marked(UNMEASURED) || self.is_marked(FAILED) => Ok(Verdict::NotTrusted(self.why(trusted))),
-            (Some(entry), _) => {
+            (Some(image), _) => {
                 self.is_called_ours()?;
-                Ok(self.unexpected(expected).map_or_else(|| Verdict::Trusted((**entry).clone()), Verdict::NotTrusted))
+                Ok(self.unexpected(expected).map_or_else(|| Verdict::Trusted((**image).clone()), Verdict::NotTrusted))
             }
-            (None, Some(Entry { name, until: Some(until), .. })) => {
-                Ok(Verdict::NotTrusted(format!("{name} was booted, which was trusted until {until}")))
+            (None, Some(TrustedImage { name, expiry: Some(expiry), .. })) => {
+                Ok(Verdict::NotTrusted(format!("{name} was booted, which was trusted until {expiry}")))
             }
             _ => Ok(Verdict::NotTrusted(self.why(trusted))),
         }
     }
 
-    /// Whether the boot was marked with this text.
+    /// Whether the boot extended the PCR with this mark.
     fn is_marked(&self, mark: &str) -> bool {
         self.events().any(|event| event.is_digest_of(mark.as_bytes()))
     }
 
-    /// The first PCR that is not as expected, in words.
+    /// The first PCR that does not have its expected value, as a reason.
     fn unexpected(&self, expected: &PcrValues) -> Option<String> {
         let all =
             expected.iter().flat_map(|(bank, values)| values.iter().map(move |(pcr, value)| (*bank, *pcr, value)));
@@ -58,44 +65,46 @@ impl Proof {
         )
     }
 
-    /// Whether the PCR, in all banks that count and that the entry has, is what a boot of the image makes of it.
-    fn is_boot_of(&self, entry: &Entry) -> bool {
-        let mut values = self.values().filter_map(|(bank, value)| Some(entry.after(bank)? == value)).peekable();
-        self.pcr == entry.pcr.into() && values.peek().is_some() && values.all(|equal| equal)
+    /// Whether the PCR has the value that a boot of the image gives it, in each bank that counts and that the image has a digest
+    /// for. There must be such a bank.
+    fn is_boot_of(&self, image: &TrustedImage) -> bool {
+        let mut values = self.values().filter_map(|(bank, value)| Some(image.after(bank)? == value)).peekable();
+        self.pcr == image.pcr.into() && values.peek().is_some() && values.all(|equal| equal)
     }
 
+    /// Checks that the log calls the last event our measurement of an image.
     fn is_called_ours(&self) -> Result<(), Broken> {
         let claim = self.events().last().and_then(Claim::of);
         if claim.is_some_and(|claim| matches!(claim.event, EventKind::Image | EventKind::Roothash)) {
             return Ok(());
         }
-        let error =
-            Error::new("logs", "the event with the image's digest is not called measureroot's measurement of it");
+        let error = Error::new("logs", "do not call the event with the image's digest measureroot's measurement of it");
         Err(Broken { check: Check::Log, error: error.hint("the log was changed") })
     }
 
-    /// Why it is the boot of no trusted image.
-    fn why(&self, trusted: &[Entry]) -> String {
+    /// Why this is not the boot of a trusted image.
+    fn why(&self, trusted: &[TrustedImage]) -> String {
         let events: Vec<_> = self.events().collect();
-        let is_image = |event: &&Event, entry: &&Entry| {
-            let banks = || self.banks.iter().filter(|bank| entry.digests.contains_key(bank));
-            banks().next().is_some() && banks().all(|bank| event.digests.get(bank) == entry.digests.get(bank))
+        let is_event_of = |event: &&Event, image: &&TrustedImage| {
+            let banks = || self.banks.iter().filter(|bank| image.digests.contains_key(bank));
+            banks().next().is_some() && banks().all(|bank| event.digests.get(bank) == image.digests.get(bank))
         };
         let known = events.iter().enumerate().find_map(|(at, event)| {
-            let entry = trusted.iter().find(|entry| self.pcr == entry.pcr.into() && is_image(event, entry))?;
-            Some((at, &entry.name))
+            let image = trusted.iter().find(|image| self.pcr == image.pcr.into() && is_event_of(event, image))?;
+            Some((at, &image.name))
         });
         match (known, events.len()) {
             (_, 0) => format!("nothing was measured into PCR {}", self.pcr),
-            _ if self.is_marked(UNMEASURED) => "an image was booted that nobody measured (measureroot=off)".to_owned(),
+            _ if self.is_marked(UNMEASURED) => "the boot did not measure its image (measureroot=off)".to_owned(),
             _ if self.is_marked(FAILED) => "the boot failed".to_owned(),
             (Some((at, name)), count) => format!(
-                "{name} was measured, but PCR {} was not extended with it alone: {at} events before it and {} behind it",
+                "{name} was measured, but PCR {} was not extended with it alone: {} before it, {} after it",
                 self.pcr,
-                count - at - 1
+                counted(at, "event"),
+                counted(count - at - 1, "event")
             ),
             (None, 1) => "an image was booted that is not known".to_owned(),
-            (None, count) => format!("PCR {} was extended {count} times, with no image that is known", self.pcr),
+            (None, count) => format!("PCR {} was extended {count} times, but not with a known image", self.pcr),
         }
     }
 }

@@ -6,8 +6,9 @@ use clap::Args;
 
 use crate::cli::allow_file;
 use crate::error::Result;
-use crate::evidence::allow::{Added, Entry};
-use crate::evidence::expiry::Until;
+use crate::evidence::allow_list::Added;
+use crate::evidence::expiry::Expiry;
+use crate::evidence::trusted_image::TrustedImage;
 use crate::measure::measurement::Report;
 
 /// The list, and what its entry has beside the digests.
@@ -21,7 +22,7 @@ pub(super) struct AllowEntry {
     name: Option<String>,
     /// Trust the image until the end of this day (2027-01-31, in UTC) or until this moment (RFC 3339) [default: without end].
     #[arg(long, value_name = "DATE", requires = "list")]
-    until: Option<Until>,
+    until: Option<Expiry>,
 }
 
 impl AllowEntry {
@@ -29,9 +30,9 @@ impl AllowEntry {
     pub(super) fn add(&self, image: &str, report: &Report) -> Result<()> {
         let Some(list) = &self.list else { return Ok(()) };
         let name = self.name.clone().unwrap_or_else(|| image.to_owned());
-        let entry = Entry::of(&name, report, self.until.clone());
-        let until = entry.until.as_ref().map_or("without end".to_owned(), |until| format!("until {until}"));
-        match allow_file::append(list, entry)? {
+        let trusted = TrustedImage::of(&name, report, self.until.clone());
+        let until = trusted.expiry.as_ref().map_or("without end".to_owned(), |until| format!("until {until}"));
+        match allow_file::append(list, trusted)? {
             Added::New => log::info!("{}: trusts {name} {until}", list.display()),
             Added::Renewed => log::info!("{}: knew this image; trusts it as {name} {until} now", list.display()),
             Added::Known => log::info!("{}: trusts {name} {until} already", list.display()),

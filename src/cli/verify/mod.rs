@@ -15,8 +15,8 @@ use super::image_file::ImageFile;
 use super::stdout::print;
 use super::{allow_file, read_limited, tpm2_pcrread};
 use crate::error::{Context, Error, Result};
-use crate::evidence::allow::Entry;
-use crate::evidence::proof::Given;
+use crate::evidence::submission::Submission;
+use crate::evidence::trusted_image::TrustedImage;
 use crate::hash::digest::Digests;
 use crate::hash::merkle::Hash;
 use crate::measure::image_format::ImageFormat;
@@ -101,23 +101,24 @@ impl Verify {
         let values = self.pcrs.as_deref().map(read).transpose()?;
         let log = |path: &PathBuf| Ok((path.display().to_string(), read_limited::read(path, read_limited::LOG)?));
         let logs = self.logs.iter().map(log).collect::<Result<Vec<_>>>()?;
-        let mut trusted = self.allow.as_deref().map(allow_file::read).transpose()?.unwrap_or_default().entries;
+        let mut trusted = self.allow.as_deref().map(allow_file::read).transpose()?.unwrap_or_default().images;
         let expected = self.expect.as_deref().map(tpm2_pcrread::read).transpose()?.unwrap_or_default();
         let nonce = self.nonce.as_ref().map(|nonce| nonce.0.as_slice());
         let (pcr, sha1, values) = (self.pcr, self.sha1, values.as_deref());
-        let given = Given { quote: &quote, signature: &signature, key: &key, nonce, values, logs: &logs, pcr, sha1 };
-        let report = match given.check() {
+        let (quote, signature, key, logs) = (&quote[..], &signature[..], &key[..], &logs[..]);
+        let submission = Submission { quote, signature, key, nonce, values, logs, pcr, sha1 };
+        let report = match submission.check() {
             Ok(proof) => {
                 // Hashing takes long, so it comes after the check of the evidence.
                 for path in &self.images {
                     let image = ImageFile::open(path)?;
                     let digests = image.digests(image.measured_bytes(self.device)?, &proof.banks)?;
                     for format in ImageFormat::ALL {
-                        trusted.push(self.entry(image.name.clone(), format.of(digests.clone())));
+                        trusted.push(self.trusted(image.name.clone(), format.of(digests.clone())));
                     }
                 }
                 for hash in &self.root_hashes {
-                    trusted.push(self.entry(hex::encode(hash), measurement::root_hash(hash, &proof.banks)));
+                    trusted.push(self.trusted(hex::encode(hash), measurement::root_hash(hash, &proof.banks)));
                 }
                 match proof.judge(&trusted, &expected, OffsetDateTime::now_utc()) {
                     Ok(verdict) => VerifyReport::of(&proof, &verdict, &expected),
@@ -133,8 +134,8 @@ impl Verify {
         Ok(report.exit_code())
     }
 
-    /// An entry for an image that is the only one to extend the PCR.
-    fn entry(&self, name: String, digests: Digests) -> Entry {
-        Entry { name, pcr: self.pcr, digests, before: Digests::new(), until: None }
+    /// A trusted image that is the only one to extend the PCR.
+    fn trusted(&self, name: String, digests: Digests) -> TrustedImage {
+        TrustedImage { name, pcr: self.pcr, digests, before: Digests::new(), expiry: None }
     }
 }

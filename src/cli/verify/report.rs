@@ -8,7 +8,8 @@ use super::evidence::Evidence;
 use super::warnings::warnings;
 use crate::error::{Context, Result};
 use crate::eventlog::PcrValues;
-use crate::evidence::proof::{Broken, Check, Proof};
+use crate::evidence::check::{Broken, Check};
+use crate::evidence::proof::Proof;
 use crate::evidence::verdict::Verdict;
 
 /// The exit code for an image that is not trusted; 0 is for a trusted one.
@@ -52,9 +53,9 @@ impl VerifyReport {
     /// The report on a proof. `expected` has the values that the user expects of other PCRs.
     pub(super) fn of(proof: &Proof, verdict: &Verdict, expected: &PcrValues) -> Self {
         let (verdict, reason, image) = match verdict {
-            Verdict::Trusted(entry) => {
-                let until = entry.until.as_ref().map(ToString::to_string);
-                (Word::Trusted, None, Some(Image { name: entry.name.clone(), until }))
+            Verdict::Trusted(image) => {
+                let until = image.expiry.as_ref().map(ToString::to_string);
+                (Word::Trusted, None, Some(Image { name: image.name.clone(), until }))
             }
             Verdict::NotTrusted(why) => (Word::NotTrusted, Some(why.clone()), None),
         };

@@ -1,0 +1,126 @@
+//! What a machine submits to a verifier, and the checks of it.
+
+use super::check::{Broken, Check, Checked};
+use super::key::Key;
+use super::log_prefix;
+use super::proof::Proof;
+use super::quote::Quote;
+use super::quoted_values;
+use super::signature::Signature;
+use crate::error::{Error, Result};
+use crate::eventlog::compare::Divergence;
+use crate::eventlog::{self, Log, PcrValues};
+use crate::hash::bank::Bank;
+use crate::measure::pcr::{Pcr, PcrIndex};
+
+/// The most differences that an error lists. Mostly one difference is the cause of all.
+const MOST_DIFFERENCES: usize = 4;
+
+/// The files that a machine submitted, and what the verifier demands of them.
+#[derive(Debug)]
+pub struct Submission<'a> {
+    /// The quote.
+    pub quote: &'a [u8],
+    /// Its signature.
+    pub signature: &'a [u8],
+    /// The key. The verifier must know that it belongs to the machine: no check here can tell.
+    pub key: &'a [u8],
+    /// The nonce that the verifier sent, if any.
+    pub nonce: Option<&'a [u8]>,
+    /// The values of the quoted PCRs, which `tpm2_quote --pcr` wrote, if they were sent.
+    pub values: Option<&'a [u8]>,
+    /// The logs, each with its name, in the order of the boot.
+    pub logs: &'a [(String, Vec<u8>)],
+    /// The PCR that the quote must have.
+    pub pcr: PcrIndex,
+    /// Whether the sha1 bank counts. An attacker can make two images with the same SHA-1 digest.
+    pub sha1: bool,
+}
+
+impl Submission<'_> {
+    /// Makes all checks.
+    ///
+    /// # Errors
+    /// The first check that fails.
+    pub fn check(&self) -> std::result::Result<Proof, Broken> {
+        let quote = Quote::parse(self.quote).checked(Check::Quote)?;
+        let key = Key::parse(self.key).checked(Check::Key)?;
+        let signature = Signature::parse(self.signature, &key).checked(Check::Signature)?;
+        let scheme = signature.check(&key, self.quote, quote.hash).checked(Check::Signature)?;
+        // From here on the quote comes from the owner of the key: a TPM, if the key is an attestation key.
+        same_name_hash(&key, &quote).checked(Check::Key)?;
+        self.check_nonce(&quote)?;
+        let pcr = self.pcr.into();
+        let banks = self.banks(&quote, pcr)?;
+        let values =
+            self.values.map(|values| quoted_values::parse(values, &quote)).transpose().checked(Check::Values)?;
+        let log = self.log()?;
+        let Some(proven) = log_prefix::longest(&log, &quote) else {
+            return Err(Broken { check: Check::Log, error: logs_error(&log, values.as_ref()) });
+        };
+        Ok(Proof { quote, key, scheme, fresh: self.nonce.is_some(), pcr, banks, log, proven })
+    }
+
+    /// Checks that the quote has the verifier's nonce, if there is one.
+    fn check_nonce(&self, quote: &Quote) -> std::result::Result<(), Broken> {
+        match self.nonce {
+            Some(nonce) if nonce != quote.nonce => {
+                let cause = format!("the quote has {:?}, not {:?}", hex::encode(&quote.nonce), hex::encode(nonce));
+                let error = Error::new("nonce", cause).hint("is it an old quote, or one for another verifier?");
+                Err(Broken { check: Check::Nonce, error })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The quoted banks of the PCR that count. There must be one.
+    fn banks(&self, quote: &Quote, pcr: Pcr) -> std::result::Result<Vec<Bank>, Broken> {
+        let all = quote.selection.banks(pcr);
+        let error = |cause: &str, hint: &str| {
+            let error = Error::new(format!("PCR {pcr}"), cause).hint(hint);
+            Err(Broken { check: Check::Selection, error })
+        };
+        if all.is_empty() {
+            return error("is not in the quote", &format!("tpm2_quote --pcr-list sha256:{pcr}"));
+        }
+        let banks: Vec<_> = all.into_iter().filter(|&bank| self.sha1 || bank != Bank::Sha1).collect();
+        if banks.is_empty() {
+            return error(
+                "is quoted in its sha1 bank alone: an attacker can make two images with the same SHA-1 digest",
+                "quote another bank too, or accept the sha1 bank with --sha1",
+            );
+        }
+        Ok(banks)
+    }
+
+    /// The log of the whole boot.
+    fn log(&self) -> std::result::Result<Log, Broken> {
+        let read = |(name, bytes): &(String, Vec<u8>)| eventlog::parse(bytes).map_err(|error| error.on(name));
+        let logs = self.logs.iter().map(read).collect::<Result<Vec<_>>>();
+        logs.and_then(Log::join).checked(Check::Log)
+    }
+}
+
+/// The error of logs that do not lead to the quote. Only with the quoted values can it name the PCRs.
+fn logs_error(log: &Log, values: Option<&PcrValues>) -> Error {
+    let differences = values.map(|values| log.compare(values).differences).unwrap_or_default();
+    // Later events in a log are no cause.
+    let causes = differences.iter().filter(|one| !matches!(one.divergence, Divergence::AtStart | Divergence::After(_)));
+    let causes: Vec<_> = causes.map(|difference| difference.describe(log)).take(MOST_DIFFERENCES).collect();
+    let error = Error::new("logs", "do not lead to the quoted PCRs at any of their events");
+    match causes.as_slice() {
+        [] => error.hint("a log is missing, was changed, or is from another boot; with --pcrs, verify names the PCR"),
+        causes => error.hint(causes.join("; ")),
+    }
+}
+
+/// Checks that the key's name and the signer's qualified name begin with the same hash algorithm (TPM 2.0 Library, Part 1,
+/// section 16). The rest of a qualified name depends on the key's parents, which are not known here.
+fn same_name_hash(key: &Key, quote: &Quote) -> Result<()> {
+    match &key.name {
+        Some(name) if name.get(..2) != quote.signer.get(..2) => {
+            Err(Error::new("key", "its name has another hash than the name of the quote's signer"))
+        }
+        _ => Ok(()),
+    }
+}
