@@ -11,7 +11,7 @@ sbom() {
 	name=sbom-$$
 	(cd "$repo" && CARGO=$CARGO "$CARGO_TOOL" cyclonedx --quiet --format json --spec-version 1.5 \
 		--no-build-deps --override-filename "$name" "$@")
-	read -r sha256 source <"$repo/initramfs/tss2-static/source.sha256"
+	read -r sha256 source <"$repo/initramfs/tss2/static/source.sha256"
 	# Neither the moment nor the folder is part of what was built. Cargo does not know of C and of its own library.
 	jq --sort-keys --arg folder "$repo" --arg rustc "$("$rustc" --version | cut -d ' ' -f 2)" \
 		--arg sha256 "$sha256" --arg source "$source" '

@@ -18,7 +18,7 @@ build_static() {
 		"--remap-path-prefix=$repo=measureroot"
 	)
 	# Cargo does not see these files: another folder, by their content, tells it to build again.
-	unwinder=$folder/$AGENT_TARGET-no-unwinder-$(cat "$repo"/initramfs/lib/no-* | sha256sum | cut --characters=-16)
+	unwinder=$folder/$AGENT_TARGET-no-unwinder-$(cat "$repo"/initramfs/tss2/stubs/no-* | sha256sum | cut --characters=-16)
 	no_unwinder "$unwinder"
 	flags+=("-Lnative=$unwinder" -Clink-arg=-T "-Clink-arg=$unwinder/no-unwind-tables.ld")
 	# Never in a folder cargo shares with the programs for this machine: they may come from another toolchain.

@@ -33,12 +33,12 @@ own_sysroot() {
 }
 
 no_unwinder() {
-	local lib=${BASH_SOURCE[0]%/*} name
+	local stubs=${BASH_SOURCE[0]%/*}/../tss2/stubs name
 	[[ ! -f $1/libunwind.a ]] || return 0
 	mkdir -p "$1"
 	for name in no-unwinder no-printf; do
-		"$AGENT_CC" -Os -fPIC -fno-asynchronous-unwind-tables -c -o "$1/$name.o" "$lib/$name.c"
+		"$AGENT_CC" -Os -fPIC -fno-asynchronous-unwind-tables -c -o "$1/$name.o" "$stubs/$name.c"
 	done
-	cp "$lib/no-unwind-tables.ld" "$1/"
+	cp "$stubs/no-unwind-tables.ld" "$1/"
 	"$AGENT_AR" rcsD "$1/libunwind.a" "$1/no-unwinder.o" "$1/no-printf.o"
 }

@@ -255,7 +255,7 @@ fn the_packages_agree_with_the_project() -> Result<()> {
     let shown = tool::printed(&build.make(&["show-measureroot", "show-host-measureroot-tss2"])?)?;
     let head = tool::output(Duration::from_secs(10), "git", ["-C", env!("CARGO_MANIFEST_DIR"), "rev-parse", "HEAD"])?;
     ensure!(shown.contains(&format!("measureroot-{}-", head.trim())), "not this checkout's commit: {shown}");
-    let source = assets::text("initramfs/tss2-static/source.sha256")?;
+    let source = assets::text("initramfs/tss2/static/source.sha256")?;
     let tarball = source.trim().split_once("  ").ok_or("source.sha256")?.1;
     ensure!(shown.contains(tarball), "not {tarball}: {shown}");
     let hashes = assets::text("initramfs/buildroot/package/measureroot-tss2/measureroot-tss2.hash")?;

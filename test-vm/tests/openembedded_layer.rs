@@ -67,7 +67,7 @@ fn the_agent_is_built_like_that_of_initramfs_build_and_the_native_program_is_not
 fn the_recipe_agrees_with_the_project() -> Result<()> {
     let build = Build::new()?;
     let recipe = assets::text(&format!("initramfs/openembedded/{RECIPE}"))?;
-    let source = assets::text("initramfs/tss2-static/source.sha256")?;
+    let source = assets::text("initramfs/tss2/static/source.sha256")?;
     let (sum, tarball) = source.trim().split_once("  ").ok_or("source.sha256")?;
     ensure!(
         recipe.contains(&format!("\"{sum}\"")) && recipe.contains(&format!("downloadfilename={tarball}")),

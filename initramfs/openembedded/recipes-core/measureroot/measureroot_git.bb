@@ -25,7 +25,7 @@ require measureroot-crates.inc
 
 inherit cargo
 
-# initramfs/tss2-static compiles it; nothing of the distribution's tpm2-tss gets into the agent.
+# initramfs/tss2/static compiles it; nothing of the distribution's tpm2-tss gets into the agent.
 export TPM2_TSS_SOURCE_PATH = "${S}/../tpm2-tss-4.1.3"
 
 # For this target's name, what .cargo/config.toml says for the names that Rust knows.

@@ -36,7 +36,7 @@ fn source(out: &Path) -> Result<PathBuf> {
     let given = env::var_os(SOURCE_PATH).filter(|path| !path.is_empty()).map(PathBuf::from);
     let path = match &given {
         Some(path) => path.clone(),
-        None => Path::new(&variable("CARGO_MANIFEST_DIR")?).join("../../target/sources").join(name),
+        None => Path::new(&variable("CARGO_MANIFEST_DIR")?).join("../../../target/sources").join(name),
     };
     println!("cargo::rerun-if-changed={}", path.display());
     if path.is_dir() {
@@ -46,7 +46,7 @@ fn source(out: &Path) -> Result<PathBuf> {
         return Err(match given {
             Some(path) => format!("{SOURCE_PATH} names {}: no such file or folder", path.display()),
             None => format!(
-                "the sources of tpm2-tss are not there yet: run initramfs/tss2-static/fetch (looked for {})",
+                "the sources of tpm2-tss are not there yet: run initramfs/tss2/static/fetch (looked for {})",
                 path.display()
             ),
         });
@@ -55,7 +55,7 @@ fn source(out: &Path) -> Result<PathBuf> {
     let found = run(Command::new("sha256sum").arg("--binary").arg(&path))?;
     if !found.starts_with(sha256) {
         return Err(format!(
-            "{} is not {name}: its sha256 is not {sha256}; delete it and run initramfs/tss2-static/fetch",
+            "{} is not {name}: its sha256 is not {sha256}; delete it and run initramfs/tss2/static/fetch",
             path.display()
         ));
     }
