@@ -21,11 +21,11 @@ make_with_buildroot() {
 	cp "$out"/kernel-6.1/boot/config-* "$build/linux-6.1/.config"
 	ln -sfn "$(realpath "$out/kernel-6.1/modules")" "$folder/target/lib/modules/"
 	"$out/kconfiglib/venv/bin/python" "$here/buildroot/configure" \
-		"$checkout/initramfs/buildroot/configs/measureroot_qemu_x86_64_defconfig" "$folder/.config" \
+		"$checkout/initramfs/installed/buildroot/configs/measureroot_qemu_x86_64_defconfig" "$folder/.config" \
 		'BR2_PACKAGE_MEASUREROOT_MODULES="virtio_pci virtio_blk virtio_console loop overlay squashfs dm-verity"'
 	rm -f "$build"/*/.stamp_installed
 	if ! env --unset=CARGO_TARGET_DIR PATH="${CARGO%/*}:$PATH" make -f "$here/buildroot/Makefile" "O=$folder" MEASUREROOT_VERSION=checkout \
-		"BR2_EXTERNAL_MEASUREROOT_PATH=$(realpath "$checkout/initramfs/buildroot")" \
+		"BR2_EXTERNAL_MEASUREROOT_PATH=$(realpath "$checkout/initramfs/installed/buildroot")" \
 		"STAND_IN_HOST_PROGRAM=$(realpath "$checkout/target/release/measureroot")" measureroot >"$log" 2>&1; then
 		tail --lines=40 "$log" >&2
 		exit 1

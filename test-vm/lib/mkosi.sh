@@ -11,14 +11,14 @@ make_mkosi() {
 		trixie "$folder/root.tar" "${from[@]}"
 }
 
-# Installs the packages of initramfs/mkosi/mkosi.conf, and keeps mkosi's cache of them in cache.tar. mkosi gets the same sources
+# Installs the packages of initramfs/installed/mkosi/mkosi.conf, and keeps mkosi's cache of them in cache.tar. mkosi gets the same sources
 # as apt, because its own default sources have archives that mirrors lack.
 make_mkosi_packages() {
 	local folder=$1
 	mkdir -p "$folder/mkosi.sandbox/etc/apt/sources.list.d"
 	awk '{ print "Types: deb\nURIs: " $2 "\nSuites: " $3 "\nComponents: " $4 "\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n" }' \
 		"$out/mkosi/sources.list" >"$folder/mkosi.sandbox/etc/apt/sources.list.d/mkosi.sources"
-	cp initramfs/mkosi/mkosi.conf "$folder/"
+	cp initramfs/installed/mkosi/mkosi.conf "$folder/"
 	quietly "$here/builder" "$folder" mkosi <<-'EOF'
 		mkdir /var/cache/kept
 		mkosi --format=directory --bootable=no --output-directory=/var/tmp --incremental=yes --cache-directory=/var/cache/kept build

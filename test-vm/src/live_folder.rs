@@ -1,4 +1,4 @@
-//! A folder with a root directory. `initramfs/live` makes a live medium of it.
+//! A folder with a root directory. `initramfs/installed/live` makes a live medium of it.
 
 use crate::{Bank, Result, assets, ensure, predict, scratch::Scratch, stopped_vm::DEFAULT_PCR, tool};
 use std::collections::BTreeMap;
@@ -59,7 +59,7 @@ impl LiveFolder {
         self.0.path(name)
     }
 
-    /// The default PCR in every bank, from the file that `initramfs/live` writes beside the medium.
+    /// The default PCR in every bank, from the file that `initramfs/installed/live` writes beside the medium.
     pub fn predicted(&self, name: &str) -> Result<BTreeMap<Bank, String>> {
         let text = fs::read_to_string(self.path(name))?;
         let values = predict::read_pcrs(&text, DEFAULT_PCR)?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use test_vm::scratch::Scratch;
 use test_vm::{Image, Prediction, Result, RootFs, Vm, assets, ensure, tool};
 
-const DEFCONFIG: &str = "initramfs/buildroot/configs/measureroot_qemu_x86_64_defconfig";
+const DEFCONFIG: &str = "initramfs/installed/buildroot/configs/measureroot_qemu_x86_64_defconfig";
 const MODULES: &str = "BR2_PACKAGE_MEASUREROOT_MODULES=\"loop overlay squashfs dm-verity\"";
 
 /// A build folder, with the agent that the package's own commands built, and Debian's kernel.
@@ -44,7 +44,7 @@ impl Build {
         )?;
         make.arg(format!("O={}", self.0.folder().display())).arg(format!("STAND_IN_AGENT={}", agent.display()));
         make.arg(format!("STAND_IN_HOST_PROGRAM={}", assets::product("release/measureroot")?.display()));
-        let external = assets::checkout().join("initramfs/buildroot").canonicalize()?;
+        let external = assets::checkout().join("initramfs/installed/buildroot").canonicalize()?;
         make.arg(format!("BR2_EXTERNAL_MEASUREROOT_PATH={}", external.display()));
         Ok(make.args(words).output()?)
     }
@@ -258,15 +258,15 @@ fn the_packages_agree_with_the_project() -> Result<()> {
     let source = assets::text("initramfs/tss2/static/source.sha256")?;
     let tarball = source.trim().split_once("  ").ok_or("source.sha256")?.1;
     ensure!(shown.contains(tarball), "not {tarball}: {shown}");
-    let hashes = assets::text("initramfs/buildroot/package/measureroot-tss2/measureroot-tss2.hash")?;
+    let hashes = assets::text("initramfs/installed/buildroot/package/measureroot-tss2/measureroot-tss2.hash")?;
     ensure!(hashes.contains(&format!("sha256  {}\n", source.trim())), "not {source}");
     for file in ["LICENSE-MIT", "LICENSE-APACHE"] {
         let sum = tool::output(Duration::from_secs(10), "sha256sum", [assets::checkout().join(file)])?;
         let sum = sum.split(' ').next().ok_or("sha256sum")?.to_owned();
-        let kept = assets::text("initramfs/buildroot/package/measureroot/measureroot.hash")?;
+        let kept = assets::text("initramfs/installed/buildroot/package/measureroot/measureroot.hash")?;
         ensure!(kept.contains(&format!("sha256  {sum}  {file}\n")), "another {file}");
     }
-    let recipe = assets::text("initramfs/buildroot/package/measureroot/measureroot.mk")?;
+    let recipe = assets::text("initramfs/installed/buildroot/package/measureroot/measureroot.mk")?;
     let needed = assets::text("Cargo.toml")?
         .split("\nrust-version = \"")
         .nth(1)

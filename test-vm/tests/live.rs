@@ -1,4 +1,4 @@
-//! Live media: those that `initramfs/live` makes, as docs/live.md says, and those of other live systems, with their own
+//! Live media: those that `initramfs/installed/live` makes, as docs/live.md says, and those of other live systems, with their own
 //! parameters.
 
 use test_vm::stopped_vm::DEFAULT_PCR;
@@ -9,10 +9,10 @@ use test_vm::{
 /// The module that the guest's probe needs, and a boot that switches off if it fails.
 const OPTIONS: &str = "--module virtio_console --append 'console=ttyS0 panic=1 measureroot.onfail=poweroff'";
 
-/// Firmware boots the medium from this bus. The PCR is the one that `initramfs/live` printed.
+/// Firmware boots the medium from this bus. The PCR is the one that `initramfs/installed/live` printed.
 fn boots(options: &str, firmware: Firmware, bus: Bus, device: &str) -> Result<()> {
     let live = LiveFolder::new()?;
-    let said = live.run(&format!("initramfs/live {OPTIONS} {options} root live.iso"))?;
+    let said = live.run(&format!("initramfs/installed/live {OPTIONS} {options} root live.iso"))?;
     let predicted = live.predicted("live.iso.pcr")?;
     ensure!(said.ends_with(&std::fs::read_to_string(live.path("live.iso.pcr"))?), "{said}");
     let vm = Vm::started_by(firmware).large().disk_file(bus, live.path("live.iso"));
@@ -80,13 +80,13 @@ fn an_overlay_that_keeps_its_writes_is_refused() -> Result<()> {
 fn the_same_input_gives_the_same_bytes() -> Result<()> {
     LiveFolder::new()?
         .run(
-            "initramfs/live root one.iso
+            "initramfs/installed/live root one.iso
              cp --archive root copy
              TZ=Asia/Tokyo umask 077
-             initramfs/live copy two.iso
+             initramfs/installed/live copy two.iso
              cmp one.iso two.iso && cmp one.iso.pcr two.iso.pcr
              echo changed >copy/etc/changed
-             initramfs/live copy three.iso
+             initramfs/installed/live copy three.iso
              ! cmp --quiet one.iso.pcr three.iso.pcr",
         )
         .map(drop)
@@ -98,38 +98,52 @@ fn a_medium_that_could_not_boot_is_refused_with_a_hint() -> Result<()> {
     live.run("mkdir tools && for tool in /usr/bin/* /usr/sbin/*; do ln -sf $tool tools; done")?;
     let without = |tool: &str| {
         let (hide, show) = (format!("mv tools/{tool} hidden"), format!("mv hidden tools/{tool}"));
-        format!("{hide}; status=0; PATH=$PWD/tools $BASH initramfs/live root a.iso || status=$?; {show}; exit $status")
+        format!(
+            "{hide}; status=0; PATH=$PWD/tools $BASH initramfs/installed/live root a.iso || status=$?; {show}; exit $status"
+        )
     };
     let table = [
         (without("mksquashfs"), "mksquashfs is missing: install the package squashfs-tools"),
         (without("xorriso"), "xorriso is missing: install the package xorriso"),
         (without("mformat"), "mformat is missing: install the package mtools"),
         (without("grub-mkimage"), "grub-mkimage is missing: install the package grub-common"),
-        ("GRUB_FOLDER=/none initramfs/live root a.iso".into(), "install the package grub-pc-bin"),
-        ("initramfs/live --agent /none root a.iso".into(), "/none is missing: install the package measureroot"),
-        ("initramfs/live --agent /bin/ls root a.iso".into(), "/bin/ls is not the agent"),
-        ("initramfs/live --module no_such root a.iso".into(), "has no no_such, neither as a module nor built in"),
-        ("initramfs/live --modules /tmp root a.iso".into(), "/tmp/modules.dep is missing"),
-        ("initramfs/live --kernel root/none root a.iso".into(), "root/none is not a file"),
-        ("initramfs/live --toram --ram 128M root a.iso".into(), "it needs a machine of 201M, not of 128M"),
-        ("initramfs/live --ram 1G root a.iso".into(), "--ram goes with --toram"),
-        ("initramfs/live --toram --ram much root a.iso".into(), "--ram much: write it as 2G or 512M"),
-        ("initramfs/live --label 'a b' root a.iso".into(), "--label a b: "),
-        ("initramfs/live --append 'a;b' root a.iso".into(), "--append a;b: "),
-        ("initramfs/live --append measureroot.sael=ram root a.iso".into(), "measureroot.sael=ram: unknown parameter"),
-        ("initramfs/live --append overlayroot=/dev/sdb root a.iso".into(), "overlayroot=/dev/sdb: cannot be done"),
-        ("initramfs/live --append init=/none root a.iso".into(), "root has no /none"),
-        ("initramfs/live nowhere a.iso".into(), "nowhere is not a folder"),
-        ("initramfs/live root".into(), "initramfs/live"),
+        ("GRUB_FOLDER=/none initramfs/installed/live root a.iso".into(), "install the package grub-pc-bin"),
         (
-            "mv root/sbin/init root/sbin/other; initramfs/live root a.iso".into(),
+            "initramfs/installed/live --agent /none root a.iso".into(),
+            "/none is missing: install the package measureroot",
+        ),
+        ("initramfs/installed/live --agent /bin/ls root a.iso".into(), "/bin/ls is not the agent"),
+        (
+            "initramfs/installed/live --module no_such root a.iso".into(),
+            "has no no_such, neither as a module nor built in",
+        ),
+        ("initramfs/installed/live --modules /tmp root a.iso".into(), "/tmp/modules.dep is missing"),
+        ("initramfs/installed/live --kernel root/none root a.iso".into(), "root/none is not a file"),
+        ("initramfs/installed/live --toram --ram 128M root a.iso".into(), "it needs a machine of 201M, not of 128M"),
+        ("initramfs/installed/live --ram 1G root a.iso".into(), "--ram goes with --toram"),
+        ("initramfs/installed/live --toram --ram much root a.iso".into(), "--ram much: write it as 2G or 512M"),
+        ("initramfs/installed/live --label 'a b' root a.iso".into(), "--label a b: "),
+        ("initramfs/installed/live --append 'a;b' root a.iso".into(), "--append a;b: "),
+        (
+            "initramfs/installed/live --append measureroot.sael=ram root a.iso".into(),
+            "measureroot.sael=ram: unknown parameter",
+        ),
+        (
+            "initramfs/installed/live --append overlayroot=/dev/sdb root a.iso".into(),
+            "overlayroot=/dev/sdb: cannot be done",
+        ),
+        ("initramfs/installed/live --append init=/none root a.iso".into(), "root has no /none"),
+        ("initramfs/installed/live nowhere a.iso".into(), "nowhere is not a folder"),
+        ("initramfs/installed/live root".into(), "initramfs/installed/live"),
+        (
+            "mv root/sbin/init root/sbin/other; initramfs/installed/live root a.iso".into(),
             "has no /sbin/init /etc/init /bin/init",
         ),
         (
-            "mv root/sbin/other root/sbin/init; rm root/lib/modules/*; initramfs/live root a.iso".into(),
+            "mv root/sbin/other root/sbin/init; rm root/lib/modules/*; initramfs/installed/live root a.iso".into(),
             "name the folder",
         ),
-        ("rm root/boot/*; initramfs/live root a.iso".into(), "install a kernel there (linux-image-amd64)"),
+        ("rm root/boot/*; initramfs/installed/live root a.iso".into(), "install a kernel there (linux-image-amd64)"),
     ];
     for (commands, part) in table {
         let said = live.refuses(&commands)?;
@@ -143,9 +157,9 @@ fn a_medium_that_could_not_boot_is_refused_with_a_hint() -> Result<()> {
 #[test]
 fn the_page_s_commands_work() -> Result<()> {
     let page = DocPage::open("docs/live.md")?;
-    page.has_only(&["mmdebstrap", "initramfs/live", "tpm2_pcrread"])?;
+    page.has_only(&["mmdebstrap", "initramfs/installed/live", "tpm2_pcrread"])?;
     let live = LiveFolder::new()?;
-    live.run(&page.block("initramfs/live")?)?;
+    live.run(&page.block("initramfs/installed/live")?)?;
     // First a machine that booted the medium, then one that did not.
     let mut values = live.predicted("live.iso.pcr")?;
     let value = values.remove(&Bank::Sha256).ok_or("no sha256")?.to_uppercase();

@@ -91,7 +91,7 @@ struct Refusal {
 fn refuses(prepare: &str, cases: &[Refusal]) -> Result<()> {
     // The page's installation restores the files that an earlier change removed or broke.
     let install = page()?.block("apt-get")?;
-    let fresh = format!("cd /folder\n{install}rm -rf case; cp -r initramfs/mkosi case; cd case\n{prepare}");
+    let fresh = format!("cd /folder\n{install}rm -rf case; cp -r initramfs/installed/mkosi case; cd case\n{prepare}");
     let build = "echo; echo CASE; if mkosi build 2>&1; then echo 'was built'; fi";
     let steps = cases.iter().map(|Refusal { change, .. }| format!("{fresh}\n{change}\n{build}\n"));
     let script: String = [KEPT.to_owned()].into_iter().chain(steps).collect();
@@ -216,7 +216,7 @@ const VERITY: &str = "printf 'Verity=data\\nVerityMatchKey=root\\n' >>mkosi.repa
 
 #[test]
 fn the_same_input_gives_the_same_disk_and_its_root_hash_is_predicted() -> Result<()> {
-    let copy = "cp -r initramfs/mkosi my-image; cd my-image";
+    let copy = "cp -r initramfs/installed/mkosi my-image; cd my-image";
     let twice = "mkosi build; mv measured.raw first.raw; mkosi --force build; cmp first.raw measured.raw";
     let hash = "hash=$(ukify inspect measured.efi --json=short | jq --raw-output '.[\".cmdline\"].text' | grep -o '^roothash=[^ ]*')
         measureroot predict --roothash ${hash#*=} | cmp - measured.pcr13";

@@ -66,7 +66,7 @@ fn the_agent_is_built_like_that_of_initramfs_build_and_the_native_program_is_not
 #[test]
 fn the_recipe_agrees_with_the_project() -> Result<()> {
     let build = Build::new()?;
-    let recipe = assets::text(&format!("initramfs/openembedded/{RECIPE}"))?;
+    let recipe = assets::text(&format!("initramfs/installed/openembedded/{RECIPE}"))?;
     let source = assets::text("initramfs/tss2/static/source.sha256")?;
     let (sum, tarball) = source.trim().split_once("  ").ok_or("source.sha256")?;
     ensure!(
@@ -92,8 +92,8 @@ fn the_recipe_agrees_with_the_project() -> Result<()> {
 fn the_list_of_crates_is_that_of_cargo_lock() -> Result<()> {
     let scratch = Scratch::new()?;
     tool::output(Duration::from_secs(30), layer().join("update-crates"), [scratch.path("made")])?;
-    let kept = assets::text("initramfs/openembedded/recipes-core/measureroot/measureroot-crates.inc")?;
-    ensure!(fs::read_to_string(scratch.path("made"))? == kept, "run initramfs/openembedded/update-crates");
+    let kept = assets::text("initramfs/installed/openembedded/recipes-core/measureroot/measureroot-crates.inc")?;
+    ensure!(fs::read_to_string(scratch.path("made"))? == kept, "run initramfs/installed/openembedded/update-crates");
     let sums = assets::text("Cargo.lock")?.matches("\nchecksum = ").count();
     assert_eq!((kept.matches("crate://").count(), kept.matches(".sha256sum]").count()), (sums, sums));
     Ok(())
@@ -118,7 +118,7 @@ fn the_kernel_gets_its_features_if_the_distribution_asks_for_them() -> Result<()
 /// oelint checks the layer like bitbake, for the first and the last release that the layer names.
 #[test]
 fn oelint_finds_nothing() -> Result<()> {
-    let layers = assets::text("initramfs/openembedded/conf/layer.conf")?;
+    let layers = assets::text("initramfs/installed/openembedded/conf/layer.conf")?;
     let releases = layers
         .lines()
         .find_map(|line| line.strip_prefix("LAYERSERIES_COMPAT_measureroot = \""))

@@ -20,7 +20,7 @@ pub const PACK: [&str; 2] = ["do_rootfs", "IMAGE_CMD:cpio"];
 pub const MODULES: &str = "MEASUREROOT_MODULES=virtio_pci virtio_blk virtio_console loop overlay squashfs dm-verity";
 
 pub fn layer() -> PathBuf {
-    assets::checkout().join("initramfs/openembedded")
+    assets::checkout().join("initramfs/installed/openembedded")
 }
 
 /// A Python that has oelint-adv. The link is not resolved: the program that it leads to does not have it.

@@ -5,7 +5,7 @@
 ################################################################################
 
 # What is committed in the checkout that this external tree lies in.
-MEASUREROOT_CHECKOUT = $(realpath $(BR2_EXTERNAL_MEASUREROOT_PATH)/../..)
+MEASUREROOT_CHECKOUT = $(realpath $(BR2_EXTERNAL_MEASUREROOT_PATH)/../../..)
 MEASUREROOT_VERSION := $(shell git -C $(BR2_EXTERNAL_MEASUREROOT_PATH) rev-parse HEAD)
 MEASUREROOT_SITE = file://$(MEASUREROOT_CHECKOUT)
 MEASUREROOT_SITE_METHOD = git

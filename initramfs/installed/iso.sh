@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# An ISO that BIOS and UEFI boot, from a CD-ROM and from a USB stick. Sourced by initramfs/live; installed beside
+# An ISO that BIOS and UEFI boot, from a CD-ROM and from a USB stick. Sourced by initramfs/installed/live; installed beside
 # boot-modules.sh. The caller has `quietly`.
 
 # Where Debian's grub-pc-bin and grub-efi-amd64-bin have GRUB's modules.

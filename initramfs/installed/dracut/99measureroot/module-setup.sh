@@ -9,10 +9,10 @@ measureroot_folder=${dracutsysrootdir-}/usr/lib/measureroot
 check() {
 	[[ " $dracutmodules $add_dracutmodules $force_add_dracutmodules " == *\ measureroot\ * ]] || return 255
 	if ! [[ -f $measureroot_folder/boot-modules.sh ]]; then
-		dfatal "measureroot: $measureroot_folder/boot-modules.sh is missing: install the package measureroot, or copy initramfs/lib/boot-modules.sh there"
+		dfatal "measureroot: $measureroot_folder/boot-modules.sh is missing: install the package measureroot, or copy initramfs/installed/boot-modules.sh there"
 		return 1
 	fi
-	# shellcheck source=initramfs/lib/boot-modules.sh
+	# shellcheck source=initramfs/installed/boot-modules.sh
 	. "$measureroot_folder/boot-modules.sh"
 	measureroot_check_agent "$measureroot_folder/init" || return 1
 
@@ -31,7 +31,7 @@ check() {
 
 installkernel() {
 	local needs some named
-	# shellcheck source=initramfs/lib/boot-modules.sh
+	# shellcheck source=initramfs/installed/boot-modules.sh
 	. "$measureroot_folder/boot-modules.sh"
 
 	# Where /lib is a link into /usr, dracut copies modules by way of it; lib/dracut is where it leaves its own notes.
