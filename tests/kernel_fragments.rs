@@ -1,14 +1,16 @@
-//! The kernel fragments, and the script that checks a configuration against them: with Debian's kernel, and with broken input.
+//! The kernel fragments, and the command that checks a configuration against them: with Debian's kernel, and with broken input.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
 
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
-use common::{ROOT, Ran, run, text};
+use common::{ROOT, Ran, program, run, text};
 
 /// The fragments that Debian's kernel for clouds does not meet.
 const LACKING: [&str; 3] = ["erofs-compressors.cfg", "sata.cfg", "usb-storage.cfg"];
@@ -28,9 +30,24 @@ fn debian_config() -> PathBuf {
     run(text(&folder().join("debian-config")), &[]).into()
 }
 
+/// A checkout with the fragments, and the program of this build where `check` looks for it.
+static CHECKOUT: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
+    let checkout = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    fs::create_dir_all(checkout.path().join("target/release")).unwrap();
+    symlink(program(), checkout.path().join("target/release/measureroot")).unwrap();
+    symlink(folder(), checkout.path().join("kernel-fragments")).unwrap();
+    checkout
+});
+
+/// `kernel-fragments/check` of this build.
+fn script() -> Command {
+    let mut script = Command::new(CHECKOUT.path().join("kernel-fragments/check"));
+    script.env_remove("CARGO_TARGET_DIR").current_dir(folder());
+    script
+}
+
 fn check(config: &Path, fragments: &[&Path]) -> Ran {
-    let script = folder().join("check");
-    Command::new(script).arg(config).args(fragments).current_dir(folder()).output().unwrap().into()
+    script().arg(config).args(fragments).output().unwrap().into()
 }
 
 /// Checks a configuration against a fragment. Both are texts. The name of their files must be new.
@@ -155,23 +172,69 @@ fn a_configuration_or_fragment_that_cannot_be_read_is_refused() {
     let good = file("good.config", "CONFIG_A=y\n");
     let fragment = file("good.cfg", "# why\nCONFIG_A=y\n");
     for (config, fragment, said) in [
-        (file("empty.config", ""), fragment.clone(), "empty.config has not one CONFIG_ line"),
+        (file("empty.config", ""), fragment.clone(), "empty.config: has not one CONFIG_ line"),
         (file("junk.config", "CONFIG_A=y\nhello\n"), fragment.clone(), "junk.config, line 2"),
         (file("novalue.config", "CONFIG_A=\n"), fragment.clone(), "novalue.config, line 1"),
         (file("notpacked.gz", "CONFIG_A=y\n"), fragment.clone(), "is it gzip-compressed?"),
-        (PathBuf::from("absent.config"), fragment.clone(), "cannot read absent.config"),
-        (good.clone(), PathBuf::from("absent.cfg"), "cannot read the fragment absent.cfg"),
+        (PathBuf::from("absent.config"), fragment.clone(), "absent.config: No such file"),
+        (good.clone(), PathBuf::from("absent.cfg"), "fragment absent.cfg: No such file"),
         (good.clone(), file("junk.cfg", "# why\nCONFIG_A y\n"), "junk.cfg, line 2"),
         (good.clone(), file("nothing.cfg", "# only words\n"), "ask for nothing"),
         (good.clone(), file("verb.scc", "patch a.patch\n"), "unknown word patch"),
-        (good.clone(), file("lost.scc", "kconf non-hardware absent.cfg\n"), "cannot read the fragment"),
+        (good.clone(), file("lost.scc", "kconf non-hardware absent.cfg\n"), "absent.cfg: No such file"),
         (good.clone(), file("fragment.txt", "CONFIG_A=y\n"), "neither a .cfg nor a .scc"),
-        (PathBuf::from("--frobnicate"), fragment, "unknown option --frobnicate"),
+        (PathBuf::from("--frobnicate"), fragment, "unexpected argument '--frobnicate'"),
     ] {
         let verdict = check(&config, &[&fragment]);
         assert_eq!(verdict.code, 2, "{said}: {}{}", verdict.out, verdict.err);
         assert!(verdict.err.contains(said), "expected {said:?}, got {}", verdict.err);
     }
+}
+
+#[test]
+fn the_default_is_what_a_measured_boot_needs() {
+    let listed = |words: &[&str]| {
+        let out = Ran::from(script().arg("--list").args(words).output().unwrap()).printed();
+        out.lines().map(|line| line.rsplit('/').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let default = listed(&[]);
+    assert_eq!(default, listed(&["measureroot.scc"]));
+    assert_eq!(default[..3], ["initramfs.cfg", "modules.cfg", "tpm.cfg"]);
+}
+
+#[test]
+fn the_files_of_several_fragments_are_listed_in_the_order_of_merging() {
+    let listed = Ran::from(script().args(["--list", "tpm.scc", "loop.cfg"]).output().unwrap()).printed();
+    assert_eq!(listed, "tpm.cfg\ntpm-hardware.cfg\nloop.cfg\n");
+}
+
+#[test]
+fn quiet_prints_failures_alone() {
+    let config = file("quiet.config", "# Linux/x86 6.1.0 Kernel Configuration\nCONFIG_A=m\n");
+    let fragment = file("quiet.cfg", "# why\nCONFIG_A=y\n# since 6.2: why\nCONFIG_B=y\n# why\nCONFIG_C=y\n");
+    let quiet = Ran::from(script().arg("--quiet").args([&config, &fragment]).output().unwrap());
+    assert_eq!((quiet.code, quiet.out.as_str()), (1, "missing: CONFIG_C=y (quiet.cfg): why\n"), "{}", quiet.err);
+}
+
+#[test]
+fn the_last_line_counts() {
+    let config = file("count.config", "# Linux/x86 6.1.0 Kernel Configuration\nCONFIG_A=m\n");
+    let fragment = file("count.cfg", "# why\nCONFIG_A=y\n# why\nCONFIG_B=y\n");
+    let verdict = check(&config, &[&fragment]);
+    let last = format!("2 options checked against {} (Linux 6.1): 1 missing or different, 1 module", config.display());
+    assert_eq!(verdict.out.lines().last(), Some(last.as_str()));
+}
+
+#[test]
+fn a_missing_program_is_named_with_what_makes_it() {
+    let mut bash = Command::new("/bin/bash");
+    bash.arg(folder().join("check")).args(["--list"]).env("CARGO_TARGET_DIR", "/nowhere");
+    // dirname alone: no measureroot is on this path.
+    let tools = tempfile::tempdir().unwrap();
+    symlink("/usr/bin/dirname", tools.path().join("dirname")).unwrap();
+    let verdict = Ran::from(bash.env("PATH", tools.path()).output().unwrap());
+    assert_eq!(verdict.code, 2, "{}", verdict.err);
+    assert!(verdict.err.contains("run initramfs/build, or install the package measureroot"), "{}", verdict.err);
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod allow_file;
 mod explain;
 mod image_file;
 mod initramfs;
+mod kernel_config;
 mod man;
 mod predict;
 mod read_limited;
@@ -22,8 +23,8 @@ use crate::error::{Error, Result};
 /// Measure a root image into a TPM 2.0 PCR, and boot it.
 ///
 /// As /init of an initramfs, this program hashes the root image, extends a PCR with the digest, and boots the image. The
-/// commands below predict that PCR, build the initramfs, explain what a kernel command line would do, and check the event
-/// logs and quotes of machines.
+/// commands below predict that PCR, build the initramfs, explain what a kernel command line would do, and check kernel
+/// configurations, and the event logs and quotes of machines.
 #[derive(Debug, Parser)]
 #[command(name = "measureroot", version, arg_required_else_help = true)]
 struct Arguments {
@@ -38,6 +39,7 @@ enum Command {
     Explain(explain::Explain),
     Replay(replay::Replay),
     Verify(Box<verify::Verify>),
+    KernelConfig(kernel_config::KernelConfig),
     /// Print a completion script for a shell.
     Completion {
         /// The shell that reads the script.
@@ -46,13 +48,14 @@ enum Command {
     Man(man::Man),
 }
 
-/// Runs the command in the program's arguments. Exit codes: 0 done, 1 failed, 2 wrong arguments; `replay` and `verify` have
-/// their own.
+/// Runs the command in the program's arguments. Exit codes: 0 done, 1 failed, 2 wrong arguments; `replay`, `verify` and
+/// `kernel-config` have their own.
 #[must_use]
 pub fn run() -> ExitCode {
     log_to_stderr();
     let done = match Arguments::parse().command {
         Command::Replay(replay) => return verdict(replay.run()),
+        Command::KernelConfig(check) => return verdict(check.run()),
         Command::Verify(verify) => return verify.run().unwrap_or_else(|error| failed(&error)),
         Command::Predict(predict) => predict.run(),
         Command::Initramfs(initramfs) => initramfs.run(),

@@ -19,6 +19,7 @@ fragments_of() {
 fragment_kernel_key() {
 	local fragments
 	mapfile -t fragments < <(fragments_of "$@")
+	((${#fragments[@]})) || return 1
 	{
 		dpkg-query --show "$kernel_source" gcc
 		declare -f open_kernel_source configure_kernel build_kernel

@@ -82,5 +82,7 @@ pub fn shell(commands: &str, folder: &Path, environment: &[(&str, &str)]) -> Ran
     let path = format!("{}:/sbin:{}", program().parent().unwrap().display(), std::env::var("PATH").unwrap());
     let mut bash = Command::new("bash");
     bash.args(["-euo", "pipefail", "-c", commands]).current_dir(folder).env("PATH", path);
+    // `kernel-fragments/check` would look for the program there.
+    bash.env_remove("CARGO_TARGET_DIR");
     bash.envs(environment.iter().copied()).output().unwrap().into()
 }

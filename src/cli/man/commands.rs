@@ -9,8 +9,11 @@ use super::markup::{inline, titled};
 
 /// What a script can go by.
 const EXIT: [(&str, &str); 5] = [
-    ("0", "Done; of `replay`: the PCRs are what the logs lead to; of `verify`: trusted."),
-    ("1", "Failed; of `replay`: the PCRs are others."),
+    (
+        "0",
+        "Done; of `replay`: the PCRs are what the logs lead to; of `verify`: trusted; of `kernel-config`: nothing is missing.",
+    ),
+    ("1", "Failed; of `replay`: the PCRs are others; of `kernel-config`: an option is missing."),
     ("2", "Wrong arguments, or something could not be read."),
     ("3", "Of `verify`: not trusted."),
     ("4", "Of `verify`: broken evidence, which proves nothing."),

@@ -58,7 +58,7 @@ MEASUREROOT_FRAGMENTS = \
 
 # The options that the kernel lacks, before a machine stops for want of them.
 define MEASUREROOT_CHECK_KERNEL
-	@if ! $(MEASUREROOT_CHECKOUT)/kernel-fragments/check $(LINUX_DIR)/.config $(MEASUREROOT_FRAGMENTS) >$(@D)/kernel-check; then \
+	@if ! $(HOST_DIR)/bin/measureroot kernel-config $(LINUX_DIR)/.config $(MEASUREROOT_FRAGMENTS) >$(@D)/kernel-check; then \
 		cat $(@D)/kernel-check >&2; \
 		echo "measureroot: add the fragments with these options to BR2_LINUX_KERNEL_CONFIG_FRAGMENT_FILES, as measureroot_qemu_x86_64_defconfig does" >&2; \
 		exit 1; \

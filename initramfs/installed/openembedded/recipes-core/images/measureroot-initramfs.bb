@@ -27,7 +27,7 @@ do_image_cpio[file-checksums] += "${MEASUREROOT_CHECKOUT}/kernel-fragments:True"
 
 IMAGE_CMD:cpio () {
     # The options that the kernel lacks, before a machine stops for want of them.
-    said=$(${MEASUREROOT_CHECKOUT}/kernel-fragments/check ${STAGING_KERNEL_BUILDDIR}/.config \
+    said=$(measureroot kernel-config ${STAGING_KERNEL_BUILDDIR}/.config \
         $(printf '${MEASUREROOT_CHECKOUT}/kernel-fragments/%s ' ${MEASUREROOT_KERNEL_FEATURES})) || bbfatal "the kernel lacks options that a measured boot needs:
 $said
 Add DISTRO_FEATURES:append = \" measureroot\", which brings them to linux-yocto, or require recipes-kernel/linux/measureroot-kernel.inc in a .bbappend of your kernel's recipe"
