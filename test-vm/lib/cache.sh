@@ -2,8 +2,10 @@
 # A cache for products that take long to make. Sourced; the caller sets `out`.
 #   cached NAME KEY COMMAND...   runs COMMAND with a new folder as its last argument, and makes that folder $out/NAME; does
 #                                nothing if $out/NAME was made with the same KEY
-#   quietly COMMAND...           shows the messages of COMMAND only if it fails
 #   key_of FILE...               prints a key that changes with each of the files
+
+# shellcheck source=initramfs/installed/quietly.sh
+. "${BASH_SOURCE[0]%/*}/../../initramfs/installed/quietly.sh"
 
 cached() {
 	local name=$1 key=$2 folder=$out/$1
@@ -20,10 +22,3 @@ cached() {
 }
 
 key_of() { cat -- "$@" | sha256sum | cut -d ' ' -f 1; }
-
-quietly() {
-	local said status=0
-	said=$("$@" 2>&1) || status=$?
-	((status == 0)) || printf '%s\n' "$said" >&2
-	return "$status"
-}
