@@ -1,9 +1,11 @@
 //! The file of a list of trusted images.
 
 use std::fs::{self, File, Permissions};
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+
+use nix::fcntl::{Flock, FlockArg};
 
 use super::read_limited;
 use crate::error::{Context, Error, Result};
@@ -31,7 +33,8 @@ pub(super) fn append(path: &Path, image: TrustedImage) -> Result<Added> {
     // Without a lock, one of two builds that end at the same time would lose its entry. The lock is on the folder, because
     // the file itself is replaced.
     let lock = File::open(folder).about(folder.display())?;
-    lock.lock().about_hint(folder.display(), "cannot be locked")?;
+    let lock = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, error)| io::Error::from(error));
+    let lock = lock.about_hint(folder.display(), "cannot be locked")?;
     let old = fs::metadata(path);
     let (mut list, mode) = match &old {
         Ok(meta) => (read(path)?, meta.permissions()),

@@ -78,7 +78,7 @@ impl Bank {
     }
 
     fn sum(self, input: Stdio) -> Result<String> {
-        let mut sum = tool::limited(Duration::from_mins(5), format!("{}sum", self.name()));
+        let mut sum = tool::limited(Duration::from_secs(300), format!("{}sum", self.name()));
         let done = sum.stdin(input).stderr(Stdio::inherit()).output()?;
         let line = String::from_utf8(done.stdout)?;
         Ok(line.split(' ').next().ok_or("no digest")?.to_owned())

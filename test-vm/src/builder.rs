@@ -41,7 +41,7 @@ impl Builder {
 
     fn try_run(&self, commands: &str) -> Result<(bool, String)> {
         let program = assets::checkout().join("test-vm/builder");
-        let mut builder = tool::limited(Duration::from_mins(5), program);
+        let mut builder = tool::limited(Duration::from_secs(300), program);
         builder.arg(self.folder.folder()).arg(self.debian).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = builder.stderr(Stdio::piped()).spawn()?;
         let mut input = child.stdin.take().ok_or("no standard input")?;
@@ -105,7 +105,7 @@ impl Builder {
 
     /// Passes an unpacked archive to a shell command, and returns what that prints.
     fn unpacked(&self, name: &str, line: &str, other: Option<&Path>) -> Result<String> {
-        let mut bash = tool::limited(Duration::from_mins(1), "bash");
+        let mut bash = tool::limited(Duration::from_secs(60), "bash");
         bash.args(["-euo", "pipefail", "-c", &format!("zstd --decompress --stdout \"$1\" | {line}"), "bash"]);
         tool::finish(bash.arg(self.file(name)?).args(other))
     }

@@ -72,7 +72,7 @@ impl DocPage {
         let here = Scratch::new()?;
         std::os::unix::fs::symlink(image.path(), here.path("rootfs.squashfs"))?;
         std::os::unix::fs::symlink(assets::product("release/measureroot")?, here.path("measureroot"))?;
-        let mut bash = tool::limited(Duration::from_mins(5), "bash");
+        let mut bash = tool::limited(Duration::from_secs(300), "bash");
         bash.args(["-euc", &format!("PATH=.:$PATH; {predict}")]);
         tool::finish(bash.current_dir(here.folder()))?;
         guest.write("/expected", &fs::read_to_string(here.path("expected"))?)?;

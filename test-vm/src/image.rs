@@ -165,7 +165,7 @@ impl Image {
 
     /// The file `made` that the shell command `make` leaves in the folder.
     fn made(scratch: Scratch, make: &str) -> Result<Self> {
-        let mut shell = tool::limited(Duration::from_mins(1), "sh");
+        let mut shell = tool::limited(Duration::from_secs(60), "sh");
         tool::finish(shell.current_dir(scratch.folder()).args(["-c", make]))?;
         Ok(Self { path: scratch.path("made"), _scratch: Some(scratch) })
     }

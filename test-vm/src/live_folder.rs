@@ -26,7 +26,7 @@ impl LiveFolder {
             cp \"$1\"/boot/vmlinuz-* root/boot
             ln -s \"$1\"/lib/modules/* root/lib/modules
             find root -exec touch --no-dereference --date=@1735689600 {} +";
-        let mut bash = tool::limited(Duration::from_mins(1), "bash");
+        let mut bash = tool::limited(Duration::from_secs(60), "bash");
         bash.current_dir(live.0.folder()).args(["-euc", make, "bash"]).arg(kernel).arg(probe);
         tool::finish(&mut bash)?;
         Ok(live)
@@ -46,7 +46,7 @@ impl LiveFolder {
 
     fn bash(&self, commands: &str) -> Command {
         let begin = "ln -sfn \"$0/initramfs\" initramfs; PATH=$PATH:$0/target/release";
-        let mut bash = tool::limited(Duration::from_mins(5), "bash");
+        let mut bash = tool::limited(Duration::from_secs(300), "bash");
         bash.current_dir(self.0.folder())
             .args(["-euo", "pipefail", "-c", &format!("{begin}\n{commands}")])
             .arg(assets::checkout());

@@ -12,7 +12,7 @@ impl PackedInitramfs {
     /// The agent, these modules of Debian's 6.1 kernel, and the modules that those depend on.
     pub fn with_modules(modules: &[&str]) -> Result<Self> {
         let scratch = Scratch::new()?;
-        let mut pack = tool::measureroot(Duration::from_mins(1))?;
+        let mut pack = tool::measureroot(Duration::from_secs(60))?;
         pack.arg("initramfs").arg("--agent").arg(assets::product("initramfs/init")?);
         pack.arg("--kernel-modules").arg(assets::product("test-vm/kernel-6.1/modules")?);
         for module in modules {

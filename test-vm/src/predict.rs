@@ -47,7 +47,7 @@ impl Prediction {
 
     /// Predicts with these arguments of `measureroot predict`.
     pub fn by(arguments: &[&str]) -> Result<Self> {
-        let mut predict = tool::measureroot(Duration::from_mins(5))?;
+        let mut predict = tool::measureroot(Duration::from_secs(300))?;
         predict.args(["predict", "--json"]).args(arguments);
         Ok(serde_json::from_str(&tool::finish(&mut predict)?)?)
     }
@@ -68,7 +68,7 @@ impl Prediction {
 
 /// What `measureroot predict --format FORMAT` prints for an image.
 pub fn printed(format: &str, image: &Path) -> Result<String> {
-    let mut predict = tool::measureroot(Duration::from_mins(1))?;
+    let mut predict = tool::measureroot(Duration::from_secs(60))?;
     tool::finish(predict.args(["predict", "--format", format]).arg(image))
 }
 

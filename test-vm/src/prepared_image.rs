@@ -61,7 +61,7 @@ impl PreparedImage {
 }
 
 fn format(image: &Image, tree: &Image, options: &[&str]) -> Result<String> {
-    let mut format = tool::limited(Duration::from_mins(2), "/usr/sbin/veritysetup");
+    let mut format = tool::limited(Duration::from_secs(120), "/usr/sbin/veritysetup");
     let said = tool::finish(format.arg("format").args(options).arg(image.path()).arg(tree.path()))?;
     let root_hash = said.lines().find_map(|line| line.strip_prefix("Root hash:"));
     Ok(root_hash.ok_or_else(|| format!("veritysetup prints no root hash: {said}"))?.trim().to_owned())

@@ -68,7 +68,7 @@ impl Vm {
             banks: Bank::ALL.into(),
             tpm: None,
             memory_mib: 512,
-            limit: Duration::from_mins(2),
+            limit: Duration::from_secs(120),
             accel: None,
             shown: false,
         }
@@ -188,7 +188,7 @@ impl Vm {
     #[must_use]
     pub fn large(mut self) -> Self {
         self.memory_mib = 1024;
-        self.limit = Duration::from_mins(5);
+        self.limit = Duration::from_secs(300);
         self
     }
 

@@ -25,7 +25,7 @@ impl WrappedInitramfs {
         // The kernel unpacks one archive after the other.
         let pack =
             "chmod +x init-before && printf '%s\\n' busybox init-before | cpio --quiet -o -H newc | cat - \"$0\" >all";
-        let mut shell = tool::limited(Duration::from_mins(1), "sh");
+        let mut shell = tool::limited(Duration::from_secs(60), "sh");
         tool::finish(shell.current_dir(scratch.folder()).args(["-c", pack]).arg(kernel.initramfs()?))?;
         Ok(Self(scratch))
     }

@@ -42,7 +42,7 @@ fn the_page_s_commands_boot_an_image_measured() -> Result<()> {
     let images = page.block("test-vm/images aarch64")?;
     let pack = images.strip_prefix("test-vm/images aarch64\n").ok_or("test-vm/images is not the first command")?;
     let commands = format!("{pack}{}", page.block("qemu-system-aarch64")?);
-    let mut bash = tool::limited(Duration::from_mins(2), "bash");
+    let mut bash = tool::limited(Duration::from_secs(120), "bash");
     let said = tool::finish(bash.args(["-euo", "pipefail", "-c", &commands]).current_dir(here.folder()))?;
     let digest = Bank::Sha256.of_file(image.path())?;
     ensure!(said.contains(&format!(" sha256={digest}")), "no boot of {digest}: {said}");

@@ -59,16 +59,16 @@ impl Sealed {
                 --volume-key-file key --key-file password volume
             openssl enc -aes-256-cbc -nopad -K \"$(basenc --base16 --wrap=0 key)\" -iv \"$(printf %032d 0)\" -in data |
                 dd of=volume bs=4096 seek=4096 conv=notrunc status=none";
-        let mut shell = tool::limited(Duration::from_mins(1), "bash");
+        let mut shell = tool::limited(Duration::from_secs(60), "bash");
         tool::finish(shell.current_dir(self.scratch.folder()).args(["-euo", "pipefail", "-c", make, "-", SECRET]))?;
 
         let digest = &Prediction::of(image.path())?.banks[&Bank::Sha256].digest;
         self.tpm.tool(self.scratch.folder(), &["tpm2_pcrextend", &format!("13:sha256={digest}")])?;
-        let mut enrol = tool::limited(Duration::from_mins(1), "systemd-cryptenroll");
+        let mut enrol = tool::limited(Duration::from_secs(60), "systemd-cryptenroll");
         enrol.args([&format!("--tpm2-device={}", self.tpm.device()), "--tpm2-pcrs=13", "volume"]);
         tool::finish(enrol.current_dir(self.scratch.folder()).env("PASSWORD", "password"))?;
         // systemd computed the same policy.
-        let mut dump = tool::limited(Duration::from_mins(1), "/usr/sbin/cryptsetup");
+        let mut dump = tool::limited(Duration::from_secs(60), "/usr/sbin/cryptsetup");
         let dumped = tool::finish(
             dump.args(["token", "export", "--token-id", "0", "volume"]).current_dir(self.scratch.folder()),
         )?;
@@ -148,7 +148,7 @@ impl Evidence {
 
     /// `measureroot verify` judges the evidence. `image` is the trusted one.
     fn judged(&self, image: &Image) -> Result<Verdict> {
-        let mut verify = tool::measureroot(Duration::from_mins(1))?;
+        let mut verify = tool::measureroot(Duration::from_secs(60))?;
         verify.args(["verify", "--quote", "quote", "--signature", "signature", "--key", "ak.pub"]);
         // An event that is in both logs counts once.
         verify.args(["--log", "log", "systemd", "--expect", "known"]);
@@ -159,7 +159,7 @@ impl Evidence {
 
     /// tpm2_checkquote accepts signature, nonce, PCRs and log.
     fn is_accepted_by_tpm2_tools(&self) -> Result<()> {
-        let mut check = tool::limited(Duration::from_mins(1), "tpm2_checkquote");
+        let mut check = tool::limited(Duration::from_secs(60), "tpm2_checkquote");
         check.args(["-u", "ak.pem", "-m", "quote", "-s", "signature", "-f", "pcrs", "-e", "log"]);
         check.args(["-g", "sha256", "-q", &bank::hex(NONCE.as_bytes())]);
         tool::finish(check.current_dir(self.0.folder())).map(drop)
@@ -170,7 +170,7 @@ impl Evidence {
         fs::write(self.0.path("policy"), predict::printed("keylime", image.path())?.trim_end())?;
         let check = assets::checkout().join("test-vm/keylime/check");
         let mut python =
-            tool::limited(Duration::from_mins(2), assets::product("test-vm/keylime/venv/bin")?.join("python"));
+            tool::limited(Duration::from_secs(120), assets::product("test-vm/keylime/venv/bin")?.join("python"));
         python.arg(check).args(["quote", "signature", "pcrs", "ak.pub", NONCE, "log", "policy"]);
         let done = python.current_dir(self.0.folder()).output()?;
         let (found, said) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));

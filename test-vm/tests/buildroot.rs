@@ -30,14 +30,14 @@ impl Build {
     fn configure(&self, settings: &[&str]) -> Result<Output> {
         // The link is not resolved: the program that it leads to has no kconfiglib.
         let python = assets::product("test-vm/kconfiglib/venv")?.join("bin/python");
-        let mut configure = tool::limited(Duration::from_mins(1), python);
+        let mut configure = tool::limited(Duration::from_secs(60), python);
         configure.arg(assets::checkout().join("test-vm/buildroot/configure")).arg(assets::checkout().join(DEFCONFIG));
         Ok(configure.arg(self.0.path(".config")).args(settings).output()?)
     }
 
     /// Makes targets, with these variables.
     fn make(&self, words: &[&str]) -> Result<Output> {
-        let mut make = tool::limited(Duration::from_mins(2), "make");
+        let mut make = tool::limited(Duration::from_secs(120), "make");
         make.arg("-f").arg(assets::checkout().join("test-vm/buildroot/Makefile"));
         let agent = assets::product(
             "test-vm/buildroot/build/measureroot-checkout/target/x86_64-unknown-linux-gnu/release/measureroot",
@@ -125,8 +125,8 @@ fn a_wrong_configuration_is_refused_with_a_hint() -> Result<()> {
         },
         Refusal {
             settings: &[MODULES],
-            targets: &["measureroot", "RUST_BIN_VERSION=1.92.0"],
-            message: "this Buildroot has 1.92.0: take a newer Buildroot",
+            targets: &["measureroot", "RUST_BIN_VERSION=1.87.0"],
+            message: "this Buildroot has 1.87.0: take a newer Buildroot",
         },
         Refusal {
             settings: &[MODULES],

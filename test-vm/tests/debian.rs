@@ -36,7 +36,7 @@ fn debian_in_erofs_boots_measured_with_compressed_kernel_modules() -> Result<()>
 
 /// Runs the program behind the README's first command.
 fn demo_ends(arguments: &[&str], code: i32, word: &str) -> Result<()> {
-    let mut demo = tool::limited(Duration::from_mins(8), env!("CARGO_BIN_EXE_demo"));
+    let mut demo = tool::limited(Duration::from_secs(480), env!("CARGO_BIN_EXE_demo"));
     let shown = demo.args(arguments).output()?;
     let text = String::from_utf8_lossy(&shown.stdout);
     ensure!(shown.status.code() == Some(code), "{}: {text}{}", shown.status, String::from_utf8_lossy(&shown.stderr));

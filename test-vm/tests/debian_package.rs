@@ -56,7 +56,7 @@ fn the_package_works_when_installed_and_leaves_nothing_when_purged() -> Result<(
 fn lintian_finds_no_error_and_no_warning() -> Result<()> {
     let package = assets::product(concat!("initramfs/measureroot_", env!("CARGO_PKG_VERSION"), "_amd64.deb"))?;
     let arguments = ["--fail-on=error,warning".into(), "--allow-root".into(), package];
-    assert_eq!(tool::output(Duration::from_mins(2), "lintian", arguments)?, "");
+    assert_eq!(tool::output(Duration::from_secs(120), "lintian", arguments)?, "");
     Ok(())
 }
 

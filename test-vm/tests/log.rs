@@ -46,18 +46,18 @@ impl Logs {
     /// Compares a log with these PCRs, which tpm2_pcrread reads from outside. Returns the events as `measureroot replay` shows
     /// them.
     fn replay(&self, log: &str, pcrs: &str) -> Result<String> {
-        let mut read = tool::limited(Duration::from_mins(1), "tpm2_pcrread");
+        let mut read = tool::limited(Duration::from_secs(60), "tpm2_pcrread");
         let tcti = self.vm.tpm()?.tcti(env!("CARGO_BIN_EXE_tpm-relay"));
         let held = tool::finish(read.args(["-T", &tcti]).arg(pcrs))?;
         let file = self.scratch.path("pcrs");
         fs::write(&file, held)?;
-        let mut replay = tool::measureroot(Duration::from_mins(1))?;
+        let mut replay = tool::measureroot(Duration::from_secs(60))?;
         tool::finish(replay.arg("replay").arg(self.path(log)?).arg("--pcrs").arg(file))
     }
 
     /// PCR 13 as tpm2_eventlog computes it from a log. A warning is an error.
     fn tpm2_eventlog(&self, log: &str) -> Result<BTreeMap<Bank, String>> {
-        let done = tool::limited(Duration::from_mins(1), "tpm2_eventlog").arg(self.path(log)?).output()?;
+        let done = tool::limited(Duration::from_secs(60), "tpm2_eventlog").arg(self.path(log)?).output()?;
         let warnings = String::from_utf8_lossy(&done.stderr);
         ensure!(done.status.success() && warnings.is_empty(), "tpm2_eventlog: {}: {warnings}", done.status);
         let text = String::from_utf8(done.stdout)?;
@@ -149,7 +149,7 @@ fn systemd_continues_the_log_and_finds_the_predicted_image() -> Result<()> {
     let run = |tpm: &Path, program: &str, arguments: &[&str]| {
         let libraries = root.join("usr/lib/x86_64-linux-gnu");
         let path = format!("{0}:{0}/systemd", libraries.display());
-        let mut command = tool::limited(Duration::from_mins(2), libraries.join("ld-linux-x86-64.so.2"));
+        let mut command = tool::limited(Duration::from_secs(120), libraries.join("ld-linux-x86-64.so.2"));
         command.args(["--library-path", &path]).arg(root.join("usr/lib/systemd").join(program)).args(arguments);
         command.env("SYSTEMD_TPM2_DEVICE", tpm).env("SYSTEMD_MEASURE_LOG_FIRMWARE", &firmware);
         command.env("SYSTEMD_MEASURE_LOG_USERSPACE", logs.path(SYSTEMD)?).env("SYSTEMD_FORCE_MEASURE", "1");

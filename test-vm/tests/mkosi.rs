@@ -34,7 +34,7 @@ fn events(guest: &mut Guest) -> Result<String> {
     let log = guest.bytes("/run/measureroot/binary_bios_measurements")?.content;
     let scratch = Scratch::new()?;
     fs::write(scratch.path("log"), log)?;
-    tool::output(Duration::from_mins(1), "tpm2_eventlog", [scratch.path("log")])
+    tool::output(Duration::from_secs(60), "tpm2_eventlog", [scratch.path("log")])
 }
 
 /// True if an event of this PCR has this digest.

@@ -2,7 +2,7 @@
 
 mod openembedded_build;
 
-use openembedded_build::{Build, EXAMPLE, INITRAMFS, KERNEL, MODULES, PACK, RECIPE, Refusal, beside};
+use openembedded_build::{Build, EXAMPLE, INITRAMFS, KERNEL, MODULES, PACK, RECIPE, Refusal, beside, with_suffix};
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -56,7 +56,7 @@ fn every_form_of_prediction_is_written_and_linked() -> Result<()> {
         &["IMAGE_LINK_NAME="],
     )?);
     for suffix in ["pcr23", "pcr23.hex", "pcr23.json", "pcr23.pcrlock", "pcr23.keylime", "pcr23.policy"] {
-        assert_eq!(beside(&link.with_added_extension("squashfs-zst"), suffix)?, beside(&made, suffix)?, "{suffix}");
+        assert_eq!(beside(&with_suffix(&link, "squashfs-zst"), suffix)?, beside(&made, suffix)?, "{suffix}");
     }
     let predicted: Prediction = serde_json::from_str(&beside(&made, "pcr23.json")?)?;
     assert_eq!(predicted, Prediction::with(Image::small(RootFs::Squashfs)?.path(), &["--pcr", "23"])?);
@@ -70,7 +70,7 @@ fn the_value_of_meta_measured_by_hand_is_the_predicted_one() -> Result<()> {
     page.has_only(&["--image-format meta-measured"])?;
     fs::copy(Image::small(RootFs::Squashfs)?.path(), here.path("rootfs.squashfs"))?;
     std::os::unix::fs::symlink(assets::product("release/measureroot")?, here.path("measureroot"))?;
-    let mut bash = tool::limited(Duration::from_mins(1), "bash");
+    let mut bash = tool::limited(Duration::from_secs(60), "bash");
     bash.args(["-euo", "pipefail", "-c", &format!("PATH=.:$PATH; {}", page.block("sha1sum")?)]);
     tool::finish(bash.current_dir(here.folder()))?;
     assert_eq!(fs::read_to_string(here.path("by-hand"))?.trim().len(), 40);

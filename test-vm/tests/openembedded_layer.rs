@@ -126,7 +126,7 @@ fn oelint_finds_nothing() -> Result<()> {
     let (first, last) = releases.trim_end_matches('"').split_once(' ').ok_or("one release")?;
     let last = last.rsplit(' ').next().ok_or("one release")?;
     for release in [first, last] {
-        let mut oelint = python(Duration::from_mins(2))?;
+        let mut oelint = python(Duration::from_secs(120))?;
         oelint.current_dir(layer()).args([
             "-m",
             "oelint_adv",

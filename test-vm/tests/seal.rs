@@ -16,7 +16,7 @@ fn is_of_veritysetup(image: &Image, seal: &Seal) -> Result<()> {
         return Err(format!("{seal:?} is no tree").into());
     };
     let scratch = Scratch::new()?;
-    let mut format = tool::limited(Duration::from_mins(1), "/usr/sbin/veritysetup");
+    let mut format = tool::limited(Duration::from_secs(60), "/usr/sbin/veritysetup");
     format.args(["format", "--no-superblock", "--hash=sha256", "--salt", salt]);
     format.args(["--data-block-size", &data_block.to_string(), "--hash-block-size", &hash_block.to_string()]);
     let said = tool::finish(format.arg(image.path()).arg(scratch.path("tree")))?;

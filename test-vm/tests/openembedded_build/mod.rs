@@ -63,7 +63,7 @@ impl Build {
 
     /// Runs tasks of a recipe, and prints variables, with these options.
     pub fn bake_with(&self, options: &[&str], recipe: &str, words: &[&str]) -> Result<Output> {
-        let mut bake = python(Duration::from_mins(2))?;
+        let mut bake = python(Duration::from_secs(120))?;
         bake.arg(assets::checkout().join("test-vm/openembedded/bake"));
         let packages = assets::product("test-vm/openembedded/packages")?;
         bake.arg(format!("--set=TMPDIR={}", self.0.folder().display()));
@@ -93,8 +93,8 @@ impl Build {
     pub fn initramfs(&self) -> Result<PathBuf> {
         self.bakes(INITRAMFS, &[MODULES], &PACK)?;
         let cpio = self.deployed(INITRAMFS, &[], "cpio")?;
-        tool::output(Duration::from_mins(1), "zstd", [cpio.as_os_str()])?;
-        Ok(cpio.with_added_extension("zst"))
+        tool::output(Duration::from_secs(60), "zstd", [cpio.as_os_str()])?;
+        Ok(with_suffix(&cpio, "zst"))
     }
 
     /// The path of the file of this type that an image recipe deploys.
@@ -113,8 +113,16 @@ impl Build {
     }
 }
 
+/// The path with a dot and a suffix after its name.
+pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(suffix);
+    name.into()
+}
+
 /// The text of the file whose name is that of `image` with a suffix.
 pub fn beside(image: &Path, suffix: &str) -> Result<String> {
-    let path = image.with_added_extension(suffix);
+    let path = with_suffix(image, suffix);
     Ok(fs::read_to_string(&path).map_err(|cause| format!("{}: {cause}", path.display()))?)
 }

@@ -163,7 +163,7 @@ unsafe extern "C" fn iesys_cryptmbed_hmac_abort(context: *mut *mut Hashing, _: *
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn iesys_cryptmbed_random2b(nonce: *mut TPM2B_DIGEST, size: usize, _: *mut c_void) -> TSS2_RC {
-    let mut random = TPM2B_DIGEST { size: 0, buffer: [0; _] };
+    let mut random = TPM2B_DIGEST::default();
     let Some((part, size)) = random.buffer.get_mut(..size).zip(u16::try_from(size).ok()) else { return BAD_SIZE };
     if nonce.is_null() {
         return BAD_REFERENCE;
@@ -224,7 +224,7 @@ fn coordinate(parameter: &TPM2B_ECC_PARAMETER) -> Option<[u8; COORDINATE]> {
 }
 
 fn parameter(coordinate: &[u8; COORDINATE]) -> TPM2B_ECC_PARAMETER {
-    let mut parameter = TPM2B_ECC_PARAMETER { size: 0, buffer: [0; _] };
+    let mut parameter = TPM2B_ECC_PARAMETER::default();
     for (to, &from) in parameter.buffer.iter_mut().zip(coordinate) {
         *to = from;
         parameter.size += 1;

@@ -56,7 +56,7 @@ fn null_is_refused() {
 
 #[test]
 fn random_numbers_have_the_length_asked_for() {
-    let mut nonce = TPM2B_DIGEST { size: 0, buffer: [0; _] };
+    let mut nonce = TPM2B_DIGEST::default();
     // SAFETY: a pointer to a value that lives here.
     let mut random = |size| unsafe { (iesys_cryptmbed_random2b(&raw mut nonce, size, NO_DATA), nonce) };
     let (code, nonce) = random(32);

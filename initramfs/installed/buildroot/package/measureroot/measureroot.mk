@@ -113,7 +113,7 @@ endif
 endif
 
 # What Cargo.toml asks for; said here before an hour of building is over.
-MEASUREROOT_RUST = 1.95
+MEASUREROOT_RUST = 1.88
 
 ifeq ($(BR2_PACKAGE_MEASUREROOT)$(BR_BUILDING),yy)
 ifeq ($(MEASUREROOT_VERSION),)
