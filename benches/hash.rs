@@ -1,6 +1,6 @@
-//! One pass for several banks against the slowest of their hashes alone, on the same buffer in memory.
+//! One pass for several banks, compared with the slowest of their hashes alone, on the same buffer in memory.
 //!
-//! It also guards the speed of the hashes themselves: built for size, SHA-256 falls to a fifth.
+//! It also shows the speed of the hashes: if SHA-256 is built for size, it has a fifth of its speed.
 #![allow(missing_docs, clippy::unwrap_used)] // A benchmark.
 
 use std::hint::black_box;
@@ -13,7 +13,7 @@ use measureroot::hash::pass::{Blocks, digests};
 const BYTES: usize = 256 << 20;
 const BLOCK: usize = 1 << 20;
 
-/// Blocks that are in memory already, so that only the hashing is timed.
+/// Blocks in memory, so that only the hashing is timed.
 struct Memory<'a>(std::slice::Chunks<'a, u8>);
 
 impl<'a> Blocks for Memory<'a> {

@@ -1,5 +1,5 @@
-//! The one pass over an image, with both usual banks and the dm-verity tree, beside what limits it: the medium, the slowest
-//! hash, and on few processors the sum of the hashes.
+//! One pass over an image, for both usual banks and the dm-verity tree, compared with what limits it: the medium, the slowest
+//! hash, and with few processors the sum of the hashes.
 #![allow(missing_docs, clippy::unwrap_used)] // A benchmark.
 
 use std::hint::black_box;
@@ -23,19 +23,19 @@ use nix::unistd::Pid;
 const BYTES: usize = 256 << 20;
 const BANKS: [Bank; 2] = [Bank::Sha1, Bank::Sha256];
 const TREE: &str = "dm-verity tree";
-/// In turns, so that a slow second of the machine falls on all alike.
+/// Each round runs every case, so that a slow second of the machine affects all cases alike.
 const ROUNDS: usize = 10;
 
-/// A medium that answers at a rate, and does not use the processor while it does.
+/// A medium with a fixed rate that uses no processor time.
 struct Medium<'a> {
     blocks: std::slice::Chunks<'a, u8>,
-    /// Bytes a second; none is memory.
+    /// Bytes per second; `None` for memory.
     rate: Option<f64>,
     free: Receiver<()>,
     home: Sender<()>,
 }
 
-/// A block that counts as one of the buffers until it is dropped.
+/// A block that occupies one of the buffers until it is dropped.
 struct Held<'a>(&'a [u8], Sender<()>);
 
 impl<'a> Medium<'a> {
@@ -72,17 +72,17 @@ impl Drop for Held<'_> {
     }
 }
 
-/// The pass for `banks`, with a tree as the boot's seal has it.
+/// A pass for `banks` that also builds the Merkle tree of the seal `verity`.
 fn pass(mut blocks: impl Blocks, banks: &[Bank]) {
     let mut seal = Sealing::begin(SealKind::Verity, BYTES as u64, 4096).unwrap();
     black_box(digests(&mut blocks, banks, seal.tee(), &mut |_| ()).unwrap());
     black_box(seal.finish().unwrap());
 }
 
-/// What does the same without this program, one after the other; they find the image in the page cache.
+/// The tools that do the same without this program. They run one after the other, with the image in the page cache.
 const TOOLS: &str = "veritysetup format, sha1sum, sha256sum";
 
-/// Whether all of them are there and did their work.
+/// Whether all of them exist and succeed.
 fn tools(image: &Path) -> bool {
     let tree = tempfile::NamedTempFile::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let format = [Path::new("veritysetup"), Path::new("format"), image, tree.path()];
@@ -94,7 +94,7 @@ fn tools(image: &Path) -> bool {
     })
 }
 
-/// Something that is timed, on so many processors.
+/// A function to time, on this number of processors.
 struct Case<'a> {
     name: &'static str,
     processors: usize,
@@ -107,7 +107,7 @@ impl<'a> Case<'a> {
         Self { name, processors, run: Box::new(run), milliseconds: Vec::new() }
     }
 
-    /// Once more, on the first of `all` processors.
+    /// Runs the case once more, on the first of `all` processors.
     fn time(&mut self, all: &[usize]) {
         let mut set = CpuSet::new();
         all.iter().take(self.processors).for_each(|&number| set.set(number).unwrap());
@@ -127,7 +127,7 @@ impl<'a> Case<'a> {
     }
 }
 
-/// A medium: reading it alone, and the passes over it.
+/// A medium: the time to read it only, and the passes over it.
 struct Row<'a> {
     read: Case<'a>,
     passes: Vec<Case<'a>>,
@@ -147,7 +147,7 @@ impl<'a> Row<'a> {
         std::iter::once(&mut self.read).chain(&mut self.passes)
     }
 
-    /// Against the limits that the hashes alone and the reading alone set.
+    /// Prints the passes, compared with the limits: hashing alone and reading alone.
     fn print(&self, slowest: f64, sum: f64) {
         let read = self.read.least();
         for pass in &self.passes {
@@ -189,7 +189,7 @@ fn main() {
         rate("500 MB/s", Some(5e8)),
         Row::new("this folder's disk", most, || FileBlocks::new(file, "image", BYTES as u64).unwrap()),
     ];
-    // The rest can be measured without them.
+    // Without these tools, the rest is measured.
     let mut others: Vec<_> = tools(named.path())
         .then(|| Case::new(TOOLS, most, || assert!(tools(named.path()), "{TOOLS}")))
         .into_iter()
@@ -200,7 +200,7 @@ fn main() {
     }
 
     println!(
-        "{} MiB, {ROUNDS} rounds, milliseconds. Load when they began: {load}; above 0.5, others share the figures.\n",
+        "{} MiB, {ROUNDS} rounds, milliseconds. Load at the start: {load}; above 0.5, other programs affect the figures.\n",
         BYTES >> 20
     );
     println!("  {:20} {:>20} {:>19}", "each hash alone", "least", "median");
@@ -223,8 +223,8 @@ fn main() {
     }
     println!(
         "
-  \"read\" is the medium alone. \"x limit\" is the pass against the slower of that and of the slowest bank's hash; on one
-  processor, of that and of the sum of the hashes. \"x work\" counts in that two processors need half of the sum, too:
-  three hashes of equal speed take them 1.5 times the slowest, whoever shares them out."
+  \"read\" is the time to read the medium only. \"x limit\" compares the pass with the slower of \"read\" and the slowest
+  bank's hash; on one processor, with the slower of \"read\" and the sum of the hashes. \"x work\" also counts that two
+  processors need half of the sum: for three hashes of equal speed this is 1.5 times the slowest."
     );
 }

@@ -1,4 +1,4 @@
-//! The replay of a log of 10,000 events with a digest for each of four banks, from its bytes to the PCRs.
+//! The replay of a log from its bytes to the PCRs: 10,000 events, each with a digest for each of four banks.
 #![allow(missing_docs, clippy::unwrap_used)] // A benchmark.
 
 use std::hint::black_box;
@@ -15,7 +15,7 @@ const EVENTS: u32 = 10_000;
 fn log() -> Vec<u8> {
     let header = Header::of(Bank::ALL.into_iter());
     let event = |number: u32| {
-        // As firmware does it: most PCRs have some.
+        // As in firmware's logs, most PCRs have some events.
         let (pcr, data) = (Pcr::try_from(number % 16).unwrap(), number.to_le_bytes());
         tcg::encode(&header, pcr, EventType(0xD), &digests_of(&Bank::ALL, &data), &data)
     };

@@ -1,4 +1,4 @@
-//! The kernel's command line, to the decisions that are made from it.
+//! The kernel's command line: its tokens, and the configuration and failure policy that are read from it.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -8,7 +8,7 @@ use measureroot::config::failure_policy::FailurePolicy;
 
 fuzz_target!(|line: &[u8]| {
     let tokens = tokens::parse(line);
-    // A token takes a byte, and a space behind it.
+    // A token has at least one byte, and a space separates it from the next.
     assert!(tokens.len() <= line.len().div_ceil(2));
     let policy = FailurePolicy::of(&tokens);
     assert!(policy.pcr.get() <= 23);

@@ -1,20 +1,21 @@
 # shellcheck shell=sh disable=SC3043,SC2001
-# The agent and the kernel modules of an initramfs that dracut or initramfs-tools makes. Installed as
-# /usr/lib/measureroot/boot-modules.sh and sourced by their hooks, in bash or dash. Each function says what is wrong on
-# standard error, and then fails.
+# The agent and the kernel modules of an initramfs that an image builder makes. Installed as
+# /usr/lib/measureroot/boot-modules.sh. Hooks source it in bash or dash. Each function prints what is wrong to standard error,
+# and then fails.
 
-# The boot needs each of these, as a module or built into the kernel; of several with | between, one, and all are packed.
+# The boot needs each of these, as a module or built into the kernel. Of names joined by |, it needs one; all that the kernel
+# has are packed.
 : "${measureroot_modules:=squashfs erofs ext4 isofs vfat overlay loop dm-verity \
 	tpm_tis|tpm_crb|tpm_tis_spi|tpm_tis_i2c|tpm_ftpm_tee|tpm_ibmvtpm|xen_tpmfront}"
-# What the kernel has of these: where the image may lie, what vfat asks for when it mounts, and SHA-256 with the processor's own
-# instructions, for dm-verity. No more, because every module that is packed is loaded at every boot.
+# These are packed if the kernel has them: drivers of media, the character sets that mounting vfat needs, and SHA-256 by the
+# processor's instructions, for dm-verity. The list is short, because every boot loads every module that is packed.
 : "${measureroot_drivers:=virtio_pci virtio_mmio virtio_blk virtio_scsi nvme vmd ahci ata_piix sd_mod sr_mod \
 	xhci_pci ehci_pci usb_storage uas mmc_block sdhci_pci sdhci_acpi hv_storvsc xen_blkfront vmw_pvscsi \
 	nls_cp437 nls_ascii nls_iso8859_1 nls_utf8 sha256_ssse3 sha256_arm64 sha2_ce}"
 
 measureroot_complain() { echo "measureroot: $*" >&2; }
 
-# $1 must be the agent: a program that needs no library, for there is none.
+# $1 must be the agent. The initramfs has no libraries, so a program that needs one is not the agent.
 measureroot_check_agent() {
 	if ! [ -x "$1" ]; then
 		measureroot_complain "$1 is missing: install the package measureroot, or copy target/initramfs/init there"
@@ -26,10 +27,10 @@ measureroot_check_agent() {
 	fi
 }
 
-# The names of the modules whose files are listed on standard input, with a space on both sides of each.
+# Prints the names of the modules whose files standard input lists, each followed by a space.
 measureroot_names() { sed 's|:.*||; s|.*/||; s|\.ko.*||; y|-|_|' | tr '\n' ' '; }
 
-# Which of the modules $3... have files in the kernel's folder $1. With `all` for $2, the others must be built in.
+# Prints those of the modules $3... that have files in the kernel's folder $1. If $2 is `all`, the others must be built in.
 measureroot_choose() {
 	local folder="${1%/}" must="$2" files builtin='' word name found odd chosen=''
 	shift 2
@@ -52,15 +53,15 @@ measureroot_choose() {
 				"and run depmod ${folder##*/}"
 		else
 			measureroot_complain "the kernel ${folder##*/} has no $(echo "$word" | sed 's/|/, no /g'), neither as a module nor built in:" \
-				"take another kernel, or, if your boot does without, name what it needs in ${measureroot_list:-measureroot.conf}"
+				"take another kernel, or, if your boot does not need it, list the modules that it needs in ${measureroot_list:-measureroot.conf}"
 		fi
 		return 1
 	done
 	echo "$chosen"
 }
 
-# Unpacks the modules in the folder $1, which must have the modules $2...: the initramfs is compressed as a whole, and not
-# every kernel can unpack a module.
+# Unpacks the modules in the folder $1, and fails unless the modules $2... are there. The initramfs is compressed as a whole, and
+# not every kernel can unpack a module.
 measureroot_finish() {
 	local folder="$1" file tool package name names
 	shift
@@ -85,7 +86,7 @@ measureroot_finish() {
 	done
 }
 
-# The device nodes for the first messages, in the initramfs at $1. Where none can be made, the kernel brings /dev/console
+# Makes the device nodes for the first messages in the initramfs $1. If that is not permitted, the kernel brings /dev/console
 # itself (usr/default_cpio_list).
 measureroot_nodes() {
 	mkdir -p "$1/dev"

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# An ISO that BIOS and UEFI boot, from a CD-ROM and from a USB stick. Sourced by initramfs/installed/live; installed beside
-# boot-modules.sh. The caller has `quietly`.
+# Makes an ISO that BIOS and UEFI boot, from a CD-ROM and from a USB stick. Sourced by initramfs/installed/live, after
+# quietly.sh; installed beside boot-modules.sh.
 
 # Where Debian's grub-pc-bin and grub-efi-amd64-bin have GRUB's modules.
 grub_folder=${GRUB_FOLDER:-/usr/lib/grub}
@@ -32,7 +32,7 @@ fits_ram() {
 make_iso() {
 	local work=$1 label=$2 grub=$1/iso/boot/grub
 	local common=(normal configfile iso9660 search search_label part_msdos part_gpt linux echo test)
-	# The command line has no character that GRUB would take for its own.
+	# The command line has no character that is special to GRUB.
 	cat >"$grub/grub.cfg" <<-GRUB
 		set timeout=0
 		menuentry measureroot {
@@ -50,10 +50,10 @@ make_iso() {
 
 	grub-mkimage --directory="$grub_folder/i386-pc" --format=i386-pc-eltorito --prefix=/boot/grub --config="$work/early.cfg" \
 		--output="$grub/bios.img" biosdisk "${common[@]}"
-	# With tpm, GRUB measures what it reads and does.
+	# With the module tpm, GRUB measures its commands and the files that it reads.
 	grub-mkimage --directory="$grub_folder/x86_64-efi" --format=x86_64-efi --prefix=/boot/grub --config="$work/early.cfg" \
 		--output="$work/bootx64.efi" fat linuxefi tpm "${common[@]}"
-	# 1 MiB for GRUB's 300 KB, with the file's own date.
+	# GRUB has 300 KB. mcopy -m keeps the file's date.
 	truncate --size=1M "$work/efi.img"
 	quietly mkfs.vfat --invariant -i 6D656173 -n ESP "$work/efi.img"
 	touch --date="@$SOURCE_DATE_EPOCH" "$work/bootx64.efi"

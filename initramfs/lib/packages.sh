@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# What a script needs from the distribution. Sourced.
-#   need_tools COMMAND=PACKAGE...   installs the packages of those commands that are not there
-#   need_packages PACKAGE...        installs those packages that are not there
-# Root is asked for (sudo) only when something is missing. Where apt does not rule, it says what to install and exits.
+# Installs the distribution's packages that a script needs. Sourced.
+#   need_tools COMMAND=PACKAGE...   installs the packages of those commands that are missing
+#   need_packages PACKAGE...        installs those packages that are missing
+# It asks for root rights (sudo) only if something is missing. Without apt, it prints what to install and exits.
 
 need_tools() {
 	local pair missing=()
@@ -32,9 +32,9 @@ need_packages() {
 	echo "$0: installs with apt-get, because they are needed and missing: ${missing[*]}"
 	local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
 	local install=("${apt[@]}" install --yes --no-install-recommends "${missing[@]}")
-	# The package lists may be missing (containers): apt would not know the packages.
+	# In containers the package lists are often missing: apt does not know the packages then.
 	apt-get install --simulate "${missing[@]}" >/dev/null 2>&1 || "${apt[@]}" update || true
-	# Or they are out of date, and name versions that the mirror no longer has.
+	# Lists that are out of date name versions that the mirror no longer has.
 	if ! "${install[@]}" && ! { "${apt[@]}" update && "${install[@]}"; }; then
 		echo "$0: apt-get could not install ${missing[*]} (see above; is Debian's security archive among the apt sources?)" >&2
 		exit 1

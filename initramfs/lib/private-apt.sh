@@ -1,14 +1,14 @@
 # shellcheck shell=bash
-# Debian's packages that this machine's own apt does not know: sources, other suites, other machines'. Sourced.
-#   debian_archives                          this machine's archives of Debian itself, the lines "MIRROR SUITE"
-#   private_apt FOLDER ARCHITECTURE LINE...  makes FOLDER an apt of its own, for packages of that architecture, with these
-#                                            lines of a sources.list; apt-get -c FOLDER/apt.conf then asks it
+# Downloads Debian's packages that this machine's apt does not know: sources, other suites, other architectures. Sourced.
+#   debian_archives                          prints this machine's archives of Debian, in lines "MIRROR SUITE"
+#   private_apt FOLDER ARCHITECTURE LINE...  makes an apt configuration in FOLDER, for packages of that architecture, with these
+#                                            lines of a sources.list; apt-get -c FOLDER/apt.conf uses it
 #   foreign_apt FOLDER ARCHITECTURE          the same, with this machine's archives
 # Nothing is installed, and the system's apt state is not touched.
 
 debian_keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
-# Where apt would look for the release files of its own suite, of its updates and of the security archive.
+# From the addresses of the release files: this machine's suite, its updates and the security archive.
 debian_archives() {
 	local codename
 	# shellcheck source=/dev/null
@@ -21,7 +21,7 @@ private_apt() {
 	shift 2
 	mkdir -p "$folder/lists/partial" "$folder/cache/archives/partial"
 	printf '%s\n' "$@" >"$folder/sources.list"
-	# Nothing is installed there.
+	# No package is installed.
 	: >"$folder/status"
 	cat >"$folder/apt.conf" <<-EOC
 		APT::Architecture "$architecture";
@@ -31,9 +31,9 @@ private_apt() {
 		Dir::State::lists "$folder/lists";
 		Dir::State::status "$folder/status";
 		Dir::Cache "$folder/cache";
-		// As root apt would download as a user who cannot enter this folder.
+		// If it is run by root, apt downloads as a user who cannot enter this folder.
 		APT::Sandbox::User "root";
-		// The system's hooks are about the system's lists.
+		// The system's hooks work on the system's lists.
 		#clear APT::Update::Pre-Invoke;
 		#clear APT::Update::Post-Invoke;
 		#clear APT::Update::Post-Invoke-Success;
@@ -45,7 +45,7 @@ foreign_apt() {
 	local lines
 	mapfile -t lines < <(debian_archives | sed "s|^|deb [signed-by=$debian_keyring] |; s|\$| main|")
 	if ((${#lines[@]} == 0)); then
-		echo "$0: packages for $2 are taken from Debian's archives, which are not among this machine's apt sources" >&2
+		echo "$0: the packages for $2 come from Debian's archives, which are not among this machine's apt sources" >&2
 		return 1
 	fi
 	private_apt "$1" "$2" "${lines[@]}"

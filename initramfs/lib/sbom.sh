@@ -1,18 +1,19 @@
 # shellcheck shell=bash disable=SC2154
-# What a program is made of (CycloneDX 1.5, JSON). Sourced, after toolchain.sh.
-#   sbom FILE RUSTC CARGO-CYCLONEDX-WORDS...   for what RUSTC built with those features and that target
+# Writes a program's bill of materials (CycloneDX 1.5, JSON). Sourced, after toolchain.sh.
+#   sbom FILE RUSTC CARGO-CYCLONEDX-WORDS...   for a program that RUSTC built with these features and this target
 
 sbom() {
 	local file=$1 rustc=$2 repo=$_toolchain_root name sha256 source
 	shift 2
 	need_tools jq=jq
 	need_cargo_tool cargo-cyclonedx 0.5.7
-	# It writes beside the Cargo.toml of each crate of the workspace, and takes no other place.
+	# cargo-cyclonedx writes a file beside each Cargo.toml of the workspace, and has no option to write elsewhere.
 	name=sbom-$$
 	(cd "$repo" && CARGO=$CARGO "$CARGO_TOOL" cyclonedx --quiet --format json --spec-version 1.5 \
 		--no-build-deps --override-filename "$name" "$@")
 	read -r sha256 source <"$repo/initramfs/tss2/static/source.sha256"
-	# Neither the moment nor the folder is part of what was built. Cargo does not know of C and of its own library.
+	# The time and the folder are removed, so that the same program has the same file. tpm2-tss and Rust's standard library are
+	# added, because Cargo does not list them.
 	jq --sort-keys --arg folder "$repo" --arg rustc "$("$rustc" --version | cut -d ' ' -f 2)" \
 		--arg sha256 "$sha256" --arg source "$source" '
 		def place: gsub("path\\+file://" + $folder; "path+file://.");

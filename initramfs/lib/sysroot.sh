@@ -1,14 +1,13 @@
 # shellcheck shell=bash disable=SC2154
-# Where rustc looks for a static musl program's start files, C library and standard library. Sourced, after cross.sh's
+# The folders in which rustc finds the start files and libraries of a static musl program. Sourced, after cross.sh's
 # choose_compiler and toolchain.sh's choose_agent_toolchain.
-#   own_sysroot FOLDER   makes FOLDER that place: with the files of the toolchain if it has the target's standard library, else
-#                        with musl's and gcc's
-#   no_unwinder FOLDER   leaves a libunwind.a there that does nothing, with what spares the agent musl's printf, and the
-#                        linker script that goes with it
+#   own_sysroot FOLDER   makes FOLDER a sysroot: with the toolchain's files if it has the target's standard library, else with
+#                        those of musl and gcc
+#   no_unwinder FOLDER   compiles tss2/stubs to FOLDER/libunwind.a, and copies the linker script that goes with it
 
 own_sysroot() {
 	local lib=$1/lib/rustlib/$AGENT_TARGET/lib start=$1/lib/rustlib/$AGENT_TARGET/lib/self-contained file
-	# A toolchain that was updated has other files.
+	# After an update the toolchain has other files.
 	rm -rf "$lib"
 	mkdir -p "$start"
 	if [[ $AGENT_STD == prebuilt ]]; then
@@ -24,7 +23,8 @@ own_sysroot() {
 		done
 	fi
 	# For arm64 rustc knows only static programs at fixed addresses (rustc_target, aarch64_unknown_linux_musl.rs), and links
-	# them with these three start files. A fixed address helps an attacker, so it finds those of a position-independent program.
+	# them with these three start files. A fixed address helps an attacker, so these names lead to the start files of a
+	# position-independent program.
 	if [[ $AGENT_TARGET == aarch64-* ]]; then
 		ln -sfn rcrt1.o "$start/crt1.o"
 		ln -sfn crtbeginS.o "$start/crtbegin.o"

@@ -1,16 +1,16 @@
 # shellcheck shell=bash disable=SC2034
-# Which Rust builds what. Sourced, after packages.sh; every script uses this choice.
-#   choose_toolchain         exports CARGO, RUSTC, RUSTDOC: for programs and tests on this machine
-#   choose_agent_toolchain   sets AGENT_CARGO, AGENT_RUSTC and AGENT_STD: "prebuilt" when that toolchain has the target's
-#                            standard library, "rebuilt" when it has its source
-#   need_cargo_tool NAME VERSION   sets CARGO_TOOL, cargo's subcommand of that name and version; comes after choose_toolchain
-# A toolchain of rustup serves if it is new enough. Debian's own Rust is too old, but its security archive has the one
-# that builds browsers, with the standard library's source: rustc-web, cargo-web, rust-web-src.
+# Chooses the Rust toolchains, for every script. Sourced, after packages.sh.
+#   choose_toolchain         exports CARGO, RUSTC, RUSTDOC, for programs and tests on this machine
+#   choose_agent_toolchain   sets AGENT_CARGO, AGENT_RUSTC and AGENT_STD: "prebuilt" if that toolchain has the target's
+#                            standard library, "rebuilt" if it has the library's source
+#   need_cargo_tool NAME VERSION   sets CARGO_TOOL to this cargo subcommand, built if it is missing; comes after choose_toolchain
+# A toolchain serves if it is as new as Cargo.toml's rust-version. Debian 12's Rust is older, but its security archive has the
+# newer one that builds browsers, with the standard library's source: rustc-web, cargo-web, rust-web-src.
 
 AGENT_TARGET=${AGENT_TARGET:-$(uname -m)-unknown-linux-musl}
 _toolchain_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
-# The folders with a cargo and a rustc that can build this project, the preferred first.
+# Prints the folders with a cargo and a rustc that can build this project, the preferred one first.
 toolchains() {
 	local needed found folder on_path
 	needed=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$_toolchain_root/Cargo.toml")
@@ -41,7 +41,7 @@ choose_toolchain() {
 	export CARGO=${found[0]}/cargo RUSTC=${found[0]}/rustc RUSTDOC=${found[0]}/rustdoc
 }
 
-# It takes minutes to build, so it outlives this checkout.
+# Building a tool takes minutes, so it is kept outside of the checkout.
 need_cargo_tool() {
 	local tools=${XDG_CACHE_HOME:-$HOME/.cache}/measureroot/$1-$2
 	CARGO_TOOL=$tools/bin/$1
@@ -65,7 +65,7 @@ _with_source() { AGENT_STD=rebuilt && _first has_source; }
 _with_target_of_rustup() {
 	command -v rustup >/dev/null || return 1
 	echo "$0: asks rustup for the standard library of $AGENT_TARGET"
-	# A minute is plenty for 30 MB; without its server rustup would try for much longer.
+	# A minute is enough for 30 MB. If its server does not answer, rustup alone would try for much longer.
 	(cd "$_toolchain_root" && timeout 60 rustup target add "$AGENT_TARGET") && _with_target
 }
 _with_source_of_debian() { need_packages rustc-web cargo-web rust-web-src && _with_source; }

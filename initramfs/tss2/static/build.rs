@@ -1,12 +1,12 @@
-//! Compiles tpm2-tss for the target, without its own build system: that one wants autotools, OpenSSL and pkg-config.
+//! Compiles tpm2-tss for the target, without its own build system, which needs autotools, OpenSSL and pkg-config.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::{env, fs};
 
-/// One line as `sha256sum` writes it: the release this crate is made for. `fetch` reads the same file.
+/// The release of tpm2-tss that this crate is for, as a line of `sha256sum`. `fetch` reads the same file.
 const SOURCE: &str = include_str!("source.sha256");
-/// A tarball, or a folder with the sources unpacked, to use instead of the fetched one.
+/// The variable that names another tarball, or a folder with the unpacked sources.
 const SOURCE_PATH: &str = "TPM2_TSS_SOURCE_PATH";
 
 type Result<T> = std::result::Result<T, String>;
@@ -46,12 +46,12 @@ fn source(out: &Path) -> Result<PathBuf> {
         return Err(match given {
             Some(path) => format!("{SOURCE_PATH} names {}: no such file or folder", path.display()),
             None => format!(
-                "the sources of tpm2-tss are not there yet: run initramfs/tss2/static/fetch (looked for {})",
+                "the sources of tpm2-tss are missing: run initramfs/tss2/static/fetch (looked for {})",
                 path.display()
             ),
         });
     }
-    // Whatever this library is, it speaks to the TPM as PID 1: it must be the release that was reviewed.
+    // This library speaks to the TPM in PID 1, so it must be the release that was reviewed.
     let found = run(Command::new("sha256sum").arg("--binary").arg(&path))?;
     if !found.starts_with(sha256) {
         return Err(format!(
@@ -76,21 +76,22 @@ fn compile(source: &Path, out: &Path) -> Result<()> {
         .debug(false)
         .pic(true)
         .warnings(false)
-        // Smaller still, where the compiler knows how: GCC 12 and clang.
+        // Smaller than -Os, if the compiler has it: GCC 12 and clang.
         .flag_if_supported("-Oz")
         .flag("-ffunction-sections")
         .flag("-fdata-sections")
         .flag("-fvisibility=hidden")
         .flag("-fno-asynchronous-unwind-tables")
-        // The same bytes from every checkout folder.
+        // No path of the checkout in the library, so that any checkout gives the same bytes.
         .flag(format!("-ffile-prefix-map={}=tpm2-tss", source.display()))
         .define("_GNU_SOURCE", None)
         .define("NDEBUG", None)
         .define("NO_DL", None)
         .define("TCTI_DEVICE", None)
-        // The backend of this name comes from tss2-crypto.
+        // tss2-crypto has the functions of this backend.
         .define("MBED", None)
-        // Its log goes to stderr past ours, and its texts are a third of the library; the return codes say it all.
+        // No log of the library's own: it would go to stderr instead of our log, its texts would be a third of the library, and
+        // the return codes are enough.
         .define("MAXLOGLEVEL", "0")
         .include(&src)
         .include(source.join("include/tss2"))
@@ -108,13 +109,14 @@ fn compile(source: &Path, out: &Path) -> Result<()> {
     for folder in ["tss2-mu", "tss2-sys", "tss2-sys/api", "tss2-esys", "tss2-esys/api"] {
         library.files(c_files(&src.join(folder))?);
     }
-    // No crate that calls the library depends on this one, so rustc may name it to the linker first, and a linker takes
-    // from an archive what is missing at that point only. The agent's link drops again what is not used.
+    // The crates that call the library do not depend on this one, so rustc may name this one first to the linker. A linker takes
+    // from an archive only the symbols that are missing at that point. The agent's link drops what is not used.
     library.link_lib_modifier("+whole-archive");
     library.try_compile("tss2").map_err(|error| format!("compile tpm2-tss: {error} (is a C compiler for the target installed? musl needs musl-gcc: Debian's musl-tools)"))
 }
 
-/// The C files of a folder but the backends over other crypto libraries, sorted: a folder's own order is not reproducible.
+/// The C files of a folder, without the backends over other crypto libraries. They are sorted, because the order in which a
+/// folder is read differs between machines.
 fn c_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let cause = |error| format!("list {}: {error} (is it the source of tpm2-tss?)", folder.display());
     let mut files = Vec::new();
@@ -129,8 +131,8 @@ fn c_files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// musl-gcc hides the kernel's headers together with glibc's. The sources want one of them, `<linux/limits.h>`, and from
-/// it `PATH_MAX`, which musl has in `<limits.h>`. Showing all of /usr/include instead would mix two C libraries.
+/// musl-gcc hides the kernel's headers together with glibc's. The sources include one of them, `<linux/limits.h>`, for
+/// `PATH_MAX`, which musl has in `<limits.h>`. With all of /usr/include, headers of two C libraries would be mixed.
 fn kernel_headers(out: &Path) -> Result<PathBuf> {
     let folder = out.join("kernel-headers");
     let write = || {

@@ -1,5 +1,6 @@
-/* Rust names each thread from within it. musl's function for that can name others too, and writes their number with a
- * printf that knows floating point: 11 KB that nothing else in the agent needs. */
+/* Replaces musl's pthread_setname_np in the agent. Rust's standard library names each thread from within that thread. musl's
+ * function can name other threads, too, and formats their number with a printf that supports floating point: 11 KB that
+ * nothing else in the agent needs. */
 
 #include <sys/prctl.h>
 

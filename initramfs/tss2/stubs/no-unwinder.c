@@ -1,6 +1,6 @@
-/* The unwinder of a program whose panics abort. The standard library calls it only to print a backtrace, which is then
- * empty; a call of anything else is a bug, and ends the program as the panic would have done. The real one and the
- * tables it reads (see no-unwind-tables.ld) would be a fifth of the agent. */
+/* Replaces the unwinder in a program whose panics abort. Rust's standard library calls it only to print a backtrace, which is
+ * empty then. A call of any other function is a bug, and ends the program as the panic would have done. The real unwinder and
+ * its tables (no-unwind-tables.ld) would be a fifth of the agent. */
 
 #define END_OF_STACK 5 /* _URC_END_OF_STACK in the Itanium C++ ABI, exception handling, section 1.2 */
 

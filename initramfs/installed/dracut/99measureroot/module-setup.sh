@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The initramfs is the agent, its /init, and the kernel modules that it loads: no shell, no udev, nothing of dracut's other
-# modules. Only when asked for, as by `dracut --add measureroot`. dracut sources this file and runs its functions in its own
-# shell; all variables that are not `measureroot_*` or local are dracut's.
+# Makes an initramfs of the agent, its /init, and the kernel modules that it loads: no shell, no udev, nothing of dracut's other
+# modules. It is used only if it is named, as by `dracut --add measureroot`. dracut sources this file and runs the functions in
+# its own shell: variables that are neither local nor `measureroot_*` are dracut's.
 # shellcheck disable=SC2034,SC2154
 
 measureroot_folder=${dracutsysrootdir-}/usr/lib/measureroot
@@ -16,16 +16,16 @@ check() {
 	. "$measureroot_folder/boot-modules.sh"
 	measureroot_check_agent "$measureroot_folder/init" || return 1
 
-	# What was chosen up to here goes, and nothing is chosen from here on.
+	# Drop the modules that dracut has chosen so far, and keep it from choosing more.
 	[[ -z ${mods_to_load// /} ]] || dinfo "measureroot: leaves out dracut's modules$mods_to_load"
 	mods_to_load='' dracutmodules=measureroot add_dracutmodules='' force_add_dracutmodules=''
-	# No folders, links, libraries and other files of dracut's own: all that is packed comes out of installkernel.
+	# dracut adds no folders, links, libraries or files itself: installkernel alone fills the initramfs.
 	kernel_only=yes
-	((${#include_src[@]} == 0)) || dwarn "measureroot: what --include names goes into the initramfs, whatever it is"
-	# The agent stays as it is, and the same input gives the same initramfs: it is measured, too.
+	((${#include_src[@]} == 0)) || dwarn "measureroot: the files that --include names go into the initramfs unchecked"
+	# The agent is not changed, and the same input gives the same initramfs, because the initramfs is measured, too.
 	do_strip=no DRACUT_REPRODUCIBLE=1
 	[[ -n $compress ]] || ! command -v zstd >/dev/null || compress=zstd
-	# Not 0: then it would be chosen without being asked for.
+	# With 0, dracut would use this module although nobody named it.
 	return 255
 }
 
@@ -34,7 +34,7 @@ installkernel() {
 	# shellcheck source=initramfs/installed/boot-modules.sh
 	. "$measureroot_folder/boot-modules.sh"
 
-	# Where /lib is a link into /usr, dracut copies modules by way of it; lib/dracut is where it leaves its own notes.
+	# If /lib is a link into /usr, dracut copies modules by that link. It writes notes of its own to lib/dracut.
 	rm -rf -- "${initdir:?}"/*
 	if [[ -L ${dracutsysrootdir-}/lib ]]; then
 		mkdir -p "$initdir/usr/lib" && ln -s usr/lib "$initdir/lib"
@@ -49,10 +49,10 @@ installkernel() {
 		needs=$(measureroot_choose "$srcmods" all $measureroot_modules) || return 1
 		some=$(measureroot_choose "$srcmods" some $measureroot_drivers) || return 1
 		hostonly='' instmods -c $needs || return 1
-		# With --hostonly, those of this machine alone.
+		# With --hostonly, dracut takes only those that this machine uses.
 		instmods $some
 	}
-	# dracut would add these later, and unpack none.
+	# dracut would add these later, after measureroot_finish has unpacked the modules.
 	read -ra named <<<"$drivers $add_drivers $force_drivers $filesystems"
 	drivers='' add_drivers='' force_drivers='' filesystems=''
 	((${#named[@]} == 0)) || hostonly='' instmods -c "${named[@]}" || return 1

@@ -1,16 +1,16 @@
-# For an image recipe (inherit measureroot-image): writes beside each read-only image of the build what a boot of it does to
-# the PCR, IMAGE.pcr13 for IMAGE. A build that would have nothing to predict fails before it has begun.
+# For an image recipe (inherit measureroot-image): predicts the PCR of a boot of each read-only image, and writes it beside the
+# image, IMAGE.pcr13 for IMAGE. If a build has no image that can be predicted, it fails before it starts.
 
-# The PCR, as rootimgpcr= on the machine's command line.
+# The PCR, the same as rootimgpcr= on the machine's command line.
 MEASUREROOT_PCR ?= "13"
-# The forms of the prediction, of those that "measureroot predict --format" knows. tpm2-yaml is IMAGE.pcr13, what tpm2_pcrread
-# prints; another one has its name behind that: IMAGE.pcr13.json.
+# The forms of the prediction, any of "measureroot predict --format". tpm2-yaml, which tpm2_pcrread prints, is IMAGE.pcr13. The
+# name of another form is added: IMAGE.pcr13.json.
 MEASUREROOT_PREDICTIONS ?= "tpm2-yaml json"
 # Where the machine finds the image: "device" for root=, on a partition or a whole disk; "file" for rootimg=, on a medium.
 MEASUREROOT_ROOT ?= "device"
-# More words for "measureroot predict": --bank sha256, --before HEX.
+# More options for "measureroot predict": --bank sha256, --before HEX.
 MEASUREROOT_PREDICT_ARGS ?= ""
-# The image types that measureroot boots.
+# The image types that measureroot can boot.
 MEASUREROOT_FSTYPES ?= "squashfs squashfs-xz squashfs-lzo squashfs-lz4 squashfs-zst erofs erofs-lz4 erofs-lz4hc ext4"
 
 do_rootfs[depends] += "measureroot-native:do_populate_sysroot"
@@ -29,7 +29,7 @@ measureroot_types () {
     done
 }
 
-measureroot_check[doc] = "Fails where nothing could be predicted"
+measureroot_check[doc] = "Fails if nothing can be predicted"
 measureroot_check () {
     command -v measureroot >/dev/null || bbfatal "measureroot-native is not in this recipe's sysroot: inherit measureroot-image, do not copy from it"
     if [ -z "$(measureroot_types)" ]; then
@@ -49,8 +49,8 @@ measureroot_predict () {
     fi
     cd ${IMGDEPLOYDIR}
     for type in $(measureroot_types); do
-        # The link leads to the file that this build made, which another run of bitbake may have named. Without links: up to
-        # nanbield a file's name has the suffix behind IMAGE_NAME, since then IMAGE_NAME has it.
+        # The link points to the file of this build, whose name may come from an earlier run of bitbake. Without links: up to
+        # nanbield a file's name is IMAGE_NAME and the suffix; since then IMAGE_NAME contains the suffix.
         image=$(readlink "${IMAGE_LINK_NAME}.$type" || true)
         if [ -z "$image" ]; then
             image=${IMAGE_NAME}.$type

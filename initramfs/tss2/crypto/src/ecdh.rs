@@ -1,14 +1,14 @@
-//! A secret that only the TPM and we can know: Diffie-Hellman between a key of the TPM and one that is used once (TPM 2.0
+//! A secret that only the TPM and the agent know: Diffie-Hellman between a key of the TPM and a key that is used once (TPM 2.0
 //! Library, Part 1, annex C.6.1).
 
 use p256::elliptic_curve::point::AffineCoordinates;
 use p256::{AffinePoint, NonZeroScalar, ProjectivePoint};
 
-/// Bytes of a coordinate on P-256. Both sides hash coordinates, so both must have the zeros in front (Part 1, annex C.8):
-/// mbedTLS' backend leaves them out, and there one session in 256 fails.
+/// Bytes of a coordinate on P-256. Both sides hash coordinates, so both must keep leading zeros (Part 1, annex C.8). mbedTLS'
+/// backend drops them, and one of its sessions in 256 fails.
 pub const COORDINATE: usize = 32;
 
-/// An affine point, big-endian, not yet known to be on the curve.
+/// An affine point, big-endian. It may be a point that is not on the curve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct Point {
@@ -16,10 +16,10 @@ pub struct Point {
     pub y: [u8; COORDINATE],
 }
 
-/// The public part of `secret`, for the TPM, and the x coordinate of the point that both sides can compute.
+/// The public part of `secret`, for the TPM, and the x coordinate of the point that both sides compute.
 ///
-/// `None` when `theirs` is not on the curve, for such a point can tell who chose it what the secret is; and when `secret` is
-/// no key, that is zero, or not below the group's order.
+/// `None` if `theirs` is not on the curve, because such a point can reveal the secret to the one who chose it; and if `secret`
+/// is no key, because it is zero or not below the group's order.
 #[must_use]
 pub fn exchange(theirs: &Point, secret: &[u8; COORDINATE]) -> Option<(Point, [u8; COORDINATE])> {
     let theirs = AffinePoint::from_coordinates(&theirs.x.into(), &theirs.y.into()).into_option()?;
@@ -30,7 +30,7 @@ pub fn exchange(theirs: &Point, secret: &[u8; COORDINATE]) -> Option<(Point, [u8
     Some((Point { x: ours.x().into(), y: ours.y().into() }, shared.x().into()))
 }
 
-/// A point as the TPM reads it: each coordinate behind its length of two bytes (Part 2, `TPMS_ECC_POINT`).
+/// A point in the TPM's format: each coordinate after its length in two bytes (Part 2, `TPMS_ECC_POINT`).
 #[must_use]
 pub fn marshalled(point: &Point) -> Vec<u8> {
     let length = [0, 32].as_slice();
@@ -58,7 +58,7 @@ mod tests {
         "28af61281fd35e2fa7002523acc85a429cb06ee6648325389f59edfce1405141",
         "46fc62106420ff012e54a434fbdd2d25ccc5852060561e68040dd7778997bd7b",
     ];
-    /// Wycheproof, ecdh_secp256r1_test.json, tcId 3: the shared x coordinate is zero. Our own point by OpenSSL 3.
+    /// Wycheproof, ecdh_secp256r1_test.json, tcId 3: the shared x coordinate is zero. OpenSSL 3 computed our own point.
     const WYCHEPROOF: [&str; 6] = [
         "58fd4168a87795603e2b04390285bdca6e57de6027fe211dd9d25e2212d29e62",
         "080d36bd224d7405509295eed02a17150e03b314f96da37445b0d1d29377d12c",
@@ -67,7 +67,7 @@ mod tests {
         "bff403a8e99d53a70d3ce4610bfd05d4ba3a8855b6a0d363c81f7d078cdecd92",
         "0000000000000000000000000000000000000000000000000000000000000000",
     ];
-    /// OpenSSL 3, with NIST's point: the shared x coordinate begins with a zero byte; our own does.
+    /// Computed by OpenSSL 3 with NIST's point. The shared x coordinate begins with a zero byte; in the second, our own does.
     const OPENSSL: [[&str; 6]; 2] = [
         [
             NIST[0],
@@ -88,7 +88,7 @@ mod tests {
     ];
 
     #[test]
-    fn others_come_to_the_same_secret() {
+    fn the_secret_is_the_same_as_in_published_vectors() {
         for [x, y, secret, our_x, our_y, shared] in [NIST, WYCHEPROOF, OPENSSL[0], OPENSSL[1]] {
             let exchanged = exchange(&point(x, y), &coordinate(secret)).unwrap();
             assert_eq!(exchanged, (point(our_x, our_y), coordinate(shared)));
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_point_and_what_is_no_key_is_refused() {
+    fn points_off_the_curve_and_invalid_keys_are_refused() {
         let [x, y, secret, ..] = NIST;
         let p = "ffffffff00000001000000000000000000000000ffffffffffffffffffffffff";
         let order = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551";
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_point_is_marshalled_in_full_length() {
+    fn a_marshalled_point_keeps_leading_zeros() {
         let bytes = marshalled(&point(OPENSSL[1][3], OPENSSL[1][4]));
         assert_eq!(hex::encode(bytes), format!("0020{}0020{}", OPENSSL[1][3], OPENSSL[1][4]));
     }

@@ -1,9 +1,9 @@
-//! The functions that ESYS calls (tpm2-tss 4.1.3, src/tss2-esys/esys_crypto_mbed.h). The only file of this crate with
-//! `unsafe` in it: pointers become values here, values go behind pointers, and nothing else happens.
+//! The functions that ESYS calls (tpm2-tss 4.1.3, src/tss2-esys/esys_crypto_mbed.h). This is the only file of the crate with
+//! `unsafe`: it only reads values from pointers and writes values to pointers.
 //!
-//! Their contract is that of `ESYS_CRYPTO_CALLBACKS` in tss2_esys.h: a pointer is null, or valid for what its type says, or
-//! for the number of bytes that comes with it, until the function returns. A context is null or one that a start gave and
-//! no finish or abort took. Null is refused here all the same; the rest cannot be checked.
+//! Their contract is that of `ESYS_CRYPTO_CALLBACKS` in tss2_esys.h: until the function returns, a pointer is null, or valid for
+//! its type, or valid for the number of bytes that is given with it. A context is null, or a start function has returned it and
+//! no finish or abort function has taken it. These functions refuse null; the rest cannot be checked.
 #![allow(unsafe_code, clippy::similar_names)]
 
 use std::ffi::{c_char, c_void};
@@ -19,7 +19,7 @@ use crate::ecdh::{self, COORDINATE, Point};
 use crate::hash::{DIGEST, Hashing};
 
 const SUCCESS: TSS2_RC = 0;
-/// The layer that speaks (tss2_common.h, `TSS2_ESYS_RC_LAYER`).
+/// The layer that returns the error (tss2_common.h, `TSS2_ESYS_RC_LAYER`).
 const ESYS: TSS2_RC = 7 << 16;
 const GENERAL_FAILURE: TSS2_RC = ESYS | TSS2_BASE_RC_GENERAL_FAILURE;
 const NOT_IMPLEMENTED: TSS2_RC = ESYS | TSS2_BASE_RC_NOT_IMPLEMENTED;
@@ -34,7 +34,7 @@ const P256: TPM2_ECC_CURVE = 0x0003;
 /// # Safety
 /// `start` is null, or valid for `size` bytes as long as the result is used.
 unsafe fn bytes<'a>(start: *const u8, size: usize) -> Option<&'a [u8]> {
-    // SAFETY: the caller's promise, and it is not null.
+    // SAFETY: the caller guarantees it, and `start` is not null.
     (!start.is_null()).then(|| unsafe { slice::from_raw_parts(start, size) })
 }
 
@@ -79,7 +79,7 @@ unsafe extern "C" fn iesys_cryptmbed_hash_update(
     size: usize,
     _: *mut c_void,
 ) -> TSS2_RC {
-    // SAFETY: a context of ours that nobody else uses meanwhile, and this function's contract.
+    // SAFETY: this function's contract; ESYS uses a context in one thread at a time.
     let (Some(hashing), Some(bytes)) = (unsafe { (context.as_mut(), bytes(buffer, size)) }) else {
         return BAD_REFERENCE;
     };
@@ -98,7 +98,7 @@ unsafe extern "C" fn iesys_cryptmbed_hmac_update(
     unsafe { iesys_cryptmbed_hash_update(context, buffer, size, userdata) }
 }
 
-/// Takes the context out of its place, which is null from then on.
+/// Takes the context, and leaves null in its place.
 ///
 /// # Safety
 /// That of the exports.
@@ -108,7 +108,7 @@ unsafe fn take(context: *mut *mut Hashing) -> Option<Box<Hashing>> {
     }
     // SAFETY: valid for a pointer, and not null.
     let taken = unsafe { context.replace(ptr::null_mut()) };
-    // SAFETY: a start made it with `Box::into_raw`, and with the null behind it nobody takes it a second time.
+    // SAFETY: a start function made it with `Box::into_raw`, and null in its place keeps it from being taken again.
     (!taken.is_null()).then(|| unsafe { Box::from_raw(taken) })
 }
 
@@ -129,7 +129,7 @@ unsafe extern "C" fn iesys_cryptmbed_hash_finish(
     // SAFETY: this function's contract.
     let Some(hashing) = (unsafe { take(context) }) else { return BAD_REFERENCE };
     let digest = hashing.finish();
-    // SAFETY: the buffer is valid for as many bytes as `size` says, which are enough; neither is null.
+    // SAFETY: the buffer is valid for `size` bytes, which are enough; neither is null.
     unsafe {
         buffer.copy_from_nonoverlapping(digest.as_ptr(), digest.len());
         size.write(digest.len());
@@ -148,7 +148,7 @@ unsafe extern "C" fn iesys_cryptmbed_hmac_finish(
     unsafe { iesys_cryptmbed_hash_finish(context, buffer, size, userdata) }
 }
 
-// ESYS aborts some HMACs as if they were hashes, and the other way round: both are the same here.
+// ESYS aborts some HMACs by the function for hashes, and some hashes by the one for HMACs: both do the same.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn iesys_cryptmbed_hash_abort(context: *mut *mut Hashing, _: *mut c_void) {
     // SAFETY: this function's contract.
@@ -192,7 +192,7 @@ unsafe extern "C" fn iesys_cryptmbed_get_ecdh_point(
     if shared.is_null() || ours.is_null() || buffer.is_null() || size.is_null() {
         return BAD_REFERENCE;
     }
-    // SAFETY: ESYS asks for keys of the type ECC only, and with those goes this part of the unions.
+    // SAFETY: ESYS calls this for keys of the type ECC only, and these are the parts of the unions for ECC.
     let (curve, theirs) = unsafe { (key.publicArea.parameters.eccDetail.curveID, &key.publicArea.unique.ecc) };
     if curve != P256 {
         return NOT_IMPLEMENTED;
@@ -202,13 +202,13 @@ unsafe extern "C" fn iesys_cryptmbed_get_ecdh_point(
     if getrandom::fill(&mut ephemeral).is_err() {
         return GENERAL_FAILURE;
     }
-    // Of 2^32 random numbers one is no key: that session fails as one with a bad point does.
+    // One in 2^32 random numbers is no key: the session then fails with the same error as for a bad point.
     let Some((Point { x, y }, secret)) = ecdh::exchange(&Point { x, y }, &ephemeral) else { return BAD_VALUE };
     let marshalled = ecdh::marshalled(&Point { x, y });
     if room < marshalled.len() {
         return BAD_SIZE;
     }
-    // SAFETY: each is valid for a value of its type, the buffer for as many bytes as there is room; none is null.
+    // SAFETY: each is valid for a value of its type, the buffer for `room` bytes; none is null.
     unsafe {
         shared.write(parameter(&secret));
         ours.write(TPMS_ECC_POINT { x: parameter(&x), y: parameter(&y) });
@@ -218,7 +218,7 @@ unsafe extern "C" fn iesys_cryptmbed_get_ecdh_point(
     SUCCESS
 }
 
-/// A coordinate out of the TPM's hands. The kernel, too, takes those of full length only (drivers/char/tpm/tpm2-sessions.c).
+/// A coordinate from the TPM. Like the kernel, it accepts only the full length (drivers/char/tpm/tpm2-sessions.c).
 fn coordinate(parameter: &TPM2B_ECC_PARAMETER) -> Option<[u8; COORDINATE]> {
     parameter.buffer.get(..usize::from(parameter.size))?.try_into().ok()
 }
@@ -237,7 +237,7 @@ extern "C" fn iesys_cryptmbed_init(_: *mut c_void) -> TSS2_RC {
     SUCCESS
 }
 
-// What a session of ours never asks for: keys of RSA, and parameters that are encrypted.
+// The agent's sessions never use these: RSA keys and encrypted parameters.
 
 #[unsafe(no_mangle)]
 extern "C" fn iesys_cryptmbed_pk_encrypt(

@@ -1,11 +1,11 @@
-//! The functions as ESYS calls them.
+//! Calls the functions as ESYS does.
 
 use super::*;
 
 const NO_DATA: *mut c_void = ptr::null_mut();
 const SHA384: TPM2_ALG_ID = 0x000c;
 
-/// What ESYS does with a context.
+/// Does with a context what ESYS does.
 fn run(start: impl Fn(&mut *mut Hashing) -> TSS2_RC, room: usize) -> Result<Vec<u8>, TSS2_RC> {
     let (mut context, mut buffer, mut size) = (ptr::null_mut(), [0; 64], room);
     match start(&mut context) {
@@ -16,7 +16,7 @@ fn run(start: impl Fn(&mut *mut Hashing) -> TSS2_RC, room: usize) -> Result<Vec<
     let code = unsafe {
         assert_eq!(iesys_cryptmbed_hmac_update(context, b"abc".as_ptr(), 3, NO_DATA), SUCCESS);
         let code = iesys_cryptmbed_hash_finish(&raw mut context, buffer.as_mut_ptr(), &raw mut size, NO_DATA);
-        // Whether or not it was finished, it can be aborted, by either name.
+        // It can be aborted whether or not it was finished, by both functions.
         iesys_cryptmbed_hmac_abort(&raw mut context, NO_DATA);
         iesys_cryptmbed_hash_abort(&raw mut context, NO_DATA);
         code
@@ -26,7 +26,7 @@ fn run(start: impl Fn(&mut *mut Hashing) -> TSS2_RC, room: usize) -> Result<Vec<
 }
 
 #[test]
-fn hashes() {
+fn a_hash_and_an_hmac_are_computed() {
     // SAFETY: a pointer to a value that lives, and a key with its length.
     let hash = |algorithm| move |context: &mut _| unsafe { iesys_cryptmbed_hash_start(context, algorithm, NO_DATA) };
     let hmac = |context: &mut _| unsafe { iesys_cryptmbed_hmac_start(context, SHA256, b"key".as_ptr(), 3, NO_DATA) };
@@ -65,7 +65,7 @@ fn random_numbers_have_the_length_asked_for() {
     assert_eq!((random(64).0, random(65).0), (SUCCESS, BAD_SIZE));
 }
 
-/// The generator of P-256 (FIPS 186-4, D.1.2.3) as a TPM's public key.
+/// The generator of P-256 (FIPS 186-4, D.1.2.3) as the public key of a TPM.
 fn key() -> TPM2B_PUBLIC {
     let coordinate = |hex: &str| parameter(&hex::decode(hex).unwrap().try_into().unwrap());
     let mut key = TPM2B_PUBLIC::default();
@@ -80,7 +80,7 @@ fn key() -> TPM2B_PUBLIC {
 fn exchange(key: &TPM2B_PUBLIC, room: usize) -> Result<(TPM2B_ECC_PARAMETER, TPMS_ECC_POINT, Vec<u8>), TSS2_RC> {
     let (mut shared, mut ours) = (parameter(&[0; 32]), TPMS_ECC_POINT::default());
     let (mut buffer, mut size) = ([0; 68], 0);
-    // SAFETY: pointers to values that live here; the buffer is no smaller than any of the tests' room.
+    // SAFETY: pointers to values that live here; the buffer has at least `room` bytes in every test.
     let code = unsafe {
         iesys_cryptmbed_get_ecdh_point(
             key,
@@ -97,7 +97,7 @@ fn exchange(key: &TPM2B_PUBLIC, room: usize) -> Result<(TPM2B_ECC_PARAMETER, TPM
 
 #[test]
 fn every_coordinate_has_its_full_length() {
-    // With the generator as the other key, the shared coordinate is our own.
+    // If the other key is the generator, the shared coordinate is our own.
     let (shared, ours, sent) = exchange(&key(), 68).unwrap();
     assert_eq!((shared.size, ours.x.size, ours.y.size, sent.len()), (32, 32, 32, 68));
     assert!(shared.buffer == ours.x.buffer && sent[2..34] == ours.x.buffer[..32]);
@@ -106,13 +106,13 @@ fn every_coordinate_has_its_full_length() {
 }
 
 #[test]
-fn a_key_that_cannot_be_one_is_refused() {
+fn invalid_keys_are_refused() {
     let changed = |change: &dyn Fn(&mut TPM2B_PUBLIC)| {
         let mut key = key();
         change(&mut key);
         exchange(&key, 68).map(|_| ()).unwrap_err()
     };
-    // SAFETY: the union's part that `key` has filled in.
+    // SAFETY: `key` has set this part of the union.
     let theirs = |key: &mut TPM2B_PUBLIC, change: &dyn Fn(&mut TPMS_ECC_POINT)| unsafe {
         change(&mut key.publicArea.unique.ecc);
     };
@@ -125,7 +125,7 @@ fn a_key_that_cannot_be_one_is_refused() {
 }
 
 #[test]
-fn what_is_not_here_says_so() {
+fn functions_that_sessions_never_use_are_not_implemented() {
     let (byte, null) = (ptr::null_mut(), ptr::null_mut());
     let codes = [
         iesys_cryptmbed_pk_encrypt(ptr::null_mut(), 0, byte, 0, byte, ptr::null_mut(), ptr::null(), null),

@@ -1,4 +1,4 @@
-//! SHA-256, plain and keyed, fed piece by piece.
+//! SHA-256 and HMAC with SHA-256, over data that comes in pieces.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 /// Bytes of a SHA-256 digest.
 pub const DIGEST: usize = 32;
 
-/// A digest in the making.
+/// The state of an unfinished digest.
 #[derive(Debug, Clone)]
 pub enum Hashing {
     /// SHA-256 (FIPS 180-4).
@@ -16,19 +16,19 @@ pub enum Hashing {
 }
 
 impl Hashing {
-    /// Without a key.
+    /// A hash without a key.
     #[must_use]
     pub fn plain() -> Self {
         Self::Plain(Sha256::new())
     }
 
-    /// With a key of any length; `None` never, but the crate's interface cannot say so.
+    /// An HMAC with a key of any length. It is never `None`, but the crate `hmac` returns a result.
     #[must_use]
     pub fn keyed(key: &[u8]) -> Option<Self> {
         Hmac::new_from_slice(key).ok().map(Self::Keyed)
     }
 
-    /// Takes the next bytes.
+    /// Adds the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::Plain(hash) => hash.update(bytes),
@@ -36,7 +36,7 @@ impl Hashing {
         }
     }
 
-    /// The digest of all that was taken.
+    /// The digest of all bytes that were added.
     #[must_use]
     pub fn finish(self) -> [u8; DIGEST] {
         match self {
@@ -50,7 +50,7 @@ impl Hashing {
 mod tests {
     use super::*;
 
-    /// In two pieces, as ESYS feeds it.
+    /// Adds the text in two pieces, as ESYS does.
     fn digest(mut hashing: Hashing, text: &str) -> String {
         let (first, second) = text.split_at(text.len() / 3);
         hashing.update(first.as_bytes());
@@ -60,14 +60,14 @@ mod tests {
 
     /// FIPS 180-4's example and the empty text.
     #[test]
-    fn plain() {
+    fn sha256_matches_published_digests() {
         assert_eq!(digest(Hashing::plain(), "abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         assert_eq!(digest(Hashing::plain(), ""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     }
 
     /// RFC 4231, test cases 1, 2 and 6.
     #[test]
-    fn keyed() {
+    fn hmac_matches_published_digests() {
         let table: [(&[u8], &str, &str); 3] = [
             (&[0x0b; 20], "Hi There", "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"),
             (

@@ -4,7 +4,7 @@
 #
 ################################################################################
 
-# What is committed in the checkout that this external tree lies in.
+# The current commit of the checkout that contains this external tree.
 MEASUREROOT_CHECKOUT = $(realpath $(BR2_EXTERNAL_MEASUREROOT_PATH)/../../..)
 MEASUREROOT_VERSION := $(shell git -C $(BR2_EXTERNAL_MEASUREROOT_PATH) rev-parse HEAD)
 MEASUREROOT_SITE = file://$(MEASUREROOT_CHECKOUT)
@@ -16,13 +16,13 @@ MEASUREROOT_INSTALL_IMAGES = YES
 MEASUREROOT_DEPENDENCIES = host-measureroot host-measureroot-tss2 linux
 HOST_MEASUREROOT_DEPENDENCIES = host-measureroot-tss2
 
-# Cargo's own configuration file gives way to the one of the vendored crates: what it
-# says of tpm2-tss is said here.
+# Buildroot's configuration of the vendored crates replaces .cargo/config.toml, so the
+# settings for tpm2-tss in that file are repeated here.
 MEASUREROOT_TSS2_OPTS = --bin measureroot --config target.$(1).tss2-esys.version=\"$(MEASUREROOT_TSS2_VERSION)\"
 MEASUREROOT_TSS2_ENV = TPM2_TSS_SOURCE_PATH=$(HOST_MEASUREROOT_TSS2_DIR)
 
-# PID 1 of an initramfs that has no library and no dynamic linker; as small as it gets,
-# where Buildroot would set these after Cargo.toml.
+# The agent is PID 1 of an initramfs that has no library and no dynamic linker. It is
+# optimised for size as in Cargo.toml, whose profile Buildroot overrides.
 MEASUREROOT_CARGO_BUILD_OPTS = \
 	$(call MEASUREROOT_TSS2_OPTS,$(RUSTC_TARGET_NAME)) \
 	--no-default-features
@@ -51,12 +51,12 @@ endef
 MEASUREROOT_POST_BUILD_HOOKS += MEASUREROOT_CHECK_STATIC
 
 MEASUREROOT_MODULES = $(call qstrip,$(BR2_PACKAGE_MEASUREROOT_MODULES))
-# Whatever the image is, these it needs.
+# Every image needs these.
 MEASUREROOT_NEEDS = OVERLAY_FS:overlay BLK_DEV_LOOP:loop DM_VERITY:dm-verity
 MEASUREROOT_FRAGMENTS = \
 	$(addprefix $(MEASUREROOT_CHECKOUT)/kernel-fragments/,$(call qstrip,$(BR2_PACKAGE_MEASUREROOT_KERNEL_FRAGMENTS)))
 
-# The options that the kernel lacks, before a machine stops for want of them.
+# A boot would stop at an option that the kernel lacks: the build stops first.
 define MEASUREROOT_CHECK_KERNEL
 	@if ! $(HOST_DIR)/bin/measureroot kernel-config $(LINUX_DIR)/.config $(MEASUREROOT_FRAGMENTS) >$(@D)/kernel-check; then \
 		cat $(@D)/kernel-check >&2; \
@@ -86,13 +86,13 @@ endef
 $(eval $(cargo-package))
 $(eval $(host-cargo-package))
 
-# A commit of the checkout has no checksum that could be written down beforehand: it
-# is one.
+# The commit identifies the source, and its archive has no checksum that a file here
+# could contain.
 BR_NO_CHECK_HASH_FOR += $(MEASUREROOT_SOURCE)
 
 ################################################################################
 #
-# The prediction, beside each root image that measureroot boots
+# The prediction, beside each root image that measureroot can boot
 #
 ################################################################################
 
@@ -112,7 +112,8 @@ ROOTFS_EXT2_POST_GEN_HOOKS += MEASUREROOT_PREDICT
 endif
 endif
 
-# What Cargo.toml asks for; said here before an hour of building is over.
+# Cargo.toml's rust-version. Checked here, because cargo would fail only after an hour
+# of building.
 MEASUREROOT_RUST = 1.88
 
 ifeq ($(BR2_PACKAGE_MEASUREROOT)$(BR_BUILDING),yy)

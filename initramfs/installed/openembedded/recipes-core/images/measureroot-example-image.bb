@@ -1,12 +1,12 @@
 SUMMARY = "core-image-minimal as a read-only image that is measured when it boots"
-DESCRIPTION = "An image to start from: what it inherits and sets is what an image of your own needs."
+DESCRIPTION = "An example to start from: an image of your own needs the same class and variables."
 LICENSE = "MIT"
 
 require recipes-core/images/core-image-minimal.bb
 
 inherit measureroot-image
 
-# The image itself, and a disk that has it in a partition, behind an EFI boot partition with kernel and initramfs.
+# The image itself, and a disk with an EFI boot partition (kernel and initramfs) and the image in a second partition.
 IMAGE_FSTYPES = "squashfs-zst wic"
 IMAGE_FEATURES += "read-only-rootfs"
 IMAGE_TYPEDEP:wic = "squashfs-zst"

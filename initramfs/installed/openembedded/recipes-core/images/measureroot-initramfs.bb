@@ -1,22 +1,22 @@
 SUMMARY = "The initramfs that measures a root image and boots it"
-DESCRIPTION = "For INITRAMFS_IMAGE: the agent, the modules it loads, and nothing else. The package manager puts the agent and the kernel's modules into a root file system, as for \
-               any image; what of it the agent needs is then packed by measureroot itself, the same bytes for the same input."
+DESCRIPTION = "For INITRAMFS_IMAGE: the agent, the modules that it loads, and nothing else. As for any image, the package manager puts the agent and the kernel's modules into a root \
+               file system. measureroot then packs the files that the boot needs, the same bytes for the same input."
 LICENSE = "MIT"
 
-# The modules that the boot needs, by name: what they need in turn comes with them. None for a kernel with all built in.
+# Names of the modules that the boot needs. The modules that these need are added. Empty for a kernel with all built in.
 MEASUREROOT_MODULES ?= ""
 
-# kernel-base has the lists of what is a module and what is built in.
+# kernel-base contains the lists of modules and of what is built in.
 PACKAGE_INSTALL = "measureroot ${@'kernel-base kernel-modules' if d.getVar('MEASUREROOT_MODULES').split() else ''}"
 NO_RECOMMENDATIONS = "1"
 IMAGE_FEATURES = ""
 IMAGE_LINGUAS = ""
 IMAGE_FSTYPES = "${INITRAMFS_FSTYPES}"
-# The kernel's recipe and wic look for the name without it.
+# The kernel's recipe and wic expect a name without a suffix.
 IMAGE_NAME_SUFFIX ?= ""
 IMAGE_ROOTFS_SIZE = "8192"
 IMAGE_ROOTFS_EXTRA_SPACE = "0"
-# A kernel that carries this initramfs in itself is deployed after it.
+# A kernel that contains this initramfs is deployed after it, so the initramfs must not wait for that.
 KERNEL_DEPLOY_DEPEND = ""
 
 inherit image
@@ -26,7 +26,7 @@ do_image_cpio[depends] += "measureroot-native:do_populate_sysroot virtual/kernel
 do_image_cpio[file-checksums] += "${MEASUREROOT_CHECKOUT}/kernel-fragments:True"
 
 IMAGE_CMD:cpio () {
-    # The options that the kernel lacks, before a machine stops for want of them.
+    # A boot would stop at an option that the kernel lacks: the build stops first.
     said=$(measureroot kernel-config ${STAGING_KERNEL_BUILDDIR}/.config \
         $(printf '${MEASUREROOT_CHECKOUT}/kernel-fragments/%s ' ${MEASUREROOT_KERNEL_FEATURES})) || bbfatal "the kernel lacks options that a measured boot needs:
 $said
@@ -35,7 +35,7 @@ Add DISTRO_FEATURES:append = \" measureroot\", which brings them to linux-yocto,
         bbfatal "the kernel has as modules what a measured boot needs, and MEASUREROOT_MODULES is empty: name them there, or build them in:
 $(echo "$said" | grep '^module: ')"
     fi
-    # Whatever the image is, these it needs.
+    # Every image needs these.
     for need in OVERLAY_FS:overlay BLK_DEV_LOOP:loop DM_VERITY:dm-verity; do
         if grep -q "^CONFIG_${need%:*}=m" ${STAGING_KERNEL_BUILDDIR}/.config; then
             case " ${MEASUREROOT_MODULES} " in

@@ -1,5 +1,5 @@
 SUMMARY = "Measure a root image into a TPM 2.0 PCR, and make it the root"
-DESCRIPTION = "For the target: the static agent, the /init of an initramfs. For the build machine: the command that predicts \
+DESCRIPTION = "For the target: the static agent, the /init of an initramfs. For the build machine: the program that predicts \
                the PCR and packs the initramfs."
 SECTION = "base"
 # The program itself, and tpm2-tss inside it.
@@ -10,14 +10,14 @@ LIC_FILES_CHKSUM = "\
 "
 
 PV = "0.1.0+git"
-# What is committed in the checkout that the layer lies in. destsuffix: where every release looks for S by default.
+# The current commit of the layer's checkout. destsuffix is the default of S in every release.
 SRC_URI = "\
     git://${MEASUREROOT_CHECKOUT};protocol=file;nobranch=1;usehead=1;destsuffix=${BP} \
     https://github.com/tpm2-software/tpm2-tss/archive/refs/tags/4.1.3.tar.gz;name=tpm2-tss;downloadfilename=tpm2-tss-4.1.3.tar.gz \
 "
 SRC_URI[tpm2-tss.sha256sum] = "8a389bda64690910e7af7deaf64703a3faed416dc538c9c3e4f893f24893524d"
 SRCREV = "${AUTOREV}"
-# The archive that the forge packs of the tag is what Debian has too, byte for byte, and what is tested with.
+# The archive that GitHub packs from the tag is tested, and Debian has it, too, byte for byte.
 # nooelint: oelint.vars.insaneskip
 INSANE_SKIP += "src-uri-bad"
 
@@ -25,22 +25,22 @@ require measureroot-crates.inc
 
 inherit cargo
 
-# initramfs/tss2/static compiles it; nothing of the distribution's tpm2-tss gets into the agent.
+# initramfs/tss2/static compiles it; the agent contains nothing of the distribution's tpm2-tss.
 export TPM2_TSS_SOURCE_PATH = "${S}/../tpm2-tss-4.1.3"
 
-# For this target's name, what .cargo/config.toml says for the names that Rust knows.
-# The quotes are TOML's: the shell of do_compile takes the backslashes away.
+# .cargo/config.toml has this setting for the targets of Rust; here it is for OpenEmbedded's name of the target. The quotes are
+# for TOML: the shell of do_compile removes the backslashes.
 CARGO_BUILD_FLAGS:append = " --bin measureroot --config target.${RUST_HOST_SYS}.tss2-esys.version=\"4.1.3\""
 
-# PID 1 of an initramfs that has no library and no dynamic linker.
+# The agent is PID 1 of an initramfs that has no library and no dynamic linker.
 CARGO_BUILD_FLAGS:append:class-target = " --no-default-features"
 RUSTFLAGS:append:class-target = " -C target-feature=+crt-static"
 
-# OpenEmbedded strips programs itself, and keeps what it takes away for debuggers.
+# OpenEmbedded strips programs itself, and keeps the debugging symbols in a package.
 export CARGO_PROFILE_RELEASE_STRIP = "none"
 
-# OpenEmbedded's description of the target does not say that C libraries can be linked statically: rustc would pass over
-# crt-static without a word.
+# OpenEmbedded's description of the target does not say that the C library can be linked statically: rustc would ignore
+# crt-static silently.
 python do_rust_gen_targets:append:class-target () {
     import json
     path = d.getVar('RUST_TARGETS_DIR') + d.getVar('RUST_HOST_SYS') + '.json'
@@ -65,7 +65,7 @@ do_install:class-native () {
 
 FILES:${PN} += "${nonarch_libdir}/measureroot"
 
-# What Cargo.toml asks for; said here before an hour of building is over.
+# Cargo.toml's rust-version. Checked here, because cargo would fail only after an hour of building.
 MEASUREROOT_RUST = "1.88"
 python () {
     found = (d.getVar('RUSTVERSION') or '').rstrip('%').split('.')[:2]
