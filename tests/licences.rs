@@ -1,0 +1,48 @@
+//! docs/licences.md lists what Cargo.lock links into both programs. `MEASUREROOT_UPDATE=1` writes its tables anew.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+const AGENT: &[&str] = &["--no-default-features"];
+const HEAD: &str = "| crate | licence |\n|---|---|\n";
+
+/// The crates that are linked for this target, a table's row each; our own are not listed.
+fn rows(target: &str, features: &[&str]) -> BTreeSet<String> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap());
+    cargo.args(["tree", "--locked", "--no-dedupe", "--edges", "normal,no-proc-macro", "--prefix", "none"]);
+    cargo.args(["--format", "{p} | {l}", "--target", target]).args(features).current_dir(ROOT);
+    let output = cargo.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    // A crate of ours is followed by its path.
+    let others = text.lines().filter(|line| !line.contains(" (/"));
+    // The older way to write "or".
+    others.map(|line| format!("| {} |", line.replace("MIT/Apache-2.0", "MIT OR Apache-2.0"))).collect()
+}
+
+fn table(rows: impl IntoIterator<Item = String>) -> String {
+    rows.into_iter().fold(HEAD.to_owned(), |table, row| table + &row + "\n")
+}
+
+#[test]
+fn the_tables_are_what_the_programs_contain() {
+    let agent = &rows("x86_64-unknown-linux-musl", AGENT) | &rows("aarch64-unknown-linux-musl", AGENT);
+    let more = &rows("x86_64-unknown-linux-gnu", &[]) - &agent;
+    assert!(agent.contains("| subtle v2.6.1 | BSD-3-Clause |") || agent.iter().any(|row| row.contains("subtle")));
+    let page = Path::new(ROOT).join("docs/licences.md");
+    let text = fs::read_to_string(&page).unwrap();
+    let parts: Vec<_> = text.split(HEAD).collect();
+    let [before, between, _] = parts.as_slice() else { panic!("not two tables") };
+    let (_, between) = between.split_once("\n\n").unwrap();
+    let made = format!("{before}{}\n{between}{}", table(agent), table(more));
+    if std::env::var_os("MEASUREROOT_UPDATE").is_some() {
+        fs::write(&page, &made).unwrap();
+    }
+    let now = fs::read_to_string(&page).unwrap();
+    let differs = made.lines().zip(now.lines()).find(|(made, now)| made != now);
+    assert!(made == now, "out of date at {differs:?}: run MEASUREROOT_UPDATE=1 cargo test --test licences");
+}
