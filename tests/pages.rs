@@ -70,12 +70,14 @@ fn each_link_leads_to_a_file_and_a_heading() {
 
 #[test]
 fn each_test_exists() {
-    let sources = ["src", "tests", "test-vm/src", "test-vm/tests"].map(|folder| files(&Path::new(ROOT).join(folder), ".rs"));
+    let sources =
+        ["src", "tests", "test-vm/src", "test-vm/tests"].map(|folder| files(&Path::new(ROOT).join(folder), ".rs"));
     let code: String = sources.iter().flatten().map(|path| fs::read_to_string(path).unwrap()).collect();
     for (page, text) in pages() {
         // Nothing else has so long a name.
         let is_test = |name: &String| {
-            name.matches('_').count() > 2 && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+            name.matches('_').count() > 2
+                && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
         };
         for name in quoted(&text).into_iter().filter(is_test) {
             assert!(code.contains(&format!("fn {name}(")), "{}: there is no test {name}", page.display());
