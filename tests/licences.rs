@@ -32,7 +32,7 @@ fn table(rows: impl IntoIterator<Item = String>) -> String {
 fn the_tables_are_what_the_programs_contain() {
     let agent = &rows("x86_64-unknown-linux-musl", AGENT) | &rows("aarch64-unknown-linux-musl", AGENT);
     let more = &rows("x86_64-unknown-linux-gnu", &[]) - &agent;
-    assert!(agent.contains("| subtle v2.6.1 | BSD-3-Clause |") || agent.iter().any(|row| row.contains("subtle")));
+    assert!(agent.iter().any(|row| row.starts_with("| subtle v") && row.ends_with(" | BSD-3-Clause |")), "{agent:?}");
     let page = Path::new(ROOT).join("docs/licences.md");
     let text = fs::read_to_string(&page).unwrap();
     let parts: Vec<_> = text.split(HEAD).collect();
