@@ -1,4 +1,4 @@
-//! measureroot.cmdline(7), out of README.md's chapter on the parameters: they are described once.
+//! measureroot.cmdline(7), made from README.md's chapter "Parameters", so that each parameter is described in one place.
 
 use roff::{Roff, bold};
 
@@ -12,7 +12,7 @@ pub fn page() -> Roff {
     page.control("SH", ["NAME"]);
     page.text(inline("measureroot.cmdline - the parameters of a measured boot on the kernel's command line"));
     page.control("SH", ["DESCRIPTION"]);
-    page.text(inline("measureroot as PID 1 of an initramfs reads them from `/proc/cmdline`."));
+    page.text(inline("As PID 1 of an initramfs, measureroot reads these parameters from `/proc/cmdline`."));
     for part in chapter("Parameters").split("\n\n") {
         match table(part) {
             Some(rows) => parameters(&mut page, &rows),
@@ -26,13 +26,13 @@ pub fn page() -> Roff {
     page
 }
 
-/// What stands under a heading, up to the next.
+/// The text under a heading, up to the next heading.
 fn chapter(heading: &str) -> &'static str {
-    let of_all = README.split("\n## ").find_map(|chapter| chapter.strip_prefix(heading));
-    of_all.unwrap_or_default().trim()
+    let found = README.split("\n## ").find_map(|chapter| chapter.strip_prefix(heading));
+    found.unwrap_or_default().trim()
 }
 
-/// The rows of a table, without its head; `None` for anything else.
+/// The rows of a table, without its head; `None` if the part is not a table.
 fn table(part: &str) -> Option<Vec<Vec<&str>>> {
     let mut rows = part.lines().map(|line| line.strip_prefix("| ")?.strip_suffix('|'));
     rows.next()??;

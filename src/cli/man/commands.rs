@@ -1,4 +1,4 @@
-//! measureroot(8), out of what the program says of its own arguments.
+//! measureroot(8), made from the help texts of the program's arguments.
 
 use std::io::{self, Write};
 
@@ -7,29 +7,26 @@ use clap_mangen::Man;
 
 use super::markup::{inline, titled};
 
-/// What a script can go by.
+/// Exit codes, for scripts.
 const EXIT: [(&str, &str); 5] = [
-    (
-        "0",
-        "Done; of `replay`: the PCRs are what the logs lead to; of `verify`: trusted; of `kernel-config`: nothing is missing.",
-    ),
-    ("1", "Failed; of `replay`: the PCRs are others; of `kernel-config`: an option is missing."),
-    ("2", "Wrong arguments, or something could not be read."),
-    ("3", "Of `verify`: not trusted."),
-    ("4", "Of `verify`: broken evidence, which proves nothing."),
+    ("0", "Success. `replay`: the PCRs are what the logs lead to. `verify`: trusted."),
+    ("1", "Failure. `replay`: the PCRs are not what the logs lead to."),
+    ("2", "Wrong arguments, or an input cannot be read."),
+    ("3", "`verify`: not trusted."),
+    ("4", "`verify`: broken evidence, which proves nothing."),
 ];
 
 const FILES: [(&str, &str); 4] = [
-    ("/run/measureroot/status.json", "What the last boot measured, and how it keeps the image to it."),
-    ("/run/measureroot/eventlog.bin", "The events of that boot: a TCG crypto-agile log."),
-    ("/run/measureroot/binary_bios_measurements", "The firmware's log, and those events behind it."),
-    ("/run/log/systemd/tpm2-measure.log", "The log of systemd's measurements, which begins with those events."),
+    ("/run/measureroot/status.json", "What the last boot measured, and how it sealed the image."),
+    ("/run/measureroot/eventlog.bin", "The events of that boot, as a TCG crypto-agile log."),
+    ("/run/measureroot/binary_bios_measurements", "The firmware's log, followed by those events."),
+    ("/run/log/systemd/tpm2-measure.log", "The log of systemd's measurements; it begins with those events."),
 ];
 
-/// The whole page: the program, each of its commands, exit codes, files.
+/// The whole page: the program, its commands, exit codes, files.
 ///
 /// # Errors
-/// None but those of writing to memory.
+/// Only if writing to memory fails.
 pub fn page(program: Command) -> io::Result<Vec<u8>> {
     let mut program = program.disable_help_subcommand(true);
     program.build();
@@ -55,7 +52,7 @@ pub fn page(program: Command) -> io::Result<Vec<u8>> {
     Ok(page)
 }
 
-/// A command's synopsis, description and options, one level below its name.
+/// A command's synopsis, description and options, one heading level below the command's name.
 fn section(command: &Command) -> io::Result<Vec<u8>> {
     let man = Man::new(command.clone());
     let mut parts = Vec::new();

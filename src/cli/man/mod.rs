@@ -1,4 +1,4 @@
-//! `measureroot man`: the manual pages, out of what is said elsewhere already.
+//! `measureroot man`: the manual pages, made from the help texts and from README.md.
 
 mod cmdline;
 mod commands;
@@ -12,7 +12,7 @@ use crate::error::{Context, Result};
 /// Print a manual page.
 #[derive(Debug, Args)]
 pub struct Man {
-    /// Which: measureroot(8), or measureroot.cmdline(7).
+    /// The page: measureroot(8) or measureroot.cmdline(7).
     #[arg(value_enum, default_value_t)]
     page: Page,
 }
@@ -30,7 +30,7 @@ impl Man {
     /// Prints the page about `program`.
     ///
     /// # Errors
-    /// If standard output does not take it.
+    /// If standard output cannot be written.
     pub fn run(self, program: Command) -> Result<()> {
         let text = match self.page {
             Page::Measureroot => commands::page(program).about("measureroot(8)")?,
@@ -38,4 +38,21 @@ impl Man {
         };
         print(&text)
     }
+}
+
+/// The heading of a page: its name, its section, and the manual that it belongs to.
+fn titled(name: &str, section: &str) -> Roff {
+    let mut page = Roff::new();
+    let source = concat!("measureroot ", env!("CARGO_PKG_VERSION"));
+    page.control("TH", [name, section, "", source, "System administration"]);
+    page
+}
+
+/// Turns Markdown's `code` and **strong** into bold, which manual pages use for what the reader types.
+fn inline(markdown: &str) -> Vec<Inline> {
+    let code = |(index, part): (usize, &str)| match index % 2 {
+        0 => part.split("**").map(roman).collect(),
+        _ => vec![bold(part)],
+    };
+    markdown.split('`').enumerate().flat_map(code).collect()
 }
