@@ -19,7 +19,7 @@ fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
 /// Each page with its text.
 fn pages() -> Vec<(PathBuf, String)> {
     let root = Path::new(ROOT);
-    let mut pages = files(&root.join("docs"), ".md");
+    let mut pages = [files(&root.join("docs"), ".md"), files(&root.join("initramfs"), ".md")].concat();
     pages.extend([root.join("README.md"), root.join("fuzz/README.md")]);
     pages.into_iter().map(|page| (page.clone(), fs::read_to_string(page).unwrap())).collect()
 }
