@@ -1,4 +1,5 @@
-//! docs/licences.md lists what Cargo.lock links into both programs. `MEASUREROOT_UPDATE=1` writes its tables anew.
+//! docs/licences.md lists what Cargo.lock links into both programs, and the packages name every licence of the agent.
+//! `MEASUREROOT_UPDATE=1` rewrites the page's tables.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
 
 use std::collections::BTreeSet;
@@ -28,9 +29,14 @@ fn table(rows: impl IntoIterator<Item = String>) -> String {
     rows.into_iter().fold(HEAD.to_owned(), |table, row| table + &row + "\n")
 }
 
+/// The crates of the agent, for PCs and for arm64.
+fn of_agent() -> BTreeSet<String> {
+    &rows("x86_64-unknown-linux-musl", AGENT) | &rows("aarch64-unknown-linux-musl", AGENT)
+}
+
 #[test]
 fn the_tables_are_what_the_programs_contain() {
-    let agent = &rows("x86_64-unknown-linux-musl", AGENT) | &rows("aarch64-unknown-linux-musl", AGENT);
+    let agent = of_agent();
     let more = &rows("x86_64-unknown-linux-gnu", &[]) - &agent;
     assert!(agent.iter().any(|row| row.starts_with("| subtle v") && row.ends_with(" | BSD-3-Clause |")), "{agent:?}");
     let page = Path::new(ROOT).join("docs/licences.md");
@@ -45,4 +51,24 @@ fn the_tables_are_what_the_programs_contain() {
     let now = fs::read_to_string(&page).unwrap();
     let differs = made.lines().zip(now.lines()).find(|(made, now)| made != now);
     assert!(made == now, "out of date at {differs:?}: run MEASUREROOT_UPDATE=1 cargo test --test licences");
+}
+
+/// If there is a choice, MIT is taken.
+#[test]
+fn every_package_names_every_licence_of_the_agent() {
+    let crates = of_agent();
+    let licences = crates.iter().filter_map(|row| row.strip_suffix(" |")?.rsplit(" | ").next());
+    let licences = licences.flat_map(|licence| licence.split(" AND "));
+    let others: BTreeSet<_> = licences.filter(|licence| !licence.contains("MIT")).chain(["BSD-2-Clause"]).collect();
+    let notes = [
+        ("installed/openembedded/recipes-core/measureroot/measureroot_git.bb", "LICENSE = "),
+        ("installed/buildroot/package/measureroot/measureroot.mk", "MEASUREROOT_LICENSE = "),
+        ("installed/debian/copyright", "License: "),
+    ];
+    for (file, start) in notes {
+        let text = fs::read_to_string(Path::new(ROOT).join("initramfs").join(file)).unwrap();
+        let note: String = text.lines().filter_map(|line| line.strip_prefix(start)).collect();
+        assert!(note.contains("MIT"), "{file}: {note}");
+        assert!(others.iter().all(|licence| note.contains(licence)), "{file}: {note}: not all of {others:?}");
+    }
 }

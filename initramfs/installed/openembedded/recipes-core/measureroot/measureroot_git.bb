@@ -2,8 +2,8 @@ SUMMARY = "Measure a root image into a TPM 2.0 PCR, and make it the root"
 DESCRIPTION = "For the target: the static agent, the /init of an initramfs. For the build machine: the program that predicts \
                the PCR and packs the initramfs."
 SECTION = "base"
-# The program itself, and tpm2-tss inside it.
-LICENSE = "MIT & BSD-2-Clause"
+# The program itself, and the crates and tpm2-tss inside it (docs/licences.md).
+LICENSE = "MIT & Apache-2.0 & BSD-2-Clause & BSD-3-Clause"
 LIC_FILES_CHKSUM = "\
     file://LICENSE-MIT;md5=f448dcc2ce75472522cc7964ef6bbd41 \
     file://../tpm2-tss-4.1.3/LICENSE;md5=500b2e742befc3da00684d8a1d5fd9da \
