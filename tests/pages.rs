@@ -1,4 +1,4 @@
-//! The pages name files, links and tests that exist.
+//! The pages name files, headings, functions and tests that exist.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
 
 use std::fs;
@@ -68,19 +68,28 @@ fn each_link_leads_to_a_file_and_a_heading() {
     }
 }
 
+/// Whether code has this name as a whole word.
+fn has(code: &str, name: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    code.match_indices(name)
+        .any(|(at, _)| !code[..at].ends_with(is_part) && !code[at + name.len()..].starts_with(is_part))
+}
+
 #[test]
-fn each_test_exists() {
+fn each_name_in_the_code_exists() {
     let sources =
         ["src", "tests", "test-vm/src", "test-vm/tests"].map(|folder| files(&Path::new(ROOT).join(folder), ".rs"));
     let code: String = sources.iter().flatten().map(|path| fs::read_to_string(path).unwrap()).collect();
     for (page, text) in pages() {
-        // Nothing else has so long a name.
-        let is_test = |name: &String| {
-            name.matches('_').count() > 2
-                && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
-        };
-        for name in quoted(&text).into_iter().filter(is_test) {
-            assert!(code.contains(&format!("fn {name}(")), "{}: there is no test {name}", page.display());
+        for quoted in quoted(&text) {
+            let (path, is_path) = (quoted.trim_end_matches("()"), quoted.contains("::") || quoted.ends_with("()"));
+            let name = path.rsplit("::").next().unwrap();
+            let is_name = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !name.is_empty();
+            // Nothing but tests has names of so many words.
+            let is_test = name.matches('_').count() > 2 && name == name.to_lowercase();
+            if is_name && (is_path || is_test) {
+                assert!(has(&code, name), "{}: there is no {quoted}", page.display());
+            }
         }
     }
 }
