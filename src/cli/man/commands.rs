@@ -9,8 +9,11 @@ use super::markup::{inline, titled};
 
 /// Exit codes, for scripts.
 const EXIT: [(&str, &str); 5] = [
-    ("0", "Success. `replay`: the PCRs are what the logs lead to. `verify`: trusted."),
-    ("1", "Failure. `replay`: the PCRs are not what the logs lead to."),
+    (
+        "0",
+        "Success. `replay`: the PCRs are what the logs lead to. `verify`: trusted. `kernel-config`: no option is missing.",
+    ),
+    ("1", "Failure. `replay`: the PCRs are not what the logs lead to. `kernel-config`: an option is missing."),
     ("2", "Wrong arguments, or an input cannot be read."),
     ("3", "`verify`: not trusted."),
     ("4", "`verify`: broken evidence, which proves nothing."),
