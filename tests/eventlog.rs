@@ -18,7 +18,8 @@ use measureroot::eventlog::{EventType, Log, tcg};
 use measureroot::hash::bank::Bank;
 use measureroot::hash::digest::digests_of;
 use measureroot::measure::measurement;
-use measureroot::measure::pcr::{Pcr, PcrIndex, Pcrs};
+use measureroot::measure::pcr::{Pcr, PcrIndex};
+use measureroot::measure::pcrs::Pcrs;
 use measureroot::tpm::EsysPcrs;
 use swtpm::Swtpm;
 

@@ -14,8 +14,10 @@ use measureroot::eventlog::header::Header;
 use measureroot::eventlog::{EventType, tcg};
 use measureroot::hash::bank::Bank;
 use measureroot::hash::digest::digests_of;
-use measureroot::measure::measurement::{self, ImageBytes};
-use measureroot::measure::pcr::{PcrIndex, Pcrs};
+use measureroot::measure::image_digest::{self, ImageBytes};
+use measureroot::measure::measurement;
+use measureroot::measure::pcr::PcrIndex;
+use measureroot::measure::pcrs::Pcrs;
 use measureroot::tpm::EsysPcrs;
 use swtpm::Swtpm;
 
@@ -147,7 +149,7 @@ fn the_comparison_by_hand_accepts_a_machine_that_booted_the_image() {
     let file = fs::File::open(&image).unwrap();
     let bytes = file.metadata().unwrap().len();
     let image = ImageBytes { file: &file, name: "image", bytes, opened_bytes: bytes };
-    let digests = measurement::image(image, &banks, None, &mut |_| ()).unwrap();
+    let digests = image_digest::of_image(image, &banks, None, &mut |_| ()).unwrap();
     measurement::extend(&mut tpm, pcr, &digests).unwrap();
     drop(tpm);
     assert!(banks.contains(&Bank::Sha256));

@@ -10,7 +10,8 @@ use std::path::Path;
 use measureroot::hash::bank::Bank;
 use measureroot::hash::digest::{Digest, digests_of};
 use measureroot::measure::measurement;
-use measureroot::measure::pcr::{PcrIndex, Pcrs};
+use measureroot::measure::pcr::PcrIndex;
+use measureroot::measure::pcrs::Pcrs;
 use measureroot::tpm::EsysPcrs;
 use swtpm::{Pty, Swtpm, pty};
 

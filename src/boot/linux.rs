@@ -21,7 +21,7 @@ use crate::error::{Context, Error, Result};
 use crate::eventlog::Recorder;
 use crate::eventlog::journal::Journal;
 use crate::measure::measurement::Report;
-use crate::measure::pcr::Pcrs;
+use crate::measure::pcrs::Pcrs;
 use crate::measure::session::SessionChoice;
 use crate::media::device_name::DeviceName;
 use crate::media::devices::{self, Devices};

@@ -11,7 +11,7 @@ use crate::console::progress::Amount;
 use crate::error::Result;
 use crate::eventlog::Recorder;
 use crate::measure::measurement::Report;
-use crate::measure::pcr::Pcrs;
+use crate::measure::pcrs::Pcrs;
 use crate::measure::session::SessionChoice;
 use crate::media::image::Image;
 use crate::media::image_request::{ImageLocation, ImageRequest};

@@ -16,9 +16,10 @@ use crate::eventlog::Recorder;
 use crate::eventlog::claim::{Claim, EventKind};
 use crate::hash::bank::Bank;
 use crate::hash::digest::Digests;
+use crate::measure::image_digest::{self, ImageBytes};
 use crate::measure::image_format::ImageFormat;
-use crate::measure::measurement::{self, ImageBytes};
-use crate::measure::pcr::Pcrs;
+use crate::measure::measurement;
+use crate::measure::pcrs::Pcrs;
 use crate::measure::session::SessionChoice;
 use crate::media::image::Image;
 use crate::seal::choice::{self, SealKind};
@@ -118,12 +119,12 @@ fn hash(
     sealing: &mut Sealing,
 ) -> Result<Digests> {
     if let Some(roothash) = &config.roothash {
-        return Ok(measurement::root_hash(&roothash.hash, banks));
+        return Ok(image_digest::of_root_hash(&roothash.hash, banks));
     }
     let name = image.to_string();
     let progress = &mut |done| machine.progress(Amount { done, total: image.bytes });
     let &Image { ref file, bytes, opened_bytes, .. } = image;
-    measurement::image(ImageBytes { file, name: &name, bytes, opened_bytes }, banks, sealing.tee(), progress)
+    image_digest::of_image(ImageBytes { file, name: &name, bytes, opened_bytes }, banks, sealing.tee(), progress)
         .map(|digests| config.format.of(digests))
 }
 

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::error::{Context, Error, Result};
 use crate::hash::bank::Bank;
 use crate::hash::digest::Digests;
-use crate::measure::measurement::{self, ImageBytes};
+use crate::measure::image_digest::{self, ImageBytes};
 use crate::media::devices;
 use crate::media::image::length_on_device;
 use crate::sys::block_device;
@@ -66,7 +66,7 @@ impl ImageFile {
         let bar = progress_bar(bytes);
         let progress = &mut |done| bar.set_position(done);
         let source = ImageBytes { file: &self.file, name: &self.name, bytes, opened_bytes: self.bytes };
-        let digests = measurement::image(source, banks, None, progress)?;
+        let digests = image_digest::of_image(source, banks, None, progress)?;
         bar.finish_and_clear();
         Ok(digests)
     }

@@ -13,7 +13,8 @@ use crate::error::{Context, Error, Result};
 use crate::eventlog::compare::{Comparison, Difference};
 use crate::eventlog::event::Content;
 use crate::eventlog::{self, Event, Log, PcrValues, cel};
-use crate::measure::pcr::{Pcr, PcrIndex, Pcrs};
+use crate::measure::pcr::{Pcr, PcrIndex};
+use crate::measure::pcrs::Pcrs;
 use crate::tpm::EsysPcrs;
 
 /// Replay event logs: print their events in words, and the PCRs that they lead to.

@@ -8,6 +8,7 @@ use super::header::push_counted;
 use crate::cursor::Cursor;
 use crate::error::{Context, Result};
 use crate::hash::merkle::Hash;
+use crate::measure::image_digest;
 use crate::measure::image_format::ImageFormat;
 use crate::measure::measurement;
 
@@ -94,7 +95,8 @@ impl Claim {
                 let hex = self.root_hash.as_deref().unwrap_or_default();
                 // Without a root hash no text can be right. The empty text is not what was extended.
                 Some(
-                    hex::decode_to_slice(hex, &mut hash).map_or(String::new(), |()| measurement::root_hash_text(&hash)),
+                    hex::decode_to_slice(hex, &mut hash)
+                        .map_or(String::new(), |()| image_digest::root_hash_text(&hash)),
                 )
             }
             EventKind::Unmeasured => Some(measurement::UNMEASURED.to_owned()),

@@ -9,7 +9,8 @@ use crate::error::Result;
 use crate::hash::bank::Bank;
 use crate::hash::digest::Digests;
 use crate::measure::measurement::{self, Extension, Report};
-use crate::measure::pcr::{PcrIndex, Pcrs};
+use crate::measure::pcr::PcrIndex;
+use crate::measure::pcrs::Pcrs;
 
 /// The log of this boot: in memory at first, also in files once [`Recorder::write_to`] was called.
 #[derive(Debug, Default)]
@@ -104,7 +105,8 @@ mod tests {
     use crate::error::Error;
     use crate::eventlog::{Log, header, journal, parse};
     use crate::hash::digest::digests_of;
-    use crate::measure::pcr::{Pcr, SoftPcrs};
+    use crate::measure::pcr::Pcr;
+    use crate::measure::soft_pcrs::SoftPcrs;
 
     const PCR: PcrIndex = PcrIndex::DEFAULT;
     const OVMF: &[u8] = include_bytes!("../../tests/eventlog/ovmf.bin");

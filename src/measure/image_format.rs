@@ -1,4 +1,4 @@
-//! `measureroot.format=`: what stands for the image in the PCR.
+//! `measureroot.format=`: which digest stands for the image in the PCR.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,17 +6,17 @@ use crate::cmdline::choice::Choice;
 use crate::error::{Error, Result};
 use crate::hash::digest::Digests;
 
-/// How an image's digest is put into the PCR.
+/// Which digest of an image the PCR is extended with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ImageFormat {
     /// The digest of the image itself.
     #[default]
     Plain,
-    /// The digest of the digest's lower-case hex digits, without a newline: what the initramfs of OpenEmbedded's
-    /// meta-measured extends with, for it hands `sha1sum | awk | tr -d '\n'` to a program that hashes what it reads
-    /// (recipes-tpm/initrdscripts/files/init-boot-tpm.sh, `measure_file`). That one knows SHA-1 alone. The other banks get
-    /// the same of their own hash, for a bank left out would stay free for whoever comes next.
+    /// The digest of the image digest's lower-case hex digits, without a newline. The initramfs of OpenEmbedded's meta-measured
+    /// extends with it: it pipes `sha1sum | awk | tr -d '\n'` into a program that hashes its input
+    /// (recipes-tpm/initrdscripts/files/init-boot-tpm.sh, `measure_file`). meta-measured knows SHA-1 only. Here each other
+    /// bank gets the same with its own hash: software that runs later could extend a bank that was left out.
     MetaMeasured,
 }
 
@@ -25,10 +25,10 @@ impl Choice for ImageFormat {
 }
 
 impl ImageFormat {
-    /// Every form.
+    /// Every format.
     pub const ALL: [Self; 2] = [Self::Plain, Self::MetaMeasured];
 
-    /// What the PCR is extended with, from the digests of the image.
+    /// The digests that the PCR is extended with, from `digests` of the image itself.
     #[must_use]
     pub fn of(self, digests: Digests) -> Digests {
         match self {
@@ -69,14 +69,14 @@ mod tests {
     ];
 
     #[test]
-    fn the_digests_that_coreutils_compute() {
+    fn digests_are_those_that_coreutils_compute() {
         let digests = ImageFormat::MetaMeasured.of(digests_of(&Bank::ALL, b"abc"));
         assert_eq!(digests.values().map(ToString::to_string).collect::<Vec<_>>(), OF_ABC);
         assert_eq!(ImageFormat::Plain.of(digests.clone()), digests);
     }
 
     #[test]
-    fn names() {
+    fn each_word_is_read_and_written_alike() {
         for &(name, format) in ImageFormat::WORDS {
             assert_eq!(name.parse::<ImageFormat>().unwrap(), format);
             assert_eq!((format.name(), serde_json::to_value(format).unwrap()), (name, name.into()));

@@ -1,4 +1,4 @@
-//! PCRs, their values, and the arithmetic of extending them.
+//! The numbers of PCRs, and the values that PCRs have after a reset.
 
 use std::fmt::{self, Display};
 use std::str::FromStr;
@@ -7,16 +7,15 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::hash::bank::Bank;
-use crate::hash::digest::{Digest, Digests};
-use crate::measure::session::Session;
+use crate::hash::digest::Digest;
 
 /// A PCR that the root image may be measured into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct PcrIndex(u8);
 
 impl PcrIndex {
-    /// 13, as in the systems that came before; firmware does not use it (TCG PC Client Platform Firmware Profile 1.05,
-    /// section 3.3.4: 8-15 belong to the operating system).
+    /// 13, which the systems before measureroot used too. Firmware does not extend it: PCRs 8-15 belong to the operating
+    /// system (TCG PC Client Platform Firmware Profile 1.05, section 3.3.4).
     pub const DEFAULT: Self = Self(13);
 
     /// The number, 0-15 or 23.
@@ -58,7 +57,7 @@ impl Display for PcrIndex {
 pub struct Pcr(u8);
 
 impl Pcr {
-    /// How many a TPM of a PC has (TCG PC Client Platform TPM Profile 1.05, section 4.6).
+    /// The number of PCRs in the TPM of a PC (TCG PC Client Platform TPM Profile 1.05, section 4.6).
     pub const COUNT: u8 = 24;
 
     /// The number, 0-23.
@@ -67,13 +66,13 @@ impl Pcr {
         self.0
     }
 
-    /// All of them, in order.
+    /// All PCRs, in order.
     pub fn all() -> impl Iterator<Item = Self> {
         (0..Self::COUNT).map(Self)
     }
 
-    /// Its value before anything extends it: zero, or all ones from 17 to 22, which a dynamic launch alone sets to zero
-    /// (TCG PC Client Platform TPM Profile 1.05, section 4.6.1).
+    /// The value before anything extends the PCR: all ones for 17-22, which only a dynamic launch sets to zero, and zero for
+    /// the others (TCG PC Client Platform TPM Profile 1.05, section 4.6.1).
     #[must_use]
     pub fn reset_value(self, bank: Bank) -> Digest {
         if (17..=22).contains(&self.0) { Digest::ones(bank) } else { Digest::zero(bank) }
@@ -103,78 +102,12 @@ impl Display for Pcr {
     }
 }
 
-/// The PCRs of a TPM, or arithmetic that stands in for them.
-pub trait Pcrs {
-    /// The banks in which `pcr` can be extended.
-    ///
-    /// # Errors
-    /// When the TPM does not answer, has no such bank, or has one whose hash is unknown here: that bank would stay
-    /// unextended, free for whoever comes next.
-    fn banks(&mut self, pcr: PcrIndex) -> Result<Vec<Bank>>;
-
-    /// The value of `pcr` in each of `banks`.
-    ///
-    /// # Errors
-    /// When the TPM does not answer with a value for every bank.
-    fn read(&mut self, pcr: PcrIndex, banks: &[Bank]) -> Result<Digests>;
-
-    /// Extends `pcr` in all banks of `digests` with one command.
-    ///
-    /// # Errors
-    /// When the TPM refuses.
-    fn extend(&mut self, pcr: PcrIndex, digests: &Digests) -> Result<()>;
-
-    /// What protects commands and answers on their way; `None` where there is no way.
-    fn session(&self) -> Option<Session> {
-        None
-    }
-}
-
-/// PCRs without a TPM: the values that a prediction starts from, and those it ends with.
-#[derive(Debug, Clone)]
-pub struct SoftPcrs {
-    values: Digests,
-}
-
-impl SoftPcrs {
-    /// One PCR, all zero in each bank.
-    #[must_use]
-    pub fn zero(banks: &[Bank]) -> Self {
-        Self { values: banks.iter().map(|&bank| (bank, Digest::zero(bank))).collect() }
-    }
-
-    /// One PCR with the given values.
-    #[must_use]
-    pub fn with(values: Digests) -> Self {
-        Self { values }
-    }
-}
-
-impl Pcrs for SoftPcrs {
-    fn banks(&mut self, _: PcrIndex) -> Result<Vec<Bank>> {
-        Ok(self.values.keys().copied().collect())
-    }
-
-    fn read(&mut self, _: PcrIndex, banks: &[Bank]) -> Result<Digests> {
-        Ok(self.values.iter().filter(|(bank, _)| banks.contains(bank)).map(|(&b, v)| (b, v.clone())).collect())
-    }
-
-    fn extend(&mut self, _: PcrIndex, digests: &Digests) -> Result<()> {
-        for (&bank, value) in &mut self.values {
-            if let Some(digest) = digests.get(&bank) {
-                *value = value.extended(bank, digest);
-            }
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn pcr_indices() {
+    fn a_root_image_may_be_measured_into_pcrs_0_to_15_and_23() {
         for index in 0..=255u8 {
             assert_eq!(PcrIndex::try_from(index).is_ok(), index < 16 || index == 23, "{index}");
         }
@@ -184,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn pcrs_and_their_reset_values() {
+    fn a_tpm_has_24_pcrs_and_17_to_22_start_as_ones() {
         for number in (0..64).chain([255, 256, 256 + 13, u32::MAX]) {
             assert_eq!(Pcr::try_from(number).is_ok(), number < 24, "{number}");
         }

@@ -1,4 +1,4 @@
-//! What protects commands and answers on the bus to the TPM: what is wanted, and what was had.
+//! The session that protects commands and answers on the bus to the TPM: which one is wanted, and which one was used.
 
 use serde::Serialize;
 
@@ -7,12 +7,13 @@ use crate::cmdline::choice::Choice;
 /// `measureroot.session=`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SessionChoice {
-    /// An HMAC session, unless the TPM says that it can do none.
+    /// An HMAC session, or none if the TPM answers that it does not support one.
     #[default]
     Auto,
-    /// An HMAC session. Nothing else finds out a bus that says in the TPM's name that it can do none.
+    /// An HMAC session, or an error. An attacker on the bus can forge the answer that the TPM supports no session; only this
+    /// choice does not accept it.
     Hmac,
-    /// None: the bus is believed.
+    /// No session: the bus is trusted.
     None,
 }
 
@@ -20,12 +21,12 @@ impl Choice for SessionChoice {
     const WORDS: &'static [(&'static str, Self)] = &[("auto", Self::Auto), ("hmac", Self::Hmac), ("none", Self::None)];
 }
 
-/// What the commands went through.
+/// The session that the commands used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Session {
     /// A salted HMAC session.
     Hmac,
-    /// None.
+    /// No session.
     None,
 }

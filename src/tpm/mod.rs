@@ -21,7 +21,8 @@ use tss2_static as _;
 use crate::error::{Context, Error, Result};
 use crate::hash::bank::Bank;
 use crate::hash::digest::{Digest, Digests};
-use crate::measure::pcr::{PcrIndex, Pcrs};
+use crate::measure::pcr::PcrIndex;
+use crate::measure::pcrs::Pcrs;
 use crate::measure::session::{Session, SessionChoice};
 use salted::Refusal;
 

@@ -10,7 +10,8 @@ use std::thread::JoinHandle;
 use measureroot::error::Result;
 use measureroot::hash::digest::digests_of;
 use measureroot::measure::measurement::{self, Report};
-use measureroot::measure::pcr::{PcrIndex, Pcrs};
+use measureroot::measure::pcr::PcrIndex;
+use measureroot::measure::pcrs::Pcrs;
 use measureroot::measure::session::SessionChoice;
 use measureroot::tpm::EsysPcrs;
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::config::failure_policy::{FailureAction, FailurePolicy};
 use crate::measure::image_format::ImageFormat;
+use crate::measure::image_digest;
 use crate::measure::measurement;
 use crate::measure::session::SessionChoice;
 use crate::media::image_source::Source;
@@ -39,7 +40,7 @@ pub(super) fn digest(config: &Config) -> String {
             format!("the digest of the hex digits of the image's digest (measureroot.format={})", config.format)
         }
         None => "the image's digest".to_owned(),
-        Some(roothash) => format!("the digest of \"{}\"", measurement::root_hash_text(&roothash.hash)),
+        Some(roothash) => format!("the digest of \"{}\"", image_digest::root_hash_text(&roothash.hash)),
     }
 }
 

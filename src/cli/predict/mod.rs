@@ -23,8 +23,10 @@ use crate::hash::bank::Bank;
 use crate::hash::digest::{Digest, Digests};
 use crate::hash::merkle::Hash;
 use crate::measure::image_format::ImageFormat;
+use crate::measure::image_digest;
 use crate::measure::measurement;
-use crate::measure::pcr::{PcrIndex, SoftPcrs};
+use crate::measure::pcr::PcrIndex;
+use crate::measure::soft_pcrs::SoftPcrs;
 use crate::seal::prepared_root_hash::parse_hash;
 
 /// Predict the PCR of a machine that boots an image.
@@ -105,7 +107,7 @@ fn image(path: &Path, device: bool, format: ImageFormat, banks: &[Bank]) -> Resu
 }
 
 fn root_hash(hash: &Hash, banks: &[Bank]) -> (Subject, Digests) {
-    (Subject::RootHash { root_hash: hex::encode(hash) }, measurement::root_hash(hash, banks))
+    (Subject::RootHash { root_hash: hex::encode(hash) }, image_digest::of_root_hash(hash, banks))
 }
 
 /// The PCR in each bank before the boot: the values of --before, else zeros.

@@ -68,7 +68,8 @@ mod tests {
     use crate::hash::digest::digests_of;
     use crate::measure::image_format::ImageFormat;
     use crate::measure::measurement;
-    use crate::measure::pcr::{PcrIndex, SoftPcrs};
+    use crate::measure::pcr::PcrIndex;
+    use crate::measure::soft_pcrs::SoftPcrs;
 
     #[test]
     fn each_format_has_the_digests_and_the_pcr() {

@@ -20,7 +20,7 @@ use crate::evidence::trusted_image::TrustedImage;
 use crate::hash::digest::Digests;
 use crate::hash::merkle::Hash;
 use crate::measure::image_format::ImageFormat;
-use crate::measure::measurement;
+use crate::measure::image_digest;
 use crate::measure::pcr::PcrIndex;
 use crate::seal::prepared_root_hash::parse_hash;
 
@@ -118,7 +118,7 @@ impl Verify {
                     }
                 }
                 for hash in &self.root_hashes {
-                    trusted.push(self.trusted(hex::encode(hash), measurement::root_hash(hash, &proof.banks)));
+                    trusted.push(self.trusted(hex::encode(hash), image_digest::of_root_hash(hash, &proof.banks)));
                 }
                 match proof.judge(&trusted, &expected, OffsetDateTime::now_utc()) {
                     Ok(verdict) => VerifyReport::of(&proof, &verdict, &expected),

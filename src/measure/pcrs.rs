@@ -1,0 +1,34 @@
+//! The seam between what is measured and the registers that hold it.
+
+use crate::error::Result;
+use crate::hash::bank::Bank;
+use crate::hash::digest::Digests;
+use crate::measure::pcr::PcrIndex;
+use crate::measure::session::Session;
+
+/// PCRs that can be read and extended: those of a TPM, or arithmetic in their place.
+pub trait Pcrs {
+    /// The active banks of `pcr`.
+    ///
+    /// # Errors
+    /// When the TPM does not answer, when no bank is active, or when this program does not know the hash of an active bank.
+    /// That bank would stay unextended, and later software could extend it with the digest of any image.
+    fn banks(&mut self, pcr: PcrIndex) -> Result<Vec<Bank>>;
+
+    /// The value of `pcr` in each of `banks`.
+    ///
+    /// # Errors
+    /// When the TPM does not give a value for each bank.
+    fn read(&mut self, pcr: PcrIndex, banks: &[Bank]) -> Result<Digests>;
+
+    /// Extends `pcr` in all banks of `digests` with one command.
+    ///
+    /// # Errors
+    /// When the TPM refuses.
+    fn extend(&mut self, pcr: PcrIndex, digests: &Digests) -> Result<()>;
+
+    /// What protects commands and answers on the bus to the TPM; `None` if there is no TPM.
+    fn session(&self) -> Option<Session> {
+        None
+    }
+}
