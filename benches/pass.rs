@@ -16,7 +16,7 @@ use measureroot::hash::bank::Bank;
 use measureroot::hash::blocks::{BLOCK, BUFFERS, FileBlocks};
 use measureroot::hash::pass::{Blocks, digests};
 use measureroot::seal::choice::SealKind;
-use measureroot::seal::sealing::Sealing;
+use measureroot::seal::seal_builder::SealBuilder;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
@@ -74,7 +74,7 @@ impl Drop for Held<'_> {
 
 /// A pass for `banks` that also builds the Merkle tree of the seal `verity`.
 fn pass(mut blocks: impl Blocks, banks: &[Bank]) {
-    let mut seal = Sealing::begin(SealKind::Verity, BYTES as u64, 4096).unwrap();
+    let mut seal = SealBuilder::begin(SealKind::Verity, BYTES as u64, 4096).unwrap();
     black_box(digests(&mut blocks, banks, seal.tee(), &mut |_| ()).unwrap());
     black_box(seal.finish().unwrap());
 }

@@ -6,7 +6,7 @@ use std::io::Write;
 use libfuzzer_sys::fuzz_target;
 use measureroot::media::image::length_on_device;
 use measureroot::media::{partition_table, superblock};
-use measureroot::seal::prepared_tree;
+use measureroot::seal::prepared_tree::{self, TreeLocation};
 
 fuzz_target!(|head: &[u8]| {
     let bytes = head.len() as u64;
@@ -21,7 +21,7 @@ fuzz_target!(|head: &[u8]| {
         assert!(partition_table::uuid(&file, sector, number).is_none_or(|id| id.contains('-')));
     }
     for data_bytes in [bytes, u64::MAX] {
-        if let Ok((_, shape)) = prepared_tree::read(&file, "medium", 0, data_bytes) {
+        if let Ok((_, shape)) = prepared_tree::read(&file, "medium", TreeLocation { offset: 0, data_bytes }) {
             assert!(shape.data_bytes() <= data_bytes && shape.tree_bytes() <= bytes);
         }
     }

@@ -28,10 +28,10 @@ use crate::measure::soft_pcrs::SoftPcrs;
 use crate::media::image::{Content, Image, Place};
 use crate::media::image_request::{ImageLocation, ImageRequest};
 use crate::media::superblock::{FileSystem, Superblock};
-use crate::seal::choice::Means;
+use crate::seal::choice::SealConditions;
 use crate::seal::prepared_root_hash::RootHash;
 use crate::seal::prepared_tree::Tree;
-use crate::seal::sealing::Sealed;
+use crate::seal::sealed_image::SealedImage;
 
 /// The banks of the fake TPM.
 pub(super) const BANKS: [Bank; 2] = [Bank::Sha1, Bank::Sha256];
@@ -48,7 +48,7 @@ pub(super) enum Call {
     WaitForRoot,
     FindImage,
     FindTree,
-    Means,
+    SealConditions,
     MountImage,
     MountOverlay,
     FindInit,
@@ -222,11 +222,17 @@ impl Machine for Fake {
         self.call(Call::FindTree).map(|()| Tree { node: None, start: 1, shape, root_hash: roothash.hash })
     }
     fn progress(&mut self, _: Amount) {}
-    fn means(&mut self, image: &Image) -> Result<Means> {
+    fn seal_conditions(&mut self, image: &Image) -> Result<SealConditions> {
         let (bytes, verity) = (image.bytes, self.verity);
-        self.call(Call::Means).map(|()| Means { bytes, block: 4096, sector: 512, verity, memory: 1 << 40 })
+        self.call(Call::SealConditions).map(|()| SealConditions {
+            bytes,
+            block: 4096,
+            sector: 512,
+            verity,
+            memory: 1 << 40,
+        })
     }
-    fn mount_image(&mut self, _: &Image, _: &Sealed, _: &Config) -> Result<FileSystem> {
+    fn mount_image(&mut self, _: &Image, _: &SealedImage, _: &Config) -> Result<FileSystem> {
         self.call(Call::MountImage).map(|()| FileSystem::Squashfs)
     }
     fn mount_overlay(&mut self, _: &Config) -> Result<()> {

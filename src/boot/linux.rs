@@ -34,11 +34,11 @@ use crate::media::search;
 use crate::media::superblock::FileSystem;
 use crate::root::overlay;
 use crate::root::switch_root;
-use crate::seal::choice::{self, Means};
-use crate::seal::dm_verity;
+use crate::seal::choice::{self, SealConditions};
 use crate::seal::prepared_root_hash::RootHash;
 use crate::seal::prepared_tree::{self, Tree};
-use crate::seal::sealing::Sealed;
+use crate::seal::sealed_image::SealedImage;
+use crate::seal::verity_device;
 use crate::sys::block_device;
 use crate::sys::loop_device;
 use crate::sys::modules;
@@ -174,7 +174,7 @@ impl Machine for Linux {
         }
     }
 
-    fn means(&mut self, image: &Image) -> Result<Means> {
+    fn seal_conditions(&mut self, image: &Image) -> Result<SealConditions> {
         let sector = match image.place {
             Place::Device(_) => block_device::sector_size(&image.file, &image.to_string())?,
             // It becomes a loop device.
@@ -185,11 +185,11 @@ impl Machine for Linux {
             // The superblock of its tree says that.
             Content::Prepared => 0,
         };
-        let (verity, memory) = (dm_verity::has_verity(), choice::available_memory()?);
-        Ok(Means { bytes: image.bytes, block, sector, verity, memory })
+        let (verity, memory) = (verity_device::is_supported(), choice::available_memory()?);
+        Ok(SealConditions { bytes: image.bytes, block, sector, verity, memory })
     }
 
-    fn mount_image(&mut self, image: &Image, sealed: &Sealed, config: &Config) -> Result<FileSystem> {
+    fn mount_image(&mut self, image: &Image, sealed: &SealedImage, config: &Config) -> Result<FileSystem> {
         // The devices must stay open until the mount uses them.
         let mut devices = Vec::new();
         let node = sealed.device(image, config.on_corrupt, &mut devices)?;
@@ -200,7 +200,9 @@ impl Machine for Linux {
         };
         let kind = match (&image.content, sealed) {
             (Content::Plain(superblock), _) => superblock.kind,
-            (Content::Prepared, Sealed::Prepared(tree)) => prepared_tree::superblock(&node, &tree.shape, fstypes)?.kind,
+            (Content::Prepared, SealedImage::Prepared(tree)) => {
+                prepared_tree::file_system(&node, &tree.shape, fstypes)?.kind
+            }
             (Content::Prepared, _) => return Err(Error::new(image, "nothing checks what is read of it")),
         };
         options.read_only_mount(kind, &node, overlay::LOWER, MountFlags::empty()).apply()?;

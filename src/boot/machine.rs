@@ -16,10 +16,10 @@ use crate::measure::session::SessionChoice;
 use crate::media::image::Image;
 use crate::media::image_request::{ImageLocation, ImageRequest};
 use crate::media::superblock::FileSystem;
-use crate::seal::choice::Means;
+use crate::seal::choice::SealConditions;
 use crate::seal::prepared_root_hash::RootHash;
 use crate::seal::prepared_tree::Tree;
-use crate::seal::sealing::Sealed;
+use crate::seal::sealed_image::SealedImage;
 
 /// What the boot asks of the machine it runs on; [`crate::boot::linux`] is the real one.
 #[allow(missing_docs, clippy::missing_errors_doc)] // Each is one step, and fails as that step does.
@@ -37,9 +37,9 @@ pub trait Machine {
     /// Shows how far the hashing has come.
     fn progress(&mut self, amount: Amount);
     /// What decides how the image can be sealed.
-    fn means(&mut self, image: &Image) -> Result<Means>;
+    fn seal_conditions(&mut self, image: &Image) -> Result<SealConditions>;
     /// Mounts the image, and says which file system it has.
-    fn mount_image(&mut self, image: &Image, sealed: &Sealed, config: &Config) -> Result<FileSystem>;
+    fn mount_image(&mut self, image: &Image, sealed: &SealedImage, config: &Config) -> Result<FileSystem>;
     fn mount_overlay(&mut self, config: &Config) -> Result<()>;
     fn find_init(&mut self, config: &Config) -> Result<String>;
     /// Writes the events that were recorded into files, and from then on each new one, too.

@@ -23,7 +23,7 @@ use crate::measure::pcrs::Pcrs;
 use crate::measure::session::SessionChoice;
 use crate::media::image::Image;
 use crate::seal::choice::{self, SealKind};
-use crate::seal::sealing::Sealing;
+use crate::seal::seal_builder::SealBuilder;
 
 /// Boots. It returns only when a step failed: then nothing of the image has run. `policy` says what happens next, and
 /// `log` has what the TPM was told.
@@ -95,20 +95,20 @@ fn find_witness(machine: &mut impl Machine, config: &Config) -> Result<Witness> 
     })
 }
 
-fn begin_seal(machine: &mut impl Machine, image: &Image, tree: Option<&Path>, config: &Config) -> Result<Sealing> {
-    let means = machine.means(image)?;
+fn begin_seal(machine: &mut impl Machine, image: &Image, tree: Option<&Path>, config: &Config) -> Result<SealBuilder> {
+    let conditions = machine.seal_conditions(image)?;
     if let Some(roothash) = &config.roothash {
-        means.has_verity()?;
-        return machine.find_tree(image, roothash, tree).map(Sealing::Prepared);
+        conditions.require_verity()?;
+        return machine.find_tree(image, roothash, tree).map(SealBuilder::Prepared);
     }
-    let kind = choice::decide(config.seal, means)?;
+    let kind = choice::decide(config.seal, conditions)?;
     match kind {
         SealKind::None if config.measured => {
             log::warn!("measureroot.seal=none: a medium that answers a second read differently is believed");
         }
         _ => log::info!("seal: {kind}"),
     }
-    Sealing::begin(kind, means.bytes, means.block)
+    SealBuilder::begin(kind, conditions.bytes, conditions.block)
 }
 
 fn hash(
@@ -116,7 +116,7 @@ fn hash(
     image: &Image,
     config: &Config,
     banks: &[Bank],
-    sealing: &mut Sealing,
+    sealing: &mut SealBuilder,
 ) -> Result<Digests> {
     if let Some(roothash) = &config.roothash {
         return Ok(image_digest::of_root_hash(&roothash.hash, banks));
@@ -129,14 +129,14 @@ fn hash(
 }
 
 /// What the log says beside the digest.
-fn claim(image: &Image, sealing: &Sealing, config: &Config) -> Claim {
+fn claim(image: &Image, sealing: &SealBuilder, config: &Config) -> Claim {
     let event = match config {
         Config { measured: false, .. } => EventKind::Unmeasured,
         Config { roothash: Some(_), .. } => EventKind::Roothash,
         _ => EventKind::Image,
     };
     let (bytes, root_hash) = match sealing {
-        Sealing::Prepared(tree) => (tree.shape.data_bytes(), Some(hex::encode(tree.root_hash))),
+        SealBuilder::Prepared(tree) => (tree.shape.data_bytes(), Some(hex::encode(tree.root_hash))),
         _ => (image.bytes, None),
     };
     let (image, seal) = (Some(image.to_string()), Some(sealing.name().to_owned()));

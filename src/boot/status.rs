@@ -19,7 +19,7 @@ use crate::measure::image_format::ImageFormat;
 use crate::measure::measurement::Report;
 use crate::media::image::{Found, Image, Place};
 use crate::media::superblock::FileSystem;
-use crate::seal::sealing::Sealed;
+use crate::seal::sealed_image::SealedImage;
 
 /// The boot's result.
 #[derive(Debug, Serialize)]
@@ -65,11 +65,11 @@ struct TreeStatus {
 }
 
 impl SealStatus {
-    fn of(sealed: &Sealed) -> Self {
+    fn of(sealed: &SealedImage) -> Self {
         let tree = match sealed {
-            Sealed::Verity(_, shape, root_hash) => Some(TreeStatus::of(shape, root_hash)),
-            Sealed::Prepared(tree) => Some(TreeStatus::of(&tree.shape, &tree.root_hash)),
-            Sealed::Ram(_) | Sealed::None => None,
+            SealedImage::Verity(_, shape, root_hash) => Some(TreeStatus::of(shape, root_hash)),
+            SealedImage::Prepared(tree) => Some(TreeStatus::of(&tree.shape, &tree.root_hash)),
+            SealedImage::Ram(_) | SealedImage::None => None,
         };
         Self { kind: sealed.name(), tree }
     }
@@ -96,7 +96,7 @@ struct OverlayStatus {
 impl<'a> Status<'a> {
     /// The result as far as it is known once the image, of this `kind`, is mounted.
     #[must_use]
-    pub fn new(report: &'a Report, image: &Image, kind: FileSystem, sealed: &Sealed, config: &Config) -> Self {
+    pub fn new(report: &'a Report, image: &Image, kind: FileSystem, sealed: &SealedImage, config: &Config) -> Self {
         let (form, device, path) = match &image.place {
             Place::Device(node) => ("device", node, None),
             Place::File { node, path, found: Found::Named } => ("file", node, Some(path)),
@@ -111,7 +111,7 @@ impl<'a> Status<'a> {
                 path: path.map(|path| format!("/{path}")),
                 filesystem: kind.name(),
                 bytes: match sealed {
-                    Sealed::Prepared(tree) => tree.shape.data_bytes(),
+                    SealedImage::Prepared(tree) => tree.shape.data_bytes(),
                     _ => image.bytes,
                 },
                 format: Some(config.format).filter(|_| report.measured && config.roothash.is_none()),

@@ -1,11 +1,12 @@
-//! Where the image is, put together from `root=`, `rootimg=` and `roothash=`.
+//! Where the image is: `root=`, `rootimg=` and `roothash=` together.
 
 use crate::cmdline::parameter::parsed;
 use crate::cmdline::tokens::Token;
 use crate::error::Result;
 use crate::media::device_name::DeviceName;
 use crate::media::image_source::{Source, image_path};
-use crate::seal::prepared_root_hash::{self, RootHash};
+use crate::seal::prepared_devices;
+use crate::seal::prepared_root_hash::RootHash;
 
 /// Reads `root=` and `rootimg=`, and the parameters that name the devices of a prepared image.
 ///
@@ -14,8 +15,8 @@ use crate::seal::prepared_root_hash::{self, RootHash};
 pub(super) fn source(tokens: &[Token], roothash: Option<&RootHash>) -> Result<Source> {
     let path = parsed(tokens, "rootimg", image_path)?;
     let device = match roothash {
-        Some(roothash) if path.is_none() => Some(roothash.data_device(tokens)?),
-        Some(_) => prepared_root_hash::medium(tokens)?,
+        Some(roothash) if path.is_none() => Some(prepared_devices::data(tokens, &roothash.hash)?),
+        Some(_) => prepared_devices::medium(tokens)?,
         None => parsed(tokens, "root", DeviceName::parse)?,
     };
     Source::named(device, path)
@@ -35,7 +36,7 @@ mod tests {
     }
 
     #[test]
-    fn data_and_tree_are_found_in_systemd_s_words_and_in_ours() {
+    fn data_and_tree_are_named_by_our_parameters_or_by_systemd_s() {
         let node = |name: &str| DeviceName::Node(format!("/dev/{name}"));
         let first = || DeviceName::PartUuid("00112233-4455-6677-8899-aabbccddeeff".into());
         let last = || DeviceName::PartUuid("0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0".into());
@@ -73,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_done_as_asked_is_an_error() {
+    fn an_error_names_the_parameter_that_cannot_be_followed() {
         let table = [
             ("root=LABEL=a", "root=LABEL=a"),
             ("root=/dev/a measureroot.hashdev=UUID=1-2", "measureroot.hashdev=UUID=1-2"),

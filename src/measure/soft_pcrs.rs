@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::hash::bank::Bank;
-use crate::hash::digest::{Digest, Digests};
+use crate::hash::digest::Digests;
 use crate::measure::pcr::PcrIndex;
 use crate::measure::pcrs::Pcrs;
 
@@ -16,7 +16,7 @@ impl SoftPcrs {
     /// A PCR that is zero in each bank.
     #[cfg(test)]
     pub(crate) fn zero(banks: &[Bank]) -> Self {
-        Self { values: banks.iter().map(|&bank| (bank, Digest::zero(bank))).collect() }
+        Self { values: banks.iter().map(|&bank| (bank, crate::hash::digest::Digest::zero(bank))).collect() }
     }
 
     /// A PCR with the given values.

@@ -1,10 +1,13 @@
 //! An image that was prepared with veritysetup: its Merkle tree lies on a device, and the command line gives the root hash.
 //!
-//! The superblock in front of the tree (cryptsetup, lib/verity/verity.c: struct `verity_sb`) is not believed. Of what it
-//! says, the root hash covers all that matters: hash blocks and data blocks are powers of two from 512, the salt has at most
-//! 256 bytes, and so salt and block sizes cannot change without the text that was hashed changing too. Who says that there are
-//! fewer blocks than there are cuts the file system short, which is found when it is read through dm-verity; who says that
-//! there are fewer levels presents digests as data, and they hold no file system.
+//! The superblock in front of the tree (cryptsetup, lib/verity/verity.c: struct `verity_sb`) is not trusted. The root hash
+//! protects each field that matters:
+//!
+//! * Block sizes and salt: hash blocks and data blocks are powers of two from 512, and the salt has at most 256 bytes. So these
+//!   fields cannot change unless the text that was hashed changes too.
+//! * Number of blocks: if the superblock gives fewer than there are, the file system is cut short. That is found when it is
+//!   read through dm-verity.
+//! * Levels: with fewer levels, digests would be presented as data. Digests hold no file system.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -18,40 +21,41 @@ use crate::media::superblock::Superblock;
 use crate::seal::prepared_root_hash::RootHash;
 use crate::sys::block_device;
 
-/// A tree on a device, for dm-verity to read.
+/// A Merkle tree on a device. dm-verity reads it from there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tree {
-    /// The device; `None` for the image's own.
+    /// The device; `None` if the tree is on the image's own device or in its file.
     pub node: Option<PathBuf>,
-    /// Where it begins, in blocks of the tree.
+    /// Where the tree begins, in blocks of the tree.
     pub start: u64,
-    /// What the superblock says of it.
+    /// The shape that the superblock gives.
     pub shape: Shape,
-    /// What the command line says of it.
+    /// The root hash on the command line.
     pub root_hash: Hash,
 }
 
-/// Bytes of the superblock; the tree begins at the next block behind it.
+/// Bytes of the superblock. The tree begins at the next block after it.
 const SUPERBLOCK: u64 = 512;
 
-/// The largest block that dm-verity takes is a page (kernel, drivers/md/dm-verity-target.c, `verity_ctr`).
+/// Block sizes in bytes. The largest that dm-verity accepts is a page (kernel, drivers/md/dm-verity-target.c, `verity_ctr`).
 const BLOCKS: std::ops::RangeInclusive<u32> = 512..=4096;
 
 /// Bytes of the salt field.
 const SALT: usize = 256;
 
-/// Finds the tree of `image`: on the device at `node`, or behind the data on the image's own device or in its file.
+/// Finds the tree of `image`: on the device at `node`, or after the data on the image's own device or in its file.
 ///
 /// # Errors
-/// Those of [`read`], and when the device cannot be opened.
-pub fn find_tree(image: &Image, node: Option<&Path>, roothash: &RootHash) -> Result<Tree> {
+/// Those of [`read`], when the device cannot be opened, or when its sectors are larger than the blocks.
+pub(crate) fn find_tree(image: &Image, node: Option<&Path>, roothash: &RootHash) -> Result<Tree> {
+    let location = TreeLocation { offset: roothash.offset, data_bytes: image.bytes };
     let (start, shape) = match node {
-        None => read(&image.file, &image.to_string(), roothash.offset, image.bytes)?,
+        None => read(&image.file, &image.to_string(), location)?,
         Some(node) => {
             let name = node.display().to_string();
             let file = block_device::open(node).about(&name)?;
             block_device::set_read_only(&file, &name)?;
-            let (start, shape) = read(&file, &name, roothash.offset, image.bytes)?;
+            let (start, shape) = read(&file, &name, location)?;
             suits_sectors(&file, &name, shape.hash_block)?;
             (start, shape)
         }
@@ -60,28 +64,42 @@ pub fn find_tree(image: &Image, node: Option<&Path>, roothash: &RootHash) -> Res
         suits_sectors(&image.file, &image.to_string(), shape.data_block)?;
     }
     let place = node.map_or_else(|| image.to_string(), |node| node.display().to_string());
-    log::info!("{image}: the tree over {} bytes of it is on {place} at byte {}", shape.data_bytes(), roothash.offset);
+    log::info!(
+        "{image}: the Merkle tree of its {} bytes is on {place} at byte {}",
+        shape.data_bytes(),
+        roothash.offset
+    );
     Ok(Tree { node: node.map(Path::to_owned), start, shape, root_hash: roothash.hash })
 }
 
-/// The kernel refuses blocks smaller than the device's sectors (drivers/md/dm-verity-target.c: "Invalid data device block
+/// Checks a block size: the kernel refuses blocks smaller than the device's sectors (drivers/md/dm-verity-target.c: "Invalid data device block
 /// size").
 fn suits_sectors(device: &File, name: &str, block: u16) -> Result<()> {
     let sector = block_device::sector_size(device, name)?;
     if u32::from(block) >= sector {
         return Ok(());
     }
-    let cause = format!("its sectors have {sector} bytes, the tree's blocks {block}");
+    let cause = format!("its sectors have {sector} bytes, but the tree's blocks have {block}");
     Err(Error::new(name, cause)
         .hint(format!("veritysetup format --data-block-size={sector} --hash-block-size={sector}")))
 }
 
-/// Reads where the tree begins (in its own blocks) and its shape from the superblock at byte `offset` of `file`, called
-/// `name` in errors, and holds both to the sizes there are: `data_bytes` of the data, and the file's own.
+/// Where a tree's superblock is, and the data that the tree must fit.
+#[derive(Debug, Clone, Copy)]
+pub struct TreeLocation {
+    /// Where the superblock begins, in bytes.
+    pub offset: u64,
+    /// The length of the image, in bytes.
+    pub data_bytes: u64,
+}
+
+/// Reads the superblock of a tree in `file`, which errors call `name`. Returns where the tree begins, in its own blocks, and its
+/// shape, and checks both against the length of the image and of `file`.
 ///
 /// # Errors
-/// When there is no superblock, or one that cannot be used.
-pub fn read(file: &File, name: &str, offset: u64, data_bytes: u64) -> Result<(u64, Shape)> {
+/// When there is no superblock, or when it cannot be used.
+pub fn read(file: &File, name: &str, location: TreeLocation) -> Result<(u64, Shape)> {
+    let TreeLocation { offset, data_bytes } = location;
     let mut head = [0; 512];
     file.read_exact_at(&mut head, offset).about_hint(
         format_args!("{name} at byte {offset}"),
@@ -89,8 +107,8 @@ pub fn read(file: &File, name: &str, offset: u64, data_bytes: u64) -> Result<(u6
     )?;
     let shape = parse(&head).map_err(|error| error.on(name))?;
     if shape.data_bytes() > data_bytes {
-        let cause = format!("its tree is over {} bytes of data, the image has {data_bytes}", shape.data_bytes());
-        return Err(Error::new(name, cause).hint("was the image cut short, or is this the tree of another one?"));
+        let cause = format!("its tree covers {} bytes of data, but the image has {data_bytes}", shape.data_bytes());
+        return Err(Error::new(name, cause).hint("was the image cut short, or is this the tree of another image?"));
     }
     let block = u64::from(shape.hash_block);
     let start = (offset.saturating_add(SUPERBLOCK)).div_ceil(block);
@@ -98,7 +116,7 @@ pub fn read(file: &File, name: &str, offset: u64, data_bytes: u64) -> Result<(u6
     match block_device::size(file) {
         Some(bytes) if end <= bytes => Ok((start, shape)),
         bytes => {
-            let cause = format!("its tree ends at byte {end}, the device at {}", bytes.unwrap_or(0));
+            let cause = format!("its tree ends at byte {end}, but the device ends at {}", bytes.unwrap_or(0));
             Err(Error::new(name, cause).hint("was it cut short?"))
         }
     }
@@ -142,21 +160,26 @@ fn parse(head: &[u8; 512]) -> Result<Shape> {
     }
 }
 
-/// What the file system on the verity device at `node` says of itself: the first bytes of the image that are read at all.
+/// Reads the superblock of the file system on the verity device at `node`. No byte of a prepared image is read before this.
 ///
 /// # Errors
-/// When the image does not agree with the root hash, or holds nothing that could be the root.
-pub fn superblock(node: &Path, shape: &Shape, fstypes: &[String]) -> Result<Superblock> {
+/// When the image does not match the root hash, holds no file system that can be the root, or does not match its tree.
+pub(crate) fn file_system(node: &Path, shape: &Shape, fstypes: &[String]) -> Result<Superblock> {
     let name = node.display().to_string();
     let file = File::open(node).about(&name)?;
     let found = image_superblock(&file, &name, fstypes)
         .map_err(|error| error.hint("do the image, its Merkle tree and roothash= belong together?"))?;
     if found.bytes > shape.data_bytes() {
-        let cause = format!("its {} is {} bytes, its tree over {}", found.kind.name(), found.bytes, shape.data_bytes());
+        let cause =
+            format!("its {} has {} bytes, but its tree covers {}", found.kind.name(), found.bytes, shape.data_bytes());
         return Err(Error::new(name, cause).hint("was the tree made for an image that was cut short?"));
     }
     if found.block < shape.data_block.into() {
-        let cause = format!("its {} has blocks of {} bytes, less than the tree's", found.kind.name(), found.block);
+        let cause = format!(
+            "its {} has blocks of {} bytes, smaller than the tree's data blocks",
+            found.kind.name(),
+            found.block
+        );
         return Err(Error::new(name, cause).hint(format!("veritysetup format --data-block-size={}", found.block)));
     }
     Ok(found)
@@ -166,7 +189,7 @@ pub fn superblock(node: &Path, shape: &Shape, fstypes: &[String]) -> Result<Supe
 mod tests {
     use super::*;
 
-    /// As veritysetup writes it: 40 blocks of 4096 bytes, a salt of two.
+    /// A superblock as veritysetup writes it: 40 blocks of 4096 bytes, and a salt of 2 bytes.
     fn head() -> [u8; 512] {
         let mut head = [0; 512];
         head[..8].copy_from_slice(b"verity\0\0");
@@ -204,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_held_to_what_there_is() {
+    fn a_tree_must_fit_the_image_and_the_device() {
         let file = |bytes: u64| {
             let file = tempfile::tempfile().unwrap();
             file.write_all_at(&head(), 1024).unwrap();
@@ -212,13 +235,14 @@ mod tests {
             file
         };
         let data = 40 * 4096;
-        // One block of the tree, behind the block that the superblock is in.
-        assert_eq!(read(&file(8192), "tree", 1024, data).unwrap().0, 1);
-        assert!(read(&file(8191), "tree", 1024, data).unwrap_err().to_string().contains("ends at byte 8192"));
-        assert!(read(&file(8192), "tree", 1024, data - 1).unwrap_err().to_string().contains("163840 bytes of data"));
-        assert!(read(&file(8192), "tree", 0, data).unwrap_err().to_string().contains("there is none"));
+        let tree = |bytes: u64, offset, data_bytes| read(&file(bytes), "tree", TreeLocation { offset, data_bytes });
+        // The tree has one block, after the block with the superblock.
+        assert_eq!(tree(8192, 1024, data).unwrap().0, 1);
+        assert!(tree(8191, 1024, data).unwrap_err().to_string().contains("ends at byte 8192"));
+        assert!(tree(8192, 1024, data - 1).unwrap_err().to_string().contains("163840 bytes of data"));
+        assert!(tree(8192, 0, data).unwrap_err().to_string().contains("there is none"));
         for offset in [7681, 8192, 1 << 40, u64::MAX - 511] {
-            assert!(read(&file(8192), "tree", offset, data).is_err(), "{offset}");
+            assert!(tree(8192, offset, data).is_err(), "{offset}");
         }
     }
 }

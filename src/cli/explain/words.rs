@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::config::failure_policy::{FailureAction, FailurePolicy};
-use crate::measure::image_format::ImageFormat;
 use crate::measure::image_digest;
+use crate::measure::image_format::ImageFormat;
 use crate::measure::measurement;
 use crate::measure::session::SessionChoice;
 use crate::media::image_source::Source;

@@ -9,7 +9,8 @@ use crate::error::{Context, Error, Result};
 use crate::hash::blocks::FileBlocks;
 use crate::hash::merkle::{self, Hash};
 use crate::hash::pass::{self, Tee};
-use crate::seal::{prepared_tree, sealing};
+use crate::seal::memory_file;
+use crate::seal::prepared_tree::{self, TreeLocation};
 
 /// An image, and the tree that shall belong to it.
 #[derive(Debug, Clone, Copy)]
@@ -29,9 +30,10 @@ impl VerityCheck<'_> {
         let image = ImageFile::open(self.image)?;
         let tree_name = self.tree.display().to_string();
         let tree = File::open(self.tree).about(&tree_name)?;
-        let (start, shape) = prepared_tree::read(&tree, &tree_name, self.offset, image.bytes)?;
+        let location = TreeLocation { offset: self.offset, data_bytes: image.bytes };
+        let (start, shape) = prepared_tree::read(&tree, &tree_name, location)?;
         let bar = progress_bar(shape.data_bytes());
-        let mut growing = GrowingTree(merkle::Builder::new(sealing::memory_file("tree")?, shape));
+        let mut growing = GrowingTree(merkle::Builder::new(memory_file::create("tree")?, shape));
         let mut blocks = FileBlocks::new(&image.file, &image.name, growing.0.shape().data_bytes())?;
         pass::digests(&mut blocks, &[], Some(&mut growing), &mut |done| bar.set_position(done))?;
         bar.finish_and_clear();

@@ -19,8 +19,8 @@ use crate::evidence::submission::Submission;
 use crate::evidence::trusted_image::TrustedImage;
 use crate::hash::digest::Digests;
 use crate::hash::merkle::Hash;
-use crate::measure::image_format::ImageFormat;
 use crate::measure::image_digest;
+use crate::measure::image_format::ImageFormat;
 use crate::measure::pcr::PcrIndex;
 use crate::seal::prepared_root_hash::parse_hash;
 

@@ -1,0 +1,90 @@
+//! The image after the measurement, protected by its seal, and the device to mount it from.
+
+use std::fs::File;
+use std::path::PathBuf;
+
+use crate::cmdline::choice::Choice;
+use crate::error::{Context, Error, Result};
+use crate::hash::merkle::{Hash, Shape};
+use crate::media::image::{Content, Image, Place};
+use crate::seal::choice::{PREPARED, SealChoice};
+use crate::seal::dm_verity::{OnCorrupt, VerityTarget};
+use crate::seal::prepared_tree::Tree;
+use crate::seal::verity_device;
+use crate::sys::loop_device;
+
+/// What protects the measured bytes from now on. It is mounted in place of the medium.
+#[derive(Debug)]
+pub enum SealedImage {
+    /// The Merkle tree in a sealed memory file, and what dm-verity must know about it.
+    Verity(File, Shape, Hash),
+    /// The Merkle tree on a device.
+    Prepared(Tree),
+    /// The copy of the image in a sealed memory file.
+    Ram(File),
+    /// Nothing: the medium is trusted.
+    None,
+}
+
+impl SealedImage {
+    /// The name of the seal in status.json.
+    #[must_use]
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Verity(..) => SealChoice::Verity.name(),
+            Self::Prepared(_) => PREPARED,
+            Self::Ram(_) => SealChoice::Ram.name(),
+            Self::None => SealChoice::None.name(),
+        }
+    }
+
+    /// The block device to mount as the root. The loop devices that this takes are added to `devices`; keep them open until the
+    /// mount uses them.
+    ///
+    /// # Errors
+    /// When a device cannot be created.
+    pub(crate) fn device(&self, image: &Image, on_corrupt: OnCorrupt, devices: &mut Vec<File>) -> Result<PathBuf> {
+        match self {
+            Self::None => image_device(image, devices),
+            Self::Ram(memory) => {
+                let length = memory.metadata().about("copy of the image")?.len();
+                loop_device_on(memory, length, devices)
+            }
+            Self::Verity(tree, shape, root_hash) => {
+                let data = image_device(image, devices)?;
+                let length = tree.metadata().about("Merkle tree")?.len();
+                let (tree, shape) = (loop_device_on(tree, length, devices)?, shape.clone());
+                let target = VerityTarget { data, tree, tree_start: 0, shape, root_hash: *root_hash, on_corrupt };
+                verity_device::create("measureroot", &target)
+            }
+            Self::Prepared(Tree { node, start, shape, root_hash }) => {
+                let data = image_device(image, devices)?;
+                let (tree, shape) = (node.clone().unwrap_or_else(|| data.clone()), shape.clone());
+                let target = VerityTarget { data, tree, tree_start: *start, shape, root_hash: *root_hash, on_corrupt };
+                verity_device::create("measureroot", &target)
+            }
+        }
+    }
+}
+
+/// The unit of a loop device's size, in bytes (kernel, drivers/block/loop.c: it is shifted by SECTOR_SHIFT).
+const SECTOR: u64 = loop_device::SECTOR as u64;
+
+/// The medium's own device, or a loop device on the open file that was hashed.
+fn image_device(image: &Image, devices: &mut Vec<File>) -> Result<PathBuf> {
+    if let Place::Device(node) = &image.place {
+        return Ok(node.clone());
+    }
+    // The length of a prepared image does not matter: its tree gives the number of its blocks.
+    if matches!(image.content, Content::Plain(_)) && !image.bytes.is_multiple_of(SECTOR) {
+        let cause = format!("{} bytes are not a whole number of {SECTOR}-byte sectors", image.bytes);
+        return Err(Error::new(image, cause).hint("a loop device would cut off the end: use measureroot.seal=ram"));
+    }
+    loop_device_on(&image.file, image.bytes, devices)
+}
+
+fn loop_device_on(file: &File, bytes: u64, devices: &mut Vec<File>) -> Result<PathBuf> {
+    let (node, device) = loop_device::create(file, bytes)?;
+    devices.push(device);
+    Ok(node)
+}

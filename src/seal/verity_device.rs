@@ -1,0 +1,97 @@
+//! Creating a verity device. The layout of the ioctls is in the kernel's include/uapi/linux/dm-ioctl.h.
+
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Context, Error, Result};
+use crate::seal::dm_verity::VerityTarget;
+use crate::sys::device_mapper::{DM_HEADER, DmCommand, dm_ioctl};
+
+const CONTROL: &str = "/dev/mapper/control";
+
+/// Whether this kernel has dm-verity and its hash, SHA-256. A kernel can be configured with dm-verity and without the hash;
+/// dm-verity reports that only when a device is created.
+#[must_use]
+pub(crate) fn is_supported() -> bool {
+    Path::new(CONTROL).exists()
+        && Path::new("/sys/module/dm_verity").exists()
+        && std::fs::read_to_string("/proc/crypto").is_ok_and(|text| lists_sha256(&text))
+}
+
+/// Whether /proc/crypto (kernel, crypto/proc.c) lists the plain hash and not only algorithms that use it, such as hmac(sha256).
+fn lists_sha256(crypto: &str) -> bool {
+    let mut fields = crypto.lines().filter_map(|line| line.split_once(':'));
+    fields.any(|(key, value)| (key.trim(), value.trim()) == ("name", "sha256"))
+}
+
+/// Creates the read-only device `name` and returns its node.
+///
+/// # Errors
+/// When the kernel refuses one of the commands, or when the node does not appear.
+pub(super) fn create(name: &str, target: &VerityTarget) -> Result<PathBuf> {
+    let object = format!("dm-verity device {name}");
+    let control = OpenOptions::new().read(true).write(true).open(CONTROL);
+    let control = control.about_hint(CONTROL, "is CONFIG_BLK_DEV_DM set, or the dm-mod module in the initramfs?")?;
+    let created = command(&control, DmCommand::DeviceCreate, name, 0, &[]).about(&object)?;
+    let hint = "is CONFIG_DM_VERITY set, or the dm-verity module in the initramfs? see dmesg";
+    command(&control, DmCommand::TableLoad, name, READ_ONLY, &target.encode()).about_hint(&object, hint)?;
+    command(&control, DmCommand::DeviceSuspend, name, 0, &[]).about(&object)?;
+    let dev = u64::from_ne_bytes(created[DEV..DEV + 8].try_into().about(&object)?);
+    let node = PathBuf::from(format!("/dev/dm-{}", minor(dev)));
+    if node.exists() {
+        Ok(node)
+    } else {
+        Err(Error::new(node.display(), "does not exist").hint("is CONFIG_DEVTMPFS set?"))
+    }
+}
+
+/// DM_READONLY_FLAG.
+const READ_ONLY: u32 = 1;
+/// Offsets of the fields of struct dm_ioctl that this program uses.
+const TARGET_COUNT: usize = 20;
+const FLAGS: usize = 28;
+const DEV: usize = 40;
+const NAME: usize = 48;
+const NAME_LEN: usize = 128;
+/// The minor number in a device number as device-mapper encodes it (kernel, include/linux/kdev_t.h, huge_encode_dev).
+fn minor(dev: u64) -> u64 {
+    dev & 0xff | (dev >> 12) & 0x000f_ff00
+}
+
+fn command(control: &File, command: DmCommand, name: &str, flags: u32, target: &[u8]) -> nix::Result<Vec<u8>> {
+    let mut buffer = vec![0; DM_HEADER];
+    buffer[..4].copy_from_slice(&4u32.to_ne_bytes());
+    buffer[TARGET_COUNT..TARGET_COUNT + 4].copy_from_slice(&u32::from(!target.is_empty()).to_ne_bytes());
+    buffer[FLAGS..FLAGS + 4].copy_from_slice(&flags.to_ne_bytes());
+    let name = &name.as_bytes()[..name.len().min(NAME_LEN - 1)];
+    buffer[NAME..NAME + name.len()].copy_from_slice(name);
+    buffer.extend_from_slice(target);
+    dm_ioctl(control, command, &mut buffer)?;
+    Ok(buffer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_plain_hash_counts_as_sha256() {
+        let table = [
+            ("name         : sha256\ndriver       : sha256-generic\n", true),
+            ("name         : md5\ndriver       : md5-generic\n\nname         : sha256\n", true),
+            ("name         : hmac(sha256)\ndriver       : hmac(sha256-generic)\n", false),
+            ("name         : sha256rnd\ndriver       : sha256\n", false),
+            ("name         : sha224\nmodule       : sha256\n", false),
+            ("sha256\n", false),
+            ("", false),
+        ];
+        for (text, listed) in table {
+            assert_eq!(lists_sha256(text), listed, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_minor_number_is_decoded() {
+        assert_eq!(minor(0xfd05), 5);
+    }
+}
