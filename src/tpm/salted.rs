@@ -1,18 +1,20 @@
-//! The session that carries commands and answers past whoever sits on the bus: salted with a key of the TPM's null
-//! hierarchy, so that each command and each answer has an HMAC that only the TPM and we can compute.
+//! The HMAC session that protects commands and answers on the bus to the TPM. It is salted with a key of the TPM's null
+//! hierarchy, so each command and each answer has an HMAC that only the TPM and this program can compute.
 //!
-//! What it is worth: who can listen learns nothing that helps to forge, for the salt is agreed on by Diffie-Hellman. Who can
-//! alter what passes, and begins after the key was read, can drop commands, but neither change, repeat nor answer them: no
-//! extend is believed that the TPM did not make. The key itself comes over the same bus. Who sat there already when it was
-//! read, and plays the whole TPM from then on, is found out by the name of the key: where the kernel read the key too when
-//! it started (Linux 6.10 and later with CONFIG_TCG_TPM2_HMAC), both must have seen the same one; and where somebody played
-//! the TPM from the power-on, only a certificate of that key (TPM2_Certify by an attestation key that is believed) tells.
-//! Nothing here helps against who resets the TPM alone, later, and extends it anew.
-
-use std::fmt::Display;
+//! What it protects against:
+//!
+//! * An attacker that only listens learns nothing that helps to forge: the salt is agreed on by Diffie-Hellman.
+//! * An attacker that starts to alter the traffic after the key was read can drop commands. It can neither change, repeat nor
+//!   answer them. So no extend counts that the TPM did not make.
+//! * The key itself comes over the same bus. An attacker that is active before the key is read, and plays the whole TPM from
+//!   then on, is detected by the name of the key: if the kernel read the key too when it started (Linux 6.10 and later with
+//!   CONFIG_TCG_TPM2_HMAC), both must have seen the same one.
+//! * If the attacker plays the TPM from the power-on, only a certificate of that key detects it (TPM2_Certify by a trusted
+//!   attestation key).
+//! * Nothing here protects against an attacker that later resets the TPM alone and extends it again.
 
 use tss_esapi::attributes::SessionAttributesBuilder;
-use tss_esapi::constants::{SessionType, Tss2ResponseCode, Tss2ResponseCodeKind as Code};
+use tss_esapi::constants::{SessionType, Tss2ResponseCodeKind as Code};
 use tss_esapi::handles::{KeyHandle, SessionHandle};
 use tss_esapi::interface_types::algorithm::HashingAlgorithm;
 use tss_esapi::interface_types::resource_handles::Hierarchy;
@@ -23,44 +25,45 @@ use tss_esapi::{Context as Esys, Error as EsysError};
 
 use crate::error::{Context, Error, Result};
 use crate::hash::bank::Bank;
+use crate::tpm::command_error::{ATTACKER, command_error};
 
-/// The public area of the salt key before the TPM fills in its point. It is the kernel's own, byte for byte (Linux,
-/// drivers/char/tpm/tpm2-sessions.c, `tpm2_create_primary`), or the two keys would have different names: the storage key
-/// of the TCG TPM v2.0 Provisioning Guidance 1.0, section 7.5.1, with no unique point.
+/// The public area of the salt key before the TPM fills in its point. It equals the kernel's, byte for byte (Linux,
+/// drivers/char/tpm/tpm2-sessions.c, `tpm2_create_primary`): otherwise the two keys would have different names. It is the
+/// storage key of the TCG TPM v2.0 Provisioning Guidance 1.0, section 7.5.1, without a unique point.
 const TEMPLATE: [u8; 26] = [
     0x00, 0x23, // TPM_ALG_ECC
-    0x00, 0x0b, // its name is a hash by TPM_ALG_SHA256
+    0x00, 0x0b, // the name is a hash by TPM_ALG_SHA256
     0x00, 0x03, 0x04, 0x72, // fixedTPM, fixedParent, sensitiveDataOrigin, userWithAuth, noDA, restricted, decrypt
     0x00, 0x00, // no policy
-    0x00, 0x06, 0x00, 0x80, 0x00, 0x43, // it would wrap keys by TPM_ALG_AES, 128 bits, TPM_ALG_CFB
+    0x00, 0x06, 0x00, 0x80, 0x00, 0x43, // keys below it would be encrypted by TPM_ALG_AES, 128 bits, TPM_ALG_CFB
     0x00, 0x10, // TPM_ALG_NULL: no signatures
     0x00, 0x03, // TPM_ECC_NIST_P256
-    0x00, 0x10, // TPM_ALG_NULL: no key derivation of its own
+    0x00, 0x10, // TPM_ALG_NULL: no key derivation
     0x00, 0x00, 0x00, 0x00, // no unique point
 ];
 
-/// Why there is no session.
-pub(super) enum Refusal {
-    /// The TPM lacks what it takes, or somebody says so in its name.
-    Unable(Error),
-    /// Anything else.
+/// Why a session could not be started.
+pub(super) enum SessionError {
+    /// The TPM answered that it does not support the session. An attacker on the bus can forge this answer.
+    Unsupported(Error),
+    /// Any other cause.
     Failed(Error),
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Unable(error) | Refusal::Failed(error) => error,
+impl From<SessionError> for Error {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Unsupported(error) | SessionError::Failed(error) => error,
         }
     }
 }
 
-impl Refusal {
-    /// Of TPM2_CreatePrimary.
+impl SessionError {
+    /// The error of TPM2_CreatePrimary.
     fn of(error: EsysError) -> Self {
         const NAME: &str = "TPM2_CreatePrimary";
-        let EsysError::Tss2Error(code) = error else { return Self::Failed(explained(NAME, error)) };
-        // What a TPM answers that does not know the command, the key's type, its curve, or one of its algorithms.
+        let EsysError::Tss2Error(code) = error else { return Self::Failed(command_error(NAME, error)) };
+        // A TPM answers these if it does not support the command, the key's type, its curve, or one of its algorithms.
         match code.kind() {
             Some(
                 Code::Asymmetric
@@ -75,51 +78,27 @@ impl Refusal {
                 | Code::Symmetric
                 | Code::Type
                 | Code::Value,
-            ) => Self::Unable(explained(NAME, error)),
-            _ => Self::Failed(explained(NAME, error)),
+            ) => Self::Unsupported(command_error(NAME, error)),
+            _ => Self::Failed(command_error(NAME, error)),
         }
     }
 }
 
-/// tpm2-tss says so of an answer with a wrong HMAC (`TSS2_ESYS_RC_RSP_AUTH_FAILED`) and of one without a session
-/// (`TSS2_SYS_RC_BAD_SEQUENCE`); tss-esapi has no words for either.
-const FORGED: [u32; 2] = [0x0007_001b, 0x0008_0007];
-
-/// What went wrong with a command, and why that may be.
-pub(super) fn explained(command: impl Display, error: EsysError) -> Error {
-    let bus = "who sits between us and the TPM?";
-    let EsysError::Tss2Error(code) = error else {
-        return Error::new(command, error).hint("did it answer with an algorithm that is not known here?");
-    };
-    if FORGED.map(Tss2ResponseCode::from).contains(&code) {
-        return Error::new(command, "the HMAC of the answer is wrong or missing").hint(bus);
-    }
-    let number: &dyn Display = match &code {
-        Tss2ResponseCode::Success => &"success",
-        Tss2ResponseCode::FormatZero(code) => code,
-        Tss2ResponseCode::FormatOne(code) => code,
-    };
-    Error::new(command, format_args!("{error} ({number})")).hint(match code.kind() {
-        Some(Code::AuthFail) => bus,
-        _ => "is the TPM in failure mode, or its locality wrong?",
-    })
-}
-
-/// Starts a session that holds until a command ends it, with three commands. The key is not left in the TPM.
+/// Starts a session that lasts until a command ends it. This takes three commands. The key does not stay in the TPM.
 ///
-/// `null_name` is what the kernel calls the key, if it knows it.
-pub(super) fn start(esys: &mut Esys, null_name: Option<&str>) -> std::result::Result<AuthSession, Refusal> {
-    let template = Public::unmarshall(&TEMPLATE).about("template of the salt key").map_err(Refusal::Failed)?;
+/// `null_name` is the kernel's name of the key, if the kernel has read it.
+pub(super) fn start(esys: &mut Esys, null_name: Option<&str>) -> std::result::Result<AuthSession, SessionError> {
+    let template = Public::unmarshall(&TEMPLATE).about("template of the salt key").map_err(SessionError::Failed)?;
     let key = esys
         .execute_with_session(Some(AuthSession::Password), |esys| {
             esys.create_primary(Hierarchy::Null, template, None, None, None, None)
         })
-        .map_err(Refusal::of)?;
-    // A TPM that made such a key has all that a session takes: from here on nothing excuses it.
+        .map_err(SessionError::of)?;
+    // A TPM that created such a key supports the session: from here on each failure is an error.
     let session = check(&key.out_public, null_name).and_then(|()| salted_with(esys, key.key_handle));
-    let flushed = esys.flush_context(key.key_handle.into()).map_err(|error| explained("TPM2_FlushContext", error));
-    let session = session.map_err(Refusal::Failed)?;
-    flushed.and_then(|()| set(esys, session, true)).map_err(Refusal::Failed)?;
+    let flushed = esys.flush_context(key.key_handle.into()).map_err(|error| command_error("TPM2_FlushContext", error));
+    let session = session.map_err(SessionError::Failed)?;
+    flushed.and_then(|()| set_attributes(esys, session, true)).map_err(SessionError::Failed)?;
     Ok(session)
 }
 
@@ -127,39 +106,37 @@ fn salted_with(esys: &mut Esys, key: KeyHandle) -> Result<AuthSession> {
     const NAME: &str = "TPM2_StartAuthSession";
     let (plain, hash) = (SymmetricDefinition::Null, HashingAlgorithm::Sha256);
     let session = esys.start_auth_session(Some(key), None, None, SessionType::Hmac, plain, hash);
-    session.map_err(|error| explained(NAME, error))?.ok_or_else(|| Error::new(NAME, "gave no session"))
+    session.map_err(|error| command_error(NAME, error))?.ok_or_else(|| Error::new(NAME, "gave no session"))
 }
 
-/// Makes tss-esapi forget a session that the TPM has ended: it would flush it once more.
+/// Makes tss-esapi forget a session that the TPM has ended. Otherwise it would flush the session again.
 pub(super) fn forget(esys: &mut Esys, session: AuthSession) {
-    // It calls this an error, for it knows sessions that are flushed only; but it has forgotten.
+    // It returns an error, because it expects that sessions end by a flush only. It forgets the session all the same.
     esys.tr_close(&mut SessionHandle::from(session).into()).ok();
 }
 
-/// Says whether the session lives on after the next command. It is an audit session, too: commands that need no
-/// authorization take a session for a purpose only (TPM 2.0 Library, Part 2, section 8.4).
-pub(super) fn set(esys: &mut Esys, session: AuthSession, lives_on: bool) -> Result<()> {
-    let (attributes, mask) = SessionAttributesBuilder::new().with_audit(true).with_continue_session(lives_on).build();
+/// Sets whether the session stays open after the next command. It also makes it an audit session: a command without
+/// authorization accepts a session only if the session has a purpose (TPM 2.0 Library, Part 2, section 8.4).
+pub(super) fn set_attributes(esys: &mut Esys, session: AuthSession, stays_open: bool) -> Result<()> {
+    let (attributes, mask) = SessionAttributesBuilder::new().with_audit(true).with_continue_session(stays_open).build();
     esys.tr_sess_set_attributes(session, attributes, mask).about("session attributes")
 }
 
-/// The key came over the bus: it must be what was asked for. That its point is on the curve is seen when it is used.
+/// Checks the key, because it came over the bus. Whether its point is on the curve is checked when the key is used.
 fn check(key: &Public, null_name: Option<&str>) -> Result<()> {
     const OBJECT: &str = "salt key of the TPM's null hierarchy";
     const COORDINATE: usize = 2 + 32;
     let public = key.marshall().about(OBJECT)?;
-    let asked = &TEMPLATE[..TEMPLATE.len() - 4];
-    if !public.starts_with(asked) || public.len() != asked.len() + 2 * COORDINATE {
-        return Err(
-            Error::new(OBJECT, "is not of the kind that was asked for").hint("who sits between us and the TPM?")
-        );
+    let requested = &TEMPLATE[..TEMPLATE.len() - 4];
+    if !public.starts_with(requested) || public.len() != requested.len() + 2 * COORDINATE {
+        return Err(Error::new(OBJECT, "is not of the requested type").hint(ATTACKER));
     }
-    // TPM_ALG_SHA256 in front of the hash (TPM 2.0 Library, Part 1, section 16).
+    // The name is TPM_ALG_SHA256, then the hash (TPM 2.0 Library, Part 1, section 16).
     let name = format!("000b{}", Bank::Sha256.digest(&public));
     match null_name {
         Some(known) if known.trim_end() != name => {
             let cause = format!("its name is {name}, but was {} when the kernel started", known.trim_end());
-            Err(Error::new(OBJECT, cause).hint("somebody sits between us and the TPM, or it was reset since"))
+            Err(Error::new(OBJECT, cause).hint("is there an attacker on the bus to the TPM, or was the TPM reset?"))
         }
         _ => Ok(()),
     }
