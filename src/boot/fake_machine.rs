@@ -1,4 +1,4 @@
-//! A machine for the tests of the boot: it writes down what it is asked, and fails where a test tells it to.
+//! A machine for the tests of the boot: it records each call, and fails at the call that a test chooses.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -7,8 +7,10 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::boot::machine::{Machine, RootDevices};
-use crate::boot::sequence::{boot, fail};
+use crate::boot::fail::fail;
+use crate::boot::machine::Machine;
+use crate::boot::root_devices::RootDevices;
+use crate::boot::sequence::boot;
 use crate::boot::status::Status;
 use crate::boot::step::Failure;
 use crate::config::Config;
@@ -38,7 +40,7 @@ pub(super) const BANKS: [Bank; 2] = [Bank::Sha1, Bank::Sha256];
 /// The bytes of the fake image.
 pub(super) const IMAGE: &[u8] = b"the image";
 
-/// What the boot asks of a machine.
+/// The calls of the boot to a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Call {
     MountKernelFilesystems,
@@ -66,21 +68,21 @@ pub(super) enum Call {
 pub(super) enum Fault {
     /// Nothing.
     None,
-    /// The machine refuses this call.
+    /// The machine fails this call.
     At(Call),
-    /// The TPM does not tell its banks.
+    /// The TPM does not answer which banks are active.
     Banks,
-    /// The TPM does not tell a PCR's value.
+    /// The TPM does not answer with the value of a PCR.
     Read,
     /// The TPM does not extend.
     Extend,
     /// The image is shorter than its superblock says.
     ShortImage,
-    /// The TPM makes no session, whenever it is asked.
+    /// The TPM starts no session, before the failure and after it.
     Session,
 }
 
-/// The machine.
+/// A machine that is not real.
 pub(super) struct Fake {
     pub(super) calls: Vec<Call>,
     pub(super) log: Vec<Claim>,
@@ -119,7 +121,7 @@ impl Pcrs for FakeTpm {
 }
 
 impl Fake {
-    /// A machine with a TPM and without dm-verity, which boots with this command line.
+    /// A machine with a TPM and without dm-verity. It boots with this command line.
     pub(super) fn new(line: &'static str) -> Self {
         let tpm = FakeTpm { pcrs: Rc::new(RefCell::new(SoftPcrs::zero(&BANKS))), fault: Fault::None };
         Self { calls: Vec::new(), log: Vec::new(), line, fault: Fault::None, tpm: Some(tpm), verity: false }
@@ -153,7 +155,8 @@ impl Fake {
         if self.fault == Fault::At(call) { Err(Error::new(format!("{call:?}"), "fails")) } else { Ok(()) }
     }
 
-    /// Boots, and does what follows a failure, as PID 1 does. A fault is gone by then, unless it is about sessions.
+    /// Boots and handles the failure, as PID 1 does. The fault is gone when the failure is handled, unless it is about
+    /// sessions.
     pub(super) fn boot(&mut self) -> Failure {
         let (mut policy, mut log) = (FailurePolicy::of(&[]), Recorder::default());
         let Err(failure) = boot(self, &mut policy, &mut log);
@@ -199,7 +202,7 @@ impl Machine for Fake {
     }
     fn tpm(&mut self, _: Duration, session: SessionChoice) -> Result<Option<Box<dyn Pcrs>>> {
         if self.fault == Fault::Session && session != SessionChoice::None {
-            return Err(Error::new("session", "the TPM makes none"));
+            return Err(Error::new("session", "the TPM starts none"));
         }
         self.call(Call::Tpm).map(|()| self.tpm.clone().map(|tpm| Box::new(tpm) as Box<dyn Pcrs>))
     }
@@ -255,7 +258,7 @@ impl Machine for Fake {
     }
     fn exec(&mut self, _: &str) -> Result<Infallible> {
         self.calls.push(Call::Exec);
-        Err(Error::new("exec", "fails, or this test would not return"))
+        Err(Error::new("exec", "fails, because this test must return"))
     }
     fn pause(&mut self, _: Option<Duration>) {
         self.calls.push(Call::Pause);

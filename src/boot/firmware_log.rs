@@ -9,22 +9,22 @@ use sys_mount::MountFlags;
 use crate::error::{Error, Result};
 use crate::sys::mounts::{self, Mount};
 
-/// Where securityfs is usually mounted; the folder is there when the kernel has it (security/inode.c).
+/// Where securityfs is usually mounted. If the kernel has securityfs, this folder exists (security/inode.c).
 const USUAL: &str = "/sys/kernel/security";
-/// Where it is mounted here, out of the booted root's way.
+/// Where it is mounted here, so that it does not disturb the booted root.
 const MOUNTED: &str = "/measureroot/security";
 /// The log of the first TPM (kernel, drivers/char/tpm/eventlog/common.c).
 const LOG: &str = "/measureroot/security/tpm0/binary_bios_measurements";
 
-/// Opens the log; `None` where the kernel has none, as without a firmware that measures.
+/// Opens the log; `None` if the kernel has none, because the firmware does not measure.
 ///
 /// # Errors
-/// When securityfs cannot be mounted, or the log not be opened.
-pub fn open() -> Result<Option<File>> {
+/// When securityfs cannot be mounted, or the log cannot be opened.
+pub(super) fn open() -> Result<Option<File>> {
     if !Path::new(USUAL).is_dir() {
         return Ok(None);
     }
-    // Not read-only: the booted root would find it so, for there is but one securityfs.
+    // Not read-only: there is only one securityfs, and the booted root would find it read-only.
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     Mount::new("securityfs", "securityfs", MOUNTED, flags, "").apply()?;
     let opened = match File::open(LOG) {

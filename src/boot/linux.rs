@@ -1,18 +1,20 @@
-//! The machine itself: what the boot asks for, done with Linux.
+//! The real machine: each step of the boot, done with Linux.
 
 use std::convert::Infallible;
-use std::ffi::CString;
 use std::fs;
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::io::Read;
+use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::reboot::{RebootMode, reboot};
 use sys_mount::MountFlags;
 
 use crate::boot::firmware_log;
-use crate::boot::machine::{Machine, RootDevices};
+use crate::boot::machine::Machine;
+use crate::boot::root_devices::RootDevices;
 use crate::boot::status::Status;
+use crate::boot::tpm_device;
+use crate::cmdline::tokens::MAX_LEN;
 use crate::config::Config;
 use crate::config::failure_policy::FailureAction;
 use crate::console::logger;
@@ -23,15 +25,14 @@ use crate::eventlog::journal::Journal;
 use crate::measure::measurement::Report;
 use crate::measure::pcrs::Pcrs;
 use crate::measure::session::SessionChoice;
-use crate::media::device_name::DeviceName;
-use crate::media::devices::{self, Devices};
+use crate::media::devices::Devices;
 use crate::media::image::{self, Content, Found, Image, Place};
-use crate::media::image_request::{ImageLocation, ImageRequest, Wait};
-use crate::media::image_source::Source;
+use crate::media::image_request::{ImageLocation, ImageRequest};
 use crate::media::medium;
 use crate::media::rootflags::RootFlags;
 use crate::media::search;
 use crate::media::superblock::FileSystem;
+use crate::root::init_arguments::InitArguments;
 use crate::root::overlay;
 use crate::root::switch_root;
 use crate::seal::choice::{self, SealConditions};
@@ -43,47 +44,25 @@ use crate::sys::block_device;
 use crate::sys::loop_device;
 use crate::sys::modules;
 use crate::sys::mounts::{self, Mount};
-use crate::sys::random::random;
-use crate::tpm::EsysPcrs;
 
-/// The machine we are PID 1 of.
+/// The machine that this program is PID 1 of.
 pub struct Linux {
-    arguments: Vec<CString>,
-    environment: Vec<CString>,
+    for_init: InitArguments,
     devices: Devices,
     progress: Option<(Style, Progress)>,
 }
 
 impl Linux {
-    /// `arguments` and `environment` are what the kernel gave, for the new init; nothing here reads them.
+    /// `for_init` is handed to the new init; nothing else reads it.
     #[must_use]
-    pub fn new(arguments: Vec<CString>, environment: Vec<CString>) -> Self {
-        Self { arguments, environment, devices: Devices::default(), progress: None }
-    }
-
-    fn wait_for(&self, name: &DeviceName, wait: Wait) -> Result<PathBuf> {
-        if let Some(node) = devices::wait(wait, || self.devices.find(name))? {
-            log::info!("{name}: found at {}", node.display());
-            return Ok(node);
-        }
-        let there = self.devices.listed()?;
-        Err(Error::new(name, format!("did not appear in {} s", wait.seconds()))
-            .hint(format!("block devices there are: {there}; is its driver in the kernel or the initramfs?")))
-    }
-}
-
-/// What the kernel calls the key it salts its own sessions with (Linux 6.10, CONFIG_TCG_TPM2_HMAC); ours is the same one.
-fn null_name() -> Result<Option<String>> {
-    let path = "/sys/class/tpm/tpm0/null_name";
-    match fs::read_to_string(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        name => name.map(Some).about(path),
+    pub fn new(for_init: InitArguments) -> Self {
+        Self { for_init, devices: Devices::default(), progress: None }
     }
 }
 
 impl Machine for Linux {
     fn mount_kernel_filesystems(&mut self) -> Result<()> {
-        // Who starts us as PID 1 after work of their own may have mounted some of them.
+        // Another initramfs can start this program as PID 1 after it has mounted some of them.
         let missing = mounts::kernel_filesystems().into_iter().filter(|mount| !mounts::is_mountpoint(&mount.target));
         missing.collect::<Vec<_>>().iter().try_for_each(Mount::apply)?;
         logger::unlimit();
@@ -91,13 +70,12 @@ impl Machine for Linux {
     }
 
     fn command_line(&mut self) -> Result<Vec<u8>> {
-        use std::io::Read;
         let path = "/proc/cmdline";
         let mut line = Vec::new();
-        let limit = crate::cmdline::tokens::MAX_LEN as u64 + 1;
+        let limit = MAX_LEN as u64 + 1;
         fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut line)).about(path)?;
-        if line.len() > crate::cmdline::tokens::MAX_LEN {
-            return Err(Error::new(path, format!("longer than {} bytes", crate::cmdline::tokens::MAX_LEN)));
+        if line.len() > MAX_LEN {
+            return Err(Error::new(path, format!("longer than {} bytes", MAX_LEN)));
         }
         Ok(line)
     }
@@ -112,37 +90,11 @@ impl Machine for Linux {
     }
 
     fn tpm(&mut self, patience: Duration, session: SessionChoice) -> Result<Option<Box<dyn Pcrs>>> {
-        // A TPM 2.0 has a node with the kernel's resource manager, which a TPM 1.2 lacks. It is not used: a session would be
-        // saved and loaded again around each command, which is 18 more of them.
-        let (managed, node) = (Path::new("/dev/tpmrm0"), Path::new("/dev/tpm0"));
-        let version = "/sys/class/tpm/tpm0/tpm_version_major";
-        let found = devices::wait(Wait::at_most(patience), || {
-            if fs::read_to_string(version).is_ok_and(|version| version.trim() == "1") {
-                return Err(Error::new(node.display(), "is a TPM 1.2").hint("measureroot needs a TPM 2.0"));
-            }
-            Ok(managed.exists().then_some(()))
-        })?;
-        if found.is_none() {
-            return Ok(None);
-        }
-        if session != SessionChoice::None {
-            // It takes some, and would wait for them without an end.
-            random(patience)?;
-        }
-        Ok(Some(Box::new(EsysPcrs::open(node)?.protected(session, null_name()?)?)))
+        Ok(tpm_device::open(patience, session)?.map(|tpm| Box::new(tpm) as Box<dyn Pcrs>))
     }
 
     fn wait_for_root(&mut self, config: &Config) -> Result<RootDevices> {
-        let wait = config.root_wait;
-        let image = match &config.source {
-            Source::Device(name) => ImageLocation::Device(self.wait_for(name, wait)?),
-            Source::File(name, path) => ImageLocation::File { node: self.wait_for(name, wait)?, path: path.clone() },
-            // Any device may be the one: the search itself waits.
-            Source::Search(path) => ImageLocation::AnyDevice { path: path.clone() },
-        };
-        let tree = config.roothash.as_ref().and_then(|roothash| roothash.tree.as_ref());
-        let tree = tree.map(|name| self.wait_for(name, wait.without_delay())).transpose()?;
-        Ok(RootDevices { image, tree })
+        RootDevices::wait(&self.devices, config)
     }
 
     fn find_image(&mut self, location: &ImageLocation, request: ImageRequest) -> Result<Image> {
@@ -151,7 +103,7 @@ impl Machine for Linux {
             ImageLocation::File { node, path } => {
                 medium::find_image(node, Found::Named, path, request)?.ok_or_else(|| {
                     Error::new(format!("/{path} on {}", node.display()), "no such file")
-                        .hint("rootimg= names it from the top")
+                        .hint("rootimg= is the path from the top of that device's file system")
                 })
             }
             ImageLocation::AnyDevice { path } => search::find_image(&self.devices, path, request),
@@ -177,12 +129,12 @@ impl Machine for Linux {
     fn seal_conditions(&mut self, image: &Image) -> Result<SealConditions> {
         let sector = match image.place {
             Place::Device(_) => block_device::sector_size(&image.file, &image.to_string())?,
-            // It becomes a loop device.
+            // The file is read through a loop device.
             Place::File { .. } => loop_device::SECTOR.into(),
         };
         let block = match &image.content {
             Content::Plain(superblock) => superblock.block,
-            // The superblock of its tree says that.
+            // The superblock of its Merkle tree gives the block size.
             Content::Prepared => 0,
         };
         let (verity, memory) = (verity_device::is_supported(), choice::available_memory()?);
@@ -193,7 +145,7 @@ impl Machine for Linux {
         // The devices must stay open until the mount uses them.
         let mut devices = Vec::new();
         let node = sealed.device(image, config.on_corrupt, &mut devices)?;
-        // With rootimg=, rootflags= and rootfstype= are for the medium.
+        // If the image is a file, rootflags= and rootfstype= are for the file system that holds it.
         let (options, fstypes) = match image.place {
             Place::Device(_) => (config.flags.clone(), config.fstypes.as_slice()),
             Place::File { .. } => (RootFlags::default(), [].as_slice()),
@@ -203,7 +155,7 @@ impl Machine for Linux {
             (Content::Prepared, SealedImage::Prepared(tree)) => {
                 prepared_tree::file_system(&node, &tree.shape, fstypes)?.kind
             }
-            (Content::Prepared, _) => return Err(Error::new(image, "nothing checks what is read of it")),
+            (Content::Prepared, _) => return Err(Error::new(image, "it has no Merkle tree to check it")),
         };
         options.read_only_mount(kind, &node, overlay::LOWER, MountFlags::empty()).apply()?;
         Ok(kind)
@@ -218,7 +170,7 @@ impl Machine for Linux {
     }
 
     fn write_log(&mut self, log: &mut Recorder) -> Result<()> {
-        // Where there is no TPM nothing happened to it.
+        // Without a TPM there are no banks and no events.
         let Some(banks) = log.banks() else { return Ok(()) };
         log.write_to(Journal::create(Path::new("/run"), &banks, firmware_log::open()?)?)
     }
@@ -236,7 +188,7 @@ impl Machine for Linux {
     }
 
     fn exec(&mut self, init: &str) -> Result<Infallible> {
-        switch_root::exec(init, &self.arguments, &self.environment)
+        switch_root::exec(init, &self.for_init)
     }
 
     fn pause(&mut self, time: Option<Duration>) {

@@ -1,9 +1,10 @@
-//! The seam between the boot's sequence and the machine: every step that touches something is a method here.
+//! The seam between the boot's sequence and the machine: each step that touches the machine is a method here.
 
 use std::convert::Infallible;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
+use crate::boot::root_devices::RootDevices;
 use crate::boot::status::Status;
 use crate::config::Config;
 use crate::config::failure_policy::FailureAction;
@@ -21,8 +22,8 @@ use crate::seal::prepared_root_hash::RootHash;
 use crate::seal::prepared_tree::Tree;
 use crate::seal::sealed_image::SealedImage;
 
-/// What the boot asks of the machine it runs on; [`crate::boot::linux`] is the real one.
-#[allow(missing_docs, clippy::missing_errors_doc)] // Each is one step, and fails as that step does.
+/// What the boot does on its machine. [`crate::boot::linux`] is the real one; the tests have one that fails on demand.
+#[allow(missing_docs, clippy::missing_errors_doc)] // Each method is one step.
 pub trait Machine {
     fn mount_kernel_filesystems(&mut self) -> Result<()>;
     fn command_line(&mut self) -> Result<Vec<u8>>;
@@ -32,17 +33,17 @@ pub trait Machine {
     /// Waits for the devices that the command line names.
     fn wait_for_root(&mut self, config: &Config) -> Result<RootDevices>;
     fn find_image(&mut self, location: &ImageLocation, request: ImageRequest) -> Result<Image>;
-    /// The Merkle tree of a prepared image: on the device at `node`, or behind the data of the image.
+    /// The Merkle tree of a prepared image: on the device at `node`, or after the data of the image.
     fn find_tree(&mut self, image: &Image, roothash: &RootHash, node: Option<&Path>) -> Result<Tree>;
-    /// Shows how far the hashing has come.
+    /// Shows the progress of the hashing.
     fn progress(&mut self, amount: Amount);
-    /// What decides how the image can be sealed.
+    /// What the image, its device and the machine offer for a seal.
     fn seal_conditions(&mut self, image: &Image) -> Result<SealConditions>;
-    /// Mounts the image, and says which file system it has.
+    /// Mounts the image and returns its file system.
     fn mount_image(&mut self, image: &Image, sealed: &SealedImage, config: &Config) -> Result<FileSystem>;
     fn mount_overlay(&mut self, config: &Config) -> Result<()>;
     fn find_init(&mut self, config: &Config) -> Result<String>;
-    /// Writes the events that were recorded into files, and from then on each new one, too.
+    /// Writes the recorded events into files, and from then on also each new one.
     fn write_log(&mut self, log: &mut Recorder) -> Result<()>;
     fn write_status(&mut self, status: &Status) -> Result<()>;
     fn move_mounts(&mut self) -> Result<()>;
@@ -50,13 +51,4 @@ pub trait Machine {
     fn exec(&mut self, init: &str) -> Result<Infallible>;
     fn pause(&mut self, time: Option<Duration>);
     fn stop(&mut self, action: FailureAction);
-}
-
-/// The devices that the command line names, once they are there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RootDevices {
-    /// Where the image is.
-    pub image: ImageLocation,
-    /// The node of the device with the Merkle tree, if the command line names one.
-    pub tree: Option<PathBuf>,
 }

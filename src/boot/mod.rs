@@ -1,14 +1,19 @@
-//! The boot: its sequence, the machine that it asks, and what it reports.
+//! The boot: its sequence, the machine that it runs on, and its report.
 
+mod clock;
+mod fail;
 #[cfg(test)]
 mod fake_machine;
-pub mod firmware_log;
+mod firmware_log;
 pub mod linux;
 pub mod machine;
-pub mod sequence;
+mod root_devices;
+mod sequence;
 #[cfg(test)]
 mod sequence_tests;
-pub mod status;
-pub mod step;
+mod status;
+pub(crate) mod step;
+mod tpm_device;
 
-pub use sequence::{boot, fail};
+pub use fail::fail;
+pub use sequence::boot;

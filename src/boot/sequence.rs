@@ -4,9 +4,10 @@ use std::convert::Infallible;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::boot::clock::Clock;
 use crate::boot::machine::Machine;
 use crate::boot::status::Status;
-use crate::boot::step::{Clock, Failure, Step};
+use crate::boot::step::{Failure, Step};
 use crate::cmdline;
 use crate::config::Config;
 use crate::config::failure_policy::FailurePolicy;
@@ -18,18 +19,16 @@ use crate::hash::bank::Bank;
 use crate::hash::digest::Digests;
 use crate::measure::image_digest::{self, ImageBytes};
 use crate::measure::image_format::ImageFormat;
-use crate::measure::measurement;
 use crate::measure::pcrs::Pcrs;
-use crate::measure::session::SessionChoice;
 use crate::media::image::Image;
 use crate::seal::choice::{self, SealKind};
 use crate::seal::seal_builder::SealBuilder;
 
-/// Boots. It returns only when a step failed: then nothing of the image has run. `policy` says what happens next, and
-/// `log` has what the TPM was told.
+/// Boots. It returns only if a step failed; then no program of the image has run. `policy` then holds what to do on failure, and
+/// `log` the events that were measured.
 ///
 /// # Errors
-/// The step that failed, and why.
+/// The step that failed, and its cause.
 pub fn boot(
     machine: &mut impl Machine,
     policy: &mut FailurePolicy,
@@ -42,24 +41,24 @@ pub fn boot(
     let config = clock.step(Step::CommandLine, || Config::parse(&tokens))?;
     config.translated.iter().for_each(|words| log::info!("{words}"));
     clock.step(Step::Modules, || machine.load_modules(&config))?;
-    let witness = clock.step(Step::Devices, || find_witness(machine, &config))?;
+    let tpm = clock.step(Step::Devices, || find_tpm(machine, &config))?;
     let devices = clock.step(Step::Devices, || machine.wait_for_root(&config))?;
     let image = clock.step(Step::Image, || machine.find_image(&devices.image, config.image_request()))?;
-    let mut sealing = clock.step(Step::Seal, || begin_seal(machine, &image, devices.tree.as_deref(), &config))?;
-    let report = match witness {
-        Witness::Tpm(mut tpm) => {
+    let mut seal = clock.step(Step::Seal, || begin_seal(machine, &image, devices.tree.as_deref(), &config))?;
+    let report = match tpm {
+        BootTpm::Measured(mut tpm) => {
             let banks = clock.step(Step::Banks, || tpm.banks(config.pcr))?;
-            let digests = clock.step(Step::Hash, || hash(machine, &image, &config, &banks, &mut sealing))?;
-            let claim = claim(&image, &sealing, &config);
+            let digests = clock.step(Step::Hash, || hash(machine, &image, &config, &banks, &mut seal))?;
+            let claim = claim(&image, &seal, &config);
             clock.step(Step::Extend, || log.measured(&mut *tpm, config.pcr, &digests, claim))?
         }
-        Witness::Waived(mut tpm) => {
+        BootTpm::Unmeasured(mut tpm) => {
             log::warn!("THE ROOT IMAGE IS NOT MEASURED: the command line says measureroot=off");
-            let claim = claim(&image, &sealing, &config);
+            let claim = claim(&image, &seal, &config);
             clock.step(Step::Extend, || log.unmeasured(tpm.as_deref_mut(), config.pcr, claim))?
         }
     };
-    let sealed = clock.step(Step::Seal, || sealing.finish())?;
+    let sealed = clock.step(Step::Seal, || seal.finish())?;
     let kind = clock.step(Step::MountImage, || machine.mount_image(&image, &sealed, &config))?;
     let mut status = Status::new(&report, &image, kind, &sealed, &config);
     drop((image, sealed));
@@ -74,22 +73,22 @@ pub fn boot(
     clock.step(Step::Init, || machine.exec(&init))
 }
 
-/// Who will vouch for the image.
-enum Witness {
-    /// The TPM, of which a measured boot must have one.
-    Tpm(Box<dyn Pcrs>),
-    /// Nobody, as the command line demands; a TPM that is there is told.
-    Waived(Option<Box<dyn Pcrs>>),
+/// The TPM that the boot extends.
+enum BootTpm {
+    /// A measured boot needs a TPM.
+    Measured(Box<dyn Pcrs>),
+    /// With `measureroot=off` the boot needs none. If there is one, its PCR is extended with the digest of a fixed text.
+    Unmeasured(Option<Box<dyn Pcrs>>),
 }
 
-/// How long an unmeasured boot waits for a TPM that it only wants to tell.
-const WAIVED_PATIENCE: Duration = Duration::from_secs(5);
+/// How long an unmeasured boot waits for a TPM.
+const UNMEASURED_PATIENCE: Duration = Duration::from_secs(5);
 
-fn find_witness(machine: &mut impl Machine, config: &Config) -> Result<Witness> {
+fn find_tpm(machine: &mut impl Machine, config: &Config) -> Result<BootTpm> {
     if !config.measured {
-        return machine.tpm(config.timeout.min(WAIVED_PATIENCE), config.session).map(Witness::Waived);
+        return machine.tpm(config.timeout.min(UNMEASURED_PATIENCE), config.session).map(BootTpm::Unmeasured);
     }
-    machine.tpm(config.timeout, config.session)?.map(Witness::Tpm).ok_or_else(|| {
+    machine.tpm(config.timeout, config.session)?.map(BootTpm::Measured).ok_or_else(|| {
         Error::new("TPM", format!("none appeared in {} s", config.timeout.as_secs()))
             .hint("is it switched on in the firmware, and its driver in the kernel or the initramfs?")
     })
@@ -104,7 +103,7 @@ fn begin_seal(machine: &mut impl Machine, image: &Image, tree: Option<&Path>, co
     let kind = choice::decide(config.seal, conditions)?;
     match kind {
         SealKind::None if config.measured => {
-            log::warn!("measureroot.seal=none: a medium that answers a second read differently is believed");
+            log::warn!("measureroot.seal=none: the medium is trusted, even if it answers a second read differently");
         }
         _ => log::info!("seal: {kind}"),
     }
@@ -116,7 +115,7 @@ fn hash(
     image: &Image,
     config: &Config,
     banks: &[Bank],
-    sealing: &mut SealBuilder,
+    seal: &mut SealBuilder,
 ) -> Result<Digests> {
     if let Some(roothash) = &config.roothash {
         return Ok(image_digest::of_root_hash(&roothash.hash, banks));
@@ -124,49 +123,23 @@ fn hash(
     let name = image.to_string();
     let progress = &mut |done| machine.progress(Amount { done, total: image.bytes });
     let &Image { ref file, bytes, opened_bytes, .. } = image;
-    image_digest::of_image(ImageBytes { file, name: &name, bytes, opened_bytes }, banks, sealing.tee(), progress)
+    image_digest::of_image(ImageBytes { file, name: &name, bytes, opened_bytes }, banks, seal.tee(), progress)
         .map(|digests| config.format.of(digests))
 }
 
-/// What the log says beside the digest.
-fn claim(image: &Image, sealing: &SealBuilder, config: &Config) -> Claim {
+/// The event in the log, apart from its digests.
+fn claim(image: &Image, seal: &SealBuilder, config: &Config) -> Claim {
     let event = match config {
         Config { measured: false, .. } => EventKind::Unmeasured,
         Config { roothash: Some(_), .. } => EventKind::Roothash,
         _ => EventKind::Image,
     };
-    let (bytes, root_hash) = match sealing {
+    let (bytes, root_hash) = match seal {
         SealBuilder::Prepared(tree) => (tree.shape.data_bytes(), Some(hex::encode(tree.root_hash))),
         _ => (image.bytes, None),
     };
-    let (image, seal) = (Some(image.to_string()), Some(sealing.name().to_owned()));
-    // The words of an image that is measured as itself are what they always were.
+    let (image, seal) = (Some(image.to_string()), Some(seal.name().to_owned()));
+    // The event of an image in the plain format names no format, as in the versions before there were formats.
     let format = Some(config.format).filter(|format| event == EventKind::Image && *format != ImageFormat::Plain);
     Claim { image, bytes: Some(bytes), format, seal, root_hash, ..Claim::new(event) }
-}
-
-/// What follows a failure: the line that says so, the mark in the PCR and the log, the pause, the stop.
-pub fn fail(machine: &mut impl Machine, policy: &FailurePolicy, log: &mut Recorder, failure: &Failure) {
-    log::error!("{failure}");
-    mark(machine, policy, log);
-    machine.pause(policy.pause);
-    machine.stop(policy.action);
-}
-
-/// Marks the PCR: without a session where one cannot be had or is why the boot failed, for no mark would be worse. A second
-/// mark does no harm.
-fn mark(machine: &mut impl Machine, policy: &FailurePolicy, log: &mut Recorder) {
-    let mut sessions = vec![policy.session, SessionChoice::None];
-    sessions.dedup();
-    for session in sessions {
-        let marked = match machine.tpm(Duration::ZERO, session) {
-            Ok(Some(mut tpm)) => log.failed(&mut *tpm, policy.pcr),
-            Ok(None) => return log::warn!("no TPM to extend with the digest of \"{}\"", measurement::FAILED),
-            Err(error) => Err(error),
-        };
-        match marked {
-            Ok(()) => return log::info!("PCR {} extended with the digest of \"{}\"", policy.pcr, measurement::FAILED),
-            Err(error) => log::error!("{error}"),
-        }
-    }
 }

@@ -38,7 +38,7 @@ fn each_step_fails_in_turn_and_init_is_never_reached() {
         assert!(machine.is_extended_with(extends), "{fault:?}");
         assert_eq!(machine.log.len(), extends.len(), "{fault:?}: each extend is logged");
         let stops: Vec<_> = machine.calls.iter().filter(|call| matches!(call, Call::Stop(_))).collect();
-        // Until the command line is read, the default holds.
+        // Until the command line is read, the default applies.
         let known = !matches!(step, Step::Mounts | Step::CommandLine);
         let action = if known { FailureAction::PowerOff } else { FailureAction::Reboot };
         assert_eq!(stops, [&Call::Stop(action)], "{fault:?}");
@@ -46,7 +46,7 @@ fn each_step_fails_in_turn_and_init_is_never_reached() {
 }
 
 #[test]
-fn an_image_may_be_measured_as_meta_measured_did() {
+fn with_format_meta_measured_the_hex_digits_of_the_digest_are_measured() {
     let mut machine = Fake::new("root=/dev/vda measureroot.format=meta-measured");
     machine.boot();
     let digests = [ImageFormat::MetaMeasured.of(digests_of(&BANKS, IMAGE)), digests_of(&BANKS, FAILED)];
@@ -57,7 +57,7 @@ fn an_image_may_be_measured_as_meta_measured_did() {
     assert_eq!(machine.log[0].format, None);
 }
 
-/// The command line of a prepared image, and what its boot measures.
+/// The command line of a prepared image, and the text that its boot measures.
 const PREPARED: &str = "root=/dev/vda measureroot.hashdev=/dev/vdb measureroot.onfail=poweroff \
                         roothash=00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 const ROOT_HASH: &[u8] = b"measureroot: roothash=00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
@@ -83,7 +83,7 @@ fn a_prepared_image_is_measured_by_its_root_hash_and_not_read() {
 }
 
 #[test]
-fn a_failure_after_switching_root_marks_the_pcr_too() {
+fn a_failure_at_or_after_switching_root_extends_the_pcr_too() {
     for (fault, step) in [(Fault::At(Call::SwitchRoot), Step::SwitchRoot), (Fault::None, Step::Init)] {
         let mut machine = Fake::new(LINE).with(fault);
         assert_eq!(machine.boot().step, step);
@@ -94,7 +94,7 @@ fn a_failure_after_switching_root_marks_the_pcr_too() {
 }
 
 #[test]
-fn a_good_boot_goes_through_all_steps_in_order() {
+fn a_good_boot_makes_all_calls_in_order() {
     let mut machine = Fake::new(LINE);
     machine.boot();
     let order = [
@@ -128,7 +128,7 @@ fn no_tpm_is_a_failure_unless_measuring_is_off() {
 }
 
 #[test]
-fn an_unmeasured_boot_marks_the_pcr_or_does_not_happen() {
+fn an_unmeasured_boot_extends_the_pcr_or_fails() {
     let unmeasured = measurement::UNMEASURED.as_bytes();
     let mut machine = Fake::new("root=/dev/vda measureroot=off");
     machine.boot();
@@ -141,7 +141,7 @@ fn an_unmeasured_boot_marks_the_pcr_or_does_not_happen() {
 }
 
 #[test]
-fn a_failure_of_the_session_is_marked_without_a_session() {
+fn if_the_session_fails_the_pcr_is_extended_without_one() {
     let mut machine = Fake::new("root=/dev/vda measureroot.session=hmac").with(Fault::Session);
     assert_eq!(machine.boot().error.object(), "session");
     assert!(!machine.calls.contains(&Call::Exec) && machine.is_extended_with(&[FAILED]));
@@ -151,7 +151,7 @@ fn a_failure_of_the_session_is_marked_without_a_session() {
 }
 
 #[test]
-fn a_bad_command_line_still_says_what_to_do_on_failure() {
+fn a_bad_command_line_still_chooses_the_failure_action() {
     let table = [
         ("root=/dev/vda measureroot.x measureroot.onfail=halt", FailureAction::Halt),
         ("measureroot.onfail=poweroff", FailureAction::PowerOff),

@@ -1,4 +1,4 @@
-//! What the booted system is told: /run/measureroot/status.json, and one line in the log.
+//! The report for the booted system: /run/measureroot/status.json, and one line in the log.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
@@ -11,7 +11,7 @@ use std::time::Duration;
 use nix::sys::resource::{UsageWho, getrusage};
 use serde::Serialize;
 
-use crate::boot::step::Clock;
+use crate::boot::clock::Clock;
 use crate::config::Config;
 use crate::error::{Context, Result};
 use crate::hash::merkle::{Hash, Shape};
@@ -43,7 +43,7 @@ struct ImageStatus {
     path: Option<String>,
     filesystem: &'static str,
     bytes: u64,
-    /// What stands for it in the PCR, when it was measured itself.
+    /// Which digest stands for the image in the PCR; `None` for a prepared or unmeasured image.
     format: Option<ImageFormat>,
 }
 
@@ -54,7 +54,7 @@ struct SealStatus {
     tree: Option<TreeStatus>,
 }
 
-/// With the words of `veritysetup`, so that a tree can be compared.
+/// With the names that `veritysetup` uses, so that two trees can be compared.
 #[derive(Debug, Serialize)]
 struct TreeStatus {
     root_hash: String,
@@ -94,7 +94,7 @@ struct OverlayStatus {
 }
 
 impl<'a> Status<'a> {
-    /// The result as far as it is known once the image, of this `kind`, is mounted.
+    /// The result as far as it is known after the image is mounted; `kind` is its file system.
     #[must_use]
     pub fn new(report: &'a Report, image: &Image, kind: FileSystem, sealed: &SealedImage, config: &Config) -> Self {
         let (form, device, path) = match &image.place {
@@ -124,18 +124,18 @@ impl<'a> Status<'a> {
         }
     }
 
-    /// Adds the times and the memory used up to now.
+    /// Adds the times and the memory that were used until now.
     pub fn finish(&mut self, clock: &Clock) {
         self.seconds = clock.seconds();
         self.took = clock.total();
-        // In KiB on Linux (getrusage(2)). The procfs crate would tell the same, with 30 KB of parser for one number.
+        // In KiB on Linux (getrusage(2)). The procfs crate gives the same number, but its parser is 30 KB.
         self.memory_peak_kib = getrusage(UsageWho::RUSAGE_SELF).ok().map(|usage| usage.max_rss());
     }
 
-    /// Writes it into `folder`, for root's eyes: digests of an image may tell which software runs.
+    /// Writes it into `folder`. Only root can read it: the digests of an image can reveal which software runs.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When the folder or the file cannot be written.
     pub fn write(&self, folder: &Path) -> Result<()> {
         DirBuilder::new().recursive(true).mode(0o755).create(folder).about(folder.display())?;
         let path = folder.join("status.json");

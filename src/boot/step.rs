@@ -1,12 +1,10 @@
-//! The steps of the boot, and how long each one takes.
+//! The steps of the boot, and the failure of a step.
 
-use std::collections::BTreeMap;
 use std::fmt::{self, Display};
-use std::time::{Duration, Instant};
 
-use crate::error::{Error, Result};
+use crate::error::Error;
 
-/// Makes the enum of the steps out of one list: each step with its key in status.json and its name in messages.
+/// Makes the enum of the steps from one list. Each step has its key in status.json and its name in messages.
 macro_rules! steps {
     ($($step:ident: $key:literal, $name:literal;)*) => {
         /// A step of the boot.
@@ -20,7 +18,7 @@ macro_rules! steps {
             /// Every step, in the order of the boot.
             pub const ALL: &[Self] = &[$(Self::$step,)*];
 
-            /// What the step does.
+            /// What the step does, as messages say it.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self {
@@ -28,7 +26,7 @@ macro_rules! steps {
                 }
             }
 
-            /// The step's key in the status file's `seconds`.
+            /// The step's key in `seconds` of status.json.
             #[must_use]
             pub fn key(self) -> &'static str {
                 match self {
@@ -63,57 +61,12 @@ steps! {
 pub struct Failure {
     /// The step.
     pub step: Step,
-    /// The object and the cause.
+    /// The object, the cause and the hint.
     pub error: Error,
 }
 
 impl Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "FAILED at step \"{}\": {}", self.step.name(), self.error)
-    }
-}
-
-/// How long each step took.
-#[derive(Debug)]
-pub struct Clock {
-    start: Instant,
-    steps: Vec<(Step, Duration)>,
-}
-
-impl Default for Clock {
-    fn default() -> Self {
-        Self { start: Instant::now(), steps: Vec::new() }
-    }
-}
-
-impl Clock {
-    /// Does a step: names it in the log and in its error, and takes its time.
-    ///
-    /// # Errors
-    /// That of `work`, with the step's name.
-    pub fn step<T>(&mut self, step: Step, work: impl FnOnce() -> Result<T>) -> std::result::Result<T, Failure> {
-        if self.steps.last().is_none_or(|(last, _)| *last != step) {
-            log::info!("{}", step.name());
-        }
-        let start = Instant::now();
-        let done = work().map_err(|error| Failure { step, error });
-        self.steps.push((step, start.elapsed()));
-        done
-    }
-
-    /// The time since the boot began.
-    #[must_use]
-    pub fn total(&self) -> Duration {
-        self.start.elapsed()
-    }
-
-    /// Seconds by step, and in all.
-    #[must_use]
-    pub fn seconds(&self) -> BTreeMap<&'static str, f64> {
-        let mut seconds = BTreeMap::from([("total", self.total().as_secs_f64())]);
-        for (step, took) in &self.steps {
-            *seconds.entry(step.key()).or_default() += took.as_secs_f64();
-        }
-        seconds
     }
 }

@@ -1,19 +1,35 @@
-//! What the kernel gave PID 1 and the new init shall have, less what was meant for us.
+//! The arguments and the environment of the new init: those that the kernel gave to PID 1, without measureroot's own.
 
 use std::ffi::{CString, OsString};
 use std::os::unix::ffi::OsStringExt;
 
 use crate::cmdline::own_names;
 
-/// The kernel puts what it does not know of the command line into init's arguments, and `KEY=VALUE` into its environment
-/// (init/main.c, `unknown_bootoption`). The first argument is our own name.
-#[must_use]
-pub fn for_init(arguments: impl Iterator<Item = OsString>, environment: Vec<CString>) -> (Vec<CString>, Vec<CString>) {
-    let arguments = arguments.skip(1).filter_map(|argument| CString::new(argument.into_vec()).ok());
-    (arguments.filter(|argument| !ours(argument)).collect(), environment.into_iter().filter(|it| !ours(it)).collect())
+/// What the new init is started with.
+#[derive(Debug)]
+pub struct InitArguments {
+    /// Its arguments, without its own name.
+    pub(super) arguments: Vec<CString>,
+    /// Its environment, each `KEY=VALUE`.
+    pub(super) environment: Vec<CString>,
 }
 
-fn ours(word: &CString) -> bool {
+impl InitArguments {
+    /// Takes what the kernel gave to PID 1. The first of `arguments` is our own name, which is left out.
+    ///
+    /// The kernel hands the words of the command line that it does not know to init: `KEY=VALUE` in the environment, others as
+    /// arguments (init/main.c, `unknown_bootoption`).
+    #[must_use]
+    pub fn new(arguments: impl Iterator<Item = OsString>, environment: Vec<CString>) -> Self {
+        let arguments = arguments.skip(1).filter_map(|argument| CString::new(argument.into_vec()).ok());
+        Self {
+            arguments: arguments.filter(|argument| !is_own(argument)).collect(),
+            environment: environment.into_iter().filter(|variable| !is_own(variable)).collect(),
+        }
+    }
+}
+
+fn is_own(word: &CString) -> bool {
     let word = word.to_string_lossy();
     own_names::is_own(word.split('=').next().unwrap_or_default())
 }
@@ -23,12 +39,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_new_init_gets_what_was_meant_for_it() {
+    fn the_new_init_gets_all_but_our_own_parameters() {
         let words = ["/init", "measureroot", "single", "splash", "--", "-s"].map(OsString::from);
         let environment = ["HOME=/", "rootimg=/a", "TERM=linux", "measureroot.x=1"].map(|s| CString::new(s).unwrap());
-        let (arguments, environment) = for_init(words.into_iter(), environment.to_vec());
+        let for_init = InitArguments::new(words.into_iter(), environment.to_vec());
         let text = |list: Vec<CString>| list.into_iter().map(|it| it.into_string().unwrap()).collect::<Vec<_>>();
-        assert_eq!(text(arguments), ["single", "splash", "--", "-s"]);
-        assert_eq!(text(environment), ["HOME=/", "TERM=linux"]);
+        assert_eq!(text(for_init.arguments), ["single", "splash", "--", "-s"]);
+        assert_eq!(text(for_init.environment), ["HOME=/", "TERM=linux"]);
     }
 }

@@ -1,5 +1,5 @@
-//! The new root: the overlay, switch_root, and what init is given.
+//! The new root: the overlay, switch_root, and the arguments of init.
 
 pub mod init_arguments;
-pub mod overlay;
-pub mod switch_root;
+pub(crate) mod overlay;
+pub(crate) mod switch_root;

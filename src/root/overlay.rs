@@ -1,4 +1,5 @@
-//! The union: the read-only image below, a tmpfs above, so that the system may write and the image stays what was measured.
+//! The overlay: the read-only image is the lower layer, a tmpfs the upper one. The system can write, and the image stays what
+//! was measured.
 
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
@@ -9,52 +10,61 @@ use sys_mount::MountFlags;
 use crate::error::{Context, Result};
 use crate::sys::mounts::{Mount, kernel_filesystems};
 
-/// The union, before it becomes the root.
-pub const ROOT: &str = "/sysroot";
-/// The mounted image: the lower layer.
-pub const LOWER: &str = "/measureroot/image";
-/// The tmpfs with the upper layer and overlayfs's work folder.
-const SPACE: &str = "/measureroot/overlay";
+/// Where the overlay is mounted before it becomes the root.
+pub(crate) const ROOT: &str = "/sysroot";
+/// Where the image is mounted: the lower layer.
+pub(crate) const LOWER: &str = "/measureroot/image";
+/// Where the tmpfs is mounted. It holds the upper layer and overlayfs's work folder.
+const TMPFS: &str = "/measureroot/overlay";
 const UPPER: &str = "/measureroot/overlay/upper";
 const WORK: &str = "/measureroot/overlay/work";
 
-/// The mounts that make the union: the tmpfs first, then, when its folders are there, the overlay.
+/// The two mounts: first the tmpfs, then the overlay, which needs folders in the tmpfs. `size` is tmpfs's own `size=`.
 #[must_use]
-pub fn plan(size: &str, writable: bool) -> [Mount; 2] {
+pub(crate) fn plan(size: &str, writable: bool) -> [Mount; 2] {
     let access = if writable { MountFlags::empty() } else { MountFlags::RDONLY };
     [
-        Mount::new("tmpfs", "measureroot", SPACE, MountFlags::empty(), format!("mode=0755,size={size}")),
+        Mount::new("tmpfs", "measureroot", TMPFS, MountFlags::empty(), format!("mode=0755,size={size}")),
         Mount::new("overlay", "measureroot", ROOT, access, format!("lowerdir={LOWER},upperdir={UPPER},workdir={WORK}")),
     ]
 }
 
-/// Mounts the union at [`ROOT`] and takes its layers out of sight, so that nothing writes to them but through it.
+/// Mounts the overlay at [`ROOT`] and detaches its layers, so that nothing can write to them except through the overlay.
 ///
 /// # Errors
-/// When a mount or a folder fails.
-pub fn mount(size: &str, writable: bool) -> Result<()> {
-    let [space, overlay] = plan(size, writable);
-    space.apply()?;
-    prepare(Path::new(LOWER), Path::new(UPPER))?;
+/// When a mount fails or a folder cannot be created.
+pub(crate) fn mount(size: &str, writable: bool) -> Result<()> {
+    let [tmpfs, overlay] = plan(size, writable);
+    tmpfs.apply()?;
+    Layers { lower: Path::new(LOWER), upper: Path::new(UPPER) }.create_upper()?;
     DirBuilder::new().mode(0o700).create(WORK).about(WORK)?;
     overlay.apply()?;
-    [SPACE, LOWER].into_iter().try_for_each(crate::sys::mounts::detach)
+    [TMPFS, LOWER].into_iter().try_for_each(crate::sys::mounts::detach)
 }
 
-/// Makes the upper layer's top, which hides the image's own: it gets the same owner and mode, and the folders that the
-/// kernel's file systems are moved to, where the image lacks them.
-fn prepare(lower: &Path, upper: &Path) -> Result<()> {
-    let top = fs::metadata(lower).about(lower.display())?;
-    DirBuilder::new().mode(0o755).create(upper).about(upper.display())?;
-    chown(upper, Some(top.uid()), Some(top.gid())).about(upper.display())?;
-    fs::set_permissions(upper, fs::Permissions::from_mode(top.mode() & 0o7777)).about(upper.display())?;
-    for mount in kernel_filesystems() {
-        let name = mount.target.trim_start_matches('/');
-        if fs::symlink_metadata(lower.join(name)).is_err() {
-            DirBuilder::new().mode(0o755).create(upper.join(name)).about(upper.join(name).display())?;
+/// The layers of the overlay.
+struct Layers<'a> {
+    lower: &'a Path,
+    upper: &'a Path,
+}
+
+impl Layers<'_> {
+    /// Creates the upper layer. Its top folder hides the image's own, so it gets the same owner and mode. It also gets those
+    /// folders for the kernel's file systems that the image lacks.
+    fn create_upper(&self) -> Result<()> {
+        let Self { lower, upper } = *self;
+        let top = fs::metadata(lower).about(lower.display())?;
+        DirBuilder::new().mode(0o755).create(upper).about(upper.display())?;
+        chown(upper, Some(top.uid()), Some(top.gid())).about(upper.display())?;
+        fs::set_permissions(upper, fs::Permissions::from_mode(top.mode() & 0o7777)).about(upper.display())?;
+        for mount in kernel_filesystems() {
+            let name = mount.target.trim_start_matches('/');
+            if fs::symlink_metadata(lower.join(name)).is_err() {
+                DirBuilder::new().mode(0o755).create(upper.join(name)).about(upper.join(name).display())?;
+            }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -62,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_plan_in_shell_words() {
+    fn the_plan_is_two_mounts() {
         let lines = |writable| plan("50%", writable).map(|mount| mount.to_string());
         assert_eq!(
             lines(true),
@@ -76,15 +86,15 @@ mod tests {
     }
 
     #[test]
-    fn the_upper_top_is_like_the_images() {
+    fn the_upper_layer_has_the_mode_of_the_image_and_the_missing_folders() {
         let folder = tempfile::tempdir().unwrap();
         let (lower, upper) = (folder.path().join("lower"), folder.path().join("upper"));
         fs::create_dir_all(lower.join("dev")).unwrap();
         fs::set_permissions(&lower, fs::Permissions::from_mode(0o1711)).unwrap();
-        prepare(&lower, &upper).unwrap();
+        Layers { lower: &lower, upper: &upper }.create_upper().unwrap();
         assert_eq!(fs::metadata(&upper).unwrap().mode() & 0o7777, 0o1711);
-        let mut made: Vec<_> = fs::read_dir(&upper).unwrap().map(|e| e.unwrap().file_name()).collect();
-        made.sort();
-        assert_eq!(made, ["proc", "run", "sys"]);
+        let mut created: Vec<_> = fs::read_dir(&upper).unwrap().map(|e| e.unwrap().file_name()).collect();
+        created.sort();
+        assert_eq!(created, ["proc", "run", "sys"]);
     }
 }

@@ -1,4 +1,4 @@
-//! The hand-over: from the initramfs to the union.
+//! Switching root: from the initramfs to the overlay.
 
 use std::convert::Infallible;
 use std::ffi::CString;
@@ -12,33 +12,37 @@ use nix::sys::statfs::{FsType, TMPFS_MAGIC, statfs};
 
 use crate::error::{Context, Error, Result};
 use crate::measure::measurement::Report;
+use crate::root::init_arguments::InitArguments;
 use crate::sys::mounts::{Mount, kernel_filesystems};
 
-/// What the kernel itself tries without `init=` (init/main.c), less the shell: a machine that lacks its init shall stop.
-pub const INITS: [&str; 3] = ["/sbin/init", "/etc/init", "/bin/init"];
+/// The programs that the kernel itself tries without `init=` (init/main.c), without the shell: if the image has no init, the
+/// machine must stop.
+pub(crate) const INITS: [&str; 3] = ["/sbin/init", "/etc/init", "/bin/init"];
 
 /// `RAMFS_MAGIC` (kernel, include/uapi/linux/magic.h), which nix does not name.
 const RAMFS_MAGIC: u32 = 0x8584_58f6;
 
-/// The new init in `root`, looked up before anything is given up: a missing one shall fail while we can still say so.
+/// Finds the new init in `root`: `named`, else the first of [`INITS`]. This happens before the initramfs is deleted, so that the
+/// error can still be reported.
 ///
 /// # Errors
-/// When there is none that could be run.
-pub fn find_init(root: &Path, wanted: Option<&str>) -> Result<String> {
-    let candidates: &[&str] = wanted.as_ref().map_or(&INITS, std::slice::from_ref);
+/// When no such program can be run.
+pub(crate) fn find_init(root: &Path, named: Option<&str>) -> Result<String> {
+    let candidates: &[&str] = named.as_ref().map_or(&INITS, std::slice::from_ref);
     let folder = File::open(root).about(root.display())?;
     let mut last = Error::new(root.display(), "has no init");
     for init in candidates {
-        match runnable(&folder, init) {
+        match check_program(&folder, init) {
             Ok(()) => return Ok((*init).to_owned()),
             Err(error) => last = error,
         }
     }
-    Err(last.hint("init= names the program in the root image that is started first"))
+    Err(last.hint("init= names the first program to start in the root image"))
 }
 
-fn runnable(root: &File, init: &str) -> Result<()> {
-    // Its links are meant for the new root: /sbin/init is one to /lib/systemd/systemd.
+/// Checks that `init` is an executable file.
+fn check_program(root: &File, init: &str) -> Result<()> {
+    // Links are resolved in the new root: /sbin/init can be a link to /lib/systemd/systemd.
     let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_CLOEXEC).resolve(ResolveFlag::RESOLVE_IN_ROOT);
     let mode = fstat(openat2(root, init, how).about(init)?).about(init)?.st_mode;
     if SFlag::from_bits_truncate(mode) & SFlag::S_IFMT != SFlag::S_IFREG || mode & 0o111 == 0 {
@@ -47,17 +51,17 @@ fn runnable(root: &File, init: &str) -> Result<()> {
     Ok(())
 }
 
-/// The moves that carry the kernel's file systems over.
+/// The mounts that move the kernel's file systems to `root`.
 #[must_use]
-pub fn moves(root: &str) -> Vec<Mount> {
+pub(crate) fn moves(root: &str) -> Vec<Mount> {
     kernel_filesystems().iter().map(|mount| Mount::moving(&mount.target, &format!("{root}{}", mount.target))).collect()
 }
 
 /// Moves the kernel's file systems into `root`.
 ///
 /// # Errors
-/// When a folder is missing there or is a link, which would lead the move astray.
-pub fn move_mounts(root: &str) -> Result<()> {
+/// When `root` lacks one of the folders, or has a link in its place: the move would follow the link.
+pub(crate) fn move_mounts(root: &str) -> Result<()> {
     for mount in moves(root) {
         let target = fs::symlink_metadata(&mount.target).about(&mount.target)?;
         if !target.is_dir() {
@@ -70,15 +74,16 @@ pub fn move_mounts(root: &str) -> Result<()> {
     Ok(())
 }
 
-/// Deletes the initramfs' files, which frees their memory, and makes `root` the root. The report is what only a finished
-/// measurement gives (or the one way to do without): there is no other way in.
+/// Deletes the initramfs' files, which frees their memory, and makes `root` the root. It requires a [`Report`]: only a finished
+/// measurement gives one, or `measureroot=off`.
 ///
 /// # Errors
-/// When we do not run from an initramfs, or a call fails.
-pub fn enter(root: &str, _: &Report) -> Result<()> {
+/// When the program does not run from an initramfs, or when a call fails.
+pub(crate) fn enter(root: &str, _: &Report) -> Result<()> {
     let kind = statfs("/").about("/")?.filesystem_type();
     if kind != TMPFS_MAGIC && kind != FsType(RAMFS_MAGIC.into()) {
-        return Err(Error::new("/", "not an initramfs").hint("its files would be deleted; start it as /init of one"));
+        return Err(Error::new("/", "not an initramfs")
+            .hint("the files of / would be deleted; run this as /init of an initramfs"));
     }
     std::env::set_current_dir(root).about(root)?;
     let device = fs::metadata("/").about("/")?.dev();
@@ -88,7 +93,8 @@ pub fn enter(root: &str, _: &Report) -> Result<()> {
     std::env::set_current_dir("/").about("/")
 }
 
-/// A file that stays costs memory and nothing else, so this goes on. Nobody else runs who could change a path meanwhile.
+/// Goes on if a file cannot be deleted: that costs memory and nothing else. No other process runs that could change a path
+/// meanwhile.
 fn delete_below(folder: &Path, device: u64) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
@@ -102,20 +108,20 @@ fn delete_below(folder: &Path, device: u64) {
             (true, false) => fs::remove_file(&path),
         };
         if let Err(error) = deleted {
-            log::debug!("{}: stays in memory: {error}", path.display());
+            log::debug!("{}: not deleted, stays in memory: {error}", path.display());
         }
     }
 }
 
-/// Becomes the new init, with the arguments and the environment that the kernel gave.
+/// Replaces this process with the new init.
 ///
 /// # Errors
-/// Always: it does not return otherwise.
-pub fn exec(init: &str, arguments: &[CString], environment: &[CString]) -> Result<Infallible> {
+/// It returns only if the exec fails.
+pub(crate) fn exec(init: &str, for_init: &InitArguments) -> Result<Infallible> {
     let path = CString::new(init).about(init)?;
     let mut argv = vec![path.clone()];
-    argv.extend_from_slice(arguments);
-    nix::unistd::execve(&path, &argv, environment)
+    argv.extend_from_slice(&for_init.arguments);
+    nix::unistd::execve(&path, &argv, &for_init.environment)
         .about_hint(init, "is it a program for this machine, and are its interpreter and libraries in the image?")
 }
 
@@ -139,7 +145,7 @@ mod tests {
         fs::set_permissions(path("lib/real"), fs::Permissions::from_mode(0o755)).unwrap();
         assert_eq!(find_init(root.path(), None).unwrap(), "/sbin/init");
         assert_eq!(find_init(root.path(), Some("/lib/real")).unwrap(), "/lib/real");
-        // Links that climb stay inside, and a link to a program outside names nothing.
+        // A link with `..` stays inside the root, and a link to a program outside finds nothing.
         symlink("../../../../lib/real", path("climber")).unwrap();
         symlink(std::env::current_exe().unwrap(), path("outside")).unwrap();
         assert!(find_init(root.path(), Some("/climber")).is_ok());

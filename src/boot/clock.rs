@@ -1,0 +1,52 @@
+//! The time of each step of the boot.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::boot::step::{Failure, Step};
+use crate::error::Result;
+
+/// Measures how long each step takes.
+#[derive(Debug)]
+pub struct Clock {
+    start: Instant,
+    steps: Vec<(Step, Duration)>,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self { start: Instant::now(), steps: Vec::new() }
+    }
+}
+
+impl Clock {
+    /// Runs a step: logs its name, measures its time, and adds the step to its error.
+    ///
+    /// # Errors
+    /// The error of `work`, with the step.
+    pub fn step<T>(&mut self, step: Step, work: impl FnOnce() -> Result<T>) -> std::result::Result<T, Failure> {
+        if self.steps.last().is_none_or(|(last, _)| *last != step) {
+            log::info!("{}", step.name());
+        }
+        let start = Instant::now();
+        let result = work().map_err(|error| Failure { step, error });
+        self.steps.push((step, start.elapsed()));
+        result
+    }
+
+    /// The time since the boot began.
+    #[must_use]
+    pub fn total(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// The seconds of each step by its key, and the `total`.
+    #[must_use]
+    pub fn seconds(&self) -> BTreeMap<&'static str, f64> {
+        let mut seconds = BTreeMap::from([("total", self.total().as_secs_f64())]);
+        for (step, took) in &self.steps {
+            *seconds.entry(step.key()).or_default() += took.as_secs_f64();
+        }
+        seconds
+    }
+}
