@@ -1,4 +1,4 @@
-//! What happens when a step of the boot fails.
+//! What the machine does when a step of the boot fails.
 
 use std::time::Duration;
 
@@ -6,29 +6,30 @@ use crate::cmdline::choice::Choice;
 use crate::cmdline::parameter::parsed;
 use crate::cmdline::tokens::Token;
 use crate::measure::pcr::PcrIndex;
-use crate::measure::session;
+use crate::measure::session::SessionChoice;
 
-/// What is done when the boot fails. Read separately and forgivingly, for it is needed when the rest cannot be read.
+/// What to do when the boot fails. It is read apart from the other parameters, and a malformed value gives the default: it is
+/// needed when the command line cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FailurePolicy {
-    /// The PCR that is extended once more.
+    /// The PCR that is extended with the digest of a fixed text.
     pub pcr: PcrIndex,
-    /// What protects that extend, unless it cannot be had: this one is made in any case.
-    pub session: session::SessionChoice,
-    /// What the machine does in the end.
+    /// The session for that extend. If it cannot be started, the extend is made without one.
+    pub session: SessionChoice,
+    /// What the machine does after the pause.
     pub action: FailureAction,
-    /// For how long the message stays on the screen; `None`: for ever (`panic=0`, as in the kernel).
+    /// How long the message stays on the screen; `None` is for ever (`panic=0`, as in the kernel).
     pub pause: Option<Duration>,
 }
 
 /// `measureroot.onfail=`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureAction {
-    /// Start again.
+    /// Restart.
     Reboot,
     /// Switch off.
     PowerOff,
-    /// Stop, with the message on the screen.
+    /// Stop, and keep the message on the screen.
     Halt,
 }
 
@@ -40,15 +41,12 @@ impl Choice for FailureAction {
 const DEFAULT_PAUSE: Duration = Duration::from_secs(10);
 
 impl FailurePolicy {
-    /// Reads what can be read, and takes the defaults for the rest.
+    /// Reads each parameter, and takes its default if it is missing or malformed.
     #[must_use]
     pub fn of(tokens: &[Token]) -> Self {
         Self {
             pcr: parsed(tokens, "rootimgpcr", str::parse).ok().flatten().unwrap_or(PcrIndex::DEFAULT),
-            session: parsed(tokens, "measureroot.session", session::SessionChoice::parse)
-                .ok()
-                .flatten()
-                .unwrap_or_default(),
+            session: parsed(tokens, "measureroot.session", SessionChoice::parse).ok().flatten().unwrap_or_default(),
             action: parsed(tokens, "measureroot.onfail", FailureAction::parse)
                 .ok()
                 .flatten()

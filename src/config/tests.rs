@@ -1,4 +1,4 @@
-//! Command lines, and the configuration or the error that they give.
+//! Command lines, and the configuration or the error that each gives.
 
 use super::*;
 use crate::cmdline::tokens;
@@ -9,7 +9,7 @@ fn config(line: &str) -> Result<Config> {
 }
 
 #[test]
-fn defaults() {
+fn defaults_apply_to_what_is_not_given() {
     let config = config("root=/dev/vda quiet BOOT_IMAGE=/vmlinuz panic=5").unwrap();
     assert!(config.measured && config.writable);
     assert_eq!(config.source, Source::Device(DeviceName::Node("/dev/vda".into())));
@@ -43,11 +43,8 @@ fn each_parameter_has_its_effect() {
     assert_eq!(of("measureroot.oncorrupt=panic").on_corrupt, OnCorrupt::Panic);
     assert_eq!((of("").format, of("measureroot.format=plain").format), (ImageFormat::Plain, ImageFormat::Plain));
     assert_eq!(of("measureroot.format=meta-measured").format, ImageFormat::MetaMeasured);
-    assert_eq!(
-        (of("").session, of("measureroot.session=none").session),
-        (session::SessionChoice::Auto, session::SessionChoice::None)
-    );
-    assert_eq!(of("measureroot.session=hmac").session, session::SessionChoice::Hmac);
+    assert_eq!((of("").session, of("measureroot.session=none").session), (SessionChoice::Auto, SessionChoice::None));
+    assert_eq!(of("measureroot.session=hmac").session, SessionChoice::Hmac);
     assert_eq!(config("rootimg=/a").unwrap().source, Source::Search("a".into()));
     assert_eq!(
         config("rootimg=a root=LABEL=x").unwrap().source,
@@ -98,21 +95,21 @@ fn an_error_names_its_token() {
 }
 
 #[test]
-fn what_comes_twice_alike_or_belongs_to_others_is_taken() {
+fn equal_repetitions_and_the_parameters_of_other_programs_are_accepted() {
     for words in ["root=/dev/vda", "rootovl=1 measureroots=1", "-- measureroot.x", "systemd.unit=a", "\u{e0}=\u{e0}"] {
         assert!(config(&format!("root=/dev/vda {words}")).is_ok(), "{words}");
     }
 }
 
 #[test]
-fn a_translated_command_line_is_a_configuration() {
+fn each_translated_command_line_is_valid() {
     for (theirs, _) in dialects::tests::TRANSLATED {
         config(theirs).unwrap();
     }
 }
 
 #[test]
-fn two_words_of_one_meaning_that_differ_are_a_conflict() {
+fn two_parameters_of_one_meaning_with_different_values_are_a_conflict() {
     let table = [
         ("root=/dev/sda live-media=/dev/sdb", "root=/dev/sdb"),
         ("boot=live rootimg=/x live-media-path=y", "rootimg=y/filesystem.squashfs"),

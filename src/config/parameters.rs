@@ -1,0 +1,128 @@
+//! Single parameters of the command line that take more than one line to read.
+
+use std::time::Duration;
+
+use crate::cmdline::choice::Choice;
+use crate::cmdline::own_names;
+use crate::cmdline::parameter::{parsed, seconds, value};
+use crate::cmdline::tokens::Token;
+use crate::error::{Error, Result};
+use crate::measure::image_format::ImageFormat;
+use crate::seal::choice::SealChoice;
+
+/// Checks that each parameter with our prefix is known.
+pub(super) fn refuse_unknown(tokens: &[Token]) -> Result<()> {
+    let unknown = tokens.iter().find(|token| {
+        token.key.starts_with(b"measureroot.") && !token.key().is_some_and(|key| own_names::ALL.contains(&key))
+    });
+    match unknown {
+        Some(token) => {
+            Err(Error::new(token, "unknown parameter").hint(format!("known are {}", own_names::ALL.join(", "))))
+        }
+        None => Ok(()),
+    }
+}
+
+/// `measureroot`, or `measureroot=off`.
+pub(super) fn measured(tokens: &[Token]) -> Result<bool> {
+    let ours: Vec<_> = tokens.iter().filter(|token| token.key == b"measureroot").collect();
+    match ours.iter().map(|token| token.value.as_deref()).collect::<Vec<_>>().as_slice() {
+        [rest @ .., last] if rest.iter().any(|value| value != last) => {
+            Err(Error::new(ours[0], "given twice with different values").hint("the image is either measured or not"))
+        }
+        [] | [.., None] => Ok(true),
+        [.., Some(b"off")] => Ok(false),
+        [.., Some(_)] => Err(Error::new(ours[0], "malformed value").hint("write measureroot, or measureroot=off")),
+    }
+}
+
+/// `rootwait` waits for ever, `rootwait=N` for N seconds (kernel, init/do_mounts.c); `None` if neither is given.
+pub(super) fn rootwait(tokens: &[Token]) -> Result<Option<Option<Duration>>> {
+    if tokens.iter().any(|token| token.key == b"rootwait" && token.value.is_none()) {
+        return Ok(Some(None));
+    }
+    Ok(seconds(tokens, "rootwait")?.map(Some))
+}
+
+/// The seal. Without a measurement there is nothing that a seal can preserve, and a prepared image has its own seal.
+pub(super) fn seal(tokens: &[Token], prepared: bool) -> Result<SealChoice> {
+    let wanted = parsed(tokens, "measureroot.seal", SealChoice::parse)?;
+    if prepared && matches!(wanted, Some(SealChoice::Ram | SealChoice::None)) {
+        return Err(Error::new("measureroot.seal", "conflicts with roothash=")
+            .hint("with roothash=, dm-verity checks every read"));
+    }
+    if measured(tokens)? {
+        return Ok(wanted.unwrap_or_default());
+    }
+    match wanted {
+        None | Some(SealChoice::None) => Ok(SealChoice::None),
+        Some(_) => Err(Error::new("measureroot.seal", "needs a measured boot").hint("measureroot=off is given")),
+    }
+}
+
+/// The format. A prepared image is measured by its root hash, which has one format only.
+pub(super) fn format(tokens: &[Token], prepared: bool) -> Result<ImageFormat> {
+    match parsed(tokens, "measureroot.format", ImageFormat::parse)?.unwrap_or_default() {
+        ImageFormat::MetaMeasured if prepared => Err(Error::new("measureroot.format", "conflicts with roothash=")
+            .hint("the root hash is measured in place of the image")),
+        format => Ok(format),
+    }
+}
+
+/// `ro` or `rw`: whether the overlay is writable.
+pub(super) fn access(token: &Token) -> Option<bool> {
+    match (token.key.as_slice(), &token.value) {
+        (b"ro", None) => Some(false),
+        (b"rw", None) => Some(true),
+        _ => None,
+    }
+}
+
+pub(super) fn fstypes(tokens: &[Token]) -> Result<Vec<String>> {
+    let Some(list) = value(tokens, "rootfstype")? else { return Ok(Vec::new()) };
+    let types: Vec<_> = list.split(',').map(str::to_owned).collect();
+    let well_formed = |name: &String| {
+        !name.is_empty() && name.len() <= 32 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
+    };
+    if types.iter().all(well_formed) {
+        Ok(types)
+    } else {
+        Err(Error::new(format!("rootfstype={list}"), "malformed value")
+            .hint("names of file systems, separated by commas"))
+    }
+}
+
+/// The last `init=` counts, as in the kernel.
+pub(super) fn init(tokens: &[Token]) -> Result<Option<String>> {
+    let Some(token) = tokens.iter().rev().find(|token| token.key == b"init") else { return Ok(None) };
+    match token.value.as_deref().map(std::str::from_utf8) {
+        Some(Ok(path)) if path.starts_with('/') && !path.contains('\0') => Ok(Some(path.to_owned())),
+        _ => Err(Error::new(token, "malformed value").hint("the absolute path of a program in the root image")),
+    }
+}
+
+/// tmpfs's `size=` (tmpfs(5)): bytes with an optional k, m or g, or a percentage of the RAM.
+pub(super) fn overlay_size(text: &str) -> Result<String> {
+    let (digits, percent) = match text.as_bytes().last() {
+        Some(b'%') => (&text[..text.len() - 1], true),
+        Some(b'k' | b'K' | b'm' | b'M' | b'g' | b'G') => (&text[..text.len() - 1], false),
+        _ => (text, false),
+    };
+    let number: Option<u64> = digits.parse().ok().filter(|_| digits.bytes().all(|b| b.is_ascii_digit()));
+    match number {
+        Some(1..=100) if percent => Ok(text.to_owned()),
+        Some(1..) if !percent => Ok(text.to_owned()),
+        _ => Err(Error::new(text, "malformed value").hint("a size as tmpfs reads it: 50%, 512m, 2g")),
+    }
+}
+
+/// A parameter of a kernel module: the module, and the setting in the format of the module loader.
+pub(super) fn module_parameter(token: &Token) -> Option<(String, String)> {
+    let key = token.key()?;
+    let (module, parameter) = key.split_once('.').filter(|(module, _)| *module != "measureroot")?;
+    let setting = match &token.value {
+        Some(value) => format!("{parameter}=\"{}\"", std::str::from_utf8(value).ok()?),
+        None => parameter.to_owned(),
+    };
+    Some((module.replace('-', "_"), setting))
+}
