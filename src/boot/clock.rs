@@ -8,7 +8,7 @@ use crate::error::Result;
 
 /// Measures how long each step takes.
 #[derive(Debug)]
-pub struct Clock {
+pub(super) struct Clock {
     start: Instant,
     steps: Vec<(Step, Duration)>,
 }
@@ -24,7 +24,7 @@ impl Clock {
     ///
     /// # Errors
     /// The error of `work`, with the step.
-    pub fn step<T>(&mut self, step: Step, work: impl FnOnce() -> Result<T>) -> std::result::Result<T, Failure> {
+    pub(super) fn step<T>(&mut self, step: Step, work: impl FnOnce() -> Result<T>) -> std::result::Result<T, Failure> {
         if self.steps.last().is_none_or(|(last, _)| *last != step) {
             log::info!("{}", step.name());
         }
@@ -36,13 +36,13 @@ impl Clock {
 
     /// The time since the boot began.
     #[must_use]
-    pub fn total(&self) -> Duration {
+    pub(super) fn total(&self) -> Duration {
         self.start.elapsed()
     }
 
     /// The seconds of each step by its key, and the `total`.
     #[must_use]
-    pub fn seconds(&self) -> BTreeMap<&'static str, f64> {
+    pub(super) fn seconds(&self) -> BTreeMap<&'static str, f64> {
         let mut seconds = BTreeMap::from([("total", self.total().as_secs_f64())]);
         for (step, took) in &self.steps {
             *seconds.entry(step.key()).or_default() += took.as_secs_f64();

@@ -75,7 +75,7 @@ impl Machine for Linux {
         let limit = MAX_LEN as u64 + 1;
         fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut line)).about(path)?;
         if line.len() > MAX_LEN {
-            return Err(Error::new(path, format!("longer than {} bytes", MAX_LEN)));
+            return Err(Error::new(path, format!("longer than {MAX_LEN} bytes")));
         }
         Ok(line)
     }

@@ -6,7 +6,7 @@ mod fail;
 mod fake_machine;
 mod firmware_log;
 pub mod linux;
-pub mod machine;
+mod machine;
 mod root_devices;
 mod sequence;
 #[cfg(test)]

@@ -96,7 +96,13 @@ struct OverlayStatus {
 impl<'a> Status<'a> {
     /// The result as far as it is known after the image is mounted; `kind` is its file system.
     #[must_use]
-    pub fn new(report: &'a Report, image: &Image, kind: FileSystem, sealed: &SealedImage, config: &Config) -> Self {
+    pub(super) fn new(
+        report: &'a Report,
+        image: &Image,
+        kind: FileSystem,
+        sealed: &SealedImage,
+        config: &Config,
+    ) -> Self {
         let (form, device, path) = match &image.place {
             Place::Device(node) => ("device", node, None),
             Place::File { node, path, found: Found::Named } => ("file", node, Some(path)),
@@ -125,7 +131,7 @@ impl<'a> Status<'a> {
     }
 
     /// Adds the times and the memory that were used until now.
-    pub fn finish(&mut self, clock: &Clock) {
+    pub(super) fn finish(&mut self, clock: &Clock) {
         self.seconds = clock.seconds();
         self.took = clock.total();
         // In KiB on Linux (getrusage(2)). The procfs crate gives the same number, but its parser is 30 KB.
@@ -136,7 +142,7 @@ impl<'a> Status<'a> {
     ///
     /// # Errors
     /// When the folder or the file cannot be written.
-    pub fn write(&self, folder: &Path) -> Result<()> {
+    pub(super) fn write(&self, folder: &Path) -> Result<()> {
         DirBuilder::new().recursive(true).mode(0o755).create(folder).about(folder.display())?;
         let path = folder.join("status.json");
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).about(path.display())?;

@@ -16,11 +16,12 @@ macro_rules! steps {
 
         impl Step {
             /// Every step, in the order of the boot.
-            pub const ALL: &[Self] = &[$(Self::$step,)*];
+            #[cfg(feature = "cli")]
+            pub(crate) const ALL: &[Self] = &[$(Self::$step,)*];
 
             /// What the step does, as messages say it.
             #[must_use]
-            pub fn name(self) -> &'static str {
+            pub(crate) fn name(self) -> &'static str {
                 match self {
                     $(Self::$step => $name,)*
                 }
@@ -28,7 +29,7 @@ macro_rules! steps {
 
             /// The step's key in `seconds` of status.json.
             #[must_use]
-            pub fn key(self) -> &'static str {
+            pub(crate) fn key(self) -> &'static str {
                 match self {
                     $(Self::$step => $key,)*
                 }

@@ -26,7 +26,8 @@ impl Choice for ImageFormat {
 
 impl ImageFormat {
     /// Every format.
-    pub const ALL: [Self; 2] = [Self::Plain, Self::MetaMeasured];
+    #[cfg(feature = "cli")]
+    pub(crate) const ALL: [Self; 2] = [Self::Plain, Self::MetaMeasured];
 
     /// The digests that the PCR is extended with, from `digests` of the image itself.
     #[must_use]

@@ -14,7 +14,7 @@ use crate::measure::session::Session;
 /// If a boot fails, the PCR is extended with the digest of this text in each bank.
 pub const FAILED: &str = "measureroot: failed";
 /// Before an unmeasured image runs, the PCR is extended with the digest of this text in each bank.
-pub const UNMEASURED: &str = "measureroot: unmeasured";
+pub(crate) const UNMEASURED: &str = "measureroot: unmeasured";
 
 /// One extend in one bank.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

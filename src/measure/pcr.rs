@@ -58,7 +58,7 @@ pub struct Pcr(u8);
 
 impl Pcr {
     /// The number of PCRs in the TPM of a PC (TCG PC Client Platform TPM Profile 1.05, section 4.6).
-    pub const COUNT: u8 = 24;
+    const COUNT: u8 = 24;
 
     /// The number, 0-23.
     #[must_use]
@@ -67,14 +67,14 @@ impl Pcr {
     }
 
     /// All PCRs, in order.
-    pub fn all() -> impl Iterator<Item = Self> {
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
         (0..Self::COUNT).map(Self)
     }
 
     /// The value before anything extends the PCR: all ones for 17-22, which only a dynamic launch sets to zero, and zero for
     /// the others (TCG PC Client Platform TPM Profile 1.05, section 4.6.1).
     #[must_use]
-    pub fn reset_value(self, bank: Bank) -> Digest {
+    pub(crate) fn reset_value(self, bank: Bank) -> Digest {
         if (17..=22).contains(&self.0) { Digest::ones(bank) } else { Digest::zero(bank) }
     }
 }

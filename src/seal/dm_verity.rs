@@ -56,7 +56,7 @@ impl OnCorrupt {
 impl VerityTarget {
     /// The arguments in the target's line of the device's table.
     #[must_use]
-    pub fn table(&self) -> String {
+    fn table(&self) -> String {
         let hex = |bytes: &[u8]| if bytes.is_empty() { "-".to_owned() } else { hex::encode(bytes) };
         let options = self.on_corrupt.argument().map_or(String::new(), |word| format!(" 1 {word}"));
         format!(

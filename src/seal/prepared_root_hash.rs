@@ -32,7 +32,7 @@ impl RootHash {
     ///
     /// # Errors
     /// For a malformed value, for a conflict, and for a parameter that this boot does not support.
-    pub fn of(tokens: &[Token]) -> Result<Option<Self>> {
+    pub(crate) fn of(tokens: &[Token]) -> Result<Option<Self>> {
         let companion =
             |known: &[&str]| tokens.iter().find(|token| token.key().is_some_and(|key| known.contains(&key)));
         let Some(hash) = parsed(tokens, "roothash", parse_hash)? else {
@@ -62,7 +62,7 @@ impl RootHash {
 ///
 /// # Errors
 /// For anything else.
-pub fn parse_hash(text: &str) -> Result<Hash> {
+pub(crate) fn parse_hash(text: &str) -> Result<Hash> {
     let mut hash = Hash::default();
     hex::decode_to_slice(text, &mut hash).about_hint(text, "the 64 hex digits that `veritysetup format` prints")?;
     Ok(hash)

@@ -55,7 +55,7 @@ impl SealBuilder {
 
     /// The name of the seal in the event log.
     #[must_use]
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Verity(_) => SealChoice::Verity.name(),
             Self::Prepared(_) => PREPARED,
