@@ -17,7 +17,7 @@ use crate::tpm::EsysPcrs;
 /// # Errors
 /// When it is a TPM 1.2, when it cannot be opened, or when the session cannot be started.
 pub(super) fn open(patience: Duration, session: SessionChoice) -> Result<Option<EsysPcrs>> {
-    // The kernel's resource manager has a node for a TPM 2.0 only, so its node tells that there is one. It is not opened: for
+    // The kernel's resource manager has a node for a TPM 2.0 only, so that node shows that there is one. It is not opened: for
     // each command it would save and load the session, which takes 18 more commands.
     let (managed, node) = (Path::new("/dev/tpmrm0"), Path::new("/dev/tpm0"));
     let version = "/sys/class/tpm/tpm0/tpm_version_major";

@@ -46,15 +46,15 @@ pub(super) fn rootwait(tokens: &[Token]) -> Result<Option<Option<Duration>>> {
 
 /// The seal. Without a measurement there is nothing that a seal can preserve, and a prepared image has its own seal.
 pub(super) fn seal(tokens: &[Token], prepared: bool) -> Result<SealChoice> {
-    let wanted = parsed(tokens, "measureroot.seal", SealChoice::parse)?;
-    if prepared && matches!(wanted, Some(SealChoice::Ram | SealChoice::None)) {
+    let choice = parsed(tokens, "measureroot.seal", SealChoice::parse)?;
+    if prepared && matches!(choice, Some(SealChoice::Ram | SealChoice::None)) {
         return Err(Error::new("measureroot.seal", "conflicts with roothash=")
             .hint("with roothash=, dm-verity checks every read"));
     }
     if measured(tokens)? {
-        return Ok(wanted.unwrap_or_default());
+        return Ok(choice.unwrap_or_default());
     }
-    match wanted {
+    match choice {
         None | Some(SealChoice::None) => Ok(SealChoice::None),
         Some(_) => Err(Error::new("measureroot.seal", "needs a measured boot").hint("measureroot=off is given")),
     }

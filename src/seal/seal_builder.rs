@@ -106,7 +106,7 @@ impl Tee for SealBuilder {
     }
 }
 
-/// The copy is extended with zeros to a multiple of this many bytes, so that a loop device shows it whole, whatever its sector
+/// The copy is padded with zeros to a multiple of this many bytes, so that a loop device shows it whole, whatever its sector
 /// size.
 const PAGE: u64 = 4096;
 

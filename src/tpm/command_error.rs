@@ -1,4 +1,4 @@
-//! What a failed command of the TPM tells, and its likely cause.
+//! The error of a failed TPM command, with its likely cause.
 
 use std::fmt::Display;
 

@@ -45,8 +45,8 @@ impl Pcrs for EsysPcrs {
         let mut values = Digests::new();
         while values.len() < banks.len() {
             let missing: Vec<_> = banks.iter().copied().filter(|bank| !values.contains_key(bank)).collect();
-            let wanted = selection(&missing, pcr)?;
-            let (_, given, digests) = self.run("TPM2_PCR_Read", None, |esys| esys.pcr_read(wanted))?;
+            let selected = selection(&missing, pcr)?;
+            let (_, given, digests) = self.run("TPM2_PCR_Read", None, |esys| esys.pcr_read(selected))?;
             // A TPM may answer for a part of the banks, and the built list has no fixed order: match by bank, and ask again.
             let given: Vec<_> = given.get_selections().iter().filter(|selection| selection.is_selected(slot)).collect();
             if given.is_empty() || given.len() != digests.value().len() {
