@@ -19,7 +19,7 @@ use crate::eventlog::Recorder;
 use crate::eventlog::claim::Claim;
 use crate::hash::bank::Bank;
 use crate::hash::digest::{Digests, digests_of};
-use crate::hash::merkle::Shape;
+use crate::hash::tree_shape::TreeShape;
 use crate::measure::measurement::Report;
 use crate::measure::pcr::{PcrIndex, Pcrs, SoftPcrs};
 use crate::measure::session::SessionChoice;
@@ -216,7 +216,7 @@ impl Machine for Fake {
         Ok(Image { file, place, content, bytes, opened_bytes: IMAGE.len() as u64 })
     }
     fn find_tree(&mut self, _: &Image, roothash: &RootHash, _: Option<&Path>) -> Result<Tree> {
-        let shape = Shape { data_block: 4096, data_blocks: 1, hash_block: 4096, salt: Vec::new() };
+        let shape = TreeShape { data_block: 4096, data_blocks: 1, hash_block: 4096, salt: Vec::new() };
         self.call(Call::FindTree).map(|()| Tree { node: None, start: 1, shape, root_hash: roothash.hash })
     }
     fn progress(&mut self, _: Amount) {}

@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::boot::step::Clock;
 use crate::config::Config;
 use crate::error::{Context, Result};
-use crate::hash::merkle::{Hash, Shape};
+use crate::hash::tree_shape::{TreeHash, TreeShape};
 use crate::measure::image_format::ImageFormat;
 use crate::measure::measurement::Report;
 use crate::media::image::{Found, Image, Place};
@@ -76,7 +76,7 @@ impl SealStatus {
 }
 
 impl TreeStatus {
-    fn of(shape: &Shape, root_hash: &Hash) -> Self {
+    fn of(shape: &TreeShape, root_hash: &TreeHash) -> Self {
         Self {
             root_hash: hex::encode(root_hash),
             salt: hex::encode(&shape.salt),

@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::hash::bank::Bank;
-use crate::hash::blocks::FileBlocks;
 use crate::hash::digest::{Digest, Digests, digests_of};
-use crate::hash::merkle::Hash;
+use crate::hash::file_blocks::FileBlocks;
 use crate::hash::pass::{self, Tee};
+use crate::hash::tree_shape::TreeHash;
 use crate::measure::pcr::{PcrIndex, Pcrs};
 use crate::measure::session::Session;
 use crate::sys::block_device;
@@ -23,13 +23,13 @@ pub const UNMEASURED: &str = "measureroot: unmeasured";
 /// What stands for all of a prepared image: `measureroot: roothash=` and 64 lower-case hex digits, without a newline. The
 /// words in front keep it apart from whatever else can be measured.
 #[must_use]
-pub fn root_hash_text(root_hash: &Hash) -> String {
+pub fn root_hash_text(root_hash: &TreeHash) -> String {
     format!("measureroot: roothash={}", hex::encode(root_hash))
 }
 
 /// The digests of that text.
 #[must_use]
-pub fn root_hash(root_hash: &Hash, banks: &[Bank]) -> Digests {
+pub fn root_hash(root_hash: &TreeHash, banks: &[Bank]) -> Digests {
     digests_of(banks, root_hash_text(root_hash).as_bytes())
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::cmdline::choice::Choice;
 use crate::error::{Context, Error, Result};
-use crate::hash::merkle;
+use crate::hash::tree_shape;
 
 /// `measureroot.seal=`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -117,7 +117,7 @@ pub fn decide(wanted: SealChoice, means: Means) -> Result<SealKind> {
 fn verity(means: Means) -> Result<SealKind> {
     let Means { bytes, sector, .. } = means;
     means.has_verity()?;
-    match merkle::data_block(bytes, means.block) {
+    match tree_shape::largest_data_block(bytes, means.block) {
         None => Err(Error::new("dm-verity", format!("the image's {bytes} bytes are no multiple of 512"))),
         // The kernel refuses it (drivers/md/dm-verity-target.c: "Invalid data device block size").
         Some(block) if u32::from(block) < sector => {

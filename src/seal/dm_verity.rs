@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cmdline::choice::Choice;
 use crate::error::{Context, Error, Result};
-use crate::hash::merkle::{Hash, Shape};
+use crate::hash::tree_shape::{TreeHash, TreeShape};
 use crate::sys::device_mapper::{DM_HEADER, DmCommand, dm_ioctl};
 
 const CONTROL: &str = "/dev/mapper/control";
@@ -20,9 +20,9 @@ pub struct Verity {
     /// Where it begins there, in blocks of the tree.
     pub tree_start: u64,
     /// The rest that must be known of it.
-    pub shape: Shape,
+    pub shape: TreeShape,
     /// The root hash.
-    pub root_hash: Hash,
+    pub root_hash: TreeHash,
     /// What a corrupt block does.
     pub on_corrupt: OnCorrupt,
 }
@@ -181,7 +181,7 @@ mod tests {
             data: "/dev/loop0".into(),
             tree: "/dev/loop1".into(),
             tree_start: 7,
-            shape: Shape { data_block: 4096, data_blocks: 10, hash_block: 1024, salt: vec![] },
+            shape: TreeShape { data_block: 4096, data_blocks: 10, hash_block: 1024, salt: vec![] },
             root_hash: [0xab; 32],
             on_corrupt: OnCorrupt::Restart,
         };

@@ -4,14 +4,14 @@ use crate::cmdline::parameter::parsed;
 use crate::cmdline::tokens::Token;
 use crate::cursor::uuid;
 use crate::error::{Context, Error, Result};
-use crate::hash::merkle::Hash;
+use crate::hash::tree_shape::TreeHash;
 use crate::media::device_name::DeviceName;
 
 /// What the command line says of a prepared image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RootHash {
     /// The root hash: what is measured, and what every block of the image is held to.
-    pub hash: Hash,
+    pub hash: TreeHash,
     /// The device with the tree; `None` where it lies behind the data, on the image's own device or in its file.
     pub tree: Option<DeviceName>,
     /// Where the tree's superblock is, in bytes; a multiple of 512.
@@ -120,8 +120,8 @@ fn partition(id: &[u8]) -> DeviceName {
 ///
 /// # Errors
 /// For anything else.
-pub fn parse_hash(text: &str) -> Result<Hash> {
-    let mut hash = Hash::default();
+pub fn parse_hash(text: &str) -> Result<TreeHash> {
+    let mut hash = TreeHash::default();
     hex::decode_to_slice(text, &mut hash).about_hint(text, "the 64 hex digits that `veritysetup format` prints")?;
     Ok(hash)
 }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cursor::Fields;
 use crate::error::{Context, Error, Result};
-use crate::hash::merkle::{Hash, Shape};
+use crate::hash::tree_shape::{TreeHash, TreeShape};
 use crate::media::image::{Image, Place, image_superblock};
 use crate::media::superblock::Superblock;
 use crate::seal::prepared_root_hash::RootHash;
@@ -26,9 +26,9 @@ pub struct Tree {
     /// Where it begins, in blocks of the tree.
     pub start: u64,
     /// What the superblock says of it.
-    pub shape: Shape,
+    pub shape: TreeShape,
     /// What the command line says of it.
-    pub root_hash: Hash,
+    pub root_hash: TreeHash,
 }
 
 /// Bytes of the superblock; the tree begins at the next block behind it.
@@ -81,7 +81,7 @@ fn suits_sectors(device: &File, name: &str, block: u16) -> Result<()> {
 ///
 /// # Errors
 /// When there is no superblock, or one that cannot be used.
-pub fn read(file: &File, name: &str, offset: u64, data_bytes: u64) -> Result<(u64, Shape)> {
+pub fn read(file: &File, name: &str, offset: u64, data_bytes: u64) -> Result<(u64, TreeShape)> {
     let mut head = [0; 512];
     file.read_exact_at(&mut head, offset).about_hint(
         format_args!("{name} at byte {offset}"),
@@ -104,7 +104,7 @@ pub fn read(file: &File, name: &str, offset: u64, data_bytes: u64) -> Result<(u6
     }
 }
 
-fn parse(head: &[u8; 512]) -> Result<Shape> {
+fn parse(head: &[u8; 512]) -> Result<TreeShape> {
     let bad = |cause: String| Err(Error::new("verity superblock", cause).hint("veritysetup format writes it"));
     let head = Fields(head);
     let fields = (
@@ -137,7 +137,7 @@ fn parse(head: &[u8; 512]) -> Result<Shape> {
         return bad(format!("{data_blocks} blocks of data"));
     }
     match head.at::<SALT>(88).as_ref().and_then(|field| field.get(..salt.into())) {
-        Some(salt) => Ok(Shape { data_block, data_blocks, hash_block, salt: salt.to_vec() }),
+        Some(salt) => Ok(TreeShape { data_block, data_blocks, hash_block, salt: salt.to_vec() }),
         None => bad(format!("a salt of {salt} bytes; at most {SALT} are possible")),
     }
 }
@@ -146,7 +146,7 @@ fn parse(head: &[u8; 512]) -> Result<Shape> {
 ///
 /// # Errors
 /// When the image does not agree with the root hash, or holds nothing that could be the root.
-pub fn superblock(node: &Path, shape: &Shape, fstypes: &[String]) -> Result<Superblock> {
+pub fn superblock(node: &Path, shape: &TreeShape, fstypes: &[String]) -> Result<Superblock> {
     let name = node.display().to_string();
     let file = File::open(node).about(&name)?;
     let found = image_superblock(&file, &name, fstypes)
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_superblock_is_read_and_each_wrong_field_is_refused() {
-        let shape = Shape { data_block: 4096, data_blocks: 40, hash_block: 4096, salt: vec![0xaa, 0xbb] };
+        let shape = TreeShape { data_block: 4096, data_blocks: 40, hash_block: 4096, salt: vec![0xaa, 0xbb] };
         assert_eq!(parse(&head()).unwrap(), shape);
         let table: [(usize, u8, &str); 12] = [
             (0, 0, "none"),

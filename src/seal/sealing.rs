@@ -10,8 +10,9 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use crate::cmdline::choice::Choice;
 use crate::error::{Context, Error, Result};
-use crate::hash::merkle::{self, HASH_BLOCK, Hash, Shape};
+use crate::hash::merkle;
 use crate::hash::pass::Tee;
+use crate::hash::tree_shape::{self, HASH_BLOCK, TreeHash, TreeShape};
 use crate::media::image::{Content, Image, Place};
 use crate::seal::choice::{PREPARED, SealChoice, SealKind};
 use crate::seal::dm_verity::{self, OnCorrupt, Verity};
@@ -24,7 +25,7 @@ use crate::sys::random::{self, random};
 #[allow(clippy::large_enum_variant)] // There is one of it.
 pub enum Sealing {
     /// The tree grows in a memory file.
-    Verity(merkle::Builder),
+    Verity(merkle::TreeBuilder),
     /// There is a tree already.
     Prepared(Tree),
     /// The copy grows in a memory file.
@@ -42,7 +43,7 @@ pub enum Sealing {
 #[derive(Debug)]
 pub enum Sealed {
     /// The tree's memory file, sealed, and what dm-verity must know.
-    Verity(File, Shape, Hash),
+    Verity(File, TreeShape, TreeHash),
     /// The tree on a device.
     Prepared(Tree),
     /// The copy, sealed.
@@ -61,12 +62,12 @@ impl Sealing {
             SealKind::None => Ok(Self::None),
             SealKind::Ram => Ok(Self::Ram { memory: memory_file("image")?, written: 0 }),
             SealKind::Verity => {
-                let block =
-                    merkle::data_block(bytes, block).ok_or_else(|| Error::new("image", "no whole number of blocks"))?;
+                let block = tree_shape::largest_data_block(bytes, block)
+                    .ok_or_else(|| Error::new("image", "no whole number of blocks"))?;
                 let salt = random(random::PATIENCE)?.to_vec();
                 let data_blocks = bytes / u64::from(block);
-                let shape = Shape { data_block: block, data_blocks, hash_block: HASH_BLOCK, salt };
-                Ok(Self::Verity(merkle::Builder::new(memory_file("tree")?, shape)))
+                let shape = TreeShape { data_block: block, data_blocks, hash_block: HASH_BLOCK, salt };
+                Ok(Self::Verity(merkle::TreeBuilder::new(memory_file("tree")?, shape)))
             }
         }
     }

@@ -6,9 +6,10 @@ use std::path::Path;
 
 use crate::cli::image_file::{ImageFile, progress_bar};
 use crate::error::{Context, Error, Result};
-use crate::hash::blocks::FileBlocks;
-use crate::hash::merkle::{self, Hash};
+use crate::hash::file_blocks::FileBlocks;
+use crate::hash::merkle;
 use crate::hash::pass::{self, Tee};
+use crate::hash::tree_shape::TreeHash;
 use crate::seal::{prepared_tree, sealing};
 
 /// An image, and the tree that shall belong to it.
@@ -25,13 +26,13 @@ pub(super) struct VerityCheck<'a> {
 impl VerityCheck<'_> {
     /// Builds the tree anew from every byte of the image, with the block sizes and the salt of the superblock, and compares
     /// the two: at the first block that does not match, a boot would fail. Returns the root hash.
-    pub(super) fn root_hash(self) -> Result<Hash> {
+    pub(super) fn root_hash(self) -> Result<TreeHash> {
         let image = ImageFile::open(self.image)?;
         let tree_name = self.tree.display().to_string();
         let tree = File::open(self.tree).about(&tree_name)?;
         let (start, shape) = prepared_tree::read(&tree, &tree_name, self.offset, image.bytes)?;
         let bar = progress_bar(shape.data_bytes());
-        let mut growing = GrowingTree(merkle::Builder::new(sealing::memory_file("tree")?, shape));
+        let mut growing = GrowingTree(merkle::TreeBuilder::new(sealing::memory_file("tree")?, shape));
         let mut blocks = FileBlocks::new(&image.file, &image.name, growing.0.shape().data_bytes())?;
         pass::digests(&mut blocks, &[], Some(&mut growing), &mut |done| bar.set_position(done))?;
         bar.finish_and_clear();
@@ -52,7 +53,7 @@ impl VerityCheck<'_> {
 }
 
 /// A tree that grows while the image's bytes pass.
-struct GrowingTree(merkle::Builder);
+struct GrowingTree(merkle::TreeBuilder);
 
 impl Tee for GrowingTree {
     fn take(&mut self, bytes: &[u8]) -> Result<()> {
