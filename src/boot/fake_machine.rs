@@ -23,7 +23,7 @@ use crate::hash::tree_shape::TreeShape;
 use crate::measure::measurement::Report;
 use crate::measure::pcr::{PcrIndex, Pcrs, SoftPcrs};
 use crate::measure::session::SessionChoice;
-use crate::media::image::{Content, Image, Place};
+use crate::media::image::{Content, Image, ImagePlace};
 use crate::media::image_request::{ImageLocation, ImageRequest};
 use crate::media::superblock::{FileSystem, Superblock};
 use crate::seal::choice::Means;
@@ -212,7 +212,7 @@ impl Machine for Fake {
         let bytes = IMAGE.len() as u64 + u64::from(self.fault == Fault::ShortImage);
         let superblock = Superblock { kind: FileSystem::Squashfs, bytes, block: 4096, label: None, uuid: None };
         let content = if request.prepared { Content::Prepared } else { Content::Plain(superblock) };
-        let place = Place::Device("/dev/vda".into());
+        let place = ImagePlace::Device("/dev/vda".into());
         Ok(Image { file, place, content, bytes, opened_bytes: IMAGE.len() as u64 })
     }
     fn find_tree(&mut self, _: &Image, roothash: &RootHash, _: Option<&Path>) -> Result<Tree> {

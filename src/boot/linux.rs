@@ -24,14 +24,16 @@ use crate::measure::measurement::Report;
 use crate::measure::pcr::Pcrs;
 use crate::measure::session::SessionChoice;
 use crate::media::device_name::DeviceName;
-use crate::media::devices::{self, Devices};
-use crate::media::image::{self, Content, Found, Image, Place};
-use crate::media::image_request::{ImageLocation, ImageRequest, Wait};
-use crate::media::image_source::Source;
+use crate::media::devices::Devices;
+use crate::media::image::{Content, Found, Image, ImagePlace};
+use crate::media::image_device;
+use crate::media::image_request::{ImageLocation, ImageRequest};
+use crate::media::image_source::ImageSource;
 use crate::media::medium;
 use crate::media::rootflags::RootFlags;
 use crate::media::search;
 use crate::media::superblock::FileSystem;
+use crate::media::wait::Wait;
 use crate::root::overlay;
 use crate::root::switch_root;
 use crate::seal::choice::{self, Means};
@@ -62,11 +64,11 @@ impl Linux {
     }
 
     fn wait_for(&self, name: &DeviceName, wait: Wait) -> Result<PathBuf> {
-        if let Some(node) = devices::wait(wait, || self.devices.find(name))? {
+        if let Some(node) = wait.until_found(|| self.devices.find(name))? {
             log::info!("{name}: found at {}", node.display());
             return Ok(node);
         }
-        let there = self.devices.listed()?;
+        let there = self.devices.describe_all()?;
         Err(Error::new(name, format!("did not appear in {} s", wait.seconds()))
             .hint(format!("block devices there are: {there}; is its driver in the kernel or the initramfs?")))
     }
@@ -116,7 +118,7 @@ impl Machine for Linux {
         // saved and loaded again around each command, which is 18 more of them.
         let (managed, node) = (Path::new("/dev/tpmrm0"), Path::new("/dev/tpm0"));
         let version = "/sys/class/tpm/tpm0/tpm_version_major";
-        let found = devices::wait(Wait::at_most(patience), || {
+        let found = Wait::at_most(patience).until_found(|| {
             if fs::read_to_string(version).is_ok_and(|version| version.trim() == "1") {
                 return Err(Error::new(node.display(), "is a TPM 1.2").hint("measureroot needs a TPM 2.0"));
             }
@@ -135,10 +137,12 @@ impl Machine for Linux {
     fn wait_for_root(&mut self, config: &Config) -> Result<RootDevices> {
         let wait = config.root_wait;
         let image = match &config.source {
-            Source::Device(name) => ImageLocation::Device(self.wait_for(name, wait)?),
-            Source::File(name, path) => ImageLocation::File { node: self.wait_for(name, wait)?, path: path.clone() },
+            ImageSource::Device(name) => ImageLocation::Device(self.wait_for(name, wait)?),
+            ImageSource::File(name, path) => {
+                ImageLocation::File { node: self.wait_for(name, wait)?, path: path.clone() }
+            }
             // Any device may be the one: the search itself waits.
-            Source::Search(path) => ImageLocation::AnyDevice { path: path.clone() },
+            ImageSource::Search(path) => ImageLocation::AnyDevice { path: path.clone() },
         };
         let tree = config.roothash.as_ref().and_then(|roothash| roothash.tree.as_ref());
         let tree = tree.map(|name| self.wait_for(name, wait.without_delay())).transpose()?;
@@ -147,7 +151,7 @@ impl Machine for Linux {
 
     fn find_image(&mut self, location: &ImageLocation, request: ImageRequest) -> Result<Image> {
         match location {
-            ImageLocation::Device(node) => image::on_device(node, request),
+            ImageLocation::Device(node) => image_device::open(node, request),
             ImageLocation::File { node, path } => {
                 medium::find_image(node, Found::Named, path, request)?.ok_or_else(|| {
                     Error::new(format!("/{path} on {}", node.display()), "no such file")
@@ -176,9 +180,9 @@ impl Machine for Linux {
 
     fn means(&mut self, image: &Image) -> Result<Means> {
         let sector = match image.place {
-            Place::Device(_) => block_device::sector_size(&image.file, &image.to_string())?,
+            ImagePlace::Device(_) => block_device::sector_size(&image.file, &image.to_string())?,
             // It becomes a loop device.
-            Place::File { .. } => loop_device::SECTOR.into(),
+            ImagePlace::File { .. } => loop_device::SECTOR.into(),
         };
         let block = match &image.content {
             Content::Plain(superblock) => superblock.block,
@@ -195,8 +199,8 @@ impl Machine for Linux {
         let node = sealed.device(image, config.on_corrupt, &mut devices)?;
         // With rootimg=, rootflags= and rootfstype= are for the medium.
         let (options, fstypes) = match image.place {
-            Place::Device(_) => (config.flags.clone(), config.fstypes.as_slice()),
-            Place::File { .. } => (RootFlags::default(), [].as_slice()),
+            ImagePlace::Device(_) => (config.flags.clone(), config.fstypes.as_slice()),
+            ImagePlace::File { .. } => (RootFlags::default(), [].as_slice()),
         };
         let kind = match (&image.content, sealed) {
             (Content::Plain(superblock), _) => superblock.kind,

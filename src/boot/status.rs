@@ -17,7 +17,7 @@ use crate::error::{Context, Result};
 use crate::hash::tree_shape::{TreeHash, TreeShape};
 use crate::measure::image_format::ImageFormat;
 use crate::measure::measurement::Report;
-use crate::media::image::{Found, Image, Place};
+use crate::media::image::{Found, Image, ImagePlace};
 use crate::media::superblock::FileSystem;
 use crate::seal::sealing::Sealed;
 
@@ -98,9 +98,9 @@ impl<'a> Status<'a> {
     #[must_use]
     pub fn new(report: &'a Report, image: &Image, kind: FileSystem, sealed: &Sealed, config: &Config) -> Self {
         let (form, device, path) = match &image.place {
-            Place::Device(node) => ("device", node, None),
-            Place::File { node, path, found: Found::Named } => ("file", node, Some(path)),
-            Place::File { node, path, found: Found::Searched } => ("searched", node, Some(path)),
+            ImagePlace::Device(node) => ("device", node, None),
+            ImagePlace::File { node, path, found: Found::Named } => ("file", node, Some(path)),
+            ImagePlace::File { node, path, found: Found::Searched } => ("searched", node, Some(path)),
         };
         Self {
             version: env!("CARGO_PKG_VERSION"),

@@ -13,8 +13,9 @@ use std::path::{Path, PathBuf};
 use crate::cursor::Fields;
 use crate::error::{Context, Error, Result};
 use crate::hash::tree_shape::{TreeHash, TreeShape};
-use crate::media::image::{Image, Place, image_superblock};
+use crate::media::image::{Image, ImagePlace};
 use crate::media::superblock::Superblock;
+use crate::media::superblock_reader;
 use crate::seal::prepared_root_hash::RootHash;
 use crate::sys::block_device;
 
@@ -56,7 +57,7 @@ pub fn find_tree(image: &Image, node: Option<&Path>, roothash: &RootHash) -> Res
             (start, shape)
         }
     };
-    if matches!(image.place, Place::Device(_)) {
+    if matches!(image.place, ImagePlace::Device(_)) {
         suits_sectors(&image.file, &image.to_string(), shape.data_block)?;
     }
     let place = node.map_or_else(|| image.to_string(), |node| node.display().to_string());
@@ -149,7 +150,7 @@ fn parse(head: &[u8; 512]) -> Result<TreeShape> {
 pub fn superblock(node: &Path, shape: &TreeShape, fstypes: &[String]) -> Result<Superblock> {
     let name = node.display().to_string();
     let file = File::open(node).about(&name)?;
-    let found = image_superblock(&file, &name, fstypes)
+    let found = superblock_reader::read_for_root(&file, &name, fstypes)
         .map_err(|error| error.hint("do the image, its Merkle tree and roothash= belong together?"))?;
     if found.bytes > shape.data_bytes() {
         let cause = format!("its {} is {} bytes, its tree over {}", found.kind.name(), found.bytes, shape.data_bytes());

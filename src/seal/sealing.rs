@@ -13,7 +13,7 @@ use crate::error::{Context, Error, Result};
 use crate::hash::merkle;
 use crate::hash::pass::Tee;
 use crate::hash::tree_shape::{self, HASH_BLOCK, TreeHash, TreeShape};
-use crate::media::image::{Content, Image, Place};
+use crate::media::image::{Content, Image, ImagePlace};
 use crate::seal::choice::{PREPARED, SealChoice, SealKind};
 use crate::seal::dm_verity::{self, OnCorrupt, Verity};
 use crate::seal::prepared_tree::Tree;
@@ -173,7 +173,7 @@ const SECTOR: u64 = loop_device::SECTOR as u64;
 
 /// The medium's own device, or a loop device of the very file that was hashed.
 fn image_device(image: &Image, devices: &mut Vec<File>) -> Result<PathBuf> {
-    if let Place::Device(node) = &image.place {
+    if let ImagePlace::Device(node) = &image.place {
         return Ok(node.clone());
     }
     // The length of a prepared image does not count: its tree says how many blocks it has.
