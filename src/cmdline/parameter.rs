@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// For two different values, because it is not known which one was meant; for a missing value, and for one that is not UTF-8.
-pub fn value<'a>(tokens: &'a [Token], key: &str) -> Result<Option<&'a str>> {
+pub(crate) fn value<'a>(tokens: &'a [Token], key: &str) -> Result<Option<&'a str>> {
     let mut found: Option<&Token> = None;
     for token in tokens.iter().filter(|token| token.key == key.as_bytes()) {
         match found {
@@ -32,7 +32,7 @@ pub fn value<'a>(tokens: &'a [Token], key: &str) -> Result<Option<&'a str>> {
 ///
 /// # Errors
 /// The errors of [`value`] and of `read`.
-pub fn parsed<T>(tokens: &[Token], key: &str, read: impl Fn(&str) -> Result<T>) -> Result<Option<T>> {
+pub(crate) fn parsed<T>(tokens: &[Token], key: &str, read: impl Fn(&str) -> Result<T>) -> Result<Option<T>> {
     let Some(text) = value(tokens, key)? else { return Ok(None) };
     read(text).map(Some).map_err(|error| error.renamed(format!("{key}={text}")))
 }
@@ -41,7 +41,7 @@ pub fn parsed<T>(tokens: &[Token], key: &str, read: impl Fn(&str) -> Result<T>) 
 ///
 /// # Errors
 /// The errors of [`value`], and for a value that is no such number.
-pub fn seconds(tokens: &[Token], key: &str) -> Result<Option<Duration>> {
+pub(crate) fn seconds(tokens: &[Token], key: &str) -> Result<Option<Duration>> {
     parsed(tokens, key, whole_seconds)
 }
 

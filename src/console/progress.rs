@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// How the progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Style {
+pub(crate) enum Style {
     /// On a terminal: one line that is rewritten at most twice a second.
     Screen,
     /// In a log: a line for every 10 %.
@@ -15,15 +15,15 @@ pub enum Style {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Amount {
     /// Bytes so far.
-    pub done: u64,
+    pub(crate) done: u64,
     /// Bytes in all.
-    pub total: u64,
+    pub(crate) total: u64,
 }
 
 impl Amount {
     /// Whether all bytes are done.
     #[must_use]
-    pub fn is_all(self) -> bool {
+    pub(crate) fn is_all(self) -> bool {
         self.done == self.total
     }
 
@@ -35,7 +35,7 @@ impl Amount {
 
 /// Decides when there is something new to show.
 #[derive(Debug)]
-pub struct Progress {
+pub(crate) struct Progress {
     style: Style,
     start: Instant,
     shown_at: Duration,
@@ -47,12 +47,12 @@ const PERIOD: Duration = Duration::from_millis(500);
 impl Progress {
     /// Progress that starts now.
     #[must_use]
-    pub fn new(style: Style) -> Self {
+    pub(crate) fn new(style: Style) -> Self {
         Self { style, start: Instant::now(), shown_at: Duration::ZERO, shown_tenth: 0 }
     }
 
     /// The line to show now; `None` if it is too early for a new one.
-    pub fn line(&mut self, amount: Amount) -> Option<String> {
+    pub(crate) fn line(&mut self, amount: Amount) -> Option<String> {
         self.line_at(self.start.elapsed(), amount)
     }
 

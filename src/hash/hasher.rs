@@ -9,7 +9,7 @@ use crate::hash::digest::Digest;
 impl Bank {
     /// A hash of this bank that has no bytes yet.
     #[must_use]
-    pub fn hasher(self) -> Hasher {
+    pub(crate) fn hasher(self) -> Hasher {
         match self {
             Self::Sha1 => Hasher::Sha1(Sha1::new()),
             Self::Sha256 => Hasher::Sha256(Sha256::new()),
@@ -20,7 +20,7 @@ impl Bank {
 
     /// The digest of a few bytes.
     #[must_use]
-    pub fn digest(self, bytes: &[u8]) -> Digest {
+    pub(crate) fn digest(self, bytes: &[u8]) -> Digest {
         let mut hasher = self.hasher();
         hasher.update(bytes);
         hasher.finish()
@@ -29,7 +29,7 @@ impl Bank {
 
 /// A running hash of one bank.
 #[derive(Debug, Clone)]
-pub enum Hasher {
+pub(crate) enum Hasher {
     /// Running SHA-1.
     Sha1(Sha1),
     /// Running SHA-256.
@@ -42,7 +42,7 @@ pub enum Hasher {
 
 impl Hasher {
     /// Adds bytes.
-    pub fn update(&mut self, bytes: &[u8]) {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::Sha1(hash) => hash.update(bytes),
             Self::Sha256(hash) => hash.update(bytes),
@@ -53,7 +53,7 @@ impl Hasher {
 
     /// The digest of all bytes that were added.
     #[must_use]
-    pub fn finish(self) -> Digest {
+    pub(crate) fn finish(self) -> Digest {
         Digest::new(match self {
             Self::Sha1(hash) => hash.finalize().to_vec(),
             Self::Sha256(hash) => hash.finalize().to_vec(),

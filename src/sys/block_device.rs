@@ -18,7 +18,7 @@ mod request {
 ///
 /// # Errors
 /// The errors of open(2).
-pub fn open(path: &Path) -> std::io::Result<File> {
+pub(crate) fn open(path: &Path) -> std::io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
     let flags = nix::fcntl::OFlag::O_NONBLOCK | nix::fcntl::OFlag::O_CLOEXEC;
     OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)
@@ -26,7 +26,7 @@ pub fn open(path: &Path) -> std::io::Result<File> {
 
 /// The size of an open file or block device in bytes; `None` if its end cannot be sought.
 #[must_use]
-pub fn size(mut file: &File) -> Option<u64> {
+pub(crate) fn size(mut file: &File) -> Option<u64> {
     use std::io::{Seek, SeekFrom};
     file.seek(SeekFrom::End(0)).ok()
 }
@@ -35,7 +35,7 @@ pub fn size(mut file: &File) -> Option<u64> {
 ///
 /// # Errors
 /// When the kernel refuses.
-pub fn set_read_only(device: &File, name: &str) -> Result<()> {
+pub(crate) fn set_read_only(device: &File, name: &str) -> Result<()> {
     let on = 1;
     // SAFETY: BLKROSET reads one int, which lives until the call returns.
     unsafe { request::blkroset(device.as_raw_fd(), &raw const on) }.map(drop).about(name)
@@ -45,7 +45,7 @@ pub fn set_read_only(device: &File, name: &str) -> Result<()> {
 ///
 /// # Errors
 /// When the file is no block device.
-pub fn sector_size(device: &File, name: &str) -> Result<u32> {
+pub(crate) fn sector_size(device: &File, name: &str) -> Result<u32> {
     let mut bytes = 0;
     // SAFETY: BLKSSZGET writes one int, which lives until the call returns.
     unsafe { request::blksszget(device.as_raw_fd(), &raw mut bytes) }.about(name)?;

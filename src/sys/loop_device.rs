@@ -49,7 +49,7 @@ mod request {
 
 /// Bytes of a loop device's sectors. Without this, newer kernels would take the sector size of the medium, and a file system with
 /// smaller blocks could not be mounted.
-pub const SECTOR: u16 = 512;
+pub(crate) const SECTOR: u16 = 512;
 
 /// How often to try: another program may take the free number first. More tries than this are never needed.
 const TRIES: usize = 16;
@@ -59,7 +59,7 @@ const TRIES: usize = 16;
 ///
 /// # Errors
 /// When the kernel has no loop driver, or refuses to set up the device.
-pub fn create(file: &File, length: u64) -> Result<(PathBuf, File)> {
+pub(crate) fn create(file: &File, length: u64) -> Result<(PathBuf, File)> {
     let control = Path::new("/dev/loop-control");
     let control_file = File::open(control)
         .about_hint(control.display(), "is CONFIG_BLK_DEV_LOOP set, or the loop module in the initramfs?")?;

@@ -7,5 +7,5 @@ pub(crate) mod loop_device;
 pub(crate) mod modules;
 pub mod modules_dep;
 pub(crate) mod mount_hint;
-pub mod mounts;
+pub(crate) mod mounts;
 pub(crate) mod random;

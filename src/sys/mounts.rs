@@ -15,20 +15,20 @@ use crate::sys::mount_hint;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mount {
     /// The kernel's name of the file system.
-    pub fstype: String,
+    pub(crate) fstype: String,
     /// The device; any name if the file system has none.
-    pub source: String,
+    pub(crate) source: String,
     /// The folder on which it is mounted.
-    pub target: String,
+    pub(crate) target: String,
     /// Flags of mount(2).
-    pub flags: MountFlags,
+    pub(crate) flags: MountFlags,
     /// The file system's own options, separated by commas.
-    pub data: String,
+    pub(crate) data: String,
 }
 
 /// The kernel's file systems, in the order in which they are mounted, and later moved into the new root.
 #[must_use]
-pub fn kernel_filesystems() -> [Mount; 4] {
+pub(crate) fn kernel_filesystems() -> [Mount; 4] {
     let safe = MountFlags::NOSUID | MountFlags::NOEXEC;
     let mount = |fstype: &str, target: &str, flags, data: &str| Mount {
         fstype: fstype.to_owned(),
@@ -48,7 +48,7 @@ pub fn kernel_filesystems() -> [Mount; 4] {
 impl Mount {
     /// Moves what is mounted on `from` to `to`.
     #[must_use]
-    pub fn moving(from: &str, to: &str) -> Self {
+    pub(crate) fn moving(from: &str, to: &str) -> Self {
         Self {
             fstype: "none".to_owned(),
             source: from.to_owned(),
@@ -62,7 +62,7 @@ impl Mount {
     ///
     /// # Errors
     /// The errors of mount(2), with the likely cause.
-    pub fn apply(&self) -> Result<()> {
+    pub(crate) fn apply(&self) -> Result<()> {
         match fs::create_dir_all(&self.target) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(Error::new(&self.target, error)),
             _ => log::debug!("{self}"),
@@ -83,7 +83,7 @@ impl Mount {
 
 /// Whether something is mounted on a folder of the root folder.
 #[must_use]
-pub fn is_mountpoint(target: &str) -> bool {
+pub(crate) fn is_mountpoint(target: &str) -> bool {
     let device = |path: &str| fs::metadata(path).map(|meta| meta.dev()).ok();
     device(target).is_some_and(|below| Some(below) != device("/"))
 }
@@ -92,7 +92,7 @@ pub fn is_mountpoint(target: &str) -> bool {
 ///
 /// # Errors
 /// The errors of umount2(2).
-pub fn detach(target: &str) -> Result<()> {
+pub(crate) fn detach(target: &str) -> Result<()> {
     sys_mount::unmount(Path::new(target), UnmountFlags::DETACH).about(format_args!("umount -l {target}"))
 }
 

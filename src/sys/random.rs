@@ -10,19 +10,19 @@ use std::time::{Duration, Instant};
 use crate::error::{Context, Error, Result};
 
 /// How long to wait for the salt of a tree. No parameter changes it.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// After this time the log says what the boot waits for.
 const UNNOTICED: Duration = Duration::from_secs(1);
 
 /// Random bytes, enough for a nonce, a key or a salt (SHA-256, P-256).
-pub type Random = [u8; 32];
+pub(crate) type Random = [u8; 32];
 
-/// 32 random bytes. Waits for at most `patience`, and at least for a second if there are none at once.
+/// 32 random bytes. Waits for at most a second more than `patience`.
 ///
 /// # Errors
 /// When the kernel has no random bytes in time.
-pub fn random(patience: Duration) -> Result<Random> {
+pub(crate) fn random(patience: Duration) -> Result<Random> {
     let answer = Arc::new(OnceLock::new());
     let (told, waiting) = (Arc::clone(&answer), thread::current());
     // getrandom(2) makes the kernel gather randomness, but it has no time limit. So another thread calls it.

@@ -9,18 +9,18 @@ use rules::{Meaning, Ours, Rule, Text, Value};
 
 /// The command line with our parameters.
 #[derive(Debug, Default)]
-pub struct Translation {
+pub(crate) struct Translation {
     /// The parameters.
-    pub tokens: Vec<Token>,
+    pub(crate) tokens: Vec<Token>,
     /// Each translation, as `theirs: ours`.
-    pub words: Vec<String>,
+    pub(crate) words: Vec<String>,
 }
 
 /// Translates the parameters of other live systems. All other parameters stay as they are.
 ///
 /// # Errors
 /// For a parameter that asks for something that this program does not do.
-pub fn translate(tokens: &[Token]) -> Result<Translation> {
+pub(crate) fn translate(tokens: &[Token]) -> Result<Translation> {
     let mut ours = Translation::default();
     let (mut file, mut folder, mut name) = (FilePart::default(), FilePart::default(), FilePart::default());
     for token in tokens {
