@@ -20,7 +20,7 @@ impl Bank {
 
     /// The digest of a few bytes.
     #[must_use]
-    pub(crate) fn digest(self, bytes: &[u8]) -> Digest {
+    pub fn digest(self, bytes: &[u8]) -> Digest {
         let mut hasher = self.hasher();
         hasher.update(bytes);
         hasher.finish()
