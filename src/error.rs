@@ -47,8 +47,8 @@ impl Error {
     }
 }
 
-/// Replaces control characters. Objects and causes quote hostile input (labels, paths, the command line), and that must not forge
-/// another line of the log.
+/// Replaces control characters. Objects and causes quote hostile input (labels, paths, the command line), and that must
+/// not forge another line of the log.
 pub(crate) fn one_line(text: &dyn Display) -> String {
     let text = text.to_string();
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()

@@ -2,7 +2,8 @@
 
 use crate::error::{Error, Result};
 
-/// A parameter whose value is one of a few words. The words are listed once, for reading, for naming and for the hint of an error.
+/// A parameter whose value is one of a few words. The words are listed once, for reading, for naming and for the hint
+/// of an error.
 pub(crate) trait Choice: Copy + PartialEq + 'static {
     /// Each word with its meaning. If a meaning has several words, the first one is its name.
     const WORDS: &'static [(&'static str, Self)];

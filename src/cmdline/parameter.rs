@@ -8,7 +8,8 @@ use crate::error::{Error, Result};
 /// The value of `key`; `None` if there is no such token. The same value may be given several times.
 ///
 /// # Errors
-/// For two different values, because it is not known which one was meant; for a missing value, and for one that is not UTF-8.
+/// For two different values, because it is not known which one was meant; for a missing value, and for one that is not
+/// UTF-8.
 pub(crate) fn value<'a>(tokens: &'a [Token], key: &str) -> Result<Option<&'a str>> {
     let mut found: Option<&Token> = None;
     for token in tokens.iter().filter(|token| token.key == key.as_bytes()) {

@@ -2,8 +2,8 @@
 //!
 //! The procfs crate is not used here: it splits at every space, also within a quoted value.
 
-/// The longest command line that is read, in bytes. The kernel's own limit is 2048 or 4096 bytes (`COMMAND_LINE_SIZE`), and a
-/// bootconfig may add more.
+/// The longest command line that is read, in bytes. The kernel's own limit is 2048 or 4096 bytes (`COMMAND_LINE_SIZE`),
+/// and a bootconfig may add more.
 pub const MAX_LEN: usize = 64 * 1024;
 
 /// One parameter, split as the kernel splits it.
@@ -49,8 +49,9 @@ pub fn parse(line: &[u8]) -> Vec<Token> {
     tokens
 }
 
-/// Splits off one token, as `next_arg` of the kernel's lib/cmdline.c does. A quote anywhere toggles whether a space ends the token.
-/// Only a quote at the start of the token or of its value is removed, together with one at the end of the token.
+/// Splits off one token, as `next_arg` of the kernel's lib/cmdline.c does. A quote anywhere toggles whether a space
+/// ends the token. Only a quote at the start of the token or of its value is removed, together with one at the end of
+/// the token.
 fn next_arg(args: &[u8]) -> (Token, &[u8]) {
     let quoted = args.first() == Some(&b'"');
     let args = if quoted { &args[1..] } else { args };
@@ -93,8 +94,8 @@ fn skip_spaces(text: &[u8]) -> &[u8] {
     &text[start..]
 }
 
-/// `isspace` of the kernel's lib/ctype.c, for which the Latin-1 no-break space is a space, too. /proc/cmdline ends with a newline,
-/// and nothing follows a NUL.
+/// `isspace` of the kernel's lib/ctype.c, for which the Latin-1 no-break space is a space, too. /proc/cmdline ends with
+/// a newline, and nothing follows a NUL.
 fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | 0x09..=0x0d | 0xa0 | 0)
 }

@@ -25,15 +25,16 @@ pub fn start() -> Result<()> {
     Ok(())
 }
 
-/// Lets /dev/kmsg take every line. By default it takes ten lines in five seconds and drops the others (kernel.printk_devkmsg).
+/// Lets /dev/kmsg take every line. By default it takes ten lines in five seconds and drops the others
+/// (kernel.printk_devkmsg).
 pub(crate) fn unlimit() {
     if let Err(error) = fs::write("/proc/sys/kernel/printk_devkmsg", "on\n") {
         log::debug!("/proc/sys/kernel/printk_devkmsg: {error}");
     }
 }
 
-/// How to show progress: on a screen by a line that is rewritten, or not at all if the kernel was told to be quiet. A serial line
-/// may be recorded, so it gets lines of a log.
+/// How to show progress: on a screen by a line that is rewritten, or not at all if the kernel was told to be quiet. A
+/// serial line may be recorded, so it gets lines of a log.
 #[must_use]
 pub(crate) fn progress_style() -> Option<Style> {
     let active = fs::read_to_string("/sys/class/tty/console/active").unwrap_or_default();

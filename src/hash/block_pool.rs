@@ -4,12 +4,12 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::error::{Context, Result};
 
-/// Bytes of a block. It is a multiple of any sector size. It is so large that the fixed costs of a read and of handing the
-/// block over do not show; handing over is expensive on a machine with one processor.
+/// Bytes of a block. It is a multiple of any sector size. It is so large that the fixed costs of a read and of handing
+/// the block over do not show; handing over is expensive on a machine with one processor.
 pub const BLOCK: usize = 1 << 20;
 
-/// Blocks in memory at a time: one is read into, the others are between the first hash and the last. With fewer, three lanes
-/// on two processors wait for each other. More or larger ones are no faster and take memory.
+/// Blocks in memory at a time: one is being read, the others are between the first hash and the last. With fewer, three
+/// lanes on two processors wait for each other. More or larger ones are no faster and take memory.
 pub const BUFFERS: usize = 4;
 
 /// O_DIRECT needs memory and offsets that are multiples of the sector size; 4096 is the largest in use.

@@ -1,7 +1,7 @@
 //! Hands every block to several lanes, with as many threads as there are processors.
 //!
-//! A thread for each lane would be simpler. But the kernel shares two processors so unevenly among three threads that wait for
-//! each other that a pass takes a quarter longer. Here a thread takes the lane that is furthest behind.
+//! A thread for each lane would be simpler. But the kernel shares two processors so unevenly among three threads that
+//! wait for each other that a pass takes a quarter longer. Here a thread takes the lane that is furthest behind.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};

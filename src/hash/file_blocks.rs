@@ -29,7 +29,8 @@ impl<'a> FileBlocks<'a> {
     /// When the buffers for the blocks cannot be made.
     pub fn new(file: &'a File, name: &'a str, length: u64) -> Result<Self> {
         let pool = BlockPool::new()?;
-        // If a file system has no O_DIRECT, it answers EINVAL. Then reads go through the page cache, which is dropped after each.
+        // If a file system has no O_DIRECT, it answers EINVAL. Then reads go through the page cache, which is dropped
+        // after each.
         let direct = set_direct(file, true).is_ok();
         Ok(Self { file, name, length, offset: 0, direct, pool })
     }
@@ -39,7 +40,8 @@ impl<'a> FileBlocks<'a> {
         let wanted = usize::try_from(self.length - self.offset).map_or(BLOCK, |left| left.min(BLOCK));
         let mut filled = 0;
         while filled < wanted {
-            // O_DIRECT demands requests for whole sectors, so each asks for a whole block. Bytes behind the image are not used.
+            // O_DIRECT demands requests for whole sectors, so each asks for a whole block. Bytes behind the image are
+            // not used.
             match self.file.read_at(&mut memory[filled..BLOCK], self.offset + filled as u64) {
                 Ok(0) => {
                     let cause = format!("ends after {} of {} bytes", self.offset + filled as u64, self.length);
@@ -71,7 +73,8 @@ impl Blocks for FileBlocks<'_> {
         let mut buffer = self.pool.next_free()?;
         let len = self.fill(buffer.memory())?;
         if !self.direct {
-            // This is only advice. The image is read again through another path, so these pages would be a second copy in memory.
+            // This is only advice. The image is read again through another path, so these pages would be a second copy
+            // in memory.
             let range = (i64::try_from(self.offset).about(self.name)?, i64::try_from(len).about(self.name)?);
             posix_fadvise(self.file, range.0, range.1, PosixFadviseAdvice::POSIX_FADV_DONTNEED).about(self.name)?;
         }

@@ -129,8 +129,9 @@ impl TreeBuilder {
     }
 }
 
-/// Hashes one block after the other. Two blocks at a time could be faster, because a hash waits half of the time for its own
-/// rounds; but no widely used library offers that. 32 bytes of salt cost nothing: they fill up the last compression.
+/// Hashes one block after the other. Two blocks at a time could be faster, because a hash waits half of the time for
+/// its own rounds; but no widely used library offers that. 32 bytes of salt cost nothing: they fill up the last
+/// compression.
 fn hash(salted: &Sha256, block: &[u8]) -> TreeHash {
     salted.clone().chain_update(block).finalize().into()
 }

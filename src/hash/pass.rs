@@ -52,8 +52,8 @@ impl Lane<'_> {
     }
 }
 
-/// Hashes all blocks, once for every bank, and hands them to `tee`. After each block it tells `progress` the number of bytes
-/// so far.
+/// Hashes all blocks, once for every bank, and hands them to `tee`. After each block it tells `progress` the number of
+/// bytes so far.
 ///
 /// # Errors
 /// The errors of `blocks` and of `tee`, and when no thread can be started. There is no partial result.
@@ -97,7 +97,8 @@ fn feed<B: Blocks>(blocks: &mut B, lanes: &Lanes<Lane, B::Block>, progress: &mut
     Ok(())
 }
 
-/// The number of processors that this process may run on. If the kernel does not tell it, any number of threads will do.
+/// The number of processors that this process may run on. If the kernel does not tell it, any number of threads will
+/// do.
 fn processors() -> usize {
     let count = |set: CpuSet| (0..CpuSet::count()).filter(|&number| set.is_set(number) == Ok(true)).count();
     sched_getaffinity(Pid::from_raw(0)).map_or(usize::MAX, count).max(1)
@@ -133,22 +134,27 @@ mod tests {
         assert_eq!(error.object(), "/dev/vda");
     }
 
-    struct Keeper(Vec<u8>, usize);
+    /// Keeps the bytes, and fails when there are more than `most`.
+    struct Keeper {
+        bytes: Vec<u8>,
+        most: usize,
+    }
 
     impl Tee for Keeper {
         fn take(&mut self, bytes: &[u8]) -> Result<()> {
-            self.0.extend_from_slice(bytes);
-            if self.0.len() > self.1 { Err(Error::new("memory", "full")) } else { Ok(()) }
+            self.bytes.extend_from_slice(bytes);
+            if self.bytes.len() > self.most { Err(Error::new("memory", "full")) } else { Ok(()) }
         }
     }
 
     #[test]
     fn the_tee_sees_all_bytes_or_there_is_no_digest() {
         let blocks = || Slices((0..50).map(|_| Ok(b"abc".as_slice())).collect());
-        let mut keeper = Keeper(Vec::new(), 150);
+        let mut keeper = Keeper { bytes: Vec::new(), most: 150 };
         digests(&mut blocks(), &Bank::ALL, Some(&mut keeper), &mut |_| ()).unwrap();
-        assert_eq!(keeper.0, b"abc".repeat(50));
-        let error = digests(&mut blocks(), &Bank::ALL, Some(&mut Keeper(Vec::new(), 10)), &mut |_| ()).unwrap_err();
+        assert_eq!(keeper.bytes, b"abc".repeat(50));
+        let mut keeper = Keeper { bytes: Vec::new(), most: 10 };
+        let error = digests(&mut blocks(), &Bank::ALL, Some(&mut keeper), &mut |_| ()).unwrap_err();
         assert_eq!(error.object(), "memory");
     }
 }

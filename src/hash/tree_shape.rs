@@ -41,9 +41,9 @@ impl TreeShape {
     }
 }
 
-/// The largest size of a data block that divides `bytes` and is at most `most`: 4096, 2048, 1024 or the 512 of a loop device.
-/// `None` if no such size divides `bytes`, or if `bytes` is 0. A verity device has sectors of this size, and a file system
-/// cannot be mounted from sectors that are larger than its own blocks.
+/// The largest size of a data block that divides `bytes` and is at most `most`: 4096, 2048, 1024 or the 512 of a loop
+/// device. `None` if no such size divides `bytes`, or if `bytes` is 0. A verity device has sectors of this size, and a
+/// file system cannot be mounted from sectors that are larger than its own blocks.
 #[must_use]
 pub fn largest_data_block(bytes: u64, most: u32) -> Option<u16> {
     let fits = |&size: &u16| bytes > 0 && u32::from(size) <= most && bytes.is_multiple_of(size.into());

@@ -15,8 +15,8 @@ pub struct Image {
     pub place: ImagePlace,
     /// What it holds.
     pub content: Content,
-    /// The length of the image in bytes: all bytes of a file or of a prepared device; on another device as many as its file system
-    /// has.
+    /// The length of the image in bytes: all bytes of a file or of a prepared device; on another device as many as its
+    /// file system has.
     pub bytes: u64,
     /// Bytes of the device or file when it was opened. It must still have as many after it was hashed.
     pub opened_bytes: u64,

@@ -9,12 +9,12 @@ use crate::media::superblock::{FileSystem, Superblock};
 use crate::media::superblock_reader;
 use crate::sys::block_device;
 
-/// mksquashfs pads the file to a multiple of this many bytes, unless it has -nopad. The superblock gives the length without
-/// the padding.
+/// mksquashfs pads the file to a multiple of this many bytes, unless it has -nopad. The superblock gives the length
+/// without the padding.
 const SQUASHFS_PAD: u64 = 4096;
 
-/// The length of an image at the start of a device of `device_bytes`. It is the length of the image's file before that was
-/// written to the device, so that `sha256sum` of the file hashes the same bytes.
+/// The length of an image at the start of a device of `device_bytes`. It is the length of the image's file before that
+/// was written to the device, so that `sha256sum` of the file hashes the same bytes.
 ///
 /// # Errors
 /// When the device is shorter than its file system.
@@ -22,7 +22,7 @@ pub fn length_on_device(superblock: &Superblock, device_bytes: u64, name: &str) 
     let own = superblock.bytes;
     let padded = own.checked_next_multiple_of(SQUASHFS_PAD).filter(|&bytes| bytes <= device_bytes);
     match padded {
-        // Without the second condition an image whose superblock says 0 bytes would be measured as nothing.
+        // If a superblock says 0 bytes, it is an error: otherwise nothing of the image would be measured.
         Some(padded) if superblock.kind == FileSystem::Squashfs && own > 0 => Ok(padded),
         _ if (1..=device_bytes).contains(&own) => Ok(own),
         _ => {

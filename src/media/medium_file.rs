@@ -32,8 +32,8 @@ impl MountedMedium<'_> {
         let place = ImagePlace::File { node: self.node.to_owned(), path: path.to_owned(), found: self.found };
         let name = place.to_string();
         let folder = File::open(self.top).about(self.top.display())?;
-        // The medium's file system is hostile: a link in it may name any file of the initramfs. The flags keep the path below
-        // the top of the medium, and within this one mount.
+        // The medium's file system is hostile: a link in it may name any file of the initramfs. The flags keep the path
+        // below the top of the medium, and within this one mount.
         let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS | ResolveFlag::RESOLVE_NO_XDEV;
         let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
         let file = match openat2(&folder, path, OpenHow::new().flags(flags).resolve(resolve)) {

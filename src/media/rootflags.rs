@@ -12,8 +12,8 @@ use crate::sys::mounts::Mount;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RootFlags(Vec<String>);
 
-/// Options that name a second source of the file system's content, or that allow writing. With them, the mounted bytes would not
-/// be those that were hashed (kernel, Documentation/filesystems/erofs.rst and ext4.rst; mount(8)).
+/// Options that name a second source of the file system's content, or that allow writing. With them, the mounted bytes
+/// would not be those that were hashed (kernel, Documentation/filesystems/erofs.rst and ext4.rst; mount(8)).
 const REFUSED: [&str; 12] = [
     "rw",
     "remount",

@@ -1,6 +1,7 @@
 //! Superblocks: which file system is on a device, its length, label and UUID, from the device's first bytes.
 //!
-//! The bytes are hostile. Every number read here is bounded before it is used; the kernel reads them again when it mounts.
+//! The bytes are hostile. Every number read here is bounded before it is used; the kernel reads them again when it
+//! mounts.
 
 use crate::cursor::Fields;
 use crate::error::{Error, Result};

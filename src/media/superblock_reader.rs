@@ -25,7 +25,8 @@ pub fn read(file: &File, name: impl std::fmt::Display) -> Result<Option<Superblo
     superblock::probe(&head[..filled]).map_err(|error| error.on(name))
 }
 
-/// Reads the superblock of a file system that will be the root. An empty list of `fstypes` allows every one that can be a root.
+/// Reads the superblock of a file system that will be the root. An empty list of `fstypes` allows every one that can be
+/// a root.
 ///
 /// # Errors
 /// When there is none, when it cannot be a root, and when `fstypes` does not list it.

@@ -28,8 +28,8 @@ pub(crate) enum DmCommand {
 /// Bytes of struct dm_ioctl.
 pub(crate) const DM_HEADER: usize = 312;
 
-/// Lets device-mapper carry out a command. `buffer` is a struct dm_ioctl and the data behind it. This function sets the sizes in
-/// it, so that the kernel stays within the buffer.
+/// Lets device-mapper carry out a command. `buffer` is a struct dm_ioctl and the data behind it. This function sets the
+/// sizes in it, so that the kernel stays within the buffer.
 ///
 /// # Errors
 /// EINVAL for a buffer that is too short, and the errors of the command.

@@ -47,15 +47,15 @@ mod request {
     nix::ioctl_write_ptr_bad!(loop_configure, 0x4c0a, super::LoopConfig);
 }
 
-/// Bytes of a loop device's sectors. Without this, newer kernels would take the sector size of the medium, and a file system with
-/// smaller blocks could not be mounted.
+/// Bytes of a loop device's sectors. Without this, newer kernels would take the sector size of the medium, and a file
+/// system with smaller blocks could not be mounted.
 pub(crate) const SECTOR: u16 = 512;
 
 /// How often to try: another program may take the free number first. More tries than this are never needed.
 const TRIES: usize = 16;
 
-/// Makes a read-only loop device of the first `length` bytes of a file. The file is already open, so no path is followed a second
-/// time. The kernel removes the device when it is not used any more.
+/// Makes a read-only loop device of the first `length` bytes of a file. The file is already open, so no path is
+/// followed a second time. The kernel removes the device when it is not used any more.
 ///
 /// # Errors
 /// When the kernel has no loop driver, or refuses to set up the device.

@@ -1,4 +1,5 @@
-//! The operating system: system calls that no crate offers, mounts, kernel modules and random numbers. Only this room has `unsafe`.
+//! The operating system: system calls that no crate offers, mounts, kernel modules and random numbers. Only this room
+//! has `unsafe`.
 
 pub(crate) mod block_device;
 pub(crate) mod device_mapper;

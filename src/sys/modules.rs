@@ -17,8 +17,9 @@ const COMPRESSED: u32 = 4;
 /// Loads every module below `folder`, with the parameters that the command line gives for it.
 ///
 /// # Errors
-/// When a module cannot be loaded: without it, a device would be missing later, and that error would say less. A driver whose
-/// hardware is absent is no error. It is left out, and so are the modules that need it, such as the parts of a hypervisor's bus.
+/// When a module cannot be loaded: without it, a device would be missing later, and that error would say less. A driver
+/// whose hardware is absent is no error. It is left out, and so are the modules that need it, such as the parts of a
+/// hypervisor's bus.
 pub(crate) fn load_all(folder: &Path, parameters: &[(String, String)]) -> Result<()> {
     let list = folder.join("modules.dep");
     let text = match fs::read_to_string(&list) {

@@ -1,10 +1,11 @@
-//! modules.dep: which kernel modules there are, and which others each needs.
+//! modules.dep: the kernel modules in a folder, and the modules that each of them needs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, Result};
 
-/// The content of modules.dep: the file of each module and the files of the modules that it needs, relative to the kernel's module folder (depmod(8)).
+/// The content of modules.dep: the file of each module and the files of the modules that it needs, relative to the
+/// kernel's module folder (depmod(8)).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dependencies(BTreeMap<String, Vec<String>>);
 

@@ -1,7 +1,7 @@
 //! The kernel's random numbers, for the nonce and key of a session and for the salt of a tree.
 //!
-//! If the processor has no random number generator, the kernel gathers randomness from events such as interrupts. A machine that
-//! only waits has few events, so the wait could be endless. It is bounded here.
+//! If the processor has no random number generator, the kernel gathers randomness from events such as interrupts. A
+//! machine that only waits has few events, so the wait could be endless. It is bounded here.
 
 use std::sync::{Arc, OnceLock};
 use std::thread;

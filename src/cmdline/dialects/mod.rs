@@ -1,5 +1,5 @@
-//! Translates the parameters of other live systems into ours. If a parameter asks for something that this program does not do, it
-//! is refused, because the person who wrote it relies on it.
+//! Translates the parameters of other live systems into ours. If a parameter asks for something that this program does
+//! not do, it is refused, because the person who wrote it relies on it.
 
 mod rules;
 
@@ -121,7 +121,8 @@ impl Ours {
     }
 }
 
-/// The meaning of a parameter by the rules, and the part of its value that the pattern leaves open; `None` if no dialect has it.
+/// The meaning of a parameter by the rules, and the part of its value that the pattern leaves open; `None` if no
+/// dialect has it.
 fn meaning<'a>(token: &'a Token, all: &[Token]) -> Option<(Meaning, &'a str)> {
     let boot_live = all.iter().any(|token| token.key == b"boot" && token.value.as_deref() == Some(b"live"));
     let more: &[Rule] = if boot_live { &rules::WITH_BOOT_LIVE } else { &[] };
@@ -161,7 +162,8 @@ pub(crate) mod tests {
     use super::*;
     use crate::cmdline::tokens;
 
-    /// A command line of another system, and the same with our parameters. The tests of the configuration use them, too.
+    /// A command line of another system, and the same with our parameters. The tests of the configuration use them,
+    /// too.
     pub(crate) const TRANSLATED: &[(&str, &str)] = &[
         // dracut
         ("root=live:LABEL=a", "root=/dev/disk/by-label/a rootimg=LiveOS/squashfs.img"),

@@ -1,7 +1,8 @@
 //! The table of the dialects: what each parameter of another live system means here.
 //!
-//! Sources: dracut.cmdline(7), chapter "Booting live images" (dracut 059; `rd.overlay` is of dracut-ng), live-boot(7) and its
-//! 9990-cmdline-old (20230131), overlayroot.conf (0.18), OpenEmbedded's init-live.sh, kernel-command-line(7) of systemd 252.
+//! Sources: dracut.cmdline(7), chapter "Booting live images" (dracut 059; `rd.overlay` is of dracut-ng), live-boot(7)
+//! and its 9990-cmdline-old (20230131), overlayroot.conf (0.18), OpenEmbedded's init-live.sh, kernel-command-line(7) of
+//! systemd 252.
 
 /// Gives the meaning of some parameters here, if they have a certain value.
 #[derive(Debug)]
@@ -184,7 +185,8 @@ pub(super) static ALWAYS: [Rule; 35] = [
     rule(VOLATILE, Any, Refused("write systemd.volatile=overlay: all of the image is used, not /usr alone")),
 ];
 
-/// The rules of live-boot. They hold after [`ALWAYS`], and only with `boot=live`, because other systems use the same names.
+/// The rules of live-boot. They hold after [`ALWAYS`], and only with `boot=live`, because other systems use the same
+/// names.
 pub(super) static WITH_BOOT_LIVE: [Rule; 9] = [
     rule(&[Is("boot")], is("live"), Meaning::File(File::LiveBoot)),
     rule(&[Is("bootfrom")], Any, Meaning::Ours(Ours::Root)),
