@@ -13,7 +13,8 @@ use std::{env, fs};
 
 use measureroot::error::Result;
 use measureroot::hash::bank::Bank;
-use measureroot::hash::blocks::{BLOCK, BUFFERS, FileBlocks};
+use measureroot::hash::block_pool::{BLOCK, BUFFERS};
+use measureroot::hash::file_blocks::FileBlocks;
 use measureroot::hash::pass::{Blocks, digests};
 use measureroot::seal::choice::SealKind;
 use measureroot::seal::seal_builder::SealBuilder;

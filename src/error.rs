@@ -1,8 +1,8 @@
-//! What a module reports when it cannot do its work. The boot adds the step.
+//! The error that every module returns. The boot adds the step.
 
 use std::fmt::{self, Display};
 
-/// An object, what went wrong with it, and what to do about it. Prints as `object: cause (hint)`.
+/// An object, the cause of the error, and a hint what to do. Prints as `object: cause (hint)`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
     object: String,
@@ -19,35 +19,36 @@ impl Error {
         Self { object: one_line(&object), cause: one_line(&cause), hint: None }
     }
 
-    /// The same error with the likely cause or the way out.
+    /// The same error with a hint: the likely cause, or what to do.
     #[must_use]
     pub fn hint(mut self, hint: impl Display) -> Self {
         self.hint = Some(one_line(&hint));
         self
     }
 
-    /// The same error about `object`, where the caller knows its full name.
+    /// The same error with the full name of its object, which the caller knows.
     #[must_use]
     pub fn renamed(mut self, object: impl Display) -> Self {
         self.object = one_line(&object);
         self
     }
 
-    /// The same error about a part of `whole`.
+    /// The same error with `whole` in front: the object is a part of it.
     #[must_use]
     pub fn on(self, whole: impl Display) -> Self {
         let object = format!("{whole}: {}", self.object);
         self.renamed(object)
     }
 
-    /// What the error is about.
+    /// The object of the error.
     #[must_use]
     pub fn object(&self) -> &str {
         &self.object
     }
 }
 
-/// Objects and causes quote hostile input (labels, paths, the command line), which must not forge a second log line.
+/// Replaces control characters. Objects and causes quote hostile input (labels, paths, the command line), and that must
+/// not forge another line of the log.
 pub(crate) fn one_line(text: &dyn Display) -> String {
     let text = text.to_string();
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
@@ -62,18 +63,18 @@ impl Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Names the object of an operating-system error.
+/// Turns the errors of the operating system and of libraries into our own.
 pub trait Context<T> {
-    /// Turns any error into one about `object`.
+    /// Names the object of the error.
     ///
     /// # Errors
-    /// The error it was called on, with `object` in front.
+    /// The same error, with `object` in front.
     fn about(self, object: impl Display) -> Result<T>;
 
-    /// Like [`Context::about`], with the likely cause or the way out behind it.
+    /// Names the object of the error and adds a hint: the likely cause, or what to do.
     ///
     /// # Errors
-    /// The error it was called on, with `object` in front and `hint` behind.
+    /// The same error, with `object` in front and `hint` behind.
     fn about_hint(self, object: impl Display, hint: impl Display) -> Result<T>;
 }
 

@@ -25,7 +25,7 @@ fn explain_shows_the_effect_of_each_parameter() {
         ("root=live:LABEL=x rd.live.ram", "\n  root=live:LABEL=x: root=/dev/disk/by-label/x\n"),
         ("root=live:LABEL=x rd.live.ram", "the file /LiveOS/squashfs.img on LABEL=x"),
         ("boot=live toram", "\n  toram: measureroot.seal=ram\n  boot=live: rootimg=live/filesystem.squashfs\n"),
-        ("root=/dev/vda overlayroot=tmpfs", "\n  overlayroot=tmpfs: nothing to be done\n"),
+        ("root=/dev/vda overlayroot=tmpfs", "\n  overlayroot=tmpfs: nothing to do\n"),
         ("root=/dev/vda ro", "-o ro,lowerdir="),
         ("root=/dev/vda measureroot.overlaysize=1g", "size=1g"),
         ("root=/dev/vda init=/bin/x", "start init\n  /bin/x\n"),
@@ -60,7 +60,7 @@ fn explain_ends_with_the_error_of_the_boot() {
 #[test]
 fn explain_names_the_parameter_that_cannot_be_obeyed_and_the_translated_one() {
     for (line, error, words) in [
-        ("root=/dev/vda overlayroot=/dev/vdb", "overlayroot=/dev/vdb: cannot be done as it is meant (", ""),
+        ("root=/dev/vda overlayroot=/dev/vdb", "overlayroot=/dev/vdb: is not supported (", ""),
         (
             "rootimg=a toram measureroot.seal=none",
             "measureroot.seal=none: conflicts with measureroot.seal=ram",

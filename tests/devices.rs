@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use common::{run, run_with};
 use measureroot::media::device_name::DeviceName;
-use measureroot::media::devices::{Devices, wait};
-use measureroot::media::image_request::Wait;
+use measureroot::media::devices::Devices;
 use measureroot::media::partition_table;
+use measureroot::media::wait::Wait;
 
 /// A disk `vda`. sfdisk makes its partition table, of this kind, with two partitions.
 fn disk(folder: &Path, label: &str) -> Devices {
@@ -118,11 +118,11 @@ fn loop_devices_and_ram_disks_are_no_media() {
 fn waiting_ends_with_a_result_or_at_the_time_limit() {
     let start = Instant::now();
     let mut looks = 0;
-    let found = wait(Wait { delay: Duration::ZERO, limit: None }, || {
+    let found = Wait { delay: Duration::ZERO, limit: None }.until_found(|| {
         looks += 1;
         Ok((looks == 3).then_some(looks))
     });
     assert_eq!(found.unwrap(), Some(3));
-    assert_eq!(wait(Wait::at_most(Duration::from_millis(50)), || Ok(None::<()>)).unwrap(), None);
+    assert_eq!(Wait::at_most(Duration::from_millis(50)).until_found(|| Ok(None::<()>)).unwrap(), None);
     assert!(start.elapsed() >= Duration::from_millis(50));
 }

@@ -11,7 +11,8 @@ use std::path::Path;
 use common::{run, text};
 use measureroot::cmdline::tokens;
 use measureroot::config::Config;
-use measureroot::media::image::{Content, Found, MountedMedium};
+use measureroot::media::image::{Content, Found};
+use measureroot::media::medium_file::MountedMedium;
 use measureroot::media::superblock::FileSystem;
 
 /// A medium with a squashfs at `images/root` and traps beside it. The folder `outside` is next to the medium, not on it.
@@ -86,7 +87,7 @@ fn every_other_file_is_refused() {
         ("images/empty", "no file system is known"),
         ("images/fifo", "not a regular file"),
         ("images", "not a regular file"),
-        ("images/short", "bytes long, the file 200"),
+        ("images/short", " bytes, the file has 200"),
     ];
     for (path, part) in table {
         assert!(error(path).contains(part), "{path}: {}", error(path));

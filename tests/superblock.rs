@@ -9,9 +9,9 @@ use std::process::Command;
 
 use common::run;
 use measureroot::hash::bank::Bank;
-use measureroot::media::devices;
-use measureroot::media::image::length_on_device;
+use measureroot::media::image_device::length_on_device;
 use measureroot::media::superblock::{FileSystem, HEAD, Superblock, probe};
+use measureroot::media::superblock_reader;
 
 fn blkid(path: &Path, field: &str) -> Option<String> {
     let output = Command::new("/sbin/blkid").args(["-p", "-o", "value", "-s", field]).arg(path).output().unwrap();
@@ -54,7 +54,7 @@ fn made(folder: &Path) -> Vec<(FileSystem, PathBuf)> {
 fn file_system_label_and_uuid_are_those_of_blkid() {
     let folder = tempfile::tempdir().unwrap();
     for (kind, path) in made(folder.path()) {
-        let found = devices::superblock(&File::open(&path).unwrap(), path.display()).unwrap().unwrap();
+        let found = superblock_reader::read(&File::open(&path).unwrap(), path.display()).unwrap().unwrap();
         assert_eq!(found.kind, kind, "{path:?}");
         assert_eq!(found.label, blkid(&path, "LABEL"), "{path:?}");
         assert_eq!(found.uuid, blkid(&path, "UUID"), "{path:?}");
@@ -67,7 +67,7 @@ fn an_image_on_a_larger_device_has_the_length_of_its_file() {
     for (kind, path) in made(folder.path()).into_iter().filter(|(kind, _)| kind.is_image()) {
         let file = File::open(&path).unwrap();
         let bytes = file.metadata().unwrap().len();
-        let superblock = devices::superblock(&file, "image").unwrap().unwrap();
+        let superblock = superblock_reader::read(&file, "image").unwrap().unwrap();
         assert_eq!(length_on_device(&superblock, bytes, "x").unwrap(), bytes, "{kind:?}");
         assert_eq!(length_on_device(&superblock, bytes * 3, "x").unwrap(), bytes, "{kind:?}");
         assert!(length_on_device(&superblock, bytes / 2, "x").is_err(), "{kind:?}");

@@ -7,7 +7,8 @@ use std::fs;
 use std::path::Path;
 
 use common::{Ran, measureroot, run, text};
-use measureroot::hash::merkle::{Builder, Shape, data_block};
+use measureroot::hash::merkle::TreeBuilder;
+use measureroot::hash::tree_shape::{TreeShape, largest_data_block};
 
 const SALT: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
@@ -28,13 +29,13 @@ fn tree_and_root_hash_are_those_of_veritysetup() {
     for length in lengths {
         let image = &noise[..length];
         fs::write(path("image"), image).unwrap();
-        let size = data_block(length as u64, 4096).unwrap();
+        let size = largest_data_block(length as u64, 4096).unwrap();
         let _ = fs::remove_file(path("hashes"));
         let options = ["--no-superblock", "--salt", SALT, "--data-block-size", &size.to_string()];
         let wanted = veritysetup(&path("image"), &path("hashes"), &options);
         let out = fs::File::create(path("tree")).unwrap();
         let (data_blocks, salt) = ((length / usize::from(size)) as u64, hex::decode(SALT).unwrap());
-        let mut tree = Builder::new(out, Shape { data_block: size, data_blocks, hash_block: 4096, salt });
+        let mut tree = TreeBuilder::new(out, TreeShape { data_block: size, data_blocks, hash_block: 4096, salt });
         // The length of the pieces is no multiple of the block size.
         image.chunks(10_007).try_for_each(|piece| tree.update(piece)).unwrap();
         assert_eq!(hex::encode(tree.finish().unwrap().2), wanted, "{length}");
@@ -96,8 +97,8 @@ fn the_prediction_of_an_image_that_veritysetup_prepared_is_that_of_its_root_hash
 #[test]
 fn data_of_another_length_than_the_tree_s_shape_has_no_root_hash() {
     for bytes in [0, 4095, 4096, 4097, 8191, 8193, 12288] {
-        let shape = Shape { data_block: 4096, data_blocks: 2, hash_block: 4096, salt: Vec::new() };
-        let mut tree = Builder::new(tempfile::tempfile().unwrap(), shape);
+        let shape = TreeShape { data_block: 4096, data_blocks: 2, hash_block: 4096, salt: Vec::new() };
+        let mut tree = TreeBuilder::new(tempfile::tempfile().unwrap(), shape);
         tree.update(&vec![1; bytes]).unwrap();
         assert!(tree.finish().is_err(), "{bytes}");
     }
@@ -119,6 +120,6 @@ fn the_block_size_is_the_largest_that_divides_the_length() {
         (8192, 256, None),
     ];
     for (bytes, most, size) in table {
-        assert_eq!(data_block(bytes, most), size, "{bytes} {most}");
+        assert_eq!(largest_data_block(bytes, most), size, "{bytes} {most}");
     }
 }

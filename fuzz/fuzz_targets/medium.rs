@@ -4,7 +4,7 @@
 use std::io::Write;
 
 use libfuzzer_sys::fuzz_target;
-use measureroot::media::image::length_on_device;
+use measureroot::media::image_device::length_on_device;
 use measureroot::media::{partition_table, superblock};
 use measureroot::seal::prepared_tree::{self, TreeLocation};
 

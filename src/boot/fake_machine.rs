@@ -21,13 +21,13 @@ use crate::eventlog::Recorder;
 use crate::eventlog::claim::Claim;
 use crate::hash::bank::Bank;
 use crate::hash::digest::{Digests, digests_of};
-use crate::hash::merkle::Shape;
+use crate::hash::tree_shape::TreeShape;
 use crate::measure::measurement::Report;
 use crate::measure::pcr::PcrIndex;
 use crate::measure::pcrs::Pcrs;
 use crate::measure::session::SessionChoice;
 use crate::measure::soft_pcrs::SoftPcrs;
-use crate::media::image::{Content, Image, Place};
+use crate::media::image::{Content, Image, ImagePlace};
 use crate::media::image_request::{ImageLocation, ImageRequest};
 use crate::media::superblock::{FileSystem, Superblock};
 use crate::seal::choice::SealConditions;
@@ -217,11 +217,11 @@ impl Machine for Fake {
         let bytes = IMAGE.len() as u64 + u64::from(self.fault == Fault::ShortImage);
         let superblock = Superblock { kind: FileSystem::Squashfs, bytes, block: 4096, label: None, uuid: None };
         let content = if request.prepared { Content::Prepared } else { Content::Plain(superblock) };
-        let place = Place::Device("/dev/vda".into());
+        let place = ImagePlace::Device("/dev/vda".into());
         Ok(Image { file, place, content, bytes, opened_bytes: IMAGE.len() as u64 })
     }
     fn find_tree(&mut self, _: &Image, roothash: &RootHash, _: Option<&Path>) -> Result<Tree> {
-        let shape = Shape { data_block: 4096, data_blocks: 1, hash_block: 4096, salt: Vec::new() };
+        let shape = TreeShape { data_block: 4096, data_blocks: 1, hash_block: 4096, salt: Vec::new() };
         self.call(Call::FindTree).map(|()| Tree { node: None, start: 1, shape, root_hash: roothash.hash })
     }
     fn progress(&mut self, _: Amount) {}

@@ -26,7 +26,14 @@ pub(super) fn open() -> Result<Option<File>> {
     }
     // Not read-only: there is only one securityfs, and the booted root would find it read-only.
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-    Mount::new("securityfs", "securityfs", MOUNTED, flags, "").apply()?;
+    let mount = Mount {
+        fstype: "securityfs".to_owned(),
+        source: "securityfs".to_owned(),
+        target: MOUNTED.to_owned(),
+        flags,
+        data: String::new(),
+    };
+    mount.apply()?;
     let opened = match File::open(LOG) {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),

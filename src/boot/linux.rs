@@ -26,7 +26,8 @@ use crate::measure::measurement::Report;
 use crate::measure::pcrs::Pcrs;
 use crate::measure::session::SessionChoice;
 use crate::media::devices::Devices;
-use crate::media::image::{self, Content, Found, Image, Place};
+use crate::media::image::{Content, Found, Image, ImagePlace};
+use crate::media::image_device;
 use crate::media::image_request::{ImageLocation, ImageRequest};
 use crate::media::medium;
 use crate::media::rootflags::RootFlags;
@@ -99,7 +100,7 @@ impl Machine for Linux {
 
     fn find_image(&mut self, location: &ImageLocation, request: ImageRequest) -> Result<Image> {
         match location {
-            ImageLocation::Device(node) => image::on_device(node, request),
+            ImageLocation::Device(node) => image_device::open(node, request),
             ImageLocation::File { node, path } => {
                 medium::find_image(node, Found::Named, path, request)?.ok_or_else(|| {
                     Error::new(format!("/{path} on {}", node.display()), "no such file")
@@ -128,9 +129,9 @@ impl Machine for Linux {
 
     fn seal_conditions(&mut self, image: &Image) -> Result<SealConditions> {
         let sector = match image.place {
-            Place::Device(_) => block_device::sector_size(&image.file, &image.to_string())?,
+            ImagePlace::Device(_) => block_device::sector_size(&image.file, &image.to_string())?,
             // The file is read through a loop device.
-            Place::File { .. } => loop_device::SECTOR.into(),
+            ImagePlace::File { .. } => loop_device::SECTOR.into(),
         };
         let block = match &image.content {
             Content::Plain(superblock) => superblock.block,
@@ -147,8 +148,8 @@ impl Machine for Linux {
         let node = sealed.device(image, config.on_corrupt, &mut devices)?;
         // If the image is a file, rootflags= and rootfstype= are for the file system that holds it.
         let (options, fstypes) = match image.place {
-            Place::Device(_) => (config.flags.clone(), config.fstypes.as_slice()),
-            Place::File { .. } => (RootFlags::default(), [].as_slice()),
+            ImagePlace::Device(_) => (config.flags.clone(), config.fstypes.as_slice()),
+            ImagePlace::File { .. } => (RootFlags::default(), [].as_slice()),
         };
         let kind = match (&image.content, sealed) {
             (Content::Plain(superblock), _) => superblock.kind,

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::media::device_name::DeviceName;
-use crate::media::devices::{self, Devices};
-use crate::media::image_request::{ImageLocation, Wait};
-use crate::media::image_source::Source;
+use crate::media::devices::Devices;
+use crate::media::image_request::ImageLocation;
+use crate::media::image_source::ImageSource;
+use crate::media::wait::Wait;
 
 /// The devices that the command line names, once they are there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,12 +27,12 @@ impl RootDevices {
     pub(super) fn wait(devices: &Devices, config: &Config) -> Result<Self> {
         let wait = config.root_wait;
         let image = match &config.source {
-            Source::Device(name) => ImageLocation::Device(wait_for(devices, name, wait)?),
-            Source::File(name, path) => {
+            ImageSource::Device(name) => ImageLocation::Device(wait_for(devices, name, wait)?),
+            ImageSource::File(name, path) => {
                 ImageLocation::File { node: wait_for(devices, name, wait)?, path: path.clone() }
             }
             // Any device can hold the file: the search itself waits.
-            Source::Search(path) => ImageLocation::AnyDevice { path: path.clone() },
+            ImageSource::Search(path) => ImageLocation::AnyDevice { path: path.clone() },
         };
         let tree = config.roothash.as_ref().and_then(|roothash| roothash.tree.as_ref());
         let tree = tree.map(|name| wait_for(devices, name, wait.without_delay())).transpose()?;
@@ -40,11 +41,11 @@ impl RootDevices {
 }
 
 fn wait_for(devices: &Devices, name: &DeviceName, wait: Wait) -> Result<PathBuf> {
-    if let Some(node) = devices::wait(wait, || devices.find(name))? {
+    if let Some(node) = wait.until_found(|| devices.find(name))? {
         log::info!("{name}: found at {}", node.display());
         return Ok(node);
     }
-    let present = devices.listed()?;
+    let present = devices.describe_all()?;
     Err(Error::new(name, format!("did not appear in {} s", wait.seconds()))
         .hint(format!("block devices there are: {present}; is its driver in the kernel or the initramfs?")))
 }

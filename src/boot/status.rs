@@ -14,10 +14,10 @@ use serde::Serialize;
 use crate::boot::clock::Clock;
 use crate::config::Config;
 use crate::error::{Context, Result};
-use crate::hash::merkle::{Hash, Shape};
+use crate::hash::tree_shape::{TreeHash, TreeShape};
 use crate::measure::image_format::ImageFormat;
 use crate::measure::measurement::Report;
-use crate::media::image::{Found, Image, Place};
+use crate::media::image::{Found, Image, ImagePlace};
 use crate::media::superblock::FileSystem;
 use crate::seal::sealed_image::SealedImage;
 
@@ -76,7 +76,7 @@ impl SealStatus {
 }
 
 impl TreeStatus {
-    fn of(shape: &Shape, root_hash: &Hash) -> Self {
+    fn of(shape: &TreeShape, root_hash: &TreeHash) -> Self {
         Self {
             root_hash: hex::encode(root_hash),
             salt: hex::encode(&shape.salt),
@@ -104,9 +104,9 @@ impl<'a> Status<'a> {
         config: &Config,
     ) -> Self {
         let (form, device, path) = match &image.place {
-            Place::Device(node) => ("device", node, None),
-            Place::File { node, path, found: Found::Named } => ("file", node, Some(path)),
-            Place::File { node, path, found: Found::Searched } => ("searched", node, Some(path)),
+            ImagePlace::Device(node) => ("device", node, None),
+            ImagePlace::File { node, path, found: Found::Named } => ("file", node, Some(path)),
+            ImagePlace::File { node, path, found: Found::Searched } => ("searched", node, Some(path)),
         };
         Self {
             version: env!("CARGO_PKG_VERSION"),

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use crate::error::{Context, Error, Result};
 use crate::measure::session::SessionChoice;
-use crate::media::devices;
-use crate::media::image_request::Wait;
+use crate::media::wait::Wait;
 use crate::sys::random::random;
 use crate::tpm::EsysPcrs;
 
@@ -21,7 +20,7 @@ pub(super) fn open(patience: Duration, session: SessionChoice) -> Result<Option<
     // each command it would save and load the session, which takes 18 more commands.
     let (managed, node) = (Path::new("/dev/tpmrm0"), Path::new("/dev/tpm0"));
     let version = "/sys/class/tpm/tpm0/tpm_version_major";
-    let found = devices::wait(Wait::at_most(patience), || {
+    let found = Wait::at_most(patience).until_found(|| {
         if fs::read_to_string(version).is_ok_and(|version| version.trim() == "1") {
             return Err(Error::new(node.display(), "is a TPM 1.2").hint("measureroot needs a TPM 2.0"));
         }

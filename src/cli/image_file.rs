@@ -9,8 +9,8 @@ use crate::error::{Context, Error, Result};
 use crate::hash::bank::Bank;
 use crate::hash::digest::Digests;
 use crate::measure::image_digest::{self, ImageBytes};
-use crate::media::devices;
-use crate::media::image::length_on_device;
+use crate::media::image_device::length_on_device;
+use crate::media::superblock_reader;
 use crate::sys::block_device;
 
 /// An open image.
@@ -38,7 +38,7 @@ impl ImageFile {
     pub(super) fn measured_bytes(&self, device: bool) -> Result<u64> {
         let Self { file, name, bytes } = self;
         let on_device = device || !file.metadata().about(name)?.is_file();
-        match devices::superblock(file, name) {
+        match superblock_reader::read(file, name) {
             Ok(Some(found)) if found.kind.is_image() => {
                 let own = length_on_device(&found, *bytes, name)?;
                 if on_device {

@@ -1,10 +1,11 @@
-//! Parameters whose value is one word of a few.
+//! Parameters whose value is one of a few words.
 
 use crate::error::{Error, Result};
 
-/// Such a parameter. Its words stand in one place: reading, naming and the hint of an error all come from there.
-pub trait Choice: Copy + PartialEq + 'static {
-    /// Each word with what it means. If a meaning has several words, the first one is its name.
+/// A parameter whose value is one of a few words. The words are listed once, for reading, for naming and for the hint
+/// of an error.
+pub(crate) trait Choice: Copy + PartialEq + 'static {
+    /// Each word with its meaning. If a meaning has several words, the first one is its name.
     const WORDS: &'static [(&'static str, Self)];
 
     /// Reads the parameter's value.
@@ -16,7 +17,7 @@ pub trait Choice: Copy + PartialEq + 'static {
         found.map(|&(_, meaning)| meaning).ok_or_else(|| malformed(text, names(Self::WORDS)))
     }
 
-    /// Its name on the command line.
+    /// The word that the command line uses for it.
     fn name(self) -> &'static str {
         Self::WORDS.iter().find(|(_, meaning)| *meaning == self).map_or("", |(word, _)| word)
     }

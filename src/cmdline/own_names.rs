@@ -1,7 +1,7 @@
 //! The parameters that are measureroot's own.
 
 /// Every `measureroot.*` parameter. Any other one is an error: it may be a misspelt parameter that matters.
-pub const ALL: [&str; 9] = [
+pub(crate) const ALL: [&str; 9] = [
     "measureroot.timeout",
     "measureroot.onfail",
     "measureroot.overlaysize",
@@ -13,9 +13,9 @@ pub const ALL: [&str; 9] = [
     "measureroot.session",
 ];
 
-/// Whether a parameter is meant for this program alone. The kernel does not know such a parameter either, so it hands it on to
-/// PID 1 as an argument or a variable, and the new init must not get it.
+/// Whether a parameter is meant for this program alone. The kernel does not know such a parameter, so it gives it to
+/// PID 1 as an argument or an environment variable. The new init must not get it.
 #[must_use]
-pub fn is_own(key: &str) -> bool {
+pub(crate) fn is_own(key: &str) -> bool {
     matches!(key, "measureroot" | "rootimg" | "rootimgpcr") || key.starts_with("measureroot.")
 }

@@ -1,15 +1,16 @@
-//! Reading one parameter's value out of the tokens; every error names the token it is about.
+//! Reads the value of one parameter from the tokens. Every error names the token it is about.
 
 use std::time::Duration;
 
 use crate::cmdline::tokens::Token;
 use crate::error::{Error, Result};
 
-/// The value of `key`. Twice the same is once; two different values leave open which one was meant.
+/// The value of `key`; `None` if there is no such token. The same value may be given several times.
 ///
 /// # Errors
-/// For a conflict, and for a value that is missing or not text.
-pub fn value<'a>(tokens: &'a [Token], key: &str) -> Result<Option<&'a str>> {
+/// For two different values, because it is not known which one was meant; for a missing value, and for one that is not
+/// UTF-8.
+pub(crate) fn value<'a>(tokens: &'a [Token], key: &str) -> Result<Option<&'a str>> {
     let mut found: Option<&Token> = None;
     for token in tokens.iter().filter(|token| token.key == key.as_bytes()) {
         match found {
@@ -31,17 +32,17 @@ pub fn value<'a>(tokens: &'a [Token], key: &str) -> Result<Option<&'a str>> {
 /// The value of `key`, read by `read`.
 ///
 /// # Errors
-/// Those of [`value`] and of `read`.
-pub fn parsed<T>(tokens: &[Token], key: &str, read: impl Fn(&str) -> Result<T>) -> Result<Option<T>> {
+/// The errors of [`value`] and of `read`.
+pub(crate) fn parsed<T>(tokens: &[Token], key: &str, read: impl Fn(&str) -> Result<T>) -> Result<Option<T>> {
     let Some(text) = value(tokens, key)? else { return Ok(None) };
     read(text).map(Some).map_err(|error| error.renamed(format!("{key}={text}")))
 }
 
-/// Whole seconds, at most a day.
+/// The value of `key` as whole seconds, at most a day.
 ///
 /// # Errors
-/// Those of [`value`], and for anything but such a number.
-pub fn seconds(tokens: &[Token], key: &str) -> Result<Option<Duration>> {
+/// The errors of [`value`], and for a value that is no such number.
+pub(crate) fn seconds(tokens: &[Token], key: &str) -> Result<Option<Duration>> {
     parsed(tokens, key, whole_seconds)
 }
 

@@ -1,22 +1,22 @@
-//! The kernel command line: text to tokens, by the kernel's own quoting rules.
+//! Splits the kernel command line into tokens, by the kernel's own quoting rules.
 //!
-//! The procfs crate is not used here: it splits at every space, so that a quoted value falls apart.
+//! The procfs crate is not used here: it splits at every space, also within a quoted value.
 
-/// The longest command line that is read; the kernel's own limit is 2048 or 4096 bytes (`COMMAND_LINE_SIZE`), and a
-/// bootconfig may add some.
+/// The longest command line that is read, in bytes. The kernel's own limit is 2048 or 4096 bytes (`COMMAND_LINE_SIZE`),
+/// and a bootconfig may add more.
 pub const MAX_LEN: usize = 64 * 1024;
 
-/// One parameter as the kernel sees it.
+/// One parameter, split as the kernel splits it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
-    /// What stands before the first `=`.
+    /// The text before the first `=`.
     pub key: Vec<u8>,
-    /// What stands behind it, without its quotes; `None` where there is no `=`.
+    /// The text after it, without its quotes; `None` if there is no `=`.
     pub value: Option<Vec<u8>>,
 }
 
 impl Token {
-    /// The key, when it is text.
+    /// The key, if it is UTF-8.
     #[must_use]
     pub fn key(&self) -> Option<&str> {
         std::str::from_utf8(&self.key).ok()
@@ -33,7 +33,7 @@ impl std::fmt::Display for Token {
     }
 }
 
-/// The parameters up to `--`; what stands behind it belongs to the new init alone (kernel/params.c, `parse_args`).
+/// The parameters before `--`. What follows is for the new init alone (kernel/params.c, `parse_args`).
 #[must_use]
 pub fn parse(line: &[u8]) -> Vec<Token> {
     let mut rest = skip_spaces(line);
@@ -49,8 +49,9 @@ pub fn parse(line: &[u8]) -> Vec<Token> {
     tokens
 }
 
-/// `next_arg` of the kernel's lib/cmdline.c: a quote anywhere toggles whether a space ends the token; only a quote that
-/// opens the token or its value is taken away, together with one at the token's very end.
+/// Splits off one token, as `next_arg` of the kernel's lib/cmdline.c does. A quote anywhere toggles whether a space
+/// ends the token. Only a quote at the start of the token or of its value is removed, together with one at the end of
+/// the token.
 fn next_arg(args: &[u8]) -> (Token, &[u8]) {
     let quoted = args.first() == Some(&b'"');
     let args = if quoted { &args[1..] } else { args };
@@ -62,7 +63,7 @@ fn next_arg(args: &[u8]) -> (Token, &[u8]) {
             end = i;
             break;
         }
-        // The kernel keeps the position in an integer whose 0 means "none yet", so a leading `=` is part of the key.
+        // In the kernel's variable for this position, 0 means "no `=` yet". So a leading `=` is part of the key.
         if equals.is_none() && byte == b'=' && i > 0 {
             equals = Some(i);
         }
@@ -93,8 +94,8 @@ fn skip_spaces(text: &[u8]) -> &[u8] {
     &text[start..]
 }
 
-/// `isspace` of the kernel's lib/ctype.c, which counts the Latin-1 no-break space too. /proc/cmdline ends in a newline,
-/// and nothing follows a NUL.
+/// `isspace` of the kernel's lib/ctype.c, for which the Latin-1 no-break space is a space, too. /proc/cmdline ends with
+/// a newline, and nothing follows a NUL.
 fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | 0x09..=0x0d | 0xa0 | 0)
 }
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_as_the_kernel_splits_them() {
+    fn tokens_are_split_as_the_kernel_splits_them() {
         type Row<'a> = (&'a str, &'a [(&'a str, Option<&'a str>)]);
         let table: &[Row] = &[
             ("", &[]),
@@ -140,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn any_bytes_are_taken() {
+    fn any_bytes_can_be_parsed() {
         for a in 0..=255u8 {
             for b in [b'"', b'=', b' ', 0, 0xa0, b'-', a] {
                 assert!(parse(&[a, b, b'"', a, b'=', b]).len() <= 3);

@@ -15,9 +15,10 @@ use crate::error::Result;
 use crate::measure::image_format::ImageFormat;
 use crate::measure::pcr::PcrIndex;
 use crate::measure::session::SessionChoice;
-use crate::media::image_request::{ImageRequest, Wait};
-use crate::media::image_source::Source;
+use crate::media::image_request::ImageRequest;
+use crate::media::image_source::ImageSource;
 use crate::media::rootflags::RootFlags;
+use crate::media::wait::Wait;
 use crate::seal::choice::SealChoice;
 use crate::seal::dm_verity::OnCorrupt;
 use crate::seal::prepared_root_hash::RootHash;
@@ -30,7 +31,7 @@ pub struct Config {
     /// Whether the image is measured: `measureroot=off` was not given.
     pub measured: bool,
     /// Where the image is.
-    pub source: Source,
+    pub source: ImageSource,
     /// `roothash=`: the image was prepared, and its root hash is measured.
     pub roothash: Option<RootHash>,
     /// `measureroot.format=`: which digest stands for the image in the PCR.

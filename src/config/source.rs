@@ -4,7 +4,7 @@ use crate::cmdline::parameter::parsed;
 use crate::cmdline::tokens::Token;
 use crate::error::Result;
 use crate::media::device_name::DeviceName;
-use crate::media::image_source::{Source, image_path};
+use crate::media::image_source::{ImageSource, image_path};
 use crate::seal::prepared_devices;
 use crate::seal::prepared_root_hash::RootHash;
 
@@ -12,14 +12,14 @@ use crate::seal::prepared_root_hash::RootHash;
 ///
 /// # Errors
 /// When nothing names an image, or a name is malformed.
-pub(super) fn source(tokens: &[Token], roothash: Option<&RootHash>) -> Result<Source> {
+pub(super) fn source(tokens: &[Token], roothash: Option<&RootHash>) -> Result<ImageSource> {
     let path = parsed(tokens, "rootimg", image_path)?;
     let device = match roothash {
         Some(roothash) if path.is_none() => Some(prepared_devices::data(tokens, &roothash.hash)?),
         Some(_) => prepared_devices::medium(tokens)?,
         None => parsed(tokens, "root", DeviceName::parse)?,
     };
-    Source::named(device, path)
+    ImageSource::named(device, path)
 }
 
 #[cfg(test)]
@@ -29,7 +29,7 @@ mod tests {
 
     const HEX: &str = "00112233445566778899aabbccddeeff0f1e2d3c4b5a69788796a5b4c3d2e1f0";
 
-    fn read(words: &str) -> Result<(Source, RootHash)> {
+    fn read(words: &str) -> Result<(ImageSource, RootHash)> {
         let tokens = tokens::parse(format!("roothash={HEX} {words}").as_bytes());
         let roothash = RootHash::of(&tokens)?.unwrap();
         Ok((source(&tokens, Some(&roothash))?, roothash))
@@ -41,30 +41,30 @@ mod tests {
         let first = || DeviceName::PartUuid("00112233-4455-6677-8899-aabbccddeeff".into());
         let last = || DeviceName::PartUuid("0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0".into());
         let table = [
-            ("", Source::Device(first()), Some(last()), 0),
-            ("root=/dev/mapper/root", Source::Device(first()), Some(last()), 0),
-            ("root=/dev/vda", Source::Device(node("vda")), Some(last()), 0),
-            ("root=/dev/vda measureroot.hashdev=/dev/vdb", Source::Device(node("vda")), Some(node("vdb")), 0),
-            ("root=/dev/vda measureroot.hashoffset=4096", Source::Device(node("vda")), None, 4096),
+            ("", ImageSource::Device(first()), Some(last()), 0),
+            ("root=/dev/mapper/root", ImageSource::Device(first()), Some(last()), 0),
+            ("root=/dev/vda", ImageSource::Device(node("vda")), Some(last()), 0),
+            ("root=/dev/vda measureroot.hashdev=/dev/vdb", ImageSource::Device(node("vda")), Some(node("vdb")), 0),
+            ("root=/dev/vda measureroot.hashoffset=4096", ImageSource::Device(node("vda")), None, 4096),
             (
                 "systemd.verity_root_data=/dev/vda systemd.verity_root_hash=/dev/vdb measureroot.hashoffset=512",
-                Source::Device(node("vda")),
+                ImageSource::Device(node("vda")),
                 Some(node("vdb")),
                 512,
             ),
             (
                 "root=/dev/mapper/root systemd.verity_root_data=/dev/a systemd.verity_root_hash=/dev/b",
-                Source::Device(node("a")),
+                ImageSource::Device(node("a")),
                 Some(node("b")),
                 0,
             ),
             (
                 "root=LABEL=m rootimg=/i measureroot.hashoffset=512",
-                Source::File(DeviceName::Label("m".into()), "i".into()),
+                ImageSource::File(DeviceName::Label("m".into()), "i".into()),
                 None,
                 512,
             ),
-            ("rootimg=/i measureroot.hashdev=/dev/vdb", Source::Search("i".into()), Some(node("vdb")), 0),
+            ("rootimg=/i measureroot.hashdev=/dev/vdb", ImageSource::Search("i".into()), Some(node("vdb")), 0),
         ];
         for (words, source, tree, offset) in table {
             let (found, roothash) = read(words).unwrap();

@@ -12,7 +12,7 @@ fn config(line: &str) -> Result<Config> {
 fn defaults_apply_to_what_is_not_given() {
     let config = config("root=/dev/vda quiet BOOT_IMAGE=/vmlinuz panic=5").unwrap();
     assert!(config.measured && config.writable);
-    assert_eq!(config.source, Source::Device(DeviceName::Node("/dev/vda".into())));
+    assert_eq!(config.source, ImageSource::Device(DeviceName::Node("/dev/vda".into())));
     assert_eq!((config.pcr.get(), config.overlay_size.as_str()), (13, "50%"));
     assert_eq!((config.timeout, config.root_wait.limit), (DEFAULT_TIMEOUT, Some(DEFAULT_TIMEOUT)));
     assert_eq!((config.init, config.root_wait.delay), (None, Duration::ZERO));
@@ -45,10 +45,10 @@ fn each_parameter_has_its_effect() {
     assert_eq!(of("measureroot.format=meta-measured").format, ImageFormat::MetaMeasured);
     assert_eq!((of("").session, of("measureroot.session=none").session), (SessionChoice::Auto, SessionChoice::None));
     assert_eq!(of("measureroot.session=hmac").session, SessionChoice::Hmac);
-    assert_eq!(config("rootimg=/a").unwrap().source, Source::Search("a".into()));
+    assert_eq!(config("rootimg=/a").unwrap().source, ImageSource::Search("a".into()));
     assert_eq!(
         config("rootimg=a root=LABEL=x").unwrap().source,
-        Source::File(DeviceName::Label("x".into()), "a".into())
+        ImageSource::File(DeviceName::Label("x".into()), "a".into())
     );
 }
 

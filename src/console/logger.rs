@@ -1,4 +1,4 @@
-//! What the person at the machine sees, and what its log keeps: /dev/kmsg, and /dev/console where the kernel is silent.
+//! Writes the log to /dev/kmsg, and errors to /dev/console if the kernel does not show them there.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -13,30 +13,32 @@ use crate::error::{Context, Result};
 const ERROR: u8 = 3;
 const INFO: u8 = 6;
 
-/// Begins to log. It works before /dev is mounted (on stderr, which the kernel opens for PID 1) and after.
+/// Starts the log. Before /dev is mounted it goes to stderr, which the kernel opens for PID 1.
 ///
-/// simplelog is not used here: with no date, colour or thread to write, it would bring 60 KB of clock into the initramfs.
+/// simplelog is not used here: the log needs no dates, colours or threads, and the clock of simplelog takes 60 KB.
 ///
 /// # Errors
-/// When there is a logger already.
+/// When another logger is set already.
 pub fn start() -> Result<()> {
     log::set_boxed_logger(Box::new(KernelLog::default())).about("log")?;
     log::set_max_level(LevelFilter::Info);
     Ok(())
 }
 
-/// Lets /dev/kmsg take every line: by default it drops all but ten in five seconds (kernel.printk_devkmsg).
-pub fn unlimit() {
+/// Lets /dev/kmsg take every line. By default it takes ten lines in five seconds and drops the others
+/// (kernel.printk_devkmsg).
+pub(crate) fn unlimit() {
     if let Err(error) = fs::write("/proc/sys/kernel/printk_devkmsg", "on\n") {
         log::debug!("/proc/sys/kernel/printk_devkmsg: {error}");
     }
 }
 
-/// Where progress can be shown: nowhere when the person asked for quiet, and not on a serial line, which may be a log.
+/// How to show progress: on a screen by a line that is rewritten, or not at all if the kernel was told to be quiet. A
+/// serial line may be recorded, so it gets lines of a log.
 #[must_use]
-pub fn progress_style() -> Option<Style> {
+pub(crate) fn progress_style() -> Option<Style> {
     let active = fs::read_to_string("/sys/class/tty/console/active").unwrap_or_default();
-    // The last one listed is what /dev/console means (kernel, Documentation/ABI/testing/sysfs-tty).
+    // The last name in the list is the device of /dev/console (kernel, Documentation/ABI/testing/sysfs-tty).
     let screen = active.split_whitespace().last().and_then(|name| name.strip_prefix("tty"));
     let screen = screen.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()));
     match (screen, console_level() > INFO) {
@@ -46,8 +48,8 @@ pub fn progress_style() -> Option<Style> {
     }
 }
 
-/// Writes over the line that was shown before.
-pub fn rewrite_line(text: &str, last: bool) {
+/// Writes `text` over the line that was shown before. `last` ends the line.
+pub(crate) fn rewrite_line(text: &str, last: bool) {
     let end = if last { "\n" } else { "" };
     let text = format!("\r{text}\x1b[K{end}");
     if let Err(error) = open("/dev/console").and_then(|mut console| console.write_all(text.as_bytes())) {
@@ -55,7 +57,7 @@ pub fn rewrite_line(text: &str, last: bool) {
     }
 }
 
-/// Messages below this level the kernel itself puts on the console (kernel.printk).
+/// The kernel itself shows messages below this level on the console (kernel.printk).
 fn console_level() -> u8 {
     let text = fs::read_to_string("/proc/sys/kernel/printk").unwrap_or_default();
     text.split_whitespace().next().and_then(|level| level.parse().ok()).unwrap_or(0)
@@ -74,11 +76,11 @@ struct KernelLog {
 impl KernelLog {
     fn write(&self, priority: u8, text: &str) -> io::Result<()> {
         let Some(mut kmsg) = self.kmsg() else { return writeln!(io::stderr(), "{text}") };
-        // An error is for the person too, even if the kernel was told to be quiet.
+        // The person at the machine must see errors, even if the kernel was told to be quiet.
         if priority <= ERROR && priority >= console_level() {
             open("/dev/console")?.write_all(format!("{text}\n").as_bytes())?;
         }
-        // One write is one record.
+        // The kernel makes one record of one write.
         kmsg.write_all(format!("<{priority}>{text}\n").as_bytes())
     }
 
@@ -92,7 +94,7 @@ impl KernelLog {
 
 impl Log for KernelLog {
     fn enabled(&self, metadata: &Metadata) -> bool {
-        // tss-esapi logs each error that it also returns.
+        // tss-esapi logs each error and returns it, too.
         metadata.level() <= log::max_level() && !metadata.target().starts_with("tss_esapi")
     }
 
@@ -104,7 +106,7 @@ impl Log for KernelLog {
             Level::Debug | Level::Trace => 7,
         };
         if self.enabled(record.metadata()) {
-            // There is no further place to tell that there is no place to tell it.
+            // If this fails, there is no other place for the message.
             self.write(priority, &format!("measureroot: {}", record.args())).ok();
         }
     }

@@ -1,6 +1,6 @@
 //! What a person at the machine sees: the log, on kmsg and the console, and the progress line.
 
-pub mod logger;
-pub mod progress;
+pub(crate) mod logger;
+pub(crate) mod progress;
 
-pub use logger::{start, unlimit};
+pub use logger::start;

@@ -1,33 +1,33 @@
-//! How far the hashing has come: a line that rewrites itself on a screen, a line every tenth in a log.
+//! Shows how far the hashing has come: on a screen by one line that is rewritten, in a log by a line for every tenth.
 
 use std::time::{Duration, Instant};
 
-/// Where the progress is shown.
+/// How the progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Style {
-    /// A terminal: one line, rewritten at most twice a second.
+pub(crate) enum Style {
+    /// On a terminal: one line that is rewritten at most twice a second.
     Screen,
-    /// A log: a line every 10 %.
+    /// In a log: a line for every 10 %.
     Log,
 }
 
-/// How much of the image is hashed.
+/// How much of the image has been hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Amount {
     /// Bytes so far.
-    pub done: u64,
+    pub(crate) done: u64,
     /// Bytes in all.
-    pub total: u64,
+    pub(crate) total: u64,
 }
 
 impl Amount {
-    /// Whether nothing is left.
+    /// Whether all bytes are done.
     #[must_use]
-    pub fn is_all(self) -> bool {
+    pub(crate) fn is_all(self) -> bool {
         self.done == self.total
     }
 
-    /// 100 for an image of no bytes.
+    /// The percentage; 100 for an image of no bytes.
     fn percent(self) -> u128 {
         (u128::from(self.done) * 100).checked_div(u128::from(self.total)).unwrap_or(100)
     }
@@ -35,7 +35,7 @@ impl Amount {
 
 /// Decides when there is something new to show.
 #[derive(Debug)]
-pub struct Progress {
+pub(crate) struct Progress {
     style: Style,
     start: Instant,
     shown_at: Duration,
@@ -45,14 +45,14 @@ pub struct Progress {
 const PERIOD: Duration = Duration::from_millis(500);
 
 impl Progress {
-    /// Begins now.
+    /// Progress that starts now.
     #[must_use]
-    pub fn new(style: Style) -> Self {
+    pub(crate) fn new(style: Style) -> Self {
         Self { style, start: Instant::now(), shown_at: Duration::ZERO, shown_tenth: 0 }
     }
 
-    /// The line to show now, if it is time for one.
-    pub fn line(&mut self, amount: Amount) -> Option<String> {
+    /// The line to show now; `None` if it is too early for a new one.
+    pub(crate) fn line(&mut self, amount: Amount) -> Option<String> {
         self.line_at(self.start.elapsed(), amount)
     }
 
@@ -60,7 +60,7 @@ impl Progress {
         let tenth = amount.percent() / 10;
         let due = match self.style {
             Style::Screen => elapsed.saturating_sub(self.shown_at) >= PERIOD || amount.is_all(),
-            // An image that takes no time needs no log of it.
+            // If the hashing takes no time, the log needs no lines about it.
             Style::Log => tenth > self.shown_tenth && (elapsed >= PERIOD || self.shown_tenth > 0),
         };
         if !due {
@@ -71,10 +71,10 @@ impl Progress {
     }
 }
 
-/// Percent, MB/s and seconds left.
+/// The line: percentage, MB/s and seconds left.
 fn text(elapsed: Duration, amount: Amount) -> String {
     let (percent, Amount { done, total }) = (amount.percent(), amount);
-    // In whole numbers: floating point would bring its formatter into the initramfs.
+    // Whole numbers only: floating point would add its formatter to the initramfs.
     let rate = u128::from(done) * 1000 / elapsed.as_millis().max(1);
     let left = if rate == 0 { 0 } else { u128::from(total.saturating_sub(done)).div_ceil(rate) };
     format!("hashing the image: {percent:3} %, {} MB/s, {left} s left", rate / 1_000_000)
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_numbers_do_no_harm() {
+    fn any_amounts_can_be_shown() {
         for (done, total) in [(0, 0), (5, 0), (u64::MAX, u64::MAX), (u64::MAX, 1), (1, u64::MAX)] {
             for style in [Style::Screen, Style::Log] {
                 Progress::new(style).line_at(Duration::from_secs(1), Amount { done, total });

@@ -7,7 +7,7 @@ use super::event_type::EventType;
 use super::header::push_counted;
 use crate::cursor::Cursor;
 use crate::error::{Context, Result};
-use crate::hash::merkle::Hash;
+use crate::hash::tree_shape::TreeHash;
 use crate::measure::image_digest;
 use crate::measure::image_format::ImageFormat;
 use crate::measure::measurement;
@@ -91,7 +91,7 @@ impl Claim {
         match self.event {
             EventKind::Image => None,
             EventKind::Roothash => {
-                let mut hash = Hash::default();
+                let mut hash = TreeHash::default();
                 let hex = self.root_hash.as_deref().unwrap_or_default();
                 // Without a root hash no text can be right. The empty text is not what was extended.
                 Some(

@@ -1,4 +1,4 @@
-//! The banks that PCRs come in, each with its hash.
+//! The PCR banks, each with its hash algorithm.
 
 use std::fmt::{self, Display};
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use crate::error::{Error, Result};
 
-/// A PCR bank: the hash algorithm that its registers are extended with.
+/// A PCR bank. Its hash algorithm extends its PCRs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Bank {
     /// SHA-1, 20 bytes.
@@ -21,7 +21,7 @@ pub enum Bank {
 }
 
 impl Bank {
-    /// Every bank whose hash this program has.
+    /// Every bank whose hash algorithm this program has.
     pub const ALL: [Self; 4] = [Self::Sha1, Self::Sha256, Self::Sha384, Self::Sha512];
 
     /// The name that tpm2-tools and the kernel's sysfs use.
@@ -35,7 +35,7 @@ impl Bank {
         }
     }
 
-    /// `TPM_ALG_ID`, by which logs and quotes name the hash (TCG Algorithm Registry 1.34, table 3).
+    /// `TPM_ALG_ID`: logs and quotes name the hash algorithm by it (TCG Algorithm Registry 1.34, table 3).
     #[must_use]
     pub fn algorithm(self) -> u16 {
         match self {
@@ -46,7 +46,7 @@ impl Bank {
         }
     }
 
-    /// The bank of a `TPM_ALG_ID`, or `None` when it is no hash of ours.
+    /// The bank of a `TPM_ALG_ID`; `None` if this program does not have its hash algorithm.
     #[must_use]
     pub fn of_algorithm(algorithm: u16) -> Option<Self> {
         Self::ALL.into_iter().find(|bank| bank.algorithm() == algorithm)
@@ -77,7 +77,7 @@ impl FromStr for Bank {
         Self::ALL
             .into_iter()
             .find(|bank| bank.name() == text)
-            .ok_or_else(|| Error::new(text, "no such PCR bank").hint("known are sha1, sha256, sha384 and sha512"))
+            .ok_or_else(|| Error::new(text, "no such PCR bank").hint("use sha1, sha256, sha384 or sha512"))
     }
 }
 

@@ -1,8 +1,12 @@
 //! Banks and digests, one pass over the blocks of an image for many hashes, and the Merkle tree.
 
 pub mod bank;
-pub mod blocks;
+pub mod block_pool;
 pub mod digest;
-pub mod fan_out;
+pub(crate) mod fan_out;
+pub mod file_blocks;
+pub(crate) mod hasher;
+pub(crate) mod lane_queue;
 pub mod merkle;
 pub mod pass;
+pub mod tree_shape;

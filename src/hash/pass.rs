@@ -1,4 +1,4 @@
-//! One pass over the image for all banks: each block is read once and hashed by every bank beside the next read.
+//! One pass over the image for all banks: each block is read once, and every bank hashes it while the next one is read.
 
 use std::thread;
 
@@ -8,35 +8,35 @@ use nix::unistd::Pid;
 use crate::error::{Context, Result};
 use crate::hash::bank::Bank;
 use crate::hash::digest::Digests;
-use crate::hash::digest::Hasher;
 use crate::hash::fan_out::Lanes;
+use crate::hash::hasher::Hasher;
 
 /// Where the bytes come from, a block at a time.
 pub trait Blocks {
-    /// A block of bytes; dropping it allows its memory to be used for another.
+    /// A block of bytes. When it is dropped, its memory can be used for another block.
     type Block: AsRef<[u8]> + Send + Sync;
 
-    /// The next block, or `None` behind the last one.
+    /// The next block; `None` after the last one.
     ///
     /// # Errors
-    /// When the bytes cannot be read, or are fewer than they should be.
+    /// When the bytes cannot be read, or there are fewer than expected.
     fn next_block(&mut self) -> Result<Option<Self::Block>>;
 }
 
-/// Something that sees every byte beside the hashes, in order: what keeps the measured bytes.
+/// Takes the same bytes as the hashes, in order, to keep what is measured.
 pub trait Tee: Send {
     /// Takes the next bytes.
     ///
     /// # Errors
-    /// When it cannot keep them; then there is no measurement either.
+    /// When it cannot keep them. Then there is no measurement either.
     fn take(&mut self, bytes: &[u8]) -> Result<()>;
 }
 
-/// Hashing needs little stack, and memory is counted (the default is 2 MiB a thread).
+/// Bytes of a thread's stack. Hashing needs little; the default of 2 MiB a thread would count as memory.
 const STACK: usize = 128 * 1024;
 
-/// What is done with every block.
-#[allow(clippy::large_enum_variant)] // There are few of it.
+/// One thing that is done with every block.
+#[allow(clippy::large_enum_variant)] // There are few of them.
 enum Lane<'a> {
     Hash(Bank, Hasher),
     Keep(&'a mut dyn Tee),
@@ -52,11 +52,11 @@ impl Lane<'_> {
     }
 }
 
-/// Hashes all blocks, once for every bank, hands them to `tee`, and tells `progress` the number of bytes each time a block
-/// was read.
+/// Hashes all blocks, once for every bank, and hands them to `tee`. After each block it tells `progress` the number of
+/// bytes so far.
 ///
 /// # Errors
-/// Those of the blocks and of `tee`, or when no thread can be started. There is no partial result.
+/// The errors of `blocks` and of `tee`, and when no thread can be started. There is no partial result.
 pub fn digests<B: Blocks>(
     blocks: &mut B,
     banks: &[Bank],
@@ -73,7 +73,7 @@ pub fn digests<B: Blocks>(
         };
         let started = (0..count.min(processors())).try_for_each(start);
         let read = started.and_then(|()| feed(blocks, &lanes, progress));
-        // Whatever happened: the threads wait for it.
+        // The threads wait for the end, even if the reading failed.
         lanes.end();
         read
     })?;
@@ -88,7 +88,7 @@ fn feed<B: Blocks>(blocks: &mut B, lanes: &Lanes<Lane, B::Block>, progress: &mut
     let mut bytes = 0;
     while let Some(block) = blocks.next_block()? {
         bytes += block.as_ref().len() as u64;
-        // A lane that failed tells why when all have ended.
+        // If a lane has failed, `Lanes::finish` returns its error.
         if !lanes.push(block) {
             break;
         }
@@ -97,7 +97,8 @@ fn feed<B: Blocks>(blocks: &mut B, lanes: &Lanes<Lane, B::Block>, progress: &mut
     Ok(())
 }
 
-/// The processors this may run on. Where the kernel does not tell, any number of threads will do.
+/// The number of processors that this process may run on. If the kernel does not tell it, any number of threads will
+/// do.
 fn processors() -> usize {
     let count = |set: CpuSet| (0..CpuSet::count()).filter(|&number| set.is_set(number) == Ok(true)).count();
     sched_getaffinity(Pid::from_raw(0)).map_or(usize::MAX, count).max(1)
@@ -133,22 +134,27 @@ mod tests {
         assert_eq!(error.object(), "/dev/vda");
     }
 
-    struct Keeper(Vec<u8>, usize);
+    /// Keeps the bytes, and fails when there are more than `most`.
+    struct Keeper {
+        bytes: Vec<u8>,
+        most: usize,
+    }
 
     impl Tee for Keeper {
         fn take(&mut self, bytes: &[u8]) -> Result<()> {
-            self.0.extend_from_slice(bytes);
-            if self.0.len() > self.1 { Err(Error::new("memory", "full")) } else { Ok(()) }
+            self.bytes.extend_from_slice(bytes);
+            if self.bytes.len() > self.most { Err(Error::new("memory", "full")) } else { Ok(()) }
         }
     }
 
     #[test]
     fn the_tee_sees_all_bytes_or_there_is_no_digest() {
         let blocks = || Slices((0..50).map(|_| Ok(b"abc".as_slice())).collect());
-        let mut keeper = Keeper(Vec::new(), 150);
+        let mut keeper = Keeper { bytes: Vec::new(), most: 150 };
         digests(&mut blocks(), &Bank::ALL, Some(&mut keeper), &mut |_| ()).unwrap();
-        assert_eq!(keeper.0, b"abc".repeat(50));
-        let error = digests(&mut blocks(), &Bank::ALL, Some(&mut Keeper(Vec::new(), 10)), &mut |_| ()).unwrap_err();
+        assert_eq!(keeper.bytes, b"abc".repeat(50));
+        let mut keeper = Keeper { bytes: Vec::new(), most: 10 };
+        let error = digests(&mut blocks(), &Bank::ALL, Some(&mut keeper), &mut |_| ()).unwrap_err();
         assert_eq!(error.object(), "memory");
     }
 }

@@ -4,22 +4,22 @@ use std::fs::File;
 
 use crate::error::{Error, Result};
 use crate::hash::bank::Bank;
-use crate::hash::blocks::FileBlocks;
 use crate::hash::digest::{Digests, digests_of};
-use crate::hash::merkle::Hash;
+use crate::hash::file_blocks::FileBlocks;
 use crate::hash::pass::{self, Tee};
+use crate::hash::tree_shape::TreeHash;
 use crate::sys::block_device;
 
 /// The text that stands for a prepared image: `measureroot: roothash=` and 64 lower-case hex digits, without a newline. The
 /// prefix makes it differ from every other text and image that can be measured.
 #[must_use]
-pub(crate) fn root_hash_text(root_hash: &Hash) -> String {
+pub(crate) fn root_hash_text(root_hash: &TreeHash) -> String {
     format!("measureroot: roothash={}", hex::encode(root_hash))
 }
 
 /// The digests of [`root_hash_text`].
 #[must_use]
-pub(crate) fn of_root_hash(root_hash: &Hash, banks: &[Bank]) -> Digests {
+pub(crate) fn of_root_hash(root_hash: &TreeHash, banks: &[Bank]) -> Digests {
     digests_of(banks, root_hash_text(root_hash).as_bytes())
 }
 

@@ -1,17 +1,17 @@
-//! A block device, in the words of `root=`.
+//! The name of a block device, as `root=` gives it.
 
 use std::fmt::{self, Display};
 
 use crate::error::{Error, Result};
 
-/// A block device as `root=` names it.
+/// The name of a block device in a parameter such as `root=`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeviceName {
-    /// `/dev/X`: the node the kernel's devtmpfs gives.
+    /// `/dev/X`: the node in the kernel's devtmpfs.
     Node(String),
     /// `LABEL=`: the label in the file system's superblock.
     Label(String),
-    /// `UUID=`: the identifier in the superblock, as blkid prints it.
+    /// `UUID=`: the identifier in the file system's superblock, as blkid prints it.
     Uuid(String),
     /// `PARTUUID=`: the identifier in the partition table.
     PartUuid(String),
@@ -23,7 +23,7 @@ impl DeviceName {
     /// Reads the value of a parameter such as `root=`.
     ///
     /// # Errors
-    /// For a form that needs udev or an initramfs of another kind, with the way out.
+    /// For a name that only udev or another initramfs can resolve. The hint says what to write instead.
     pub fn parse(text: &str) -> Result<Self> {
         let fail = |cause: &str, hint: &str| Err(Error::new(text, cause).hint(hint));
         let named = [
@@ -56,7 +56,7 @@ impl DeviceName {
     }
 }
 
-/// A relative path that names a file and does not climb. 4096 is `PATH_MAX` (linux/limits.h).
+/// Whether a path is relative and has no `.` or `..` and no empty part. 4096 is `PATH_MAX` (linux/limits.h).
 pub(crate) fn is_plain_path(path: &str) -> bool {
     !path.is_empty()
         && path.len() < 4096
@@ -64,7 +64,7 @@ pub(crate) fn is_plain_path(path: &str) -> bool {
         && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
 }
 
-/// Undoes udev's `\xNN` in the names below /dev/disk (systemd's `encode_devnode_name`).
+/// Undoes the escapes `\xNN` that udev writes in the names below /dev/disk (systemd's `encode_devnode_name`).
 fn unescape(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut parts = text.split('\\');
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn device_names() {
+    fn each_form_of_a_name_is_read_or_refused() {
         let table = [
             ("/dev/vda", Some(DeviceName::Node("/dev/vda".into()))),
             ("/dev/mapper/a", Some(DeviceName::Node("/dev/mapper/a".into()))),

@@ -1,20 +1,18 @@
-//! Block devices: which there are, which one `root=` means, and what is on them.
+//! Block devices: which ones exist, and which one a name such as that of `root=` means.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::ErrorKind;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Result};
 use crate::media::device_name::DeviceName;
-use crate::media::image_request::Wait;
 use crate::media::partition_table;
-use crate::media::superblock::{self, HEAD, Superblock};
+use crate::media::superblock::Superblock;
+use crate::media::superblock_reader;
 use crate::sys::block_device;
 
-/// Where the kernel shows devices, and where their nodes are.
+/// The folders in which the kernel shows devices and their nodes.
 #[derive(Debug, Clone)]
 pub struct Devices {
     /// /sys/class/block.
@@ -29,39 +27,18 @@ impl Default for Devices {
     }
 }
 
-/// Devices made by software in memory, which never are the medium a machine boots from.
+/// Kinds of devices that are never the medium a machine boots from, by the letters of their names.
 const NOT_MEDIA: [&str; 4] = ["loop", "ram", "zram", "fd"];
 
-/// Between two looks for a device that is not there yet.
-const PAUSE: Duration = Duration::from_millis(20);
-
-/// Calls `look` until it finds something or the time is over.
-///
-/// # Errors
-/// Those of `look`; finding nothing in time is `None`.
-pub fn wait<T>(wait: Wait, mut look: impl FnMut() -> Result<Option<T>>) -> Result<Option<T>> {
-    std::thread::sleep(wait.delay);
-    let start = Instant::now();
-    loop {
-        if let Some(found) = look()? {
-            return Ok(Some(found));
-        }
-        if wait.limit.is_some_and(|limit| start.elapsed() >= limit) {
-            return Ok(None);
-        }
-        std::thread::sleep(PAUSE);
-    }
-}
-
 impl Devices {
-    /// The names of the block devices that may be a medium, in order.
+    /// The names of the block devices that may be a medium, sorted.
     ///
     /// # Errors
     /// When sysfs cannot be read.
     pub fn names(&self) -> Result<BTreeSet<String>> {
         let mut names = BTreeSet::new();
         let entries = match fs::read_dir(&self.sysfs) {
-            // The folder comes with the first device of its class.
+            // The kernel makes the folder with the first device of its class.
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(names),
             entries => entries.about_hint(self.sysfs.display(), "is CONFIG_SYSFS set?")?,
         };
@@ -75,31 +52,31 @@ impl Devices {
         Ok(names)
     }
 
-    /// The same for an error message: a drive without a medium, or a disk of no bytes, is there and of no use.
+    /// The same names as a text for an error message. It marks drives without a medium and disks of no bytes as empty.
     ///
     /// # Errors
     /// When sysfs cannot be read.
-    pub fn listed(&self) -> Result<String> {
+    pub fn describe_all(&self) -> Result<String> {
         let text = |device: String| if has_bytes(&self.node(&device)) { device } else { format!("{device} (empty)") };
         let all: Vec<_> = self.names()?.into_iter().map(text).collect();
         Ok(if all.is_empty() { "none".to_owned() } else { all.join(", ") })
     }
 
-    /// The node of the device that `name` means, `None` while there is none.
+    /// The node of the device that `name` means; `None` if there is none yet.
     ///
     /// # Errors
     /// When sysfs cannot be read.
     pub fn find(&self, name: &DeviceName) -> Result<Option<PathBuf>> {
         if let DeviceName::Node(path) = name {
-            // The node alone does not do: a driver may have made it before the disk's size is known.
+            // That the node exists is not enough: a driver may make it before it knows the disk's size.
             let node = PathBuf::from(path);
             return Ok(has_bytes(&node).then_some(node));
         }
-        let found: Vec<_> = self.names()?.into_iter().filter(|device| self.is(device, name)).collect();
+        let found: Vec<_> = self.names()?.into_iter().filter(|device| self.matches(device, name)).collect();
         if let [first, others @ ..] = found.as_slice()
             && !others.is_empty()
         {
-            log::warn!("{name}: found on {}; {first} is taken", found.join(", "));
+            log::warn!("{name}: found on {}; {first} is used", found.join(", "));
         }
         Ok(found.first().map(|device| self.node(device)))
     }
@@ -110,9 +87,11 @@ impl Devices {
         self.nodes.join(device.replace('!', "/"))
     }
 
-    fn is(&self, device: &str, name: &DeviceName) -> bool {
+    fn matches(&self, device: &str, name: &DeviceName) -> bool {
         let on_disk = |field: fn(Superblock) -> Option<String>| {
-            open(&self.node(device)).and_then(|file| superblock(&file, device).ok().flatten()).and_then(field)
+            open(&self.node(device))
+                .and_then(|file| superblock_reader::read(&file, device).ok().flatten())
+                .and_then(field)
         };
         match name {
             DeviceName::Node(_) => false,
@@ -126,7 +105,7 @@ impl Devices {
     fn part_uuid(&self, device: &str) -> Option<String> {
         let number = self.uevent(device, "PARTN")?.parse().ok()?;
         self.uevent(device, "PARTUUID").or_else(|| {
-            // A partition's folder lies in its disk's.
+            // In sysfs the folder of a partition is in the folder of its disk.
             let folder = fs::canonicalize(self.sysfs.join(device)).ok()?;
             let disk = folder.parent()?;
             let sector = fs::read_to_string(disk.join("queue/logical_block_size")).ok()?;
@@ -141,41 +120,11 @@ impl Devices {
     }
 }
 
-/// The superblock of an open device or image; `None` where no file system is known.
-///
-/// # Errors
-/// When it cannot be read or used.
-pub fn superblock(file: &File, name: impl std::fmt::Display) -> Result<Option<Superblock>> {
-    let mut head = vec![0; HEAD];
-    let mut filled = 0;
-    while filled < head.len() {
-        match file.read_at(&mut head[filled..], filled as u64) {
-            Ok(0) => break,
-            Ok(bytes) => filled += bytes,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(Error::new(name, error)),
-        }
-    }
-    superblock::probe(&head[..filled]).map_err(|error| error.on(name))
-}
-
-/// Holds what [`superblock`] found to the kinds in `fstypes`, as `rootfstype=` lists them.
-///
-/// # Errors
-/// When there is none, and when it is of another kind; `known` says which there could be.
-pub fn one_of(found: Option<Superblock>, name: &str, fstypes: &[String], known: &str) -> Result<Superblock> {
-    match found {
-        Some(found) if found.kind.is_in(fstypes) => Ok(found),
-        Some(found) => Err(Error::new(name, format!("is {}, but rootfstype={}", found.kind.name(), fstypes.join(",")))),
-        None => Err(Error::new(name, "no file system is known on it").hint(known)),
-    }
-}
-
 fn has_bytes(node: &Path) -> bool {
     open(node).as_ref().and_then(block_device::size).is_some_and(|bytes| bytes > 0)
 }
 
-/// A device that is not there, or a drive without a medium, is for the caller the same as one yet to come.
+/// Opens a device. One that cannot be opened, such as a drive without a medium, counts as one that is not there yet.
 fn open(node: &Path) -> Option<File> {
     block_device::open(node).ok()
 }

@@ -1,22 +1,22 @@
-//! Where the root image is, in the words of the command line.
+//! Where the root image is, as the command line says it.
 
 use std::fmt::{self, Display};
 
 use crate::error::{Error, Result};
 use crate::media::device_name::{DeviceName, is_plain_path};
 
-/// Where the image is looked for.
+/// Where the command line says that the image is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum ImageSource {
     /// `root=` alone: the device is the image.
     Device(DeviceName),
     /// `root=` and `rootimg=`: the image is a file on the device's file system.
     File(DeviceName, String),
-    /// `rootimg=` alone: the image is a file on whichever device has it.
+    /// `rootimg=` alone: the image is a file, and every device is searched for it.
     Search(String),
 }
 
-impl Source {
+impl ImageSource {
     /// The source that a device, a path or both name.
     ///
     /// # Errors
@@ -32,10 +32,10 @@ impl Source {
     }
 }
 
-/// Reads the value of `rootimg=`: a path on the medium, from its top whether or not it begins with a slash.
+/// Reads the value of `rootimg=`: a path from the top of the medium, with or without a slash in front.
 ///
 /// # Errors
-/// For an empty path and for one with `..`, which has no business on a medium.
+/// For an empty path, and for one with `..`, which could lead out of the medium.
 pub fn image_path(text: &str) -> Result<String> {
     let path = text.trim_start_matches('/');
     if is_plain_path(path) {
@@ -46,7 +46,7 @@ pub fn image_path(text: &str) -> Result<String> {
     }
 }
 
-impl Display for Source {
+impl Display for ImageSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Device(device) => write!(f, "{device}"),
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn image_paths() {
+    fn a_path_stays_below_the_top_of_the_medium() {
         for (text, want) in [("a", "a"), ("/a/b.img", "a/b.img"), ("//a", "a"), ("a..b", "a..b")] {
             assert_eq!(image_path(text).unwrap(), want);
         }

@@ -1,4 +1,4 @@
-//! `rootflags=`: options for mounting the device of `root=`, less those that would bring in unmeasured bytes.
+//! `rootflags=`: options for mounting the device of `root=`. Options that would bring in unmeasured bytes are refused.
 
 use std::path::Path;
 
@@ -8,12 +8,12 @@ use crate::error::{Error, Result};
 use crate::media::superblock::FileSystem;
 use crate::sys::mounts::Mount;
 
-/// Mount options for the kernel's file system, checked.
+/// Mount options for the kernel's file system, after the check.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RootFlags(Vec<String>);
 
-/// Options that name a second source of the file system's content, or that let it be written: what is then mounted is
-/// not what was hashed (kernel, Documentation/filesystems/erofs.rst and ext4.rst; mount(8)).
+/// Options that name a second source of the file system's content, or that allow writing. With them, the mounted bytes
+/// would not be those that were hashed (kernel, Documentation/filesystems/erofs.rst and ext4.rst; mount(8)).
 const REFUSED: [&str; 12] = [
     "rw",
     "remount",
@@ -29,14 +29,14 @@ const REFUSED: [&str; 12] = [
     "journal_ioprio",
 ];
 
-/// Options that mount(8) turns into flags, and that hold here anyway.
+/// Options that mount(8) turns into flags. Here they always hold, so they are left out.
 const IMPLIED: [&str; 2] = ["ro", "defaults"];
 
 impl RootFlags {
-    /// Reads a list with commas between.
+    /// Reads a list of options, separated by commas.
     ///
     /// # Errors
-    /// For an option that cannot hold for a measured image.
+    /// For an option that is refused.
     pub fn parse(text: &str) -> Result<Self> {
         let name = |option: &str| option.split('=').next().unwrap_or_default().to_owned();
         match text.split(',').find(|option| REFUSED.contains(&name(option).as_str())) {
@@ -48,16 +48,20 @@ impl RootFlags {
         }
     }
 
-    /// The mount of the file system on the device `node` with these options. Nothing is ever written, not even to replay a
-    /// journal.
+    /// The read-only mount of the device `node` on `target`. Nothing is ever written, not even to replay a journal.
     #[must_use]
     pub fn read_only_mount(&self, file_system: FileSystem, node: &Path, target: &str, flags: MountFlags) -> Mount {
         let first: &[&str] = if file_system == FileSystem::Ext4 { &["noload"] } else { &[] };
-        let node = node.display().to_string();
-        Mount::new(file_system.name(), node, target, flags | MountFlags::RDONLY, self.data(first))
+        Mount {
+            fstype: file_system.name().to_owned(),
+            source: node.display().to_string(),
+            target: target.to_owned(),
+            flags: flags | MountFlags::RDONLY,
+            data: self.data(first),
+        }
     }
 
-    /// The options as mount(2) takes them, behind those that `first` holds.
+    /// The options as mount(2) takes them: those in `first`, then these.
     #[must_use]
     pub fn data(&self, first: &[&str]) -> String {
         first.iter().copied().chain(self.0.iter().map(String::as_str)).collect::<Vec<_>>().join(",")
@@ -69,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options_that_bring_in_other_bytes_are_refused() {
+    fn options_that_bring_in_unmeasured_bytes_are_refused() {
         for text in ["rw", "threads=multi,rw", "device=/dev/vdb", "journal_path=/dev/vdb", "remount"] {
             assert!(RootFlags::parse(text).is_err(), "{text}");
         }

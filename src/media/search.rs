@@ -1,10 +1,10 @@
-//! `rootimg=` without `root=`: the image is looked for on every medium, again and again as devices appear.
+//! Searches every medium for the image (`rootimg=` without `root=`), again and again as devices appear.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::media::devices::{self, Devices};
+use crate::media::devices::Devices;
 use crate::media::image::{Found, Image};
 use crate::media::image_request::ImageRequest;
 use crate::media::medium;
@@ -13,11 +13,12 @@ use crate::sys::block_device;
 /// The first medium, in the order of the devices' names, that has the image.
 ///
 /// # Errors
-/// When none has it in time; the error says what was seen on each.
-pub fn find_image(devices: &Devices, path: &str, request: ImageRequest) -> Result<Image> {
-    // By device and size: a drive that gets its medium later is looked at again, a medium that lacks the image is not.
+/// When no medium has the image in time. The error says what was found on each.
+pub(crate) fn find_image(devices: &Devices, path: &str, request: ImageRequest) -> Result<Image> {
+    // The key is the device and its size. So a drive is looked at again when it gets a medium, and a medium without the
+    // image is not.
     let mut seen: BTreeMap<(String, u64), String> = BTreeMap::new();
-    let found = devices::wait(request.wait, || {
+    let found = request.wait.until_found(|| {
         for name in devices.names()? {
             let node = devices.node(&name);
             let Some(bytes) = media_size(&node) else { continue };
@@ -25,7 +26,7 @@ pub fn find_image(devices: &Devices, path: &str, request: ImageRequest) -> Resul
             if seen.contains_key(&key) {
                 continue;
             }
-            // Another medium's trouble is no reason to miss the right one.
+            // An error on one medium must not keep us from finding the image on another.
             match medium::find_image(&node, Found::Searched, path, request) {
                 Ok(Some(image)) => return Ok(Some(image)),
                 Ok(None) => drop(seen.insert(key, format!("{}: no such file", node.display()))),
@@ -41,7 +42,7 @@ pub fn find_image(devices: &Devices, path: &str, request: ImageRequest) -> Resul
         let seconds = request.wait.seconds();
         let all: Vec<_> = seen.into_values().collect();
         let all = if all.is_empty() { "no block device appeared".to_owned() } else { all.join("; ") };
-        Error::new(format!("/{path}"), format!("on no medium in {seconds} s")).hint(all)
+        Error::new(format!("/{path}"), format!("not found on any medium in {seconds} s")).hint(all)
     })
 }
 

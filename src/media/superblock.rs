@@ -1,40 +1,41 @@
-//! Which file system is on a device: its kind, its own length, its label and UUID, out of the first bytes.
+//! Superblocks: which file system is on a device, its length, label and UUID, from the device's first bytes.
 //!
-//! The bytes are hostile. Every number read here is bounded before it is used; the kernel reads them again when it mounts.
+//! The bytes are hostile. Every number read here is bounded before it is used; the kernel reads them again when it
+//! mounts.
 
 use crate::cursor::Fields;
 use crate::error::{Error, Result};
 
-/// How many bytes of a device [`probe`] wants to see: up to the end of ISO 9660's first volume descriptor.
+/// How many bytes from the start of a device [`probe`] needs: up to the end of ISO 9660's first volume descriptor.
 pub const HEAD: usize = 34 * 1024;
 
-/// A file system we can mount.
+/// A file system that this program can mount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileSystem {
     /// SquashFS 4.
     Squashfs,
     /// EROFS.
     Erofs,
-    /// ext2, ext3 and ext4, which the ext4 driver all mounts.
+    /// ext2, ext3 and ext4: the ext4 driver mounts all of them.
     Ext4,
-    /// ISO 9660: only a medium, never a root image.
+    /// ISO 9660: only for a medium, never for a root image.
     Iso9660,
-    /// FAT12, 16 and 32: only a medium.
+    /// FAT12, FAT16 and FAT32: only for a medium.
     Vfat,
 }
 
 /// What a superblock says of its file system.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Superblock {
-    /// The kind, by its magic number.
+    /// The kind of file system.
     pub kind: FileSystem,
-    /// Bytes from the device's start to the file system's end; 0 where that does not matter (media).
+    /// Bytes from the start of the device to the end of the file system; 0 for media, where nothing needs it.
     pub bytes: u64,
-    /// Bytes of its blocks, as far as they limit the sectors of the device it can be mounted from; 4096 where nothing does.
+    /// The largest sectors in bytes from which it can be mounted: the size of its blocks, or 4096 if that is no limit.
     pub block: u32,
-    /// The label, where there is one.
+    /// The label, if there is one.
     pub label: Option<String>,
-    /// The identifier, as blkid prints it.
+    /// The UUID, as blkid prints it.
     pub uuid: Option<String>,
 }
 
@@ -51,13 +52,13 @@ impl FileSystem {
         }
     }
 
-    /// Whether it can be the root: it has owners, modes, and a length of its own.
+    /// Whether it can be the root: it stores owners, modes and its own length.
     #[must_use]
     pub fn is_image(self) -> bool {
         matches!(self, Self::Squashfs | Self::Erofs | Self::Ext4)
     }
 
-    /// Whether a list as in `rootfstype=` has it; an empty list has all.
+    /// Whether the list of `rootfstype=` has it. An empty list has all.
     #[must_use]
     pub fn is_in(self, names: &[String]) -> bool {
         let fits =
@@ -66,10 +67,10 @@ impl FileSystem {
     }
 }
 
-/// Finds the file system whose superblock is in `head`, the first bytes of a device ([`HEAD`] of them, or all it has).
+/// Finds the superblock in `head`: the first [`HEAD`] bytes of a device, or all of a smaller one.
 ///
 /// # Errors
-/// For a superblock that is there but cannot be used: damaged, of a version unknown, or with content on other devices.
+/// For a superblock that cannot be used: it is damaged, has an unknown version, or has content on other devices.
 pub fn probe(head: &[u8]) -> Result<Option<Superblock>> {
     for read in [squashfs, erofs, ext4, iso9660, vfat] {
         if let Some(found) = read(&Fields(head)) {

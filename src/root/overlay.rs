@@ -24,8 +24,20 @@ const WORK: &str = "/measureroot/overlay/work";
 pub(crate) fn plan(size: &str, writable: bool) -> [Mount; 2] {
     let access = if writable { MountFlags::empty() } else { MountFlags::RDONLY };
     [
-        Mount::new("tmpfs", "measureroot", TMPFS, MountFlags::empty(), format!("mode=0755,size={size}")),
-        Mount::new("overlay", "measureroot", ROOT, access, format!("lowerdir={LOWER},upperdir={UPPER},workdir={WORK}")),
+        Mount {
+            fstype: "tmpfs".to_owned(),
+            source: "measureroot".to_owned(),
+            target: TMPFS.to_owned(),
+            flags: MountFlags::empty(),
+            data: format!("mode=0755,size={size}"),
+        },
+        Mount {
+            fstype: "overlay".to_owned(),
+            source: "measureroot".to_owned(),
+            target: ROOT.to_owned(),
+            flags: access,
+            data: format!("lowerdir={LOWER},upperdir={UPPER},workdir={WORK}"),
+        },
     ]
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::cmdline::choice::Choice;
 use crate::error::{Context, Error, Result};
-use crate::hash::merkle;
+use crate::hash::tree_shape;
 
 /// `measureroot.seal=`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -118,7 +118,7 @@ pub(crate) fn decide(choice: SealChoice, conditions: SealConditions) -> Result<S
 fn verity(conditions: SealConditions) -> Result<SealKind> {
     let SealConditions { bytes, block, sector, .. } = conditions;
     conditions.require_verity()?;
-    match merkle::data_block(bytes, block) {
+    match tree_shape::largest_data_block(bytes, block) {
         None => Err(Error::new("dm-verity", format!("the image's {bytes} bytes are not a multiple of 512"))),
         // The kernel refuses such a device (drivers/md/dm-verity-target.c: "Invalid data device block size").
         Some(block) if u32::from(block) < sector => {

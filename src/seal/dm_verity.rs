@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use crate::cmdline::choice::Choice;
-use crate::hash::merkle::{Hash, Shape};
+use crate::hash::tree_shape::TreeHash;
+use crate::hash::tree_shape::TreeShape;
 
 /// Bytes of struct dm_target_spec.
 const TARGET_SPEC: usize = 40;
@@ -18,9 +19,9 @@ pub struct VerityTarget {
     /// Where the tree begins on that device, in blocks of the tree.
     pub tree_start: u64,
     /// The block sizes, the number of data blocks, and the salt.
-    pub shape: Shape,
+    pub shape: TreeShape,
     /// The root hash.
-    pub root_hash: Hash,
+    pub root_hash: TreeHash,
     /// What happens at a corrupt block.
     pub on_corrupt: OnCorrupt,
 }
@@ -100,7 +101,7 @@ mod tests {
             data: "/dev/loop0".into(),
             tree: "/dev/loop1".into(),
             tree_start: 7,
-            shape: Shape { data_block: 4096, data_blocks: 10, hash_block: 1024, salt: vec![] },
+            shape: TreeShape { data_block: 4096, data_blocks: 10, hash_block: 1024, salt: vec![] },
             root_hash: [0xab; 32],
             on_corrupt: OnCorrupt::Restart,
         };

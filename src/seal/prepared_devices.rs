@@ -4,7 +4,7 @@ use crate::cmdline::parameter::parsed;
 use crate::cmdline::tokens::Token;
 use crate::cursor::uuid;
 use crate::error::{Error, Result};
-use crate::hash::merkle::Hash;
+use crate::hash::tree_shape::TreeHash;
 use crate::media::device_name::DeviceName;
 
 /// systemd's name for the verity device itself: `root=` with this name does not tell where the data is.
@@ -15,7 +15,7 @@ const VERITY_DEVICE: &str = "/dev/mapper/root";
 ///
 /// # Errors
 /// For a malformed name, and for two names that differ.
-pub(crate) fn data(tokens: &[Token], root_hash: &Hash) -> Result<DeviceName> {
+pub(crate) fn data(tokens: &[Token], root_hash: &TreeHash) -> Result<DeviceName> {
     let named = either(&without_verity_device(tokens), ["systemd.verity_root_data", "root"])?;
     Ok(named.unwrap_or_else(|| partition(&root_hash[..16])))
 }
@@ -30,7 +30,7 @@ pub(super) fn tree(tokens: &[Token]) -> Result<Option<DeviceName>> {
 
 /// The partition that holds the Merkle tree if no parameter names one: its UUID is the second half of the root hash
 /// (systemd-veritysetup-generator(8)).
-pub(super) fn default_tree(root_hash: &Hash) -> DeviceName {
+pub(super) fn default_tree(root_hash: &TreeHash) -> DeviceName {
     partition(&root_hash[16..])
 }
 

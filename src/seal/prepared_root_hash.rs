@@ -3,7 +3,7 @@
 use crate::cmdline::parameter::parsed;
 use crate::cmdline::tokens::Token;
 use crate::error::{Context, Error, Result};
-use crate::hash::merkle::Hash;
+use crate::hash::tree_shape::TreeHash;
 use crate::media::device_name::DeviceName;
 use crate::seal::prepared_devices;
 
@@ -11,7 +11,7 @@ use crate::seal::prepared_devices;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RootHash {
     /// The root hash. It is measured, and dm-verity checks every block of the image against it.
-    pub hash: Hash,
+    pub hash: TreeHash,
     /// The device with the tree; `None` if the tree follows the data, on the image's own device or in its file.
     pub tree: Option<DeviceName>,
     /// Where the tree's superblock begins, in bytes; a multiple of 512.
@@ -62,8 +62,8 @@ impl RootHash {
 ///
 /// # Errors
 /// For anything else.
-pub(crate) fn parse_hash(text: &str) -> Result<Hash> {
-    let mut hash = Hash::default();
+pub(crate) fn parse_hash(text: &str) -> Result<TreeHash> {
+    let mut hash = TreeHash::default();
     hex::decode_to_slice(text, &mut hash).about_hint(text, "the 64 hex digits that `veritysetup format` prints")?;
     Ok(hash)
 }

@@ -15,9 +15,10 @@ use std::path::{Path, PathBuf};
 
 use crate::cursor::Fields;
 use crate::error::{Context, Error, Result};
-use crate::hash::merkle::{Hash, Shape};
-use crate::media::image::{Image, Place, image_superblock};
+use crate::hash::tree_shape::{TreeHash, TreeShape};
+use crate::media::image::{Image, ImagePlace};
 use crate::media::superblock::Superblock;
+use crate::media::superblock_reader;
 use crate::seal::prepared_root_hash::RootHash;
 use crate::sys::block_device;
 
@@ -29,9 +30,9 @@ pub struct Tree {
     /// Where the tree begins, in blocks of the tree.
     pub start: u64,
     /// The shape that the superblock gives.
-    pub shape: Shape,
+    pub shape: TreeShape,
     /// The root hash on the command line.
-    pub root_hash: Hash,
+    pub root_hash: TreeHash,
 }
 
 /// Bytes of the superblock. The tree begins at the next block after it.
@@ -60,7 +61,7 @@ pub(crate) fn find_tree(image: &Image, node: Option<&Path>, roothash: &RootHash)
             (start, shape)
         }
     };
-    if matches!(image.place, Place::Device(_)) {
+    if matches!(image.place, ImagePlace::Device(_)) {
         suits_sectors(&image.file, &image.to_string(), shape.data_block)?;
     }
     let place = node.map_or_else(|| image.to_string(), |node| node.display().to_string());
@@ -98,7 +99,7 @@ pub struct TreeLocation {
 ///
 /// # Errors
 /// When there is no superblock, or when it cannot be used.
-pub fn read(file: &File, name: &str, location: TreeLocation) -> Result<(u64, Shape)> {
+pub fn read(file: &File, name: &str, location: TreeLocation) -> Result<(u64, TreeShape)> {
     let TreeLocation { offset, data_bytes } = location;
     let mut head = [0; 512];
     file.read_exact_at(&mut head, offset).about_hint(
@@ -122,7 +123,7 @@ pub fn read(file: &File, name: &str, location: TreeLocation) -> Result<(u64, Sha
     }
 }
 
-fn parse(head: &[u8; 512]) -> Result<Shape> {
+fn parse(head: &[u8; 512]) -> Result<TreeShape> {
     let bad = |cause: String| Err(Error::new("verity superblock", cause).hint("veritysetup format writes it"));
     let head = Fields(head);
     let fields = (
@@ -155,7 +156,7 @@ fn parse(head: &[u8; 512]) -> Result<Shape> {
         return bad(format!("{data_blocks} blocks of data"));
     }
     match head.at::<SALT>(88).as_ref().and_then(|field| field.get(..salt.into())) {
-        Some(salt) => Ok(Shape { data_block, data_blocks, hash_block, salt: salt.to_vec() }),
+        Some(salt) => Ok(TreeShape { data_block, data_blocks, hash_block, salt: salt.to_vec() }),
         None => bad(format!("a salt of {salt} bytes; at most {SALT} are possible")),
     }
 }
@@ -164,10 +165,10 @@ fn parse(head: &[u8; 512]) -> Result<Shape> {
 ///
 /// # Errors
 /// When the image does not match the root hash, holds no file system that can be the root, or does not match its tree.
-pub(crate) fn file_system(node: &Path, shape: &Shape, fstypes: &[String]) -> Result<Superblock> {
+pub(crate) fn file_system(node: &Path, shape: &TreeShape, fstypes: &[String]) -> Result<Superblock> {
     let name = node.display().to_string();
     let file = File::open(node).about(&name)?;
-    let found = image_superblock(&file, &name, fstypes)
+    let found = superblock_reader::read_for_root(&file, &name, fstypes)
         .map_err(|error| error.hint("do the image, its Merkle tree and roothash= belong together?"))?;
     if found.bytes > shape.data_bytes() {
         let cause =
@@ -202,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_superblock_is_read_and_each_wrong_field_is_refused() {
-        let shape = Shape { data_block: 4096, data_blocks: 40, hash_block: 4096, salt: vec![0xaa, 0xbb] };
+        let shape = TreeShape { data_block: 4096, data_blocks: 40, hash_block: 4096, salt: vec![0xaa, 0xbb] };
         assert_eq!(parse(&head()).unwrap(), shape);
         let table: [(usize, u8, &str); 12] = [
             (0, 0, "none"),

@@ -6,8 +6,9 @@ use std::os::unix::fs::FileExt;
 
 use crate::cmdline::choice::Choice;
 use crate::error::{Context, Error, Result};
-use crate::hash::merkle::{self, HASH_BLOCK, Shape};
 use crate::hash::pass::Tee;
+use crate::hash::tree_shape::{HASH_BLOCK, TreeShape};
+use crate::hash::{merkle, tree_shape};
 use crate::seal::choice::{PREPARED, SealChoice, SealKind};
 use crate::seal::memory_file;
 use crate::seal::prepared_tree::Tree;
@@ -19,7 +20,7 @@ use crate::sys::random::{self, random};
 #[allow(clippy::large_enum_variant)] // A boot has one.
 pub enum SealBuilder {
     /// A Merkle tree grows in a memory file.
-    Verity(merkle::Builder),
+    Verity(merkle::TreeBuilder),
     /// The Merkle tree is on a device already.
     Prepared(Tree),
     /// A copy of the image grows in a memory file.
@@ -43,12 +44,12 @@ impl SealBuilder {
             SealKind::None => Ok(Self::None),
             SealKind::Ram => Ok(Self::Ram { memory: memory_file::create("image")?, written: 0 }),
             SealKind::Verity => {
-                let block = merkle::data_block(bytes, block)
+                let block = tree_shape::largest_data_block(bytes, block)
                     .ok_or_else(|| Error::new("image", "is not a whole number of blocks"))?;
                 let salt = random(random::PATIENCE)?.to_vec();
                 let data_blocks = bytes / u64::from(block);
-                let shape = Shape { data_block: block, data_blocks, hash_block: HASH_BLOCK, salt };
-                Ok(Self::Verity(merkle::Builder::new(memory_file::create("tree")?, shape)))
+                let shape = TreeShape { data_block: block, data_blocks, hash_block: HASH_BLOCK, salt };
+                Ok(Self::Verity(merkle::TreeBuilder::new(memory_file::create("tree")?, shape)))
             }
         }
     }

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use crate::cmdline::choice::Choice;
 use crate::error::{Context, Error, Result};
-use crate::hash::merkle::{Hash, Shape};
-use crate::media::image::{Content, Image, Place};
+use crate::hash::tree_shape::TreeHash;
+use crate::hash::tree_shape::TreeShape;
+use crate::media::image::{Content, Image, ImagePlace};
 use crate::seal::choice::{PREPARED, SealChoice};
 use crate::seal::dm_verity::{OnCorrupt, VerityTarget};
 use crate::seal::prepared_tree::Tree;
@@ -17,7 +18,7 @@ use crate::sys::loop_device;
 #[derive(Debug)]
 pub enum SealedImage {
     /// The Merkle tree in a sealed memory file, and what dm-verity must know about it.
-    Verity(File, Shape, Hash),
+    Verity(File, TreeShape, TreeHash),
     /// The Merkle tree on a device.
     Prepared(Tree),
     /// The copy of the image in a sealed memory file.
@@ -72,7 +73,7 @@ const SECTOR: u64 = loop_device::SECTOR as u64;
 
 /// The medium's own device, or a loop device on the open file that was hashed.
 fn image_device(image: &Image, devices: &mut Vec<File>) -> Result<PathBuf> {
-    if let Place::Device(node) = &image.place {
+    if let ImagePlace::Device(node) = &image.place {
         return Ok(node.clone());
     }
     // The length of a prepared image does not matter: its tree gives the number of its blocks.

@@ -1,4 +1,4 @@
-//! Block devices and files as the kernel gives them: opening, sizes, and the refusal of writes.
+//! Block devices: opening them, their sizes, and making them read-only.
 #![allow(unsafe_code)] // No crate has BLKROSET and BLKSSZGET.
 
 use std::fs::{File, OpenOptions};
@@ -14,19 +14,19 @@ mod request {
     nix::ioctl_read_bad!(blksszget, nix::request_code_none!(0x12, 104), nix::libc::c_int);
 }
 
-/// Opens a device read-only without waiting for a medium to come into it.
+/// Opens a device read-only. It does not wait for a medium.
 ///
 /// # Errors
-/// Those of open(2).
-pub fn open(path: &Path) -> std::io::Result<File> {
+/// The errors of open(2).
+pub(crate) fn open(path: &Path) -> std::io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
     let flags = nix::fcntl::OFlag::O_NONBLOCK | nix::fcntl::OFlag::O_CLOEXEC;
     OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)
 }
 
-/// Bytes of an open file or block device; `None` if it has no end to seek to.
+/// The size of an open file or block device in bytes; `None` if its end cannot be sought.
 #[must_use]
-pub fn size(mut file: &File) -> Option<u64> {
+pub(crate) fn size(mut file: &File) -> Option<u64> {
     use std::io::{Seek, SeekFrom};
     file.seek(SeekFrom::End(0)).ok()
 }
@@ -35,17 +35,17 @@ pub fn size(mut file: &File) -> Option<u64> {
 ///
 /// # Errors
 /// When the kernel refuses.
-pub fn set_read_only(device: &File, name: &str) -> Result<()> {
+pub(crate) fn set_read_only(device: &File, name: &str) -> Result<()> {
     let on = 1;
     // SAFETY: BLKROSET reads one int, which lives until the call returns.
     unsafe { request::blkroset(device.as_raw_fd(), &raw const on) }.map(drop).about(name)
 }
 
-/// Bytes of a block device's sectors, the smallest unit it reads: its logical block size.
+/// The logical block size of a block device in bytes: the smallest unit that it reads.
 ///
 /// # Errors
-/// When it is no block device.
-pub fn sector_size(device: &File, name: &str) -> Result<u32> {
+/// When the file is no block device.
+pub(crate) fn sector_size(device: &File, name: &str) -> Result<u32> {
     let mut bytes = 0;
     // SAFETY: BLKSSZGET writes one int, which lives until the call returns.
     unsafe { request::blksszget(device.as_raw_fd(), &raw mut bytes) }.about(name)?;

@@ -1,4 +1,4 @@
-//! The commands of device-mapper.
+//! The ioctls of device-mapper.
 #![allow(unsafe_code)] // No crate has these ioctls without libdevmapper.
 
 use std::fs::File;
@@ -16,24 +16,24 @@ mod request {
 
 /// A command of device-mapper (kernel, include/uapi/linux/dm-ioctl.h).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DmCommand {
+pub(crate) enum DmCommand {
     /// DM_DEV_CREATE.
     DeviceCreate,
-    /// DM_DEV_SUSPEND; without its flag it resumes.
+    /// DM_DEV_SUSPEND; without DM_SUSPEND_FLAG it resumes the device.
     DeviceSuspend,
     /// DM_TABLE_LOAD.
     TableLoad,
 }
 
 /// Bytes of struct dm_ioctl.
-pub const DM_HEADER: usize = 312;
+pub(crate) const DM_HEADER: usize = 312;
 
-/// Has device-mapper carry out a command. `buffer` is a struct dm_ioctl with whatever follows it; its sizes are set here,
-/// so that the kernel stays within it.
+/// Lets device-mapper carry out a command. `buffer` is a struct dm_ioctl and the data behind it. This function sets the
+/// sizes in it, so that the kernel stays within the buffer.
 ///
 /// # Errors
-/// EINVAL for a buffer that is too short, and those of the command.
-pub fn dm_ioctl(control: &File, command: DmCommand, buffer: &mut [u8]) -> nix::Result<()> {
+/// EINVAL for a buffer that is too short, and the errors of the command.
+pub(crate) fn dm_ioctl(control: &File, command: DmCommand, buffer: &mut [u8]) -> nix::Result<()> {
     const DATA_SIZE: usize = 12;
     const DATA_START: usize = 16;
     let size = u32::try_from(buffer.len()).map_err(|_| Errno::EINVAL)?;

@@ -3,8 +3,8 @@
 
 use std::ffi::CString;
 
-/// Takes the environment away from this process and gives it to the caller. The kernel puts unknown parameters of the
-/// command line there, and libraries read it (tpm2-tss its log file, for one).
+/// Clears the environment of this process and returns what it was. The kernel puts unknown parameters of the command
+/// line there, and libraries read it: tpm2-tss, for example, takes the name of its log file from it.
 #[must_use]
 pub fn take() -> Vec<CString> {
     use std::os::unix::ffi::OsStrExt;
@@ -16,8 +16,8 @@ pub fn take() -> Vec<CString> {
             CString::new(bytes).ok()
         })
         .collect();
-    // SAFETY: called first thing in main, when there is no other thread that could be reading the environment. When it
-    // fails there is nothing better to do than to go on with what libraries make of it.
+    // SAFETY: main calls this first, when no other thread exists that could read the environment. If it fails, the boot
+    // goes on: then libraries may still read the variables.
     if unsafe { nix::env::clearenv() }.is_err() {
         log::warn!("environment: cannot be cleared");
     }

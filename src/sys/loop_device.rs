@@ -1,4 +1,4 @@
-//! Loop devices: a file of a medium becomes a block device.
+//! Loop devices: they make a block device of a file.
 #![allow(unsafe_code)] // No crate has LOOP_CONFIGURE.
 
 use std::fs::File;
@@ -47,31 +47,32 @@ mod request {
     nix::ioctl_write_ptr_bad!(loop_configure, 0x4c0a, super::LoopConfig);
 }
 
-/// Bytes of a loop device's sectors. Newer kernels would otherwise take those of the medium below it, and a file system
-/// with smaller blocks could not be mounted.
-pub const SECTOR: u16 = 512;
+/// Bytes of a loop device's sectors. Without this, newer kernels would take the sector size of the medium, and a file
+/// system with smaller blocks could not be mounted.
+pub(crate) const SECTOR: u16 = 512;
 
-/// Other programs may take the free number before us; more often than this nobody does.
+/// How often to try: another program may take the free number first. More tries than this are never needed.
 const TRIES: usize = 16;
 
-/// Makes a read-only loop device of the first `length` bytes of an open file, so that no path is followed a second time.
-/// It goes away by itself when its last user does.
+/// Makes a read-only loop device of the first `length` bytes of a file. The file is already open, so no path is
+/// followed a second time. The kernel removes the device when it is not used any more.
 ///
 /// # Errors
-/// When the kernel has no loop driver, or refuses.
-pub fn create(file: &File, length: u64) -> Result<(PathBuf, File)> {
+/// When the kernel has no loop driver, or refuses to set up the device.
+pub(crate) fn create(file: &File, length: u64) -> Result<(PathBuf, File)> {
     let control = Path::new("/dev/loop-control");
     let control_file = File::open(control)
         .about_hint(control.display(), "is CONFIG_BLK_DEV_LOOP set, or the loop module in the initramfs?")?;
     let fd = u32::try_from(file.as_raw_fd()).about("image descriptor")?;
-    // O_DIRECT keeps the medium's pages out of memory, where its file system knows it.
+    // If the medium's file system has O_DIRECT, it keeps the medium's pages out of memory.
     let mut flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO;
     for _ in 0..TRIES {
         // SAFETY: the ioctl takes no argument and returns a number.
         let number = unsafe { request::loop_ctl_get_free(control_file.as_raw_fd()) }.about(control.display())?;
         let path = PathBuf::from(format!("/dev/loop{number}"));
         let device = File::open(&path).about(path.display())?;
-        let config = loop_config(fd, flags, length);
+        let info = loop_info(flags, length);
+        let config = LoopConfig { fd, block_size: SECTOR.into(), info, reserved: [0; 8] };
         // SAFETY: `config` has the layout of struct loop_config and lives until the call returns.
         match unsafe { request::loop_configure(device.as_raw_fd(), &raw const config) } {
             Ok(_) => return Ok((path, device)),
@@ -80,11 +81,12 @@ pub fn create(file: &File, length: u64) -> Result<(PathBuf, File)> {
             Err(error) => return Err(error).about_hint(path.display(), "LOOP_CONFIGURE needs Linux 5.8 or later"),
         }
     }
-    Err(Error::new("loop device", format!("none stayed free in {TRIES} tries")).hint("who else makes loop devices?"))
+    Err(Error::new("loop device", format!("was taken by another program in each of {TRIES} tries"))
+        .hint("does another program make loop devices?"))
 }
 
-fn loop_config(fd: u32, flags: u32, sizelimit: u64) -> LoopConfig {
-    let info = LoopInfo64 {
+fn loop_info(flags: u32, sizelimit: u64) -> LoopInfo64 {
+    LoopInfo64 {
         device: 0,
         inode: 0,
         rdevice: 0,
@@ -98,6 +100,5 @@ fn loop_config(fd: u32, flags: u32, sizelimit: u64) -> LoopConfig {
         crypt_name: [0; 64],
         encrypt_key: [0; 32],
         init: [0; 2],
-    };
-    LoopConfig { fd, block_size: SECTOR.into(), info, reserved: [0; 8] }
+    }
 }

@@ -1,9 +1,12 @@
-//! The operating system: the calls that no crate has, mounts, modules and random numbers. The only room with `unsafe` in it.
+//! The operating system: system calls that no crate offers, mounts, kernel modules and random numbers. Only this room
+//! has `unsafe`.
 
-pub mod block_device;
-pub mod device_mapper;
+pub(crate) mod block_device;
+pub(crate) mod device_mapper;
 pub mod environment;
-pub mod loop_device;
-pub mod modules;
-pub mod mounts;
-pub mod random;
+pub(crate) mod loop_device;
+pub(crate) mod modules;
+pub mod modules_dep;
+pub(crate) mod mount_hint;
+pub(crate) mod mounts;
+pub(crate) mod random;

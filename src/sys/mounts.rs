@@ -1,4 +1,4 @@
-//! Mounts as values: decided in data, printed as a shell would write them, applied in one place.
+//! Mounts as values: they are decided as data, printed as shell commands, and applied in one place.
 
 use std::fmt::{self, Display};
 use std::fs;
@@ -9,27 +9,34 @@ use std::path::Path;
 use sys_mount::{MountFlags, UnmountFlags};
 
 use crate::error::{Context, Error, Result};
+use crate::sys::mount_hint;
 
 /// One call of mount(2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mount {
-    /// The file system, in the kernel's name for it.
-    pub fstype: String,
-    /// The device, or a name for those without one.
-    pub source: String,
-    /// The folder it is mounted on.
-    pub target: String,
+    /// The kernel's name of the file system.
+    pub(crate) fstype: String,
+    /// The device; any name if the file system has none.
+    pub(crate) source: String,
+    /// The folder on which it is mounted.
+    pub(crate) target: String,
     /// Flags of mount(2).
-    pub flags: MountFlags,
-    /// The file system's own options, with commas between.
-    pub data: String,
+    pub(crate) flags: MountFlags,
+    /// The file system's own options, separated by commas.
+    pub(crate) data: String,
 }
 
-/// The kernel's file systems, in the order they are mounted, and moved into the new root later.
+/// The kernel's file systems, in the order in which they are mounted, and later moved into the new root.
 #[must_use]
-pub fn kernel_filesystems() -> [Mount; 4] {
+pub(crate) fn kernel_filesystems() -> [Mount; 4] {
     let safe = MountFlags::NOSUID | MountFlags::NOEXEC;
-    let mount = |fstype: &str, target: &str, flags, data: &str| Mount::new(fstype, fstype, target, flags, data);
+    let mount = |fstype: &str, target: &str, flags, data: &str| Mount {
+        fstype: fstype.to_owned(),
+        source: fstype.to_owned(),
+        target: target.to_owned(),
+        flags,
+        data: data.to_owned(),
+    };
     [
         mount("devtmpfs", "/dev", MountFlags::NOSUID, "mode=0755"),
         mount("proc", "/proc", safe | MountFlags::NODEV, ""),
@@ -39,28 +46,23 @@ pub fn kernel_filesystems() -> [Mount; 4] {
 }
 
 impl Mount {
-    /// A mount of `source` on `target`.
-    pub fn new(
-        fstype: impl Into<String>,
-        source: impl Into<String>,
-        target: impl Into<String>,
-        flags: MountFlags,
-        data: impl Into<String>,
-    ) -> Self {
-        Self { fstype: fstype.into(), source: source.into(), target: target.into(), flags, data: data.into() }
-    }
-
-    /// A move of a mounted tree.
+    /// Moves what is mounted on `from` to `to`.
     #[must_use]
-    pub fn moving(from: &str, to: &str) -> Self {
-        Self::new("none", from, to, MountFlags::MOVE, "")
+    pub(crate) fn moving(from: &str, to: &str) -> Self {
+        Self {
+            fstype: "none".to_owned(),
+            source: from.to_owned(),
+            target: to.to_owned(),
+            flags: MountFlags::MOVE,
+            data: String::new(),
+        }
     }
 
-    /// Mounts it, on a folder that is made where there is none.
+    /// Mounts it. If the folder does not exist, it is made.
     ///
     /// # Errors
-    /// Those of mount(2), with the likely cause.
-    pub fn apply(&self) -> Result<()> {
+    /// The errors of mount(2), with the likely cause.
+    pub(crate) fn apply(&self) -> Result<()> {
         match fs::create_dir_all(&self.target) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(Error::new(&self.target, error)),
             _ => log::debug!("{self}"),
@@ -72,54 +74,26 @@ impl Mount {
             .mount(&self.source, &self.target)
             .map(drop)
             .map_err(|error| {
-                let hint = hint(&self.fstype, error.raw_os_error());
+                let hint = mount_hint::likely_cause(&self.fstype, error.raw_os_error());
                 let failed = Error::new(self, error);
                 if hint.is_empty() { failed } else { failed.hint(hint) }
             })
     }
 }
 
-/// Whether something is mounted on a folder at the top.
+/// Whether something is mounted on a folder of the root folder.
 #[must_use]
-pub fn is_mountpoint(target: &str) -> bool {
+pub(crate) fn is_mountpoint(target: &str) -> bool {
     let device = |path: &str| fs::metadata(path).map(|meta| meta.dev()).ok();
     device(target).is_some_and(|below| Some(below) != device("/"))
 }
 
-/// Takes a mount out of sight; what uses it goes on using it.
+/// Unmounts lazily: the mount is not seen any more, but files that are open on it can still be used.
 ///
 /// # Errors
-/// Those of umount2(2).
-pub fn detach(target: &str) -> Result<()> {
+/// The errors of umount2(2).
+pub(crate) fn detach(target: &str) -> Result<()> {
     sys_mount::unmount(Path::new(target), UnmountFlags::DETACH).about(format_args!("umount -l {target}"))
-}
-
-fn hint(fstype: &str, errno: Option<i32>) -> String {
-    let option = match fstype {
-        "overlay" => "CONFIG_OVERLAY_FS",
-        "squashfs" => "CONFIG_SQUASHFS",
-        "erofs" => "CONFIG_EROFS_FS",
-        "ext4" => "CONFIG_EXT4_FS",
-        "vfat" => "CONFIG_VFAT_FS",
-        "iso9660" => "CONFIG_ISO9660_FS",
-        "devtmpfs" => "CONFIG_DEVTMPFS",
-        "tmpfs" => "CONFIG_TMPFS",
-        "proc" => "CONFIG_PROC_FS",
-        "sysfs" => "CONFIG_SYSFS",
-        _ => return String::new(),
-    };
-    match errno.map(nix::errno::Errno::from_raw) {
-        Some(nix::errno::Errno::ENODEV) => format!("is {option} set, or the {fstype} module in the initramfs?"),
-        Some(nix::errno::Errno::EINVAL) if fstype == "vfat" => {
-            "are the modules nls_cp437 and nls_ascii in the initramfs?".to_owned()
-        }
-        Some(nix::errno::Errno::EINVAL) => {
-            let compressed = matches!(fstype, "squashfs" | "erofs");
-            let compression = if compressed { ", and can the kernel read its compression" } else { "" };
-            format!("is the {fstype} whole{compression}? dmesg tells")
-        }
-        _ => String::new(),
-    }
 }
 
 impl Display for Mount {
@@ -148,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mounts_print_as_a_shell_would_write_them() {
+    fn a_mount_prints_as_a_shell_command() {
         let lines: Vec<_> = kernel_filesystems().iter().map(ToString::to_string).collect();
         assert_eq!(
             lines,
@@ -163,14 +137,17 @@ mod tests {
     }
 
     #[test]
-    fn an_error_names_the_mount_and_the_likely_cause() {
+    fn an_error_names_the_mount() {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().to_str().unwrap();
-        let error = Mount::new("nosuchfs", "none", target, MountFlags::empty(), "").apply().unwrap_err();
+        let mount = Mount {
+            fstype: "nosuchfs".to_owned(),
+            source: "none".to_owned(),
+            target: target.to_owned(),
+            flags: MountFlags::empty(),
+            data: String::new(),
+        };
+        let error = mount.apply().unwrap_err();
         assert!(error.to_string().starts_with(&format!("mount -t nosuchfs none {target}: ")), "{error}");
-        assert_eq!(
-            hint("overlay", Some(nix::errno::Errno::ENODEV as i32)),
-            "is CONFIG_OVERLAY_FS set, or the overlay module in the initramfs?"
-        );
     }
 }

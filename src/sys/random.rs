@@ -1,5 +1,7 @@
-//! The kernel's random numbers, for a session's nonce and key and for a tree's salt. A machine whose processor has none to offer
-//! may be without for as long as nothing happens to it, and nothing happens to one that waits for them.
+//! The kernel's random numbers, for the nonce and key of a session and for the salt of a tree.
+//!
+//! If the processor has no random number generator, the kernel gathers randomness from events such as interrupts. A
+//! machine that only waits has few events, so the wait could be endless. It is bounded here.
 
 use std::sync::{Arc, OnceLock};
 use std::thread;
@@ -7,23 +9,23 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Context, Error, Result};
 
-/// What the salt is waited for; nobody names another time.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How long to wait for the salt of a tree. No parameter changes it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Who waits longer is told what for.
+/// After this time the log says what the boot waits for.
 const UNNOTICED: Duration = Duration::from_secs(1);
 
-/// Enough for a nonce, a key or a salt (SHA-256, P-256).
-pub type Random = [u8; 32];
+/// Random bytes, enough for a nonce, a key or a salt (SHA-256, P-256).
+pub(crate) type Random = [u8; 32];
 
-/// 32 random bytes, after at most `patience`, or a second if that is less.
+/// 32 random bytes. Waits for at most a second more than `patience`.
 ///
 /// # Errors
-/// When the kernel has none in time.
-pub fn random(patience: Duration) -> Result<Random> {
+/// When the kernel has no random bytes in time.
+pub(crate) fn random(patience: Duration) -> Result<Random> {
     let answer = Arc::new(OnceLock::new());
     let (told, waiting) = (Arc::clone(&answer), thread::current());
-    // Asked like this the kernel gathers what it can (getrandom(2)); but it cannot be told for how long.
+    // getrandom(2) makes the kernel gather randomness, but it has no time limit. So another thread calls it.
     let ask = move || {
         let mut bytes = Random::default();
         let asked = getrandom::fill(&mut bytes).about("random numbers");
@@ -31,10 +33,10 @@ pub fn random(patience: Duration) -> Result<Random> {
         waiting.unpark();
     };
     thread::Builder::new().spawn(ask).about("thread")?;
-    first(&answer, patience)
+    wait_for(&answer, patience)
 }
 
-fn first<T: Clone>(answer: &OnceLock<Result<T>>, patience: Duration) -> Result<T> {
+fn wait_for<T: Clone>(answer: &OnceLock<Result<T>>, patience: Duration) -> Result<T> {
     if let Some(answer) = within(answer, UNNOTICED) {
         return answer;
     }
@@ -45,7 +47,7 @@ fn first<T: Clone>(answer: &OnceLock<Result<T>>, patience: Duration) -> Result<T
     })
 }
 
-/// The answer, if it comes before `limit` is over; nearly always it is there at once.
+/// The answer, if it comes within `limit`. Nearly always it is there at once.
 fn within<T: Clone>(answer: &OnceLock<Result<T>>, limit: Duration) -> Option<Result<T>> {
     let start = Instant::now();
     loop {
@@ -62,13 +64,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_are_some_and_others_each_time() {
+    fn random_numbers_differ_each_time() {
         assert_ne!(random(PATIENCE), random(PATIENCE));
     }
 
     #[test]
-    fn none_in_time_is_an_error() {
-        let error = first(&OnceLock::<Result<()>>::new(), Duration::ZERO).unwrap_err();
+    fn no_answer_in_time_is_an_error() {
+        let error = wait_for(&OnceLock::<Result<()>>::new(), Duration::ZERO).unwrap_err();
         assert_eq!((error.object(), error.to_string().contains("RDRAND")), ("random numbers", true));
     }
 
@@ -77,7 +79,7 @@ mod tests {
         let answer = OnceLock::new();
         thread::scope(|scope| {
             scope.spawn(|| answer.set(Ok(5)));
-            assert_eq!(first(&answer, PATIENCE), Ok(5));
+            assert_eq!(wait_for(&answer, PATIENCE), Ok(5));
         });
     }
 }

@@ -5,7 +5,7 @@ use crate::boot::step::Step;
 use crate::config::Config;
 use crate::eventlog::journal;
 use crate::measure::measurement;
-use crate::media::image_source::Source;
+use crate::media::image_source::ImageSource;
 use crate::root::{overlay, switch_root};
 use crate::sys::mounts::{Mount, kernel_filesystems};
 
@@ -30,10 +30,10 @@ pub(super) fn of(step: Step, config: &Config) -> Vec<String> {
             let delay = (!config.root_wait.delay.is_zero())
                 .then(|| format!("pause for {} s", config.root_wait.delay.as_secs()));
             let root = match &config.source {
-                Source::Device(device) | Source::File(device, _) => {
+                ImageSource::Device(device) | ImageSource::File(device, _) => {
                     Some(format!("{device}, {}", words::limit(config.root_wait.limit)))
                 }
-                Source::Search(_) => None,
+                ImageSource::Search(_) => None,
             };
             let tree = config.roothash.as_ref().and_then(|roothash| roothash.tree.as_ref());
             let tree =

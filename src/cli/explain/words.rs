@@ -8,7 +8,7 @@ use crate::measure::image_digest;
 use crate::measure::image_format::ImageFormat;
 use crate::measure::measurement;
 use crate::measure::session::SessionChoice;
-use crate::media::image_source::Source;
+use crate::media::image_source::ImageSource;
 use crate::seal::choice::SealChoice;
 use crate::seal::dm_verity::OnCorrupt;
 use crate::seal::prepared_root_hash::RootHash;
@@ -55,12 +55,12 @@ pub(super) fn image(config: &Config, time: &str) -> Vec<String> {
         options => format!(", mounted with {options}"),
     };
     vec![match &config.source {
-        Source::Device(device) if config.roothash.is_some() => {
+        ImageSource::Device(device) if config.roothash.is_some() => {
             format!("{device}{types}{options}, which is not read yet")
         }
-        Source::Device(device) => format!("{device}{types}{options}: as many bytes as its file system has"),
-        Source::File(device, path) => format!("the file /{path} on {device}{types}{options}"),
-        Source::Search(path) => format!("the file /{path} on any block device{types}{options}, {time}"),
+        ImageSource::Device(device) => format!("{device}{types}{options}: as many bytes as its file system has"),
+        ImageSource::File(device, path) => format!("the file /{path} on {device}{types}{options}"),
+        ImageSource::Search(path) => format!("the file /{path} on any block device{types}{options}, {time}"),
     }]
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::soft_dependencies::SoftDependencies;
 use crate::error::{Context, Error, Result};
-use crate::sys::modules::{Dependencies, module_name};
+use crate::sys::modules_dep::{Dependencies, module_name};
 
 /// The modules that every boot needs: loop makes a block device of the image, of its Merkle tree or of its copy in RAM;
 /// overlay is the root's file system.

@@ -21,7 +21,7 @@ use crate::count::counted;
 use crate::error::{Context, Error, Result};
 use crate::hash::bank::Bank;
 use crate::hash::digest::{Digest, Digests};
-use crate::hash::merkle::Hash;
+use crate::hash::tree_shape::TreeHash;
 use crate::measure::image_digest;
 use crate::measure::image_format::ImageFormat;
 use crate::measure::measurement;
@@ -40,7 +40,7 @@ pub(super) struct Predict {
     image: Option<PathBuf>,
     /// The root hash of an image that was prepared with veritysetup (kernel parameter roothash=).
     #[arg(long, value_name = "HEX", value_parser = parse_hash, conflicts_with_all = ["image", "verity"])]
-    roothash: Option<Hash>,
+    roothash: Option<TreeHash>,
     /// An image that was prepared with veritysetup, and the file or device with its Merkle tree; checks every block.
     #[arg(long, num_args = 2, value_names = ["IMAGE", "HASHDEV"], conflicts_with = "image")]
     verity: Vec<PathBuf>,
@@ -106,7 +106,7 @@ fn image(path: &Path, device: bool, format: ImageFormat, banks: &[Bank]) -> Resu
     Ok((Subject::Image { image: image.name, bytes, format }, digests))
 }
 
-fn root_hash(hash: &Hash, banks: &[Bank]) -> (Subject, Digests) {
+fn root_hash(hash: &TreeHash, banks: &[Bank]) -> (Subject, Digests) {
     (Subject::RootHash { root_hash: hex::encode(hash) }, image_digest::of_root_hash(hash, banks))
 }
 

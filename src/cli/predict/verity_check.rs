@@ -6,9 +6,10 @@ use std::path::Path;
 
 use crate::cli::image_file::{ImageFile, progress_bar};
 use crate::error::{Context, Error, Result};
-use crate::hash::blocks::FileBlocks;
-use crate::hash::merkle::{self, Hash};
+use crate::hash::file_blocks::FileBlocks;
+use crate::hash::merkle;
 use crate::hash::pass::{self, Tee};
+use crate::hash::tree_shape::TreeHash;
 use crate::seal::memory_file;
 use crate::seal::prepared_tree::{self, TreeLocation};
 
@@ -26,14 +27,14 @@ pub(super) struct VerityCheck<'a> {
 impl VerityCheck<'_> {
     /// Builds the tree anew from every byte of the image, with the block sizes and the salt of the superblock, and compares
     /// the two: at the first block that does not match, a boot would fail. Returns the root hash.
-    pub(super) fn root_hash(self) -> Result<Hash> {
+    pub(super) fn root_hash(self) -> Result<TreeHash> {
         let image = ImageFile::open(self.image)?;
         let tree_name = self.tree.display().to_string();
         let tree = File::open(self.tree).about(&tree_name)?;
         let location = TreeLocation { offset: self.offset, data_bytes: image.bytes };
         let (start, shape) = prepared_tree::read(&tree, &tree_name, location)?;
         let bar = progress_bar(shape.data_bytes());
-        let mut growing = GrowingTree(merkle::Builder::new(memory_file::create("tree")?, shape));
+        let mut growing = GrowingTree(merkle::TreeBuilder::new(memory_file::create("tree")?, shape));
         let mut blocks = FileBlocks::new(&image.file, &image.name, growing.0.shape().data_bytes())?;
         pass::digests(&mut blocks, &[], Some(&mut growing), &mut |done| bar.set_position(done))?;
         bar.finish_and_clear();
@@ -54,7 +55,7 @@ impl VerityCheck<'_> {
 }
 
 /// A tree that grows while the image's bytes pass.
-struct GrowingTree(merkle::Builder);
+struct GrowingTree(merkle::TreeBuilder);
 
 impl Tee for GrowingTree {
     fn take(&mut self, bytes: &[u8]) -> Result<()> {

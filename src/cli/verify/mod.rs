@@ -18,7 +18,7 @@ use crate::error::{Context, Error, Result};
 use crate::evidence::submission::Submission;
 use crate::evidence::trusted_image::TrustedImage;
 use crate::hash::digest::Digests;
-use crate::hash::merkle::Hash;
+use crate::hash::tree_shape::TreeHash;
 use crate::measure::image_digest;
 use crate::measure::image_format::ImageFormat;
 use crate::measure::pcr::PcrIndex;
@@ -60,7 +60,7 @@ pub(super) struct Verify {
     images: Vec<PathBuf>,
     /// The root hash of a trusted image that was prepared with veritysetup, in hex.
     #[arg(long = "roothash", value_name = "HEX", num_args = 1.., value_parser = parse_hash)]
-    root_hashes: Vec<Hash>,
+    root_hashes: Vec<TreeHash>,
     /// A list of trusted images, written by measureroot predict --allow-entry.
     #[arg(long, value_name = "FILE")]
     allow: Option<PathBuf>,

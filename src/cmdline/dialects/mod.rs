@@ -1,5 +1,5 @@
-//! The parameters of other live systems, in our words. A parameter that means what happens here is translated. One that means
-//! something else is refused: whoever writes it relies on it.
+//! Translates the parameters of other live systems into ours. If a parameter asks for something that this program does
+//! not do, it is refused, because the person who wrote it relies on it.
 
 mod rules;
 
@@ -7,36 +7,36 @@ use crate::cmdline::tokens::Token;
 use crate::error::{Error, Result, one_line};
 use rules::{Meaning, Ours, Rule, Text, Value};
 
-/// The command line in our words.
+/// The command line with our parameters.
 #[derive(Debug, Default)]
-pub struct Translation {
-    /// Its parameters.
-    pub tokens: Vec<Token>,
+pub(crate) struct Translation {
+    /// The parameters.
+    pub(crate) tokens: Vec<Token>,
     /// Each translation, as `theirs: ours`.
-    pub words: Vec<String>,
+    pub(crate) words: Vec<String>,
 }
 
 /// Translates the parameters of other live systems. All other parameters stay as they are.
 ///
 /// # Errors
-/// For a parameter that asks for what does not happen here.
-pub fn translate(tokens: &[Token]) -> Result<Translation> {
+/// For a parameter that asks for something that this program does not do.
+pub(crate) fn translate(tokens: &[Token]) -> Result<Translation> {
     let mut ours = Translation::default();
-    let (mut file, mut folder, mut name) = (Said::default(), Said::default(), Said::default());
+    let (mut file, mut folder, mut name) = (FilePart::default(), FilePart::default(), FilePart::default());
     for token in tokens {
         let Some((meaning, rest)) = meaning(token, tokens) else {
             ours.tokens.push(token.clone());
             continue;
         };
         match meaning {
-            Meaning::Refused(why) => return Err(Error::new(token, "cannot be done as it is meant").hint(why)),
-            Meaning::Nothing => ours.note(token, "nothing to be done"),
+            Meaning::Refused(why) => return Err(Error::new(token, "is not supported").hint(why)),
+            Meaning::Nothing => ours.note(token, "nothing to do"),
             Meaning::Ours(parameter) => ours.push(token, parameter, rest),
             Meaning::OursAndFile(parameter, default) => {
                 file.set(default, token)?;
                 ours.push(token, parameter, rest);
             }
-            // What these have to do with the image's file is noted below.
+            // The file that results from these is noted below.
             Meaning::File(default) => file.set(default, token)?,
             Meaning::Folder(default) => {
                 folder.set_unless_empty(rest, token)?;
@@ -59,16 +59,16 @@ pub fn translate(tokens: &[Token]) -> Result<Translation> {
     Ok(ours)
 }
 
-/// What a token says about the image's file. No other token may contradict it.
-struct Said<'a, T>(Option<(T, &'a Token)>);
+/// A part of the path of the image's file, and the token that gave it. No other token may give a different one.
+struct FilePart<'a, T>(Option<(T, &'a Token)>);
 
-impl<T> Default for Said<'_, T> {
+impl<T> Default for FilePart<'_, T> {
     fn default() -> Self {
         Self(None)
     }
 }
 
-impl<'a, T: PartialEq> Said<'a, T> {
+impl<'a, T: PartialEq> FilePart<'a, T> {
     fn set(&mut self, said: T, token: &'a Token) -> Result<()> {
         match &self.0 {
             Some((other, first)) if *other != said => {
@@ -82,7 +82,7 @@ impl<'a, T: PartialEq> Said<'a, T> {
     }
 }
 
-impl<'a> Said<'a, &'a str> {
+impl<'a> FilePart<'a, &'a str> {
     fn set_unless_empty(&mut self, said: &'a str, token: &'a Token) -> Result<()> {
         if said.is_empty() { Ok(()) } else { self.set(said, token) }
     }
@@ -101,7 +101,7 @@ impl Translation {
 }
 
 impl Ours {
-    /// Our parameter, with the rest of the dialect's value.
+    /// Our parameter, completed with the rest of the dialect's value.
     fn token(self, rest: &str) -> Token {
         let (key, before, after) = match self {
             Self::ReadOnly => return Token { key: b"ro".to_vec(), value: None },
@@ -121,7 +121,8 @@ impl Ours {
     }
 }
 
-/// What the rules say about a parameter, and the rest that its pattern leaves open; `None` if it is no dialect's.
+/// The meaning of a parameter by the rules, and the part of its value that the pattern leaves open; `None` if no
+/// dialect has it.
 fn meaning<'a>(token: &'a Token, all: &[Token]) -> Option<(Meaning, &'a str)> {
     let boot_live = all.iter().any(|token| token.key == b"boot" && token.value.as_deref() == Some(b"live"));
     let more: &[Rule] = if boot_live { &rules::WITH_BOOT_LIVE } else { &[] };
@@ -161,7 +162,8 @@ pub(crate) mod tests {
     use super::*;
     use crate::cmdline::tokens;
 
-    /// A command line in the words of another system, and the same in ours. The tests of the configuration read them, too.
+    /// A command line of another system, and the same with our parameters. The tests of the configuration use them,
+    /// too.
     pub(crate) const TRANSLATED: &[(&str, &str)] = &[
         // dracut
         ("root=live:LABEL=a", "root=/dev/disk/by-label/a rootimg=LiveOS/squashfs.img"),
@@ -188,7 +190,7 @@ pub(crate) mod tests {
             "measureroot.overlaysize=60% components rootimg=live/filesystem.squashfs",
         ),
         ("boot=live rootimg=/x", "rootimg=/x"),
-        // The others.
+        // Other systems.
         ("root=/dev/sda overlayroot=tmpfs overlayroot=tmpfs:recurse=0", "root=/dev/sda"),
         ("root=/dev/ram0 rootimage=a.img LABEL=boot", "rootimg=a.img"),
         ("root=/dev/ram0 LABEL=boot", "rootimg=/rootfs.img"),
@@ -197,7 +199,7 @@ pub(crate) mod tests {
         ("root=/dev/sda systemd.volatile=state", "root=/dev/sda ro"),
         ("root=/dev/sda systemd.volatile=no", "root=/dev/sda"),
         ("root=/dev/sda \"\"", "root=/dev/sda "),
-        // Nobody's that would be known here.
+        // Parameters that no dialect has.
         (
             "root=LABEL=live:x boot=casper persistence module=a systemd.unit=x",
             "root=LABEL=live:x boot=casper persistence module=a systemd.unit=x",
@@ -210,14 +212,14 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_means_what_happens_here_is_translated() {
+    fn a_parameter_of_a_dialect_is_translated() {
         for &(theirs, wanted) in TRANSLATED {
             assert_eq!(ours(theirs).unwrap(), wanted, "{theirs}");
         }
     }
 
     #[test]
-    fn what_means_something_else_is_refused_by_its_name() {
+    fn a_parameter_that_asks_for_something_else_is_refused_by_its_name() {
         let table = [
             "root=live:http://a/b.img",
             "root=live:nfs:a",
@@ -255,7 +257,7 @@ pub(crate) mod tests {
             let refused = line.rsplit(' ').next().unwrap();
             let error = ours(&format!("root=/dev/sda {line}")).unwrap_err();
             assert_eq!(error.object(), refused);
-            assert!(error.to_string().contains("cannot be done as it is meant ("), "{error}");
+            assert!(error.to_string().contains("is not supported ("), "{error}");
         }
     }
 
@@ -268,7 +270,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn each_rule_can_be_reached() {
+    fn each_rule_fits_a_parameter() {
         for rule in rules::ALWAYS.iter().chain(&rules::WITH_BOOT_LIVE) {
             let value = match rule.value {
                 Value::Yes => "1".to_owned(),

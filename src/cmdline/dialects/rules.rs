@@ -1,34 +1,35 @@
 //! The table of the dialects: what each parameter of another live system means here.
 //!
-//! Sources: dracut.cmdline(7), chapter "Booting live images" (dracut 059; `rd.overlay` is of dracut-ng), live-boot(7) and its
-//! 9990-cmdline-old (20230131), overlayroot.conf (0.18), OpenEmbedded's init-live.sh, kernel-command-line(7) of systemd 252.
+//! Sources: dracut.cmdline(7), chapter "Booting live images" (dracut 059; `rd.overlay` is of dracut-ng), live-boot(7)
+//! and its 9990-cmdline-old (20230131), overlayroot.conf (0.18), OpenEmbedded's init-live.sh, kernel-command-line(7) of
+//! systemd 252.
 
-/// What some parameters mean here, if they have a certain value.
+/// Gives the meaning of some parameters here, if they have a certain value.
 #[derive(Debug)]
 pub(super) struct Rule {
     /// The parameters.
     pub keys: &'static [Text],
     /// Their value.
     pub value: Value,
-    /// What that means here.
+    /// The meaning here.
     pub meaning: Meaning,
 }
 
 /// A text that a pattern describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Text {
-    /// Just this text.
+    /// Exactly this text.
     Is(&'static str),
-    /// A text that begins so. What follows is the rest.
+    /// A text that starts with this. What follows is the rest.
     Starts(&'static str),
 }
 
 /// A value that a pattern describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Value {
-    /// Each way to say yes, also the parameter without a value (dracut-lib.sh, `getargbool`).
+    /// Every way to say yes, also the parameter without a value (dracut-lib.sh, `getargbool`).
     Yes,
-    /// Each way to say no.
+    /// Every way to say no.
     No,
     /// Any value. All of it is the rest.
     Any,
@@ -39,13 +40,13 @@ pub(super) enum Value {
 /// What a parameter means here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meaning {
-    /// What happens anyway.
+    /// Something that happens anyway.
     Nothing,
-    /// Something that this program does not do, and the way out.
+    /// Something that this program does not do. The hint says what to write instead.
     Refused(&'static str),
     /// One of our parameters.
     Ours(Ours),
-    /// One of our parameters. The image is a file there, if nothing else names the file.
+    /// One of our parameters. The image is this file there, if nothing else names the file.
     OursAndFile(Ours, File),
     /// The image is this file, if nothing else names the file.
     File(File),
@@ -55,7 +56,7 @@ pub(super) enum Meaning {
     Name(File),
 }
 
-/// Our parameter that a dialect's parameter becomes.
+/// The parameter of ours that a dialect's parameter becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ours {
     /// `root=` with the rest.
@@ -84,14 +85,14 @@ pub(super) enum Ours {
     ReadOnly,
 }
 
-/// The file that a live system takes for its image.
+/// The file that is the image of a live system by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum File {
-    /// dracut's.
+    /// The file of dracut.
     Dracut,
-    /// live-boot's.
+    /// The file of live-boot.
     LiveBoot,
-    /// OpenEmbedded's.
+    /// The file of OpenEmbedded.
     OpenEmbedded,
 }
 
@@ -127,10 +128,10 @@ const OVERLAYROOT: &[Text] = &[Is("overlayroot")];
 const VOLATILE: &[Text] = &[Is("systemd.volatile")];
 const RD_LIVE: &[Text] = &[Starts("rd.live."), Starts("rd.overlay"), Is("rd.writable.fsimg")];
 
-const TMPFS_ONLY: &str = "the only overlay is a tmpfs, gone after a reboot";
-const NO_FILE_IN_A_FILE: &str = "a medium inside a file is not opened";
+const TMPFS_ONLY: &str = "the only overlay is a tmpfs, and its content is lost at a reboot";
+const NO_FILE_IN_A_FILE: &str = "an image inside another image file is not opened";
 
-/// The rules that always hold. The first rule that fits counts.
+/// The rules that always hold. The first rule that fits is used.
 pub(super) static ALWAYS: [Rule; 35] = [
     rule(ROOT, starts("live:LABEL="), OursAndFile(Ours::RootByLabel, File::Dracut)),
     rule(ROOT, starts("live:CDLABEL="), OursAndFile(Ours::RootByLabel, File::Dracut)),
@@ -165,7 +166,11 @@ pub(super) static ALWAYS: [Rule; 35] = [
     rule(OVERLAYROOT, is("tmpfs"), Nothing),
     rule(OVERLAYROOT, is("tmpfs:recurse=0"), Nothing),
     rule(OVERLAYROOT, is("disabled"), Nothing),
-    rule(OVERLAYROOT, Any, Refused("write overlayroot=tmpfs: the only overlay is a tmpfs, gone after a reboot")),
+    rule(
+        OVERLAYROOT,
+        Any,
+        Refused("write overlayroot=tmpfs: the only overlay is a tmpfs, and its content is lost at a reboot"),
+    ),
     rule(&[Is("live-media")], starts("removable"), Refused("name the device, or leave it out")),
     rule(&[Is("live-media")], Any, Meaning::Ours(Ours::Root)),
     rule(&[Is("live-media-path")], Any, Folder(File::LiveBoot)),
@@ -180,7 +185,8 @@ pub(super) static ALWAYS: [Rule; 35] = [
     rule(VOLATILE, Any, Refused("write systemd.volatile=overlay: all of the image is used, not /usr alone")),
 ];
 
-/// The rules of live-boot, which hold behind [`ALWAYS`] and with `boot=live` alone: other systems have parameters of these names.
+/// The rules of live-boot. They hold after [`ALWAYS`], and only with `boot=live`, because other systems use the same
+/// names.
 pub(super) static WITH_BOOT_LIVE: [Rule; 9] = [
     rule(&[Is("boot")], is("live"), Meaning::File(File::LiveBoot)),
     rule(&[Is("bootfrom")], Any, Meaning::Ours(Ours::Root)),

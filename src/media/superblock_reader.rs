@@ -1,0 +1,58 @@
+//! Reads superblocks from devices and files, and checks that they are of the file systems that are wanted.
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::os::unix::fs::FileExt;
+
+use crate::error::{Error, Result};
+use crate::media::superblock::{self, HEAD, Superblock};
+
+/// Reads the superblock of an open device or file, which errors call `name`; `None` if no file system is known on it.
+///
+/// # Errors
+/// When the bytes cannot be read, or the superblock cannot be used.
+pub fn read(file: &File, name: impl std::fmt::Display) -> Result<Option<Superblock>> {
+    let mut head = vec![0; HEAD];
+    let mut filled = 0;
+    while filled < head.len() {
+        match file.read_at(&mut head[filled..], filled as u64) {
+            Ok(0) => break,
+            Ok(bytes) => filled += bytes,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(Error::new(name, error)),
+        }
+    }
+    superblock::probe(&head[..filled]).map_err(|error| error.on(name))
+}
+
+/// Reads the superblock of a file system that will be the root. An empty list of `fstypes` allows every one that can be
+/// a root.
+///
+/// # Errors
+/// When there is none, when it cannot be a root, and when `fstypes` does not list it.
+pub(crate) fn read_for_root(file: &File, name: &str, fstypes: &[String]) -> Result<Superblock> {
+    match read(file, name)? {
+        Some(found) if !found.kind.is_image() => {
+            let cause = format!("{} is a file system for a medium, not for a root image", found.kind.name());
+            Err(Error::new(name, cause).hint("name the image on it with rootimg="))
+        }
+        found => require(found, name, fstypes, "an image is squashfs, erofs or ext4"),
+    }
+}
+
+/// Reads the superblock of a medium that holds the image as a file. An empty list of `fstypes` allows every known one.
+///
+/// # Errors
+/// When there is none, and when `fstypes` does not list it.
+pub(crate) fn read_for_medium(file: &File, name: &str, fstypes: &[String]) -> Result<Superblock> {
+    require(read(file, name)?, name, fstypes, "a medium is vfat, iso9660, ext4, squashfs or erofs")
+}
+
+/// Checks a superblock against the list of `rootfstype=`. `known` is the hint if there is no superblock.
+fn require(found: Option<Superblock>, name: &str, fstypes: &[String], known: &str) -> Result<Superblock> {
+    match found {
+        Some(found) if found.kind.is_in(fstypes) => Ok(found),
+        Some(found) => Err(Error::new(name, format!("is {}, but rootfstype={}", found.kind.name(), fstypes.join(",")))),
+        None => Err(Error::new(name, "no file system is known on it").hint(known)),
+    }
+}

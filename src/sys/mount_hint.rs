@@ -1,0 +1,45 @@
+//! What a failed mount is likely to lack: an option or a module of the kernel, or a part of the file system.
+
+use nix::errno::Errno;
+
+/// The likely cause of a failed mount, as a question; empty if none is known.
+pub(crate) fn likely_cause(fstype: &str, errno: Option<i32>) -> String {
+    let option = match fstype {
+        "overlay" => "CONFIG_OVERLAY_FS",
+        "squashfs" => "CONFIG_SQUASHFS",
+        "erofs" => "CONFIG_EROFS_FS",
+        "ext4" => "CONFIG_EXT4_FS",
+        "vfat" => "CONFIG_VFAT_FS",
+        "iso9660" => "CONFIG_ISO9660_FS",
+        "devtmpfs" => "CONFIG_DEVTMPFS",
+        "tmpfs" => "CONFIG_TMPFS",
+        "proc" => "CONFIG_PROC_FS",
+        "sysfs" => "CONFIG_SYSFS",
+        _ => return String::new(),
+    };
+    match errno.map(Errno::from_raw) {
+        Some(Errno::ENODEV) => format!("is {option} set, or the {fstype} module in the initramfs?"),
+        Some(Errno::EINVAL) if fstype == "vfat" => {
+            "are the modules nls_cp437 and nls_ascii in the initramfs?".to_owned()
+        }
+        Some(Errno::EINVAL) => {
+            let compressed = matches!(fstype, "squashfs" | "erofs");
+            let compression = if compressed { ", and can the kernel read its compression" } else { "" };
+            format!("is the {fstype} complete{compression}? dmesg tells more")
+        }
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_file_system_has_its_kernel_option_as_the_likely_cause() {
+        assert_eq!(
+            likely_cause("overlay", Some(Errno::ENODEV as i32)),
+            "is CONFIG_OVERLAY_FS set, or the overlay module in the initramfs?"
+        );
+    }
+}
