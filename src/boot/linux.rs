@@ -91,7 +91,7 @@ impl Machine for Linux {
     }
 
     fn tpm(&mut self, patience: Duration, session: SessionChoice) -> Result<Option<Box<dyn Pcrs>>> {
-        Ok(tpm_device::open(patience, session)?.map(|tpm| Box::new(tpm) as Box<dyn Pcrs>))
+        tpm_device::open(patience, session)
     }
 
     fn wait_for_root(&mut self, config: &Config) -> Result<RootDevices> {

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::error::{Context, Error, Result};
+use crate::measure::pcrs::Pcrs;
 use crate::measure::session::SessionChoice;
 use crate::media::wait::Wait;
 use crate::sys::random::random;
@@ -15,7 +16,7 @@ use crate::tpm::EsysPcrs;
 ///
 /// # Errors
 /// When it is a TPM 1.2, when it cannot be opened, or when the session cannot be started.
-pub(super) fn open(patience: Duration, session: SessionChoice) -> Result<Option<EsysPcrs>> {
+pub(super) fn open(patience: Duration, session: SessionChoice) -> Result<Option<Box<dyn Pcrs>>> {
     // The kernel's resource manager has a node for a TPM 2.0 only, so that node shows that there is one. It is not opened: for
     // each command it would save and load the session, which takes 18 more commands.
     let (managed, node) = (Path::new("/dev/tpmrm0"), Path::new("/dev/tpm0"));
@@ -33,7 +34,8 @@ pub(super) fn open(patience: Duration, session: SessionChoice) -> Result<Option<
         // The session needs random bytes, and would wait for them without a limit.
         random(patience)?;
     }
-    EsysPcrs::open(node)?.protected(session, null_name()?).map(Some)
+    let pcrs = EsysPcrs::open(node)?.protected(session, null_name()?)?;
+    Ok(Some(Box::new(pcrs)))
 }
 
 /// The kernel's name of the key that salts its own sessions (Linux 6.10, CONFIG_TCG_TPM2_HMAC). Our sessions use the same key.

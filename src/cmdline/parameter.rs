@@ -35,7 +35,14 @@ pub(crate) fn value<'a>(tokens: &'a [Token], key: &str) -> Result<Option<&'a str
 /// The errors of [`value`] and of `read`.
 pub(crate) fn parsed<T>(tokens: &[Token], key: &str, read: impl Fn(&str) -> Result<T>) -> Result<Option<T>> {
     let Some(text) = value(tokens, key)? else { return Ok(None) };
-    read(text).map(Some).map_err(|error| error.renamed(format!("{key}={text}")))
+    read(text).map(Some).map_err(|error| about_parameter(error, key, text))
+}
+
+/// The same error about the parameter. A function of its own, so that each kind of value does not have its own copy.
+#[cold]
+#[inline(never)]
+fn about_parameter(error: Error, key: &str, text: &str) -> Error {
+    error.renamed(format!("{key}={text}"))
 }
 
 /// The value of `key` as whole seconds, at most a day.

@@ -44,13 +44,15 @@ impl Wait {
         sleep(self.delay);
         let start = Instant::now();
         loop {
-            if let Some(found) = look()? {
-                return Ok(Some(found));
+            match look()? {
+                Some(found) => return Ok(Some(found)),
+                None if self.is_over(start) => return Ok(None),
+                None => sleep(PAUSE),
             }
-            if self.limit.is_some_and(|limit| start.elapsed() >= limit) {
-                return Ok(None);
-            }
-            sleep(PAUSE);
         }
+    }
+
+    fn is_over(self, start: Instant) -> bool {
+        self.limit.is_some_and(|limit| start.elapsed() >= limit)
     }
 }

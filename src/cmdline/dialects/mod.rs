@@ -5,7 +5,7 @@ mod rules;
 
 use crate::cmdline::tokens::Token;
 use crate::error::{Error, Result, one_line};
-use rules::{Meaning, Ours, Rule, Text, Value};
+use rules::{Meaning, Ours};
 
 /// The command line with our parameters.
 #[derive(Debug, Default)]
@@ -24,26 +24,26 @@ pub(crate) fn translate(tokens: &[Token]) -> Result<Translation> {
     let mut ours = Translation::default();
     let (mut file, mut folder, mut name) = (FilePart::default(), FilePart::default(), FilePart::default());
     for token in tokens {
-        let Some((meaning, rest)) = meaning(token, tokens) else {
+        let Some(meaning) = meaning(token, tokens) else {
             ours.tokens.push(token.clone());
             continue;
         };
         match meaning {
             Meaning::Refused(why) => return Err(Error::new(token, "is not supported").hint(why)),
             Meaning::Nothing => ours.note(token, "nothing to do"),
-            Meaning::Ours(parameter) => ours.push(token, parameter, rest),
-            Meaning::OursAndFile(parameter, default) => {
+            Meaning::Ours(parameter, rest) => ours.push(token, parameter, rest),
+            Meaning::OursAndFile(parameter, rest, default) => {
                 file.set(default, token)?;
                 ours.push(token, parameter, rest);
             }
             // The file that results from these is noted below.
             Meaning::File(default) => file.set(default, token)?,
-            Meaning::Folder(default) => {
-                folder.set_unless_empty(rest, token)?;
+            Meaning::Folder(path, default) => {
+                folder.set_unless_empty(path, token)?;
                 file.set(default, token)?;
             }
-            Meaning::Name(default) => {
-                name.set_unless_empty(rest, token)?;
+            Meaning::Name(text, default) => {
+                name.set_unless_empty(text, token)?;
                 file.set(default, token)?;
             }
         }
@@ -121,40 +121,11 @@ impl Ours {
     }
 }
 
-/// The meaning of a parameter by the rules, and the part of its value that the pattern leaves open; `None` if no
-/// dialect has it.
-fn meaning<'a>(token: &'a Token, all: &[Token]) -> Option<(Meaning, &'a str)> {
+/// The meaning of a parameter; `None` if it belongs to no dialect.
+fn meaning<'a>(token: &'a Token, all: &[Token]) -> Option<Meaning<'a>> {
     let boot_live = all.iter().any(|token| token.key == b"boot" && token.value.as_deref() == Some(b"live"));
-    let more: &[Rule] = if boot_live { &rules::WITH_BOOT_LIVE } else { &[] };
-    let key = token.key()?;
     let value = token.value.as_deref().map(|value| std::str::from_utf8(value).unwrap_or("\u{fffd}"));
-    let fits = |rule: &Rule| {
-        rule.keys.iter().find_map(|known| known.rest(key))?;
-        rule.value.rest(value).map(|rest| (rule.meaning, rest))
-    };
-    rules::ALWAYS.iter().chain(more).find_map(fits)
-}
-
-impl Text {
-    /// The part of `text` that the pattern leaves open; `None` if the pattern does not fit.
-    fn rest(self, text: &str) -> Option<&str> {
-        match self {
-            Self::Is(known) => (known == text).then_some(""),
-            Self::Starts(start) => text.strip_prefix(start),
-        }
-    }
-}
-
-impl Value {
-    /// The part of `value` that the pattern leaves open; `None` if the pattern does not fit.
-    fn rest(self, value: Option<&str>) -> Option<&str> {
-        match self {
-            Self::Yes => matches!(value, None | Some("1" | "yes" | "on" | "true")).then_some(""),
-            Self::No => matches!(value, Some("" | "0" | "no" | "off" | "false")).then_some(""),
-            Self::Any => Some(value.unwrap_or_default()),
-            Self::Text(text) => text.rest(value.unwrap_or_default()),
-        }
-    }
+    rules::meaning(token.key()?, value, boot_live)
 }
 
 #[cfg(test)]
@@ -261,29 +232,86 @@ pub(crate) mod tests {
         }
     }
 
-    /// A text that the pattern describes.
-    fn example(text: Text) -> String {
-        match text {
-            Text::Is(known) => known.to_owned(),
-            Text::Starts(start) => format!("{start}x"),
-        }
-    }
-
     #[test]
-    fn each_rule_fits_a_parameter() {
-        for rule in rules::ALWAYS.iter().chain(&rules::WITH_BOOT_LIVE) {
-            let value = match rule.value {
-                Value::Yes => "1".to_owned(),
-                Value::No => "0".to_owned(),
-                Value::Any => "x".to_owned(),
-                Value::Text(text) => example(text),
-            };
-            let reached = rule.keys.iter().any(|key| {
-                let line = format!("{}={value} boot=live", example(*key));
-                let tokens = tokens::parse(line.as_bytes());
-                meaning(&tokens[0], &tokens).is_some_and(|(found, _)| found == rule.meaning)
-            });
-            assert!(reached, "{rule:?}");
+    fn each_rule_is_reached() {
+        use rules::File::{Dracut, LiveBoot, OpenEmbedded};
+        let ours = |parameter| Some(Meaning::Ours(parameter, "x"));
+        let nothing = Some(Meaning::Nothing);
+        let table = [
+            ("root=live:LABEL=x", Some(Meaning::OursAndFile(Ours::RootByLabel, "x", Dracut))),
+            ("root=live:CDLABEL=x", Some(Meaning::OursAndFile(Ours::RootByLabel, "x", Dracut))),
+            ("root=live:UUID=x", Some(Meaning::OursAndFile(Ours::RootUuid, "x", Dracut))),
+            ("root=live:PARTUUID=x", Some(Meaning::OursAndFile(Ours::RootPartUuid, "x", Dracut))),
+            ("root=live:PARTLABEL=x", Some(Meaning::OursAndFile(Ours::RootByPartLabel, "x", Dracut))),
+            ("root=live:/dev/x", Some(Meaning::OursAndFile(Ours::RootDev, "x", Dracut))),
+            ("root=CDLABEL=x", ours(Ours::RootByLabel)),
+            ("root=/dev/ram0", nothing),
+            ("root=LABEL=x", None),
+            ("rd.live.image", Some(Meaning::File(Dracut))),
+            ("rd.live.image=no", nothing),
+            ("rd.live.dir=x", Some(Meaning::Folder("x", Dracut))),
+            ("rd.live.squashimg=x", Some(Meaning::Name("x", Dracut))),
+            ("rd.live.ram=on", Some(Meaning::Ours(Ours::SealRam, ""))),
+            ("toram", Some(Meaning::Ours(Ours::SealRam, ""))),
+            ("rd.live.overlay.size=x", ours(Ours::OverlaySizeMib)),
+            ("rd.live.debug", nothing),
+            ("rd.live.check=1", nothing),
+            ("rd.live.overlay.overlayfs=true", nothing),
+            ("rd.live.overlay.thin=yes", nothing),
+            ("rd.overlay", nothing),
+            ("rd.overlayfs=1", nothing),
+            ("rd.writable.fsimg=0", nothing),
+            ("rd.overlay.readonly=off", nothing),
+            ("rd.live.other=", nothing),
+            ("overlayroot=tmpfs", nothing),
+            ("overlayroot=tmpfs:recurse=0", nothing),
+            ("overlayroot=disabled", nothing),
+            ("live-media=x", ours(Ours::Root)),
+            ("live-media-path=x", Some(Meaning::Folder("x", LiveBoot))),
+            ("live-media-timeout=x", ours(Ours::RootWait)),
+            ("rootimage=x", ours(Ours::RootImg)),
+            ("LABEL=boot", Some(Meaning::File(OpenEmbedded))),
+            ("LABEL=x", None),
+            ("systemd.volatile=overlay", nothing),
+            ("systemd.volatile=false", nothing),
+            ("systemd.volatile=state", Some(Meaning::Ours(Ours::ReadOnly, ""))),
+            ("boot=live", Some(Meaning::File(LiveBoot))),
+            ("bootfrom=x boot=live", ours(Ours::Root)),
+            ("overlay-size=x boot=live", ours(Ours::OverlaySize)),
+            ("union=overlay boot=live", nothing),
+            ("bootfrom=x", None),
+            ("overlay-size=x boot=casper", None),
+            ("persistence", None),
+        ];
+        for (line, wanted) in table {
+            let tokens = tokens::parse(line.as_bytes());
+            assert_eq!(meaning(&tokens[0], &tokens), wanted, "{line}");
+        }
+        // The tests above have one parameter for each reason; these are the other names.
+        let refused = [
+            "rd.live.image=x",
+            "rd.live.ram=x",
+            "rd.live.debug=x",
+            "live-media-x",
+            "LABEL=install",
+            "boot=live union",
+            "boot=live skipunion",
+            "boot=live exposedroot=x",
+            "boot=live plainroot",
+            "boot=live nfsoverlay=x",
+            "boot=live todisk=x",
+            "boot=live httpfs=x",
+            "boot=live ftpfs=x",
+            "boot=live netboot=x",
+            "boot=live nfsroot=x",
+            "boot=live iscsi=x",
+            "boot=live fromiso=x",
+            "boot=live isofrom=x",
+        ];
+        for line in refused {
+            let tokens = tokens::parse(line.as_bytes());
+            let last = &tokens[tokens.len() - 1];
+            assert!(matches!(meaning(last, &tokens), Some(Meaning::Refused(_))), "{line}");
         }
     }
 }

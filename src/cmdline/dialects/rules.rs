@@ -1,59 +1,25 @@
-//! The table of the dialects: what each parameter of another live system means here.
+//! The rules of the dialects: the meaning of each parameter of another live system.
 //!
-//! Sources: dracut.cmdline(7), chapter "Booting live images" (dracut 059; `rd.overlay` is of dracut-ng), live-boot(7)
-//! and its 9990-cmdline-old (20230131), overlayroot.conf (0.18), OpenEmbedded's init-live.sh, kernel-command-line(7) of
-//! systemd 252.
+//! Sources: dracut.cmdline(7), chapter "Booting live images" (dracut 059; `rd.overlay` is of dracut-ng), live-boot(7) and its
+//! 9990-cmdline-old (20230131), overlayroot.conf (0.18), OpenEmbedded's init-live.sh, kernel-command-line(7) of systemd 252.
 
-/// Gives the meaning of some parameters here, if they have a certain value.
-#[derive(Debug)]
-pub(super) struct Rule {
-    /// The parameters.
-    pub keys: &'static [Text],
-    /// Their value.
-    pub value: Value,
-    /// The meaning here.
-    pub meaning: Meaning,
-}
-
-/// A text that a pattern describes.
+/// The meaning of a parameter of another live system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Text {
-    /// Exactly this text.
-    Is(&'static str),
-    /// A text that starts with this. What follows is the rest.
-    Starts(&'static str),
-}
-
-/// A value that a pattern describes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Value {
-    /// Every way to say yes, also the parameter without a value (dracut-lib.sh, `getargbool`).
-    Yes,
-    /// Every way to say no.
-    No,
-    /// Any value. All of it is the rest.
-    Any,
-    /// A text.
-    Text(Text),
-}
-
-/// What a parameter means here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Meaning {
-    /// Something that happens anyway.
+pub(super) enum Meaning<'a> {
+    /// The boot does that without the parameter.
     Nothing,
-    /// Something that this program does not do. The hint says what to write instead.
+    /// The boot does not do that. The text gives the reason, or what to write instead.
     Refused(&'static str),
-    /// One of our parameters.
-    Ours(Ours),
-    /// One of our parameters. The image is this file there, if nothing else names the file.
-    OursAndFile(Ours, File),
+    /// Our parameter, with this part of the dialect's value.
+    Ours(Ours, &'a str),
+    /// The same. The image is also a file: this one, if nothing else names the file.
+    OursAndFile(Ours, &'a str, File),
     /// The image is this file, if nothing else names the file.
     File(File),
-    /// The rest is the folder of the image's file.
-    Folder(File),
-    /// The rest is the name of the image's file.
-    Name(File),
+    /// The folder of the image's file.
+    Folder(&'a str, File),
+    /// The name of the image's file.
+    Name(&'a str, File),
 }
 
 /// The parameter of ours that a dialect's parameter becomes.
@@ -108,109 +74,91 @@ impl File {
 }
 
 use Meaning::{Folder, Name, Nothing, OursAndFile, Refused};
-use Text::{Is, Starts};
-use Value::{Any, No, Yes};
-
-const fn rule(keys: &'static [Text], value: Value, meaning: Meaning) -> Rule {
-    Rule { keys, value, meaning }
-}
-
-const fn is(text: &'static str) -> Value {
-    Value::Text(Is(text))
-}
-
-const fn starts(text: &'static str) -> Value {
-    Value::Text(Starts(text))
-}
-
-const ROOT: &[Text] = &[Is("root")];
-const OVERLAYROOT: &[Text] = &[Is("overlayroot")];
-const VOLATILE: &[Text] = &[Is("systemd.volatile")];
-const RD_LIVE: &[Text] = &[Starts("rd.live."), Starts("rd.overlay"), Is("rd.writable.fsimg")];
 
 const TMPFS_ONLY: &str = "the only overlay is a tmpfs, and its content is lost at a reboot";
 const NO_FILE_IN_A_FILE: &str = "an image inside another image file is not opened";
 
-/// The rules that always hold. The first rule that fits is used.
-pub(super) static ALWAYS: [Rule; 35] = [
-    rule(ROOT, starts("live:LABEL="), OursAndFile(Ours::RootByLabel, File::Dracut)),
-    rule(ROOT, starts("live:CDLABEL="), OursAndFile(Ours::RootByLabel, File::Dracut)),
-    rule(ROOT, starts("CDLABEL="), Meaning::Ours(Ours::RootByLabel)),
-    rule(ROOT, starts("live:UUID="), OursAndFile(Ours::RootUuid, File::Dracut)),
-    rule(ROOT, starts("live:PARTUUID="), OursAndFile(Ours::RootPartUuid, File::Dracut)),
-    rule(ROOT, starts("live:PARTLABEL="), OursAndFile(Ours::RootByPartLabel, File::Dracut)),
-    rule(ROOT, starts("live:/dev/"), OursAndFile(Ours::RootDev, File::Dracut)),
-    rule(ROOT, starts("live:"), Refused("the image must be on a device: live:/dev/X, live:LABEL=...")),
-    rule(ROOT, is("/dev/ram0"), Nothing),
-    rule(&[Is("rd.live.image")], Yes, Meaning::File(File::Dracut)),
-    rule(&[Is("rd.live.dir")], Any, Folder(File::Dracut)),
-    rule(&[Is("rd.live.squashimg")], Any, Name(File::Dracut)),
-    rule(&[Is("rd.live.ram"), Is("toram")], Yes, Meaning::Ours(Ours::SealRam)),
-    rule(&[Is("toram")], Any, Refused("write toram, and rootimg= for the file")),
-    rule(&[Is("rd.live.overlay.size")], Any, Meaning::Ours(Ours::OverlaySizeMib)),
-    rule(
-        &[
-            Is("rd.live.debug"),
-            Is("rd.live.check"),
-            Is("rd.live.overlay.overlayfs"),
-            Is("rd.live.overlay.thin"),
-            Is("rd.overlay"),
-            Is("rd.overlayfs"),
-        ],
-        Yes,
-        Nothing,
-    ),
-    rule(RD_LIVE, No, Nothing),
-    rule(RD_LIVE, Any, Refused(TMPFS_ONLY)),
-    rule(&[Is("iso-scan/filename")], Any, Refused(NO_FILE_IN_A_FILE)),
-    rule(OVERLAYROOT, is("tmpfs"), Nothing),
-    rule(OVERLAYROOT, is("tmpfs:recurse=0"), Nothing),
-    rule(OVERLAYROOT, is("disabled"), Nothing),
-    rule(
-        OVERLAYROOT,
-        Any,
-        Refused("write overlayroot=tmpfs: the only overlay is a tmpfs, and its content is lost at a reboot"),
-    ),
-    rule(&[Is("live-media")], starts("removable"), Refused("name the device, or leave it out")),
-    rule(&[Is("live-media")], Any, Meaning::Ours(Ours::Root)),
-    rule(&[Is("live-media-path")], Any, Folder(File::LiveBoot)),
-    rule(&[Is("live-media-timeout")], Any, Meaning::Ours(Ours::RootWait)),
-    rule(&[Starts("live-media-")], Any, Refused("the medium is read as it is")),
-    rule(&[Is("rootimage")], Any, Meaning::Ours(Ours::RootImg)),
-    rule(&[Is("LABEL")], is("boot"), Meaning::File(File::OpenEmbedded)),
-    rule(&[Is("LABEL")], starts("install"), Refused("nothing is installed here")),
-    rule(VOLATILE, is("overlay"), Nothing),
-    rule(VOLATILE, is("state"), Meaning::Ours(Ours::ReadOnly)),
-    rule(VOLATILE, No, Nothing),
-    rule(VOLATILE, Any, Refused("write systemd.volatile=overlay: all of the image is used, not /usr alone")),
-];
+/// The rules: for each parameter and value an arm with the meaning. The first arm that fits is used. `None` if the parameter
+/// belongs to no dialect.
+///
+/// The rules are arms and not a static table: each text of a table would take a relocation of 24 bytes in the agent.
+pub(super) fn meaning<'a>(key: &str, value: Option<&'a str>, boot_live: bool) -> Option<Meaning<'a>> {
+    let text = value.unwrap_or_default();
+    // dracut takes a parameter without a value for yes (dracut-lib.sh, `getargbool`).
+    let yes = matches!(value, None | Some("1" | "yes" | "on" | "true"));
+    let no = matches!(value, Some("" | "0" | "no" | "off" | "false"));
+    Some(match key {
+        "root" => return root(text),
+        "rd.live.image" if yes => Meaning::File(File::Dracut),
+        "rd.live.dir" => Folder(text, File::Dracut),
+        "rd.live.squashimg" => Name(text, File::Dracut),
+        "rd.live.ram" | "toram" if yes => Meaning::Ours(Ours::SealRam, ""),
+        "toram" => Refused("write toram, and rootimg= for the file"),
+        "rd.live.overlay.size" => Meaning::Ours(Ours::OverlaySizeMib, text),
+        "rd.live.debug" | "rd.live.check" | "rd.live.overlay.overlayfs" | "rd.live.overlay.thin" if yes => Nothing,
+        "rd.overlay" | "rd.overlayfs" if yes => Nothing,
+        _ if key.starts_with("rd.live.") || key.starts_with("rd.overlay") || key == "rd.writable.fsimg" => {
+            if no {
+                Nothing
+            } else {
+                Refused(TMPFS_ONLY)
+            }
+        }
+        "iso-scan/filename" => Refused(NO_FILE_IN_A_FILE),
+        "overlayroot" if matches!(text, "tmpfs" | "tmpfs:recurse=0" | "disabled") => Nothing,
+        "overlayroot" => {
+            Refused("write overlayroot=tmpfs: the only overlay is a tmpfs, and its content is lost at a reboot")
+        }
+        "live-media" if text.starts_with("removable") => Refused("name the device, or leave it out"),
+        "live-media" => Meaning::Ours(Ours::Root, text),
+        "live-media-path" => Folder(text, File::LiveBoot),
+        "live-media-timeout" => Meaning::Ours(Ours::RootWait, text),
+        _ if key.starts_with("live-media-") => Refused("the medium is read as it is"),
+        "rootimage" => Meaning::Ours(Ours::RootImg, text),
+        "LABEL" if text == "boot" => Meaning::File(File::OpenEmbedded),
+        "LABEL" if text.starts_with("install") => Refused("nothing is installed here"),
+        "systemd.volatile" if text == "overlay" || no => Nothing,
+        "systemd.volatile" if text == "state" => Meaning::Ours(Ours::ReadOnly, ""),
+        "systemd.volatile" => Refused("write systemd.volatile=overlay: all of the image is used, not /usr alone"),
+        _ if boot_live => return live_boot(key, text),
+        _ => return None,
+    })
+}
 
-/// The rules of live-boot. They hold after [`ALWAYS`], and only with `boot=live`, because other systems use the same
-/// names.
-pub(super) static WITH_BOOT_LIVE: [Rule; 9] = [
-    rule(&[Is("boot")], is("live"), Meaning::File(File::LiveBoot)),
-    rule(&[Is("bootfrom")], Any, Meaning::Ours(Ours::Root)),
-    rule(&[Is("overlay-size")], Any, Meaning::Ours(Ours::OverlaySize)),
-    rule(&[Is("union")], is("overlay"), Nothing),
-    rule(&[Starts("persistence")], Any, Refused(TMPFS_ONLY)),
-    rule(
-        &[
-            Is("module"),
-            Is("union"),
-            Is("skipunion"),
-            Is("exposedroot"),
-            Is("plainroot"),
-            Is("nfsoverlay"),
-            Is("todisk"),
-        ],
-        Any,
-        Refused("there is one image, under one overlay"),
-    ),
-    rule(
-        &[Is("fetch"), Is("httpfs"), Is("ftpfs"), Is("netboot"), Is("nfsroot"), Is("iscsi")],
-        Any,
-        Refused("the image must be on a device"),
-    ),
-    rule(&[Is("fromiso"), Is("isofrom"), Is("findiso")], Any, Refused(NO_FILE_IN_A_FILE)),
-    rule(&[Starts("dm-verity-")], Any, Refused("write roothash=")),
-];
+/// The forms of `root=`.
+fn root(text: &str) -> Option<Meaning<'_>> {
+    let by_label = |label| Meaning::Ours(Ours::RootByLabel, label);
+    let Some(device) = text.strip_prefix("live:") else {
+        let ram_disk = (text == "/dev/ram0").then_some(Nothing);
+        return text.strip_prefix("CDLABEL=").map(by_label).or(ram_disk);
+    };
+    let with = |form: &str, ours| Some((ours, device.strip_prefix(form)?));
+    let known = with("LABEL=", Ours::RootByLabel)
+        .or_else(|| with("CDLABEL=", Ours::RootByLabel))
+        .or_else(|| with("UUID=", Ours::RootUuid))
+        .or_else(|| with("PARTUUID=", Ours::RootPartUuid))
+        .or_else(|| with("PARTLABEL=", Ours::RootByPartLabel))
+        .or_else(|| with("/dev/", Ours::RootDev));
+    Some(match known {
+        Some((ours, rest)) => OursAndFile(ours, rest, File::Dracut),
+        None => Refused("the image must be on a device: live:/dev/X, live:LABEL=..."),
+    })
+}
+
+/// The rules of live-boot that hold with `boot=live` alone: other systems have parameters of these names.
+fn live_boot<'a>(key: &str, text: &'a str) -> Option<Meaning<'a>> {
+    Some(match key {
+        "boot" if text == "live" => Meaning::File(File::LiveBoot),
+        "bootfrom" => Meaning::Ours(Ours::Root, text),
+        "overlay-size" => Meaning::Ours(Ours::OverlaySize, text),
+        "union" if text == "overlay" => Nothing,
+        _ if key.starts_with("persistence") => Refused(TMPFS_ONLY),
+        "module" | "union" | "skipunion" | "exposedroot" | "plainroot" | "nfsoverlay" | "todisk" => {
+            Refused("there is one image, under one overlay")
+        }
+        "fetch" | "httpfs" | "ftpfs" | "netboot" | "nfsroot" | "iscsi" => Refused("the image must be on a device"),
+        "fromiso" | "isofrom" | "findiso" => Refused(NO_FILE_IN_A_FILE),
+        _ if key.starts_with("dm-verity-") => Refused("write roothash="),
+        _ => return None,
+    })
+}
