@@ -6,9 +6,8 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use measureroot::error::Result;
-use measureroot::hash::bank::Bank;
-use measureroot::hash::pass::{Blocks, digests};
+use measureroot::internal::error::Result;
+use measureroot::internal::hash::{Bank, Blocks, digests};
 
 const BYTES: usize = 256 << 20;
 const BLOCK: usize = 1 << 20;

@@ -11,13 +11,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
-use measureroot::error::Result;
-use measureroot::hash::bank::Bank;
-use measureroot::hash::block_pool::{BLOCK, BUFFERS};
-use measureroot::hash::file_blocks::FileBlocks;
-use measureroot::hash::pass::{Blocks, digests};
-use measureroot::seal::choice::SealKind;
-use measureroot::seal::seal_builder::SealBuilder;
+use measureroot::internal::error::Result;
+use measureroot::internal::hash::{BLOCK, BUFFERS, Bank, Blocks, FileBlocks, digests};
+use measureroot::internal::seal::{SealBuilder, SealKind};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 

@@ -4,11 +4,9 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use measureroot::eventlog::header::Header;
-use measureroot::eventlog::{EventType, parse, tcg};
-use measureroot::hash::bank::Bank;
-use measureroot::hash::digest::digests_of;
-use measureroot::measure::pcr::Pcr;
+use measureroot::internal::eventlog::{EventType, Header, parse, tcg};
+use measureroot::internal::hash::{Bank, digests_of};
+use measureroot::internal::measure::Pcr;
 
 const EVENTS: u32 = 10_000;
 

@@ -64,7 +64,7 @@ impl Display for Error {
 impl std::error::Error for Error {}
 
 /// Turns the errors of the operating system and of libraries into our own.
-pub trait Context<T> {
+pub(crate) trait Context<T> {
     /// Names the object of the error.
     ///
     /// # Errors

@@ -87,22 +87,28 @@
 //! * **token**: one word of the command line, with the kernel's quoting (`src/cmdline/tokens.rs`).
 //! * **verdict**: what `verify` says about evidence: trusted, not trusted, or broken.
 
-pub mod boot;
+mod boot;
 #[cfg(feature = "cli")]
-pub mod cli;
-pub mod cmdline;
-pub mod config;
-pub mod console;
+mod cli;
+mod cmdline;
+mod config;
+mod console;
 mod count;
 mod cursor;
-pub mod error;
-pub mod eventlog;
+mod error;
+mod eventlog;
 #[cfg(feature = "evidence")]
-pub mod evidence;
-pub mod hash;
-pub mod measure;
-pub mod media;
-pub mod root;
-pub mod seal;
-pub mod sys;
-pub mod tpm;
+mod evidence;
+mod hash;
+#[doc(hidden)]
+pub mod internal;
+mod measure;
+mod media;
+mod root;
+mod seal;
+mod sys;
+mod tpm;
+
+pub use boot::pid1::pid1;
+#[cfg(feature = "cli")]
+pub use cli::run as command_line;

@@ -9,10 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use common::{run, run_with};
-use measureroot::media::device_name::DeviceName;
-use measureroot::media::devices::Devices;
-use measureroot::media::partition_table;
-use measureroot::media::wait::Wait;
+use measureroot::internal::media::{DeviceName, Devices, Wait, partition_table};
 
 /// A disk `vda`. sfdisk makes its partition table, of this kind, with two partitions.
 fn disk(folder: &Path, label: &str) -> Devices {

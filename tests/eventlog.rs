@@ -12,15 +12,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::{ROOT, Ran, measureroot, text};
-use measureroot::eventlog::claim::Claim;
-use measureroot::eventlog::header::Header;
-use measureroot::eventlog::{EventType, Log, tcg};
-use measureroot::hash::bank::Bank;
-use measureroot::hash::digest::digests_of;
-use measureroot::measure::measurement;
-use measureroot::measure::pcr::{Pcr, PcrIndex};
-use measureroot::measure::pcrs::Pcrs;
-use measureroot::tpm::EsysPcrs;
+use measureroot::internal::eventlog::{Claim, EventType, Header, Log, tcg};
+use measureroot::internal::hash::{Bank, digests_of};
+use measureroot::internal::measure::{Pcr, PcrIndex, Pcrs, measurement};
+use measureroot::internal::tpm::EsysPcrs;
 use swtpm::Swtpm;
 
 const FIRMWARES: [&str; 2] = ["seabios", "ovmf"];
@@ -90,8 +85,8 @@ fn the_log_of_a_firmware_leads_to_the_values_in_its_tpm() {
         assert_eq!(replayed.code, 0, "{firmware}: {}", replayed.err);
         let Replayed { types, pcrs } = tpm2_eventlog(&log);
         assert_eq!(values(&replayed), pcrs, "{firmware}");
-        let log = measureroot::eventlog::parse(&fs::read(&log).unwrap()).unwrap();
-        let named: Vec<_> = log.events().iter().map(measureroot::eventlog::Event::describe).collect();
+        let log = measureroot::internal::eventlog::parse(&fs::read(&log).unwrap()).unwrap();
+        let named: Vec<_> = log.events().iter().map(measureroot::internal::eventlog::Event::describe).collect();
         assert_eq!(named.len(), types.len() - 1, "{firmware}");
         for (words, name) in named.iter().zip(&types[1..]) {
             assert_eq!(words.split(':').next(), Some(name.as_str()), "{firmware}");
@@ -150,14 +145,15 @@ fn a_log_is_compared_with_a_tpm() {
 
 #[test]
 fn a_change_of_any_measured_byte_of_a_log_is_noticed() {
-    let log: Log = measureroot::eventlog::parse(&ours()).unwrap();
+    let log: Log = measureroot::internal::eventlog::parse(&ours()).unwrap();
     let held = log.replay();
     let mut unnoticed = 0;
     for at in 0..ours().len() {
         let mut changed = ours();
         changed[at] ^= 1;
         // The log is refused, or it does not lead to the PCRs. Otherwise no digest covers the byte.
-        unnoticed += usize::from(measureroot::eventlog::parse(&changed).is_ok_and(|log| log.compare(&held).agrees()));
+        unnoticed +=
+            usize::from(measureroot::internal::eventlog::parse(&changed).is_ok_and(|log| log.compare(&held).agrees()));
     }
     let claims = [Claim::image("/rootfs.squashfs on /dev/vda", 5, "verity"), Claim::failed()];
     let descriptions: usize = claims.iter().map(|claim| claim.tagged().unwrap().len()).sum();

@@ -8,14 +8,10 @@ mod swtpm;
 use std::collections::BTreeSet;
 
 use evidence::{Machine, Measured, log};
-use measureroot::eventlog::{EventType, PcrValues};
-use measureroot::evidence::check::{Broken, Check};
-use measureroot::evidence::submission::Submission;
-use measureroot::evidence::trusted_image::TrustedImage;
-use measureroot::evidence::verdict::Verdict;
-use measureroot::hash::bank::Bank;
-use measureroot::hash::digest::{Digests, digests_of};
-use measureroot::measure::pcr::PcrIndex;
+use measureroot::internal::eventlog::{EventType, PcrValues};
+use measureroot::internal::evidence::{Broken, Check, Submission, TrustedImage, Verdict};
+use measureroot::internal::hash::{Bank, Digests, digests_of};
+use measureroot::internal::measure::PcrIndex;
 use p256::ecdsa::signature::Signer;
 use p256::ecdsa::{Signature, SigningKey};
 use p256::pkcs8::EncodePublicKey;
@@ -135,14 +131,14 @@ fn missing_and_additional_bytes_are_refused() {
 
 /// The offsets of the fields of a quote, in bytes. Its key is an ECC key with a SHA-256 name, and its nonce has four bytes.
 mod at {
-    pub const MAGIC: usize = 0;
-    pub const KIND: usize = 4;
-    pub const NONCE: usize = 6 + 2 + 34 + 2;
-    pub const SAFE: usize = NONCE + 4 + 16;
-    pub const BANKS: usize = SAFE + 1 + 8;
-    pub const FIRST_BANK: usize = BANKS + 4;
-    pub const FIRST_BITMAP: usize = FIRST_BANK + 3;
-    pub const DIGEST: usize = FIRST_BANK + 4 * 6;
+    pub(crate) const MAGIC: usize = 0;
+    pub(crate) const KIND: usize = 4;
+    pub(crate) const NONCE: usize = 6 + 2 + 34 + 2;
+    pub(crate) const SAFE: usize = NONCE + 4 + 16;
+    pub(crate) const BANKS: usize = SAFE + 1 + 8;
+    pub(crate) const FIRST_BANK: usize = BANKS + 4;
+    pub(crate) const FIRST_BITMAP: usize = FIRST_BANK + 3;
+    pub(crate) const DIGEST: usize = FIRST_BANK + 4 * 6;
 }
 
 #[test]
@@ -185,15 +181,15 @@ fn a_changed_field_of_a_quote_is_refused_even_if_it_is_signed() {
 
 /// The offsets of the fields of an ECC key's `TPM2B_PUBLIC`, in bytes.
 mod key {
-    pub const KIND: usize = 2;
-    pub const NAME: usize = 4;
-    pub const ATTRIBUTES: usize = 6;
-    pub const SYMMETRIC: usize = 12;
-    pub const SCHEME: usize = 14;
-    pub const HASH: usize = 16;
-    pub const CURVE: usize = 18;
-    pub const KDF: usize = 20;
-    pub const X: usize = 24;
+    pub(crate) const KIND: usize = 2;
+    pub(crate) const NAME: usize = 4;
+    pub(crate) const ATTRIBUTES: usize = 6;
+    pub(crate) const SYMMETRIC: usize = 12;
+    pub(crate) const SCHEME: usize = 14;
+    pub(crate) const HASH: usize = 16;
+    pub(crate) const CURVE: usize = 18;
+    pub(crate) const KDF: usize = 20;
+    pub(crate) const X: usize = 24;
 }
 
 #[test]

@@ -7,11 +7,9 @@ mod swtpm;
 use std::fs;
 
 use common::{measureroot, text};
-use measureroot::hash::bank::Bank;
-use measureroot::hash::digest::digests_of;
-use measureroot::measure::measurement;
-use measureroot::measure::pcr::PcrIndex;
-use measureroot::tpm::EsysPcrs;
+use measureroot::internal::hash::{Bank, digests_of};
+use measureroot::internal::measure::{PcrIndex, measurement};
+use measureroot::internal::tpm::EsysPcrs;
 use swtpm::Swtpm;
 
 /// What `measureroot predict` prints for an image with this content.

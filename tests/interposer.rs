@@ -6,9 +6,9 @@ mod swtpm;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-use measureroot::hash::digest::Digest;
-use measureroot::measure::session::{Session, SessionChoice};
-use measureroot::tpm::EsysPcrs;
+use measureroot::internal::hash::Digest;
+use measureroot::internal::measure::{Session, SessionChoice};
+use measureroot::internal::tpm::EsysPcrs;
 use swtpm::Swtpm;
 use swtpm::attacks::{
     BANK, NO_SESSIONS, a_hidden_bank, a_second_extend, after, another_image, another_key, forged, no_extend, swapped,

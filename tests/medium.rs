@@ -9,11 +9,9 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use common::{run, text};
-use measureroot::cmdline::tokens;
-use measureroot::config::Config;
-use measureroot::media::image::{Content, Found};
-use measureroot::media::medium_file::MountedMedium;
-use measureroot::media::superblock::FileSystem;
+use measureroot::internal::cmdline::tokens;
+use measureroot::internal::config::Config;
+use measureroot::internal::media::{Content, FileSystem, Found, MountedMedium};
 
 /// A medium with a squashfs at `images/root` and traps beside it. The folder `outside` is next to the medium, not on it.
 fn medium(folder: &Path) -> std::path::PathBuf {

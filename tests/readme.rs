@@ -10,15 +10,11 @@ use std::path::{Path, PathBuf};
 
 use common::{ROOT, program, shell, text};
 use evidence::{Machine, Measured, log};
-use measureroot::eventlog::header::Header;
-use measureroot::eventlog::{EventType, tcg};
-use measureroot::hash::bank::Bank;
-use measureroot::hash::digest::digests_of;
-use measureroot::measure::image_digest::{self, ImageBytes};
-use measureroot::measure::measurement;
-use measureroot::measure::pcr::PcrIndex;
-use measureroot::measure::pcrs::Pcrs;
-use measureroot::tpm::EsysPcrs;
+use measureroot::internal::eventlog::{EventType, Header, tcg};
+use measureroot::internal::hash::{Bank, digests_of};
+use measureroot::internal::measure::image_digest::{self, ImageBytes};
+use measureroot::internal::measure::{PcrIndex, Pcrs, measurement};
+use measureroot::internal::tpm::EsysPcrs;
 use swtpm::Swtpm;
 
 /// The blocks of shell commands in README.md.

@@ -3,13 +3,9 @@
 
 mod swtpm;
 
-use measureroot::hash::bank::Bank;
-use measureroot::hash::digest::digests_of;
-use measureroot::measure::measurement;
-use measureroot::measure::pcr::PcrIndex;
-use measureroot::measure::pcrs::Pcrs;
-use measureroot::measure::session::{Session, SessionChoice};
-use measureroot::tpm::EsysPcrs;
+use measureroot::internal::hash::{Bank, digests_of};
+use measureroot::internal::measure::{PcrIndex, Pcrs, Session, SessionChoice, measurement};
+use measureroot::internal::tpm::EsysPcrs;
 use swtpm::Swtpm;
 use swtpm::bus::{
     Bus, CREATE_PRIMARY, FLUSH_CONTEXT, GET_CAPABILITY, GET_RANDOM, PCR_EXTEND, PCR_READ, START_AUTH_SESSION,

@@ -8,10 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::run;
-use measureroot::hash::bank::Bank;
-use measureroot::media::image_device::length_on_device;
-use measureroot::media::superblock::{FileSystem, HEAD, Superblock, probe};
-use measureroot::media::superblock_reader;
+use measureroot::internal::hash::Bank;
+use measureroot::internal::media::{FileSystem, HEAD, Superblock, length_on_device, probe, superblock_reader};
 
 fn blkid(path: &Path, field: &str) -> Option<String> {
     let output = Command::new("/sbin/blkid").args(["-p", "-o", "value", "-s", field]).arg(path).output().unwrap();

@@ -7,12 +7,9 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
 
-use measureroot::hash::bank::Bank;
-use measureroot::hash::digest::{Digest, digests_of};
-use measureroot::measure::measurement;
-use measureroot::measure::pcr::PcrIndex;
-use measureroot::measure::pcrs::Pcrs;
-use measureroot::tpm::EsysPcrs;
+use measureroot::internal::hash::{Bank, Digest, digests_of};
+use measureroot::internal::measure::{PcrIndex, Pcrs, measurement};
+use measureroot::internal::tpm::EsysPcrs;
 use swtpm::{Pty, Swtpm, pty};
 
 const PCR: PcrIndex = PcrIndex::DEFAULT;

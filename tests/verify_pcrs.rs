@@ -13,8 +13,8 @@ fn a_pcr_can_hold_earlier_events_of_other_programs() {
     let events = [Measured::other(9, "kernel"), Measured::other(9, "initrd"), Measured::image(b"image").into_pcr(9)];
     let machine = Machine::quoted(&events, "sha256:9");
     let (image, list) = (machine.file("image"), machine.file("list"));
-    let before = measureroot::hash::bank::Bank::Sha256;
-    let zero = measureroot::hash::digest::Digest::zero(before);
+    let before = measureroot::internal::hash::Bank::Sha256;
+    let zero = measureroot::internal::hash::Digest::zero(before);
     let value = events[..2].iter().fold(zero, |value, event| value.extended(before, &event.digests[&before]));
     let options = ["--pcr", "9", "--bank", "sha256", "--allow-entry", &list, "--before", &value.to_string()];
     measureroot(&[&["predict"], &options[..], &[&image]].concat()).printed();

@@ -7,8 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use common::{Ran, measureroot, run, text};
-use measureroot::hash::merkle::TreeBuilder;
-use measureroot::hash::tree_shape::{TreeShape, largest_data_block};
+use measureroot::internal::hash::{TreeBuilder, TreeShape, largest_data_block};
 
 const SALT: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 

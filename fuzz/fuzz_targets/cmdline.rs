@@ -2,9 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use measureroot::cmdline::tokens;
-use measureroot::config::Config;
-use measureroot::config::failure_policy::FailurePolicy;
+use measureroot::internal::cmdline::tokens;
+use measureroot::internal::config::{Config, FailurePolicy};
 
 fuzz_target!(|line: &[u8]| {
     let tokens = tokens::parse(line);

@@ -4,12 +4,8 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use measureroot::evidence::allow_list::AllowList;
-use measureroot::evidence::key::Key;
-use measureroot::evidence::quote::Quote;
-use measureroot::evidence::quoted_values;
-use measureroot::evidence::signature::Signature;
-use measureroot::hash::bank::Bank;
+use measureroot::internal::evidence::{AllowList, Key, Quote, Signature, quoted_values};
+use measureroot::internal::hash::Bank;
 
 /// A key of each type that a TPM made.
 static KEYS: LazyLock<[Key; 3]> = LazyLock::new(|| {

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use measureroot::eventlog::{Event, cel, parse, sequence};
+use measureroot::internal::eventlog::{Event, cel, parse, sequence};
 
 fuzz_target!(|bytes: &[u8]| {
     for log in [sequence::parse(bytes), cel::parse(bytes), parse(bytes)].into_iter().flatten() {

@@ -4,9 +4,8 @@
 use std::io::Write;
 
 use libfuzzer_sys::fuzz_target;
-use measureroot::media::image_device::length_on_device;
-use measureroot::media::{partition_table, superblock};
-use measureroot::seal::prepared_tree::{self, TreeLocation};
+use measureroot::internal::media::{length_on_device, partition_table, superblock};
+use measureroot::internal::seal::prepared_tree::{self, TreeLocation};
 
 fuzz_target!(|head: &[u8]| {
     let bytes = head.len() as u64;

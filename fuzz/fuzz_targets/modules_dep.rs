@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use measureroot::sys::modules_dep::Dependencies;
+use measureroot::internal::sys::Dependencies;
 
 fuzz_target!(|text: &str| {
     let Ok(dependencies) = Dependencies::parse(text) else { return };

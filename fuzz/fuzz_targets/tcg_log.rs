@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use measureroot::eventlog::{Event, Log, cel, tcg};
+use measureroot::internal::eventlog::{Event, Log, cel, tcg};
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(log) = tcg::parse(bytes) else { return };

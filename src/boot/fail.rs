@@ -10,7 +10,7 @@ use crate::measure::measurement;
 use crate::measure::session::SessionChoice;
 
 /// Logs the failure, extends the PCR so that it cannot have the value of any image, waits, and stops the machine.
-pub fn fail(machine: &mut impl Machine, policy: &FailurePolicy, log: &mut Recorder, failure: &Failure) {
+pub(super) fn fail(machine: &mut impl Machine, policy: &FailurePolicy, log: &mut Recorder, failure: &Failure) {
     log::error!("{failure}");
     extend_failed(machine, policy, log);
     machine.pause(policy.pause);

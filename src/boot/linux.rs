@@ -47,7 +47,7 @@ use crate::sys::modules;
 use crate::sys::mounts::{self, Mount};
 
 /// The machine that this program is PID 1 of.
-pub struct Linux {
+pub(super) struct Linux {
     for_init: InitArguments,
     devices: Devices,
     progress: Option<(Style, Progress)>,
@@ -56,7 +56,7 @@ pub struct Linux {
 impl Linux {
     /// `for_init` is handed to the new init; nothing else reads it.
     #[must_use]
-    pub fn new(for_init: InitArguments) -> Self {
+    pub(super) fn new(for_init: InitArguments) -> Self {
         Self { for_init, devices: Devices::default(), progress: None }
     }
 }

@@ -24,7 +24,7 @@ use crate::seal::sealed_image::SealedImage;
 
 /// What the boot does on its machine. [`crate::boot::linux`] is the real one; the tests have one that fails on demand.
 #[allow(missing_docs, clippy::missing_errors_doc)] // Each method is one step.
-pub trait Machine {
+pub(super) trait Machine {
     fn mount_kernel_filesystems(&mut self) -> Result<()>;
     fn command_line(&mut self) -> Result<Vec<u8>>;
     fn load_modules(&mut self, config: &Config) -> Result<()>;

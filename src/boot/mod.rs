@@ -5,8 +5,9 @@ mod fail;
 #[cfg(test)]
 mod fake_machine;
 mod firmware_log;
-pub mod linux;
+mod linux;
 mod machine;
+pub(crate) mod pid1;
 mod root_devices;
 mod sequence;
 #[cfg(test)]
@@ -14,6 +15,3 @@ mod sequence_tests;
 mod status;
 pub(crate) mod step;
 mod tpm_device;
-
-pub use fail::fail;
-pub use sequence::boot;

@@ -12,7 +12,7 @@ use crate::media::wait::Wait;
 
 /// The devices that the command line names, once they are there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RootDevices {
+pub(super) struct RootDevices {
     /// Where the image is.
     pub image: ImageLocation,
     /// The node of the device with the Merkle tree, if the command line names one.

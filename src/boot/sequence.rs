@@ -29,7 +29,7 @@ use crate::seal::seal_builder::SealBuilder;
 ///
 /// # Errors
 /// The step that failed, and its cause.
-pub fn boot(
+pub(super) fn boot(
     machine: &mut impl Machine,
     policy: &mut FailurePolicy,
     log: &mut Recorder,

@@ -23,7 +23,7 @@ use crate::seal::sealed_image::SealedImage;
 
 /// The boot's result.
 #[derive(Debug, Serialize)]
-pub struct Status<'a> {
+pub(super) struct Status<'a> {
     version: &'static str,
     #[serde(flatten)]
     report: &'a Report,

@@ -10,7 +10,7 @@ macro_rules! steps {
         /// A step of the boot.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[allow(missing_docs)] // `name` says what each one does.
-        pub enum Step {
+        pub(crate) enum Step {
             $($step,)*
         }
 
@@ -59,7 +59,7 @@ steps! {
 
 /// A step that failed, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// The step.
     pub step: Step,
     /// The object, the cause and the hint.

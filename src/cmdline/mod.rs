@@ -6,4 +6,4 @@ pub(crate) mod own_names;
 pub(crate) mod parameter;
 pub mod tokens;
 
-pub use tokens::{MAX_LEN, Token, parse};
+pub(crate) use tokens::parse;

@@ -1,6 +1,6 @@
 //! Reads the tokens of the command line into a [`Config`]. This happens once; only the failure policy is read separately.
 
-pub mod failure_policy;
+pub(crate) mod failure_policy;
 mod parameters;
 mod source;
 

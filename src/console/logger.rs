@@ -19,7 +19,7 @@ const INFO: u8 = 6;
 ///
 /// # Errors
 /// When another logger is set already.
-pub fn start() -> Result<()> {
+pub(crate) fn start() -> Result<()> {
     log::set_boxed_logger(Box::new(KernelLog::default())).about("log")?;
     log::set_max_level(LevelFilter::Info);
     Ok(())

@@ -3,4 +3,4 @@
 pub(crate) mod logger;
 pub(crate) mod progress;
 
-pub use logger::start;
+pub(crate) use logger::start;

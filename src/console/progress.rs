@@ -13,7 +13,7 @@ pub(crate) enum Style {
 
 /// How much of the image has been hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Amount {
+pub(crate) struct Amount {
     /// Bytes so far.
     pub(crate) done: u64,
     /// Bytes in all.

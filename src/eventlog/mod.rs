@@ -9,14 +9,14 @@
 //! the bytes that it was given.
 
 pub mod cel;
-pub mod claim;
+pub(crate) mod claim;
 pub(crate) mod compare;
 mod describe;
 #[cfg(feature = "evidence")]
 mod describe_difference;
 pub(crate) mod event;
 mod event_type;
-pub mod header;
+pub(crate) mod header;
 pub(crate) mod journal;
 mod log;
 mod recorder;
@@ -27,7 +27,7 @@ pub mod tcg;
 pub use event::Event;
 pub use event_type::EventType;
 pub use log::Log;
-pub use recorder::Recorder;
+pub(crate) use recorder::Recorder;
 pub use replay::PcrValues;
 
 use crate::error::Result;

@@ -14,7 +14,7 @@ use crate::measure::pcrs::Pcrs;
 
 /// The log of this boot: in memory at first, also in files once [`Recorder::write_to`] was called.
 #[derive(Debug, Default)]
-pub struct Recorder {
+pub(crate) struct Recorder {
     events: Vec<Recorded>,
     journal: Option<Journal>,
 }

@@ -4,20 +4,20 @@
 // Without the commands only the fuzz targets use this room, and they use a part of it.
 #![cfg_attr(not(feature = "cli"), allow(dead_code))]
 
-pub mod allow_list;
-pub mod check;
+pub(crate) mod allow_list;
+pub(crate) mod check;
 pub(crate) mod expiry;
-pub mod key;
+pub(crate) mod key;
 mod key_material;
 mod log_prefix;
 pub(crate) mod policy;
-pub mod proof;
+pub(crate) mod proof;
 mod public;
-pub mod quote;
+pub(crate) mod quote;
 pub mod quoted_values;
 mod scheme;
 mod selection;
-pub mod signature;
-pub mod submission;
-pub mod trusted_image;
-pub mod verdict;
+pub(crate) mod signature;
+pub(crate) mod submission;
+pub(crate) mod trusted_image;
+pub(crate) mod verdict;

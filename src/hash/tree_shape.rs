@@ -1,11 +1,11 @@
 //! The sizes of a Merkle tree of dm-verity.
 
 /// A root hash, or another digest of the tree.
-pub type TreeHash = [u8; 32];
+pub(crate) type TreeHash = [u8; 32];
 
 /// Bytes of a block of the trees that this program builds: the page size, the largest that the kernel takes
 /// (drivers/md/dm-verity-target.c).
-pub const HASH_BLOCK: u16 = 4096;
+pub(crate) const HASH_BLOCK: u16 = 4096;
 
 /// All that must be known of a tree besides its root hash, to read it or to build it again.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! What is measured, into which PCR, and which digest stands for an image.
 
 pub mod image_digest;
-pub mod image_format;
+pub(crate) mod image_format;
 pub mod measurement;
-pub mod pcr;
-pub mod pcrs;
-pub mod session;
+pub(crate) mod pcr;
+pub(crate) mod pcrs;
+pub(crate) mod session;
 #[cfg(any(test, feature = "cli"))]
 pub(crate) mod soft_pcrs;

@@ -20,7 +20,7 @@ pub struct ImageRequest<'a> {
 
 /// Where the image is, after the devices that the command line names have appeared.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ImageLocation {
+pub(crate) enum ImageLocation {
     /// The device at this node is the image.
     Device(PathBuf),
     /// The image is a file on the file system of a device.

@@ -36,7 +36,7 @@ impl ImageSource {
 ///
 /// # Errors
 /// For an empty path, and for one with `..`, which could lead out of the medium.
-pub fn image_path(text: &str) -> Result<String> {
+pub(crate) fn image_path(text: &str) -> Result<String> {
     let path = text.trim_start_matches('/');
     if is_plain_path(path) {
         Ok(path.to_owned())

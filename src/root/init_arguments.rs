@@ -7,7 +7,7 @@ use crate::cmdline::own_names;
 
 /// What the new init is started with.
 #[derive(Debug)]
-pub struct InitArguments {
+pub(crate) struct InitArguments {
     /// Its arguments, without its own name.
     pub(super) arguments: Vec<CString>,
     /// Its environment, each `KEY=VALUE`.
@@ -20,7 +20,7 @@ impl InitArguments {
     /// The kernel hands the words of the command line that it does not know to init: `KEY=VALUE` in the environment, others as
     /// arguments (init/main.c, `unknown_bootoption`).
     #[must_use]
-    pub fn new(arguments: impl Iterator<Item = OsString>, environment: Vec<CString>) -> Self {
+    pub(crate) fn new(arguments: impl Iterator<Item = OsString>, environment: Vec<CString>) -> Self {
         let arguments = arguments.skip(1).filter_map(|argument| CString::new(argument.into_vec()).ok());
         Self {
             arguments: arguments.filter(|argument| !is_own(argument)).collect(),

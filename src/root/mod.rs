@@ -1,5 +1,5 @@
 //! The new root: the overlay, switch_root, and the arguments of init.
 
-pub mod init_arguments;
+pub(crate) mod init_arguments;
 pub(crate) mod overlay;
 pub(crate) mod switch_root;

@@ -35,7 +35,7 @@ pub(crate) const PREPARED: &str = "roothash";
 
 /// What the image, its device and the machine offer for a seal.
 #[derive(Debug, Clone, Copy)]
-pub struct SealConditions {
+pub(crate) struct SealConditions {
     /// The image's length in bytes.
     pub bytes: u64,
     /// The block size of its file system, in bytes.

@@ -11,7 +11,7 @@ const TARGET_SPEC: usize = 40;
 
 /// The parameters of a verity target (kernel, Documentation/admin-guide/device-mapper/verity.rst).
 #[derive(Debug, Clone)]
-pub struct VerityTarget {
+pub(crate) struct VerityTarget {
     /// The device with the data.
     pub data: PathBuf,
     /// The device with the tree.

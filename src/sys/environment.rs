@@ -6,7 +6,7 @@ use std::ffi::CString;
 /// Clears the environment of this process and returns what it was. The kernel puts unknown parameters of the command
 /// line there, and libraries read it: tpm2-tss, for example, takes the name of its log file from it.
 #[must_use]
-pub fn take() -> Vec<CString> {
+pub(crate) fn take() -> Vec<CString> {
     use std::os::unix::ffi::OsStrExt;
     let variables = std::env::vars_os()
         .filter_map(|(key, value)| {

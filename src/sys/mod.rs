@@ -3,10 +3,10 @@
 
 pub(crate) mod block_device;
 pub(crate) mod device_mapper;
-pub mod environment;
+pub(crate) mod environment;
 pub(crate) mod loop_device;
 pub(crate) mod modules;
-pub mod modules_dep;
+pub(crate) mod modules_dep;
 pub(crate) mod mount_hint;
 pub(crate) mod mounts;
 pub(crate) mod random;

@@ -85,7 +85,7 @@ impl Dependencies {
 
 /// The kernel's name for the module in `file`: for `kernel/fs/a-b.ko.xz` it is `a_b`.
 #[must_use]
-pub fn module_name(file: &str) -> String {
+pub(crate) fn module_name(file: &str) -> String {
     let name = file.rsplit('/').next().unwrap_or(file);
     name.split(".ko").next().unwrap_or(name).replace('-', "_")
 }

@@ -7,16 +7,16 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 /// The checkout.
-pub const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+pub(crate) const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// The path of measureroot.
-pub fn program() -> &'static Path {
+pub(crate) fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_measureroot"))
 }
 
 /// A program that has run to its end.
 #[derive(Debug)]
-pub struct Ran {
+pub(crate) struct Ran {
     pub code: i32,
     /// Standard output.
     pub out: String,
@@ -34,29 +34,29 @@ impl From<Output> for Ran {
 
 impl Ran {
     /// Standard output of a run that must have succeeded.
-    pub fn printed(self) -> String {
+    pub(crate) fn printed(self) -> String {
         assert_eq!(self.code, 0, "{}{}", self.out, self.err);
         self.out
     }
 
     /// The JSON on standard output, whatever the exit code is.
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}{}", self.out, self.err))
     }
 }
 
 /// Runs measureroot.
-pub fn measureroot(arguments: &[&str]) -> Ran {
+pub(crate) fn measureroot(arguments: &[&str]) -> Ran {
     Command::new(program()).args(arguments).output().unwrap().into()
 }
 
 /// Runs another program, which must succeed, and returns its standard output without white space at its ends.
-pub fn run(program: &str, arguments: &[&str]) -> String {
+pub(crate) fn run(program: &str, arguments: &[&str]) -> String {
     run_with(program, arguments, "")
 }
 
 /// The same with this standard input.
-pub fn run_with(program: &str, arguments: &[&str], input: &str) -> String {
+pub(crate) fn run_with(program: &str, arguments: &[&str], input: &str) -> String {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap_or_else(|error| panic!("{program}: {error}: install it"));
@@ -67,18 +67,18 @@ pub fn run_with(program: &str, arguments: &[&str], input: &str) -> String {
 }
 
 /// The text of a path.
-pub fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().expect("a path in UTF-8")
 }
 
 /// The blocks of shell commands of a page.
-pub fn blocks(page: &str) -> Vec<String> {
+pub(crate) fn blocks(page: &str) -> Vec<String> {
     let text = fs::read_to_string(Path::new(ROOT).join(page)).unwrap();
     text.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
 }
 
 /// Runs shell commands in `folder`, with measureroot on the path and these variables in the environment.
-pub fn shell(commands: &str, folder: &Path, environment: &[(&str, &str)]) -> Ran {
+pub(crate) fn shell(commands: &str, folder: &Path, environment: &[(&str, &str)]) -> Ran {
     let path = format!("{}:/sbin:{}", program().parent().unwrap().display(), std::env::var("PATH").unwrap());
     let mut bash = Command::new("bash");
     bash.args(["-euo", "pipefail", "-c", commands]).current_dir(folder).env("PATH", path);

@@ -3,25 +3,20 @@
 
 use std::path::PathBuf;
 
-use measureroot::eventlog::claim::Claim;
-use measureroot::eventlog::header::Header;
-use measureroot::eventlog::{EventType, tcg};
-use measureroot::hash::bank::Bank;
-use measureroot::hash::digest::{Digests, digests_of};
-use measureroot::measure::image_format::ImageFormat;
-use measureroot::measure::measurement;
-use measureroot::measure::pcr::{Pcr, PcrIndex};
-use measureroot::tpm::EsysPcrs;
+use measureroot::internal::eventlog::{Claim, EventType, Header, tcg};
+use measureroot::internal::hash::{Bank, Digests, digests_of};
+use measureroot::internal::measure::{ImageFormat, Pcr, PcrIndex, measurement};
+use measureroot::internal::tpm::EsysPcrs;
 
 use super::common::{Ran, measureroot};
 use super::swtpm::Swtpm;
 
 /// The nonce of the quotes, in hex.
-pub const NONCE: &str = "00c0ffee";
+pub(crate) const NONCE: &str = "00c0ffee";
 
 /// An event of a boot.
 #[derive(Clone)]
-pub struct Measured {
+pub(crate) struct Measured {
     pub pcr: u32,
     pub kind: EventType,
     pub digests: Digests,
@@ -30,23 +25,23 @@ pub struct Measured {
 
 impl Measured {
     /// measureroot measures an image.
-    pub fn image(content: &[u8]) -> Self {
+    pub(crate) fn image(content: &[u8]) -> Self {
         Self::ours(content, &Claim::image("/dev/vda", content.len() as u64, "verity"))
     }
 
     /// measureroot measures an image in the format of meta-measured.
-    pub fn meta_measured(content: &[u8]) -> Self {
+    pub(crate) fn meta_measured(content: &[u8]) -> Self {
         let format = ImageFormat::MetaMeasured;
         let claim = Claim { format: Some(format), ..Claim::image("/dev/vda", content.len() as u64, "verity") };
         let plain = Self::ours(content, &claim);
         Self { digests: format.of(plain.digests), ..plain }
     }
 
-    pub fn failed() -> Self {
+    pub(crate) fn failed() -> Self {
         Self::ours(b"measureroot: failed", &Claim::failed())
     }
 
-    pub fn unmeasured() -> Self {
+    pub(crate) fn unmeasured() -> Self {
         Self::ours(b"measureroot: unmeasured", &Claim::unmeasured())
     }
 
@@ -56,19 +51,19 @@ impl Measured {
     }
 
     /// The firmware or another program measures something.
-    pub fn other(pcr: u32, text: &str) -> Self {
+    pub(crate) fn other(pcr: u32, text: &str) -> Self {
         // EV_IPL, like boot loaders.
         Self { pcr, kind: EventType(0xD), digests: digests_of(&Bank::ALL, text.as_bytes()), data: text.into() }
     }
 
     /// The same event in another PCR.
-    pub fn into_pcr(self, pcr: u32) -> Self {
+    pub(crate) fn into_pcr(self, pcr: u32) -> Self {
         Self { pcr, ..self }
     }
 }
 
 /// The log of a boot.
-pub fn log(events: &[Measured]) -> Vec<u8> {
+pub(crate) fn log(events: &[Measured]) -> Vec<u8> {
     let header = Header::of(Bank::ALL.into_iter());
     let event = |event: &Measured| {
         tcg::encode(&header, Pcr::try_from(event.pcr).unwrap(), event.kind, &event.digests, &event.data)
@@ -77,14 +72,14 @@ pub fn log(events: &[Measured]) -> Vec<u8> {
 }
 
 /// A machine after its boot.
-pub struct Machine {
+pub(crate) struct Machine {
     pub swtpm: Swtpm,
     folder: tempfile::TempDir,
 }
 
 impl Machine {
     /// A machine that measured these events.
-    pub fn booted(events: &[Measured]) -> Self {
+    pub(crate) fn booted(events: &[Measured]) -> Self {
         let swtpm = Swtpm::start("sha1,sha256,sha384,sha512");
         let mut tpm = EsysPcrs::open(&swtpm.device).unwrap();
         for event in events {
@@ -96,7 +91,7 @@ impl Machine {
 
     /// A machine that measured these events. Its files are an image with the content `image`, the log, a key, and a quote of
     /// these PCRs.
-    pub fn quoted(events: &[Measured], pcrs: &str) -> Self {
+    pub(crate) fn quoted(events: &[Measured], pcrs: &str) -> Self {
         let machine = Self::booted(events);
         machine.write("image", b"image");
         machine.write("log", &log(events));
@@ -106,47 +101,47 @@ impl Machine {
     }
 
     /// Runs `measureroot verify` with the machine's quote and log.
-    pub fn verify(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn verify(&self, arguments: &[&str]) -> Ran {
         let (quote, log) = (self.file("quote"), self.file("log"));
         measureroot(&[&["verify", "--quote", &quote, "--log", &log], arguments].concat())
     }
 
     /// Runs `measureroot verify` with the machine's quote, log, key and signature, and with the nonce.
-    pub fn judge(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn judge(&self, arguments: &[&str]) -> Ran {
         let (key, signature) = (self.file("ak.tss"), self.file("signature.tss"));
         self.verify(&[&["--key", &key, "--signature", &signature, "--nonce", NONCE], arguments].concat())
     }
 
     /// The path of a file of the machine.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// The same path as text.
-    pub fn file(&self, name: &str) -> String {
+    pub(crate) fn file(&self, name: &str) -> String {
         self.path(name).to_str().unwrap().to_owned()
     }
 
     /// The bytes of a file.
-    pub fn read(&self, name: &str) -> Vec<u8> {
+    pub(crate) fn read(&self, name: &str) -> Vec<u8> {
         std::fs::read(self.path(name)).unwrap()
     }
 
     /// Runs one of tpm2-tools, and then flushes the TPM's objects: there is no resource manager.
-    pub fn tool(&self, name: &str, arguments: &[&str]) {
+    pub(crate) fn tool(&self, name: &str, arguments: &[&str]) {
         self.swtpm.tool(name, arguments);
         self.swtpm.tool("tpm2_flushcontext", &["--transient-object"]);
     }
 
     /// Makes an attestation key of a kind such as `ecc256:ecdsa-sha256`. Its context and its public part, in every form, become
     /// files.
-    pub fn key(&self, kind: &str) {
+    pub(crate) fn key(&self, kind: &str) {
         let attributes = "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|restricted|sign";
         self.key_with(kind, attributes);
     }
 
     /// Makes an attestation key with these attributes.
-    pub fn key_with(&self, kind: &str, attributes: &str) {
+    pub(crate) fn key_with(&self, kind: &str, attributes: &str) {
         let (kind, context) = (format!("{kind}:null"), self.file("ak.ctx"));
         self.tool("tpm2_createprimary", &["-Q", "-C", "e", "-G", &kind, "-a", attributes, "-c", &context]);
         for form in ["tss", "tpmt", "pem", "der"] {
@@ -155,12 +150,12 @@ impl Machine {
     }
 
     /// Makes a quote of PCRs with a scheme such as `ecdsa-sha256`: the files `quote`, `pcrs` and `signature.tss`.
-    pub fn quote(&self, pcrs: &str, nonce: &str, scheme: &str) {
+    pub(crate) fn quote(&self, pcrs: &str, nonce: &str, scheme: &str) {
         self.quote_as(pcrs, nonce, scheme, "tss");
     }
 
     /// Makes a quote with the signature in one of tpm2_quote's formats.
-    pub fn quote_as(&self, pcrs: &str, nonce: &str, scheme: &str, format: &str) {
+    pub(crate) fn quote_as(&self, pcrs: &str, nonce: &str, scheme: &str, format: &str) {
         let (way, hash) = scheme.split_once('-').unwrap();
         let files =
             [self.file("ak.ctx"), self.file("quote"), self.file("pcrs"), self.file(&format!("signature.{format}"))];
@@ -174,7 +169,7 @@ impl Machine {
     }
 
     /// Writes a file.
-    pub fn write(&self, name: &str, bytes: &[u8]) {
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) {
         std::fs::write(self.path(name), bytes).unwrap();
     }
 }

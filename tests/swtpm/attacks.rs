@@ -1,24 +1,23 @@
 //! Attackers on the bus to the TPM, and the messages that they forge.
 
-use measureroot::hash::bank::Bank;
-use measureroot::hash::digest::Digest;
+use measureroot::internal::hash::{Bank, Digest};
 
 use super::bus::{CREATE_PRIMARY, GET_CAPABILITY, Interposer, PCR_EXTEND, PCR_READ, answer, code};
 
 /// The bank that is attacked.
-pub const BANK: Bank = Bank::Sha256;
+pub(crate) const BANK: Bank = Bank::Sha256;
 /// `TPM_ST_SESSIONS`, `TPM_ST_NO_SESSIONS` and `TPM_RS_PW` (TPM 2.0 Library, Part 2, sections 6.9 and 7.4).
-pub const SESSIONS: u16 = 0x8002;
-pub const NO_SESSIONS: u16 = 0x8001;
-pub const PASSWORD: [u8; 4] = [0x40, 0, 0, 9];
+pub(crate) const SESSIONS: u16 = 0x8002;
+pub(crate) const NO_SESSIONS: u16 = 0x8001;
+pub(crate) const PASSWORD: [u8; 4] = [0x40, 0, 0, 9];
 
 /// The PCR after these texts were extended.
-pub fn after(texts: &[&str]) -> Digest {
+pub(crate) fn after(texts: &[&str]) -> Digest {
     texts.iter().fold(Digest::zero(BANK), |pcr, text| pcr.extended(BANK, &BANK.digest(text.as_bytes())))
 }
 
 /// A message in which `to` replaces `from` everywhere. Both have the same length.
-pub fn swapped(message: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+pub(crate) fn swapped(message: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     let mut message = message.to_vec();
     for place in 0..=message.len().saturating_sub(from.len()) {
         if message[place..].starts_with(from) {
@@ -29,7 +28,7 @@ pub fn swapped(message: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
 }
 
 /// An answer to an extend that the TPM never gets. It is the best one without the session's key.
-pub fn forged(extend: &[u8]) -> Vec<u8> {
+pub(crate) fn forged(extend: &[u8]) -> Vec<u8> {
     // The session follows the header, the PCR and the length of the authorizations.
     let authorization = if extend[18..22] == PASSWORD {
         vec![0, 0, 1, 0, 0]
@@ -40,7 +39,7 @@ pub fn forged(extend: &[u8]) -> Vec<u8> {
 }
 
 /// Extends the digest of another image, and reports the value that measureroot expects.
-pub fn another_image() -> Interposer {
+pub(crate) fn another_image() -> Interposer {
     let (image, evil) = (BANK.digest(b"image"), BANK.digest(b"evil"));
     let (told, held) = (after(&["image"]), after(&["evil"]));
     Box::new(move |command, tpm| match code(command) {
@@ -51,7 +50,7 @@ pub fn another_image() -> Interposer {
 }
 
 /// Drops the extend, and reports the value that measureroot expects.
-pub fn no_extend() -> Interposer {
+pub(crate) fn no_extend() -> Interposer {
     let (told, held) = (after(&["image"]), after(&[]));
     let mut dropped = false;
     Box::new(move |command, tpm| match code(command) {
@@ -65,7 +64,7 @@ pub fn no_extend() -> Interposer {
 }
 
 /// Extends twice, and reports the value that measureroot expects.
-pub fn a_second_extend() -> Interposer {
+pub(crate) fn a_second_extend() -> Interposer {
     let (told, held) = (after(&["image"]), after(&["image", "image"]));
     Box::new(move |command, tpm| match code(command) {
         PCR_EXTEND => {
@@ -78,7 +77,7 @@ pub fn a_second_extend() -> Interposer {
 }
 
 /// Hides the bank, so that measureroot does not extend it.
-pub fn a_hidden_bank() -> Interposer {
+pub(crate) fn a_hidden_bank() -> Interposer {
     Box::new(move |command, tpm| match code(command) {
         // TPM_ALG_SHA256, and the bitmap of its 24 active PCRs.
         GET_CAPABILITY => swapped(&tpm(command), &[0, 0x0b, 3, 0xff, 0xff, 0xff], &[0, 0x0b, 3, 0, 0, 0]),
@@ -88,7 +87,7 @@ pub fn a_hidden_bank() -> Interposer {
 
 /// Replaces the salt key by the attacker's own, and its name by the right one for it. The key is the generator of P-256, whose
 /// private key is 1.
-pub fn another_key() -> Interposer {
+pub(crate) fn another_key() -> Interposer {
     Box::new(|command, tpm| {
         let answer = tpm(command);
         if code(command) != CREATE_PRIMARY {

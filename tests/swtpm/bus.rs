@@ -7,31 +7,29 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use measureroot::error::Result;
-use measureroot::hash::digest::digests_of;
-use measureroot::measure::measurement::{self, Report};
-use measureroot::measure::pcr::PcrIndex;
-use measureroot::measure::pcrs::Pcrs;
-use measureroot::measure::session::SessionChoice;
-use measureroot::tpm::EsysPcrs;
+use measureroot::internal::error::Result;
+use measureroot::internal::hash::digests_of;
+use measureroot::internal::measure::measurement::{self, Report};
+use measureroot::internal::measure::{PcrIndex, Pcrs, SessionChoice};
+use measureroot::internal::tpm::EsysPcrs;
 
 use super::{Swtpm, pty};
 
 /// `TPM_CC` (TPM 2.0 Library, Part 2, section 6.5.2).
-pub const CREATE_PRIMARY: u32 = 0x131;
-pub const FLUSH_CONTEXT: u32 = 0x165;
-pub const START_AUTH_SESSION: u32 = 0x176;
-pub const GET_CAPABILITY: u32 = 0x17a;
+pub(crate) const CREATE_PRIMARY: u32 = 0x131;
+pub(crate) const FLUSH_CONTEXT: u32 = 0x165;
+pub(crate) const START_AUTH_SESSION: u32 = 0x176;
+pub(crate) const GET_CAPABILITY: u32 = 0x17a;
 /// tpm2-tss sends it first, to learn how the device answers.
-pub const GET_RANDOM: u32 = 0x17b;
-pub const PCR_READ: u32 = 0x17e;
-pub const PCR_EXTEND: u32 = 0x182;
+pub(crate) const GET_RANDOM: u32 = 0x17b;
+pub(crate) const PCR_READ: u32 = 0x17e;
+pub(crate) const PCR_EXTEND: u32 = 0x182;
 
 /// An attacker on the bus. It gets each command and a way to send commands to the TPM, and returns the answer.
-pub type Interposer = Box<dyn FnMut(&[u8], &mut dyn FnMut(&[u8]) -> Vec<u8>) -> Vec<u8> + Send>;
+pub(crate) type Interposer = Box<dyn FnMut(&[u8], &mut dyn FnMut(&[u8]) -> Vec<u8>) -> Vec<u8> + Send>;
 
 /// A bus to a software TPM.
-pub struct Bus {
+pub(crate) struct Bus {
     /// The path of the device.
     pub device: PathBuf,
     commands: Arc<Mutex<Vec<Vec<u8>>>>,
@@ -41,12 +39,12 @@ pub struct Bus {
 
 impl Bus {
     /// A bus without an attacker.
-    pub fn honest(swtpm: &Swtpm) -> Self {
+    pub(crate) fn honest(swtpm: &Swtpm) -> Self {
         Self::with(swtpm, Box::new(|command, tpm| tpm(command)))
     }
 
     /// A bus with an attacker.
-    pub fn with(swtpm: &Swtpm, mut interposer: Interposer) -> Self {
+    pub(crate) fn with(swtpm: &Swtpm, mut interposer: Interposer) -> Self {
         let pty = pty();
         let mut line = File::from(pty.tpm);
         let mut tpm = File::options().read(true).write(true).open(&swtpm.device).unwrap();
@@ -68,12 +66,12 @@ impl Bus {
     }
 
     /// The codes of the commands until now.
-    pub fn codes(&self) -> Vec<u32> {
+    pub(crate) fn codes(&self) -> Vec<u32> {
         self.commands.lock().unwrap().iter().map(|command| code(command)).collect()
     }
 
     /// Measures the image `image` over this bus, like the boot.
-    pub fn measure(&self, choice: SessionChoice) -> Result<Report> {
+    pub(crate) fn measure(&self, choice: SessionChoice) -> Result<Report> {
         let mut tpm = EsysPcrs::open(&self.device)?.protected(choice, None)?;
         let banks = tpm.banks(PcrIndex::DEFAULT)?;
         measurement::extend(&mut tpm, PcrIndex::DEFAULT, &digests_of(&banks, b"image"))
@@ -103,12 +101,12 @@ fn message(line: &mut File) -> Option<Vec<u8>> {
 }
 
 /// The code of a command.
-pub fn code(command: &[u8]) -> u32 {
+pub(crate) fn code(command: &[u8]) -> u32 {
     u32::from_be_bytes(command[6..10].try_into().unwrap())
 }
 
 /// An answer with this tag, code and body.
-pub fn answer(tag: u16, code: u32, body: &[u8]) -> Vec<u8> {
+pub(crate) fn answer(tag: u16, code: u32, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(10 + body.len()).unwrap();
     [&tag.to_be_bytes(), length.to_be_bytes().as_slice(), &code.to_be_bytes(), body].concat()
 }

@@ -2,8 +2,8 @@
 //! code of the boot without a TPM in the machine.
 #![allow(dead_code)] // Each test uses a part of it.
 
-pub mod attacks;
-pub mod bus;
+pub(crate) mod attacks;
+pub(crate) mod bus;
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use nix::pty::openpty;
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 
 /// A pseudo-terminal that passes every byte as it is.
-pub struct Pty {
+pub(crate) struct Pty {
     /// The end of the TPM.
     pub tpm: OwnedFd,
     /// The end of the programs. While it is open, the TPM sees no hang-up between two programs.
@@ -23,7 +23,7 @@ pub struct Pty {
 }
 
 /// Opens a new pseudo-terminal.
-pub fn pty() -> Pty {
+pub(crate) fn pty() -> Pty {
     let pty = openpty(None, None).unwrap();
     let mut settings = tcgetattr(&pty.slave).unwrap();
     cfmakeraw(&mut settings);
@@ -33,7 +33,7 @@ pub fn pty() -> Pty {
 }
 
 /// A software TPM at one end of a pseudo-terminal; the other end is the device.
-pub struct Swtpm {
+pub(crate) struct Swtpm {
     process: Child,
     /// The path of the device.
     pub device: PathBuf,
@@ -43,7 +43,7 @@ pub struct Swtpm {
 
 impl Swtpm {
     /// A TPM with these active banks that has just started.
-    pub fn start(banks: &str) -> Self {
+    pub(crate) fn start(banks: &str) -> Self {
         let state = tempfile::tempdir().unwrap();
         let folder = state.path().to_str().unwrap();
         let setup = Command::new("swtpm_setup")
@@ -59,12 +59,12 @@ impl Swtpm {
     }
 
     /// How tpm2-tools reach it.
-    pub fn tcti(&self) -> String {
+    pub(crate) fn tcti(&self) -> String {
         format!("device:{}", self.device.display())
     }
 
     /// Runs one of tpm2-tools, which must succeed, and returns what it prints.
-    pub fn tool(&self, name: &str, arguments: &[&str]) -> String {
+    pub(crate) fn tool(&self, name: &str, arguments: &[&str]) -> String {
         let run = Command::new(name).args(arguments).env("TPM2TOOLS_TCTI", self.tcti()).output();
         let output = run.unwrap_or_else(|error| panic!("{name}: {error}: install tpm2-tools"));
         assert!(output.status.success(), "{name} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -72,14 +72,14 @@ impl Swtpm {
     }
 
     /// PCR 13 of a bank, in hex, as tpm2_pcrread reads it.
-    pub fn tpm2_pcrread(&self, bank: &str) -> String {
+    pub(crate) fn tpm2_pcrread(&self, bank: &str) -> String {
         let text = self.tool("tpm2_pcrread", &[&format!("{bank}:13")]);
         text.split("0x").nth(1).expect("a value").trim().to_lowercase()
     }
 
     /// The name of the null hierarchy's storage key, in hex, as tpm2-tools compute it (TCG TPM v2.0 Provisioning Guidance 1.0,
     /// section 7.5.1).
-    pub fn null_name(&self) -> String {
+    pub(crate) fn null_name(&self) -> String {
         let file = |name: &str| self.state.path().join(name).to_str().unwrap().to_owned();
         let (key, name) = (file("key"), file("name"));
         let attributes = "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda|restricted|decrypt";

@@ -7,7 +7,7 @@ use super::markup::{inline, titled};
 const README: &str = include_str!("../../../README.md");
 
 /// The whole page.
-pub fn page() -> Roff {
+pub(super) fn page() -> Roff {
     let mut page = titled("MEASUREROOT.CMDLINE", "7");
     page.control("SH", ["NAME"]);
     page.text(inline("measureroot.cmdline - the parameters of a measured boot on the kernel's command line"));

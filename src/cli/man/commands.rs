@@ -30,7 +30,7 @@ const FILES: [(&str, &str); 4] = [
 ///
 /// # Errors
 /// Only if writing to memory fails.
-pub fn page(program: Command) -> io::Result<Vec<u8>> {
+pub(super) fn page(program: Command) -> io::Result<Vec<u8>> {
     let mut program = program.disable_help_subcommand(true);
     program.build();
     let whole = Man::new(program.clone());

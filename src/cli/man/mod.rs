@@ -11,7 +11,7 @@ use crate::error::{Context, Result};
 
 /// Print a manual page.
 #[derive(Debug, Args)]
-pub struct Man {
+pub(super) struct Man {
     /// The page: measureroot(8) or measureroot.cmdline(7).
     #[arg(value_enum, default_value_t)]
     page: Page,
@@ -31,7 +31,7 @@ impl Man {
     ///
     /// # Errors
     /// If standard output cannot be written.
-    pub fn run(self, program: Command) -> Result<()> {
+    pub(super) fn run(self, program: Command) -> Result<()> {
         let text = match self.page {
             Page::Measureroot => commands::page(program).about("measureroot(8)")?,
             Page::Cmdline => cmdline::page().render().into_bytes(),

@@ -75,6 +75,16 @@ impl File {
 
 use Meaning::{Folder, Name, Nothing, OursAndFile, Refused};
 
+/// The parameters of dracut that may be switched on and change nothing here.
+const WITHOUT_EFFECT: [&str; 6] = [
+    "rd.live.debug",
+    "rd.live.check",
+    "rd.live.overlay.overlayfs",
+    "rd.live.overlay.thin",
+    "rd.overlay",
+    "rd.overlayfs",
+];
+
 const TMPFS_ONLY: &str = "the only overlay is a tmpfs, and its content is lost at a reboot";
 const NO_FILE_IN_A_FILE: &str = "an image inside another image file is not opened";
 
@@ -95,8 +105,7 @@ pub(super) fn meaning<'a>(key: &str, value: Option<&'a str>, boot_live: bool) ->
         "rd.live.ram" | "toram" if yes => Meaning::Ours(Ours::SealRam, ""),
         "toram" => Refused("write toram, and rootimg= for the file"),
         "rd.live.overlay.size" => Meaning::Ours(Ours::OverlaySizeMib, text),
-        "rd.live.debug" | "rd.live.check" | "rd.live.overlay.overlayfs" | "rd.live.overlay.thin" if yes => Nothing,
-        "rd.overlay" | "rd.overlayfs" if yes => Nothing,
+        _ if yes && WITHOUT_EFFECT.contains(&key) => Nothing,
         _ if key.starts_with("rd.live.") || key.starts_with("rd.overlay") || key == "rd.writable.fsimg" => {
             if no {
                 Nothing

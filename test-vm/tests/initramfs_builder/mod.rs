@@ -4,7 +4,7 @@
 use test_vm::{Builder, DocPage, Image, Kernel, Result, RootFs, Vm, ensure};
 
 /// A way to build an initramfs, and the page that describes it.
-pub struct Recipe {
+pub(crate) struct Recipe {
     /// The path of the page in the checkout.
     pub page: &'static str,
     /// The page's commands that build measureroot.img for the kernel in this shell variable.
@@ -17,7 +17,7 @@ pub struct Recipe {
 
 impl Recipe {
     /// The page's own QEMU command boots Debian measured, with the initramfs that the page's commands build.
-    pub fn page_boots(&self) -> Result<()> {
+    pub(crate) fn page_boots(&self) -> Result<()> {
         let builder = Builder::initramfs()?;
         builder.run(&(self.commands)(Kernel::V6_12.builder_variable()?)?)?;
         let initramfs = builder.file("measureroot.img")?;
@@ -25,7 +25,7 @@ impl Recipe {
     }
 
     /// The page's commands build an initramfs for this kernel, Debian boots measured with it, and the page's check succeeds.
-    pub fn debian_boots(&self, kernel: Kernel, format: RootFs) -> Result<()> {
+    pub(crate) fn debian_boots(&self, kernel: Kernel, format: RootFs) -> Result<()> {
         let builder = Builder::initramfs()?;
         let said = builder.run(&(self.commands)(kernel.builder_variable()?)?)?;
         ensure!(said.contains(self.listed) && said.contains("/overlay.ko\n"), "{said}");
@@ -41,7 +41,7 @@ impl Recipe {
 }
 
 /// A build that must fail.
-pub struct Refusal<'a> {
+pub(crate) struct Refusal<'a> {
     /// The shell commands that remove or break something.
     pub prepare: &'a str,
     /// The kernel's version, which may be a shell variable. More words of the builder may follow it.
@@ -51,11 +51,11 @@ pub struct Refusal<'a> {
 }
 
 /// The shell commands that copy the modules of the 6.1 kernel to `$other`, for a kernel 6.1.0-other.
-pub const COPY_MODULES: &str = "other=/lib/modules/6.1.0-other && cp -r /lib/modules/$KERNEL_6_1 $other &&
+pub(crate) const COPY_MODULES: &str = "other=/lib/modules/6.1.0-other && cp -r /lib/modules/$KERNEL_6_1 $other &&
     cp /boot/config-$KERNEL_6_1 /boot/config-6.1.0-other";
 
 /// Checks that each builder refuses what no builder can do, and then `more`. `build` makes the shell commands of one build.
-pub fn refuses(more: &[Refusal], build: impl Fn(&Refusal) -> Result<String>) -> Result<()> {
+pub(crate) fn refuses(more: &[Refusal], build: impl Fn(&Refusal) -> Result<String>) -> Result<()> {
     let no_squashfs = format!("{COPY_MODULES} && find $other -name squashfs.ko -delete && depmod 6.1.0-other");
     let packed_loop =
         format!("{COPY_MODULES} && find $other -name loop.ko -exec mv {{}} {{}}.lz4 \\; && depmod 6.1.0-other");

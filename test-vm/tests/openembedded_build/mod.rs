@@ -10,26 +10,27 @@ use std::time::Duration;
 use test_vm::scratch::Scratch;
 use test_vm::{Image, Result, assets, ensure, tool};
 
-pub const RECIPE: &str = "recipes-core/measureroot/measureroot_git.bb";
-pub const INITRAMFS: &str = "recipes-core/images/measureroot-initramfs.bb";
-pub const EXAMPLE: &str = "recipes-core/images/measureroot-example-image.bb";
-pub const KERNEL: &str = "recipes-kernel/linux/measureroot-kernel.inc";
+pub(crate) const RECIPE: &str = "recipes-core/measureroot/measureroot_git.bb";
+pub(crate) const INITRAMFS: &str = "recipes-core/images/measureroot-initramfs.bb";
+pub(crate) const EXAMPLE: &str = "recipes-core/images/measureroot-example-image.bb";
+pub(crate) const KERNEL: &str = "recipes-kernel/linux/measureroot-kernel.inc";
 /// The tasks that pack the initramfs.
-pub const PACK: [&str; 2] = ["do_rootfs", "IMAGE_CMD:cpio"];
+pub(crate) const PACK: [&str; 2] = ["do_rootfs", "IMAGE_CMD:cpio"];
 /// The modules of Debian's kernel that the boot of a disk needs.
-pub const MODULES: &str = "MEASUREROOT_MODULES=virtio_pci virtio_blk virtio_console loop overlay squashfs dm-verity";
+pub(crate) const MODULES: &str =
+    "MEASUREROOT_MODULES=virtio_pci virtio_blk virtio_console loop overlay squashfs dm-verity";
 
-pub fn layer() -> PathBuf {
+pub(crate) fn layer() -> PathBuf {
     assets::checkout().join("initramfs/installed/openembedded")
 }
 
 /// A Python that has oelint-adv. The link is not resolved: the program that it leads to does not have it.
-pub fn python(limit: Duration) -> Result<Command> {
+pub(crate) fn python(limit: Duration) -> Result<Command> {
     Ok(tool::limited(limit, assets::product("test-vm/oelint/venv")?.join("bin/python")))
 }
 
 /// A run that must fail.
-pub struct Refusal<'a> {
+pub(crate) struct Refusal<'a> {
     pub recipe: &'a str,
     /// The settings of local.conf.
     pub settings: &'a [&'a str],
@@ -40,11 +41,11 @@ pub struct Refusal<'a> {
 }
 
 /// A build folder with the packages that a package manager would install: the agent that its recipe built, and Debian's modules.
-pub struct Build(pub Scratch);
+pub(crate) struct Build(pub Scratch);
 
 impl Build {
     /// A new one.
-    pub fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         let build = Self(Scratch::new()?);
         let kernel = build.0.path("kernel-build-artifacts");
         fs::create_dir(&kernel)?;
@@ -56,13 +57,13 @@ impl Build {
     }
 
     /// Runs tasks of a recipe, and prints variables, with these settings of local.conf.
-    pub fn bake(&self, recipe: &str, settings: &[&str], words: &[&str]) -> Result<Output> {
+    pub(crate) fn bake(&self, recipe: &str, settings: &[&str], words: &[&str]) -> Result<Output> {
         let settings: Vec<_> = settings.iter().map(|setting| format!("--set={setting}")).collect();
         self.bake_with(&settings.iter().map(String::as_str).collect::<Vec<_>>(), recipe, words)
     }
 
     /// Runs tasks of a recipe, and prints variables, with these options.
-    pub fn bake_with(&self, options: &[&str], recipe: &str, words: &[&str]) -> Result<Output> {
+    pub(crate) fn bake_with(&self, options: &[&str], recipe: &str, words: &[&str]) -> Result<Output> {
         let mut bake = python(Duration::from_secs(120))?;
         bake.arg(assets::checkout().join("test-vm/openembedded/bake"));
         let packages = assets::product("test-vm/openembedded/packages")?;
@@ -76,12 +77,12 @@ impl Build {
     }
 
     /// Runs tasks, which must succeed, and returns what they print.
-    pub fn bakes(&self, recipe: &str, settings: &[&str], words: &[&str]) -> Result<String> {
+    pub(crate) fn bakes(&self, recipe: &str, settings: &[&str], words: &[&str]) -> Result<String> {
         tool::printed(&self.bake(recipe, settings, words)?)
     }
 
     /// Runs tasks, which must fail with this message.
-    pub fn refuses(&self, refusal: &Refusal) -> Result<()> {
+    pub(crate) fn refuses(&self, refusal: &Refusal) -> Result<()> {
         let Refusal { recipe, settings, words, message } = refusal;
         let output = self.bake(recipe, settings, words)?;
         let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
@@ -90,7 +91,7 @@ impl Build {
     }
 
     /// The initramfs of its recipe, compressed like OpenEmbedded's type cpio.zst.
-    pub fn initramfs(&self) -> Result<PathBuf> {
+    pub(crate) fn initramfs(&self) -> Result<PathBuf> {
         self.bakes(INITRAMFS, &[MODULES], &PACK)?;
         let cpio = self.deployed(INITRAMFS, &[], "cpio")?;
         tool::output(Duration::from_secs(60), "zstd", [cpio.as_os_str()])?;
@@ -98,14 +99,14 @@ impl Build {
     }
 
     /// The path of the file of this type that an image recipe deploys.
-    pub fn deployed(&self, recipe: &str, settings: &[&str], format: &str) -> Result<PathBuf> {
+    pub(crate) fn deployed(&self, recipe: &str, settings: &[&str], format: &str) -> Result<PathBuf> {
         let names = self.bakes(recipe, settings, &["IMGDEPLOYDIR=", "IMAGE_NAME="])?;
         let (folder, name) = names.split_once('\n').ok_or("no names")?;
         Ok(Path::new(folder).join(format!("{name}.{format}")))
     }
 
     /// Takes this image as the example image, and makes its predictions. Returns its path.
-    pub fn example(&self, settings: &[&str], image: &Image) -> Result<PathBuf> {
+    pub(crate) fn example(&self, settings: &[&str], image: &Image) -> Result<PathBuf> {
         let made = self.deployed(EXAMPLE, settings, "squashfs-zst")?;
         fs::copy(image.path(), &made)?;
         self.bakes(EXAMPLE, settings, &["measureroot_check", "measureroot_predict"])?;
@@ -114,7 +115,7 @@ impl Build {
 }
 
 /// The path with a dot and a suffix after its name.
-pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".");
     name.push(suffix);
@@ -122,7 +123,7 @@ pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 }
 
 /// The text of the file whose name is that of `image` with a suffix.
-pub fn beside(image: &Path, suffix: &str) -> Result<String> {
+pub(crate) fn beside(image: &Path, suffix: &str) -> Result<String> {
     let path = with_suffix(image, suffix);
     Ok(fs::read_to_string(&path).map_err(|cause| format!("{}: {cause}", path.display()))?)
 }

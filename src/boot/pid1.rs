@@ -1,0 +1,28 @@
+//! The program as PID 1.
+
+use std::process::ExitCode;
+
+use crate::boot::fail::fail;
+use crate::boot::linux::Linux;
+use crate::boot::sequence::boot;
+use crate::config::failure_policy::FailurePolicy;
+use crate::console;
+use crate::eventlog::Recorder;
+use crate::root::init_arguments::InitArguments;
+use crate::sys::environment;
+
+/// Boots. If that fails, stops the machine. PID 1 must not return: the kernel would panic, which is the last resort.
+#[must_use]
+pub fn pid1() -> ExitCode {
+    let environment = environment::take();
+    if let Err(error) = console::start() {
+        eprintln!("measureroot: {error}");
+    }
+    std::panic::set_hook(Box::new(|info| log::error!("{info}")));
+    let mut machine = Linux::new(InitArguments::new(std::env::args_os(), environment));
+    let mut policy = FailurePolicy::of(&[]);
+    let mut log = Recorder::default();
+    let Err(failure) = boot(&mut machine, &mut policy, &mut log);
+    fail(&mut machine, &policy, &mut log, &failure);
+    ExitCode::FAILURE
+}

@@ -1,0 +1,63 @@
+//! The parts of the rooms that the tests, the fuzz targets and the benchmarks use. It is no interface: it changes without notice.
+#![allow(missing_docs)] // The items have their documentation where they are defined.
+
+pub mod cmdline {
+    pub use crate::cmdline::tokens;
+}
+
+pub mod config {
+    pub use crate::config::{Config, failure_policy::FailurePolicy};
+}
+
+pub mod error {
+    pub use crate::error::Result;
+}
+
+pub mod eventlog {
+    pub use crate::eventlog::{
+        Event, EventType, Log, PcrValues, cel, claim::Claim, header::Header, parse, sequence, tcg,
+    };
+}
+
+#[cfg(feature = "evidence")]
+pub mod evidence {
+    pub use crate::evidence::{
+        allow_list::AllowList, check::Broken, check::Check, key::Key, quote::Quote, quoted_values,
+        signature::Signature, submission::Submission, trusted_image::TrustedImage, verdict::Verdict,
+    };
+}
+
+pub mod hash {
+    pub use crate::hash::{
+        bank::Bank, block_pool::BLOCK, block_pool::BUFFERS, digest::Digest, digest::Digests, digest::digests_of,
+        file_blocks::FileBlocks, merkle::TreeBuilder, pass::Blocks, pass::digests, tree_shape::TreeShape,
+        tree_shape::largest_data_block,
+    };
+}
+
+pub mod measure {
+    pub use crate::measure::{
+        image_digest, image_format::ImageFormat, measurement, pcr::Pcr, pcr::PcrIndex, pcrs::Pcrs, session::Session,
+        session::SessionChoice,
+    };
+}
+
+pub mod media {
+    pub use crate::media::{
+        device_name::DeviceName, devices::Devices, image::Content, image::Found, image_device::length_on_device,
+        medium_file::MountedMedium, partition_table, superblock::FileSystem, superblock::HEAD, superblock::Superblock,
+        superblock::probe, superblock_reader, wait::Wait,
+    };
+}
+
+pub mod seal {
+    pub use crate::seal::{choice::SealKind, prepared_tree, seal_builder::SealBuilder};
+}
+
+pub mod sys {
+    pub use crate::sys::modules_dep::Dependencies;
+}
+
+pub mod tpm {
+    pub use crate::tpm::EsysPcrs;
+}
