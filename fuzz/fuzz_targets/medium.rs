@@ -4,12 +4,12 @@
 use std::io::Write;
 
 use libfuzzer_sys::fuzz_target;
-use measureroot::internal::media::{length_on_device, partition_table, superblock};
+use measureroot::internal::media::{length_on_device, partition_table, probe};
 use measureroot::internal::seal::prepared_tree::{self, TreeLocation};
 
 fuzz_target!(|head: &[u8]| {
     let bytes = head.len() as u64;
-    if let Ok(Some(found)) = superblock::probe(head) {
+    if let Ok(Some(found)) = probe(head) {
         if let Ok(length) = length_on_device(&found, bytes, "medium") {
             assert!((1..=bytes).contains(&length));
         }

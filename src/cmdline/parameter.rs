@@ -33,6 +33,7 @@ pub(crate) fn value<'a>(tokens: &'a [Token], key: &str) -> Result<Option<&'a str
 ///
 /// # Errors
 /// The errors of [`value`] and of `read`.
+#[inline(never)] // Copies of it in the reading of the configuration would take 2 KB of the agent.
 pub(crate) fn parsed<T>(tokens: &[Token], key: &str, read: impl Fn(&str) -> Result<T>) -> Result<Option<T>> {
     let Some(text) = value(tokens, key)? else { return Ok(None) };
     read(text).map(Some).map_err(|error| about_parameter(error, key, text))
