@@ -14,6 +14,9 @@ use crate::error::{Context, Error, Result};
 /// The most bytes of a configuration, also unpacked: 16 MiB. Those of distributions have some 300 KiB.
 const MOST: u64 = 16 << 20;
 
+/// The first bytes of a gzip file (RFC 1952, section 2.3.1).
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
 /// The options that are on, and the version of the kernel.
 #[derive(Debug)]
 pub(super) struct Configuration {
@@ -37,7 +40,8 @@ impl Configuration {
     pub(super) fn read(path: &Path) -> Result<Self> {
         let path = if path == Path::new("running") { &running()? } else { path };
         let mut bytes = read_limited::read(path, MOST)?;
-        if path.extension().is_some_and(|extension| extension == "gz") {
+        // Some systems leave out the ending `.gz`.
+        if bytes.starts_with(&GZIP) || path.extension().is_some_and(|extension| extension == "gz") {
             let mut unpacked = Vec::new();
             let read = MultiGzDecoder::new(bytes.as_slice()).take(MOST + 1).read_to_end(&mut unpacked);
             read.about_hint(path.display(), "is it gzip-compressed?")?;
@@ -55,7 +59,7 @@ impl Configuration {
     /// When a line is none of a configuration, or when there is no option at all.
     pub(super) fn parse(name: &str, text: &str) -> Result<Self> {
         let mut configuration = Self { values: BTreeMap::new(), version: None };
-        for (number, line) in (1..).zip(text.split('\n')) {
+        for (number, line) in (1..).zip(text.lines()) {
             if let Some((symbol, value)) = option::set(line) {
                 configuration.values.insert(symbol.to_owned(), value.to_owned());
             } else if line.starts_with('#') {
@@ -108,7 +112,8 @@ fn running() -> Result<PathBuf> {
     let found = places.into_iter().find(|path| std::fs::File::open(path).is_ok());
     found.ok_or_else(|| {
         let cause = format!("neither /proc/config.gz nor /boot/config-{release} can be read");
-        Error::new(format!("configuration of the running kernel {release}"), cause).hint("name a file instead")
+        Error::new(format!("configuration of the running kernel {release}"), cause)
+            .hint("name a file instead, or load the module \"configs\" for /proc/config.gz")
     })
 }
 
@@ -123,6 +128,8 @@ mod tests {
         let configuration = Configuration::parse("c", text).unwrap();
         assert_eq!(["A", "B", "C", "D"].map(|symbol| configuration.value(symbol)), ["y", "\"b\"", "n", "n"]);
         assert_eq!(configuration.version, Version::parse("6.1"));
+        let from_windows = Configuration::parse("c", &text.replace('\n', "\r\n")).unwrap();
+        assert_eq!((from_windows.value("A"), from_windows.version), ("y", configuration.version));
     }
 
     #[test]
