@@ -7,7 +7,13 @@ use std::os::unix::fs::FileExt;
 use crate::error::{Error, Result};
 use crate::media::superblock::{self, HEAD, Superblock};
 
-/// Reads the superblock of an open device or file, which errors call `name`; `None` if no file system is known on it.
+/// The hint if a device or file cannot be the root.
+const IMAGE: &str = "an image is squashfs, erofs or ext4: not a disk with partitions, not a .gz, .xz or .zst; \
+                     if it is a file on the device of root=, rootimg= names it";
+/// The hint if a device cannot be a medium.
+const MEDIUM: &str = "a medium is vfat, iso9660, ext4, squashfs or erofs";
+
+/// Reads the superblock of an open device or file, which errors call `name`; `None` if no known file system is on it.
 ///
 /// # Errors
 /// When the bytes cannot be read, or the superblock cannot be used.
@@ -34,9 +40,9 @@ pub(crate) fn read_for_root(file: &File, name: &str, fstypes: &[String]) -> Resu
     match read(file, name)? {
         Some(found) if !found.kind.is_image() => {
             let cause = format!("{} is a file system for a medium, not for a root image", found.kind.name());
-            Err(Error::new(name, cause).hint("name the image on it with rootimg="))
+            Err(Error::new(name, cause).hint(IMAGE))
         }
-        found => require(found, name, fstypes, "an image is squashfs, erofs or ext4"),
+        found => require(found, name, fstypes, IMAGE),
     }
 }
 
@@ -45,14 +51,15 @@ pub(crate) fn read_for_root(file: &File, name: &str, fstypes: &[String]) -> Resu
 /// # Errors
 /// When there is none, and when `fstypes` does not list it.
 pub(crate) fn read_for_medium(file: &File, name: &str, fstypes: &[String]) -> Result<Superblock> {
-    require(read(file, name)?, name, fstypes, "a medium is vfat, iso9660, ext4, squashfs or erofs")
+    require(read(file, name)?, name, fstypes, MEDIUM)
 }
 
 /// Checks a superblock against the list of `rootfstype=`. `known` is the hint if there is no superblock.
 fn require(found: Option<Superblock>, name: &str, fstypes: &[String], known: &str) -> Result<Superblock> {
     match found {
         Some(found) if found.kind.is_in(fstypes) => Ok(found),
-        Some(found) => Err(Error::new(name, format!("is {}, but rootfstype={}", found.kind.name(), fstypes.join(",")))),
-        None => Err(Error::new(name, "no file system is known on it").hint(known)),
+        Some(found) => Err(Error::new(name, format!("is {}, but rootfstype={}", found.kind.name(), fstypes.join(",")))
+            .hint("rootfstype= is about the device of root=, which is the medium if there is rootimg=")),
+        None => Err(Error::new(name, "no known file system is on it").hint(known)),
     }
 }

@@ -9,7 +9,7 @@ use test_vm::{
 /// The boot finds this object, and fails because it is no image.
 fn is_no_image(failed: &Failed, object: &str) -> Result<()> {
     failed.at(Step::FindImage, object)?;
-    failed.because(&["no file system is known on it"])
+    failed.because(&["no known file system is on it"])
 }
 
 /// The boot from this file of the medium fails.
