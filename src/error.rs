@@ -26,6 +26,12 @@ impl Error {
         self
     }
 
+    /// The same error; with a hint if it has none.
+    #[must_use]
+    pub(crate) fn hint_if_none(self, hint: impl Display) -> Self {
+        if self.hint.is_some() { self } else { self.hint(hint) }
+    }
+
     /// The same error with the full name of its object, which the caller knows.
     #[must_use]
     pub fn renamed(mut self, object: impl Display) -> Self {

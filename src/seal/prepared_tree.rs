@@ -169,7 +169,7 @@ pub(crate) fn file_system(node: &Path, shape: &TreeShape, fstypes: &[String]) ->
     let name = node.display().to_string();
     let file = File::open(node).about(&name)?;
     let found = superblock_reader::read_for_root(&file, &name, fstypes)
-        .map_err(|error| error.hint("do the image, its Merkle tree and roothash= belong together?"))?;
+        .map_err(|error| error.hint_if_none("do the image, its Merkle tree and roothash= belong together?"))?;
     if found.bytes > shape.data_bytes() {
         let cause =
             format!("its {} has {} bytes, but its tree covers {}", found.kind.name(), found.bytes, shape.data_bytes());
