@@ -46,6 +46,10 @@ fn wait_for(devices: &Devices, name: &DeviceName, wait: Wait) -> Result<PathBuf>
         return Ok(node);
     }
     let present = devices.describe_all()?;
+    let on_disk = match name {
+        DeviceName::Label(_) | DeviceName::Uuid(_) => "; a squashfs has no label and no UUID: name its partition",
+        _ => "",
+    };
     Err(Error::new(name, format!("did not appear in {} s", wait.seconds()))
-        .hint(format!("block devices there are: {present}; is its driver in the kernel or the initramfs?")))
+        .hint(format!("the block devices are: {present}; is its driver in the kernel or the initramfs?{on_disk}")))
 }
