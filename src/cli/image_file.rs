@@ -53,6 +53,7 @@ impl ImageFile {
                 }
             }
             Err(error) if on_device => return Err(error),
+            Err(error) => log::warn!("{error}; the boot would refuse it"),
             _ if on_device => {
                 return Err(Error::new(name, "no file system of a root image found").hint("squashfs, erofs or ext4"));
             }
