@@ -37,7 +37,8 @@
 //! 4. `src/measure/pcrs.rs` and `src/measure/measurement.rs`: the extend, and the check of it.
 //! 5. `src/hash/pass.rs`: one pass over the image, for all banks and the seal.
 //! 6. `src/seal/choice.rs`, `src/seal/seal_builder.rs`, `src/seal/sealed_image.rs`: the seal is chosen, built and used.
-//! 7. `src/media/superblock.rs` and `src/media/image_device.rs`: where an image ends, from bytes that nobody trusts.
+//! 7. `src/media/superblock.rs` and `src/media/image_device.rs`: where an image ends, from bytes that nobody trusts;
+//!    `src/media/superblock_reader.rs`: what is refused, as no image or as no medium.
 //! 8. `src/cmdline/tokens.rs` and `src/config/mod.rs`: the command line becomes a `Config`.
 //! 9. `src/cli/predict/mod.rs`: the same measurement, with `src/measure/soft_pcrs.rs` in place of a TPM.
 //! 10. `src/eventlog/recorder.rs`, then `src/evidence/verdict.rs`: what a boot reports, and how a verifier judges it.
@@ -58,10 +59,11 @@
 //! * **evidence**: what a machine sends to a verifier: a quote, its signature, the key, the logs.
 //! * **extend**: the only way to change a PCR: its new value is H(old value || digest) (TPM 2.0 Library, Part 3,
 //!   `TPM2_PCR_Extend`).
-//! * **image**: the read-only file system that becomes the root; it is a block device or a file on a medium.
+//! * **image**: the read-only file system that becomes the root: squashfs, erofs or ext4 (`FileSystem::is_image`); it is a block
+//!   device or a file on a medium.
 //! * **lane**: one thing that is done with every block: the hash of a bank, or the tee (`src/hash/pass.rs`).
 //! * **list of trusted images**: the digests of the images that a verifier accepts (`src/evidence/allow_list.rs`).
-//! * **medium**: a file system that has the image as a file, such as an ISO or a USB stick.
+//! * **medium**: a file system that has the image as a file, such as an ISO or a USB stick: vfat, iso9660, or one of an image.
 //! * **Merkle tree**: a tree of hashes over the blocks of the image, against which dm-verity checks each read (kernel,
 //!   Documentation/admin-guide/device-mapper/verity.rst).
 //! * **nonce**: a number that the verifier chooses anew for each quote, so that an old quote does not pass.
