@@ -31,7 +31,8 @@ pub struct Superblock {
     pub kind: FileSystem,
     /// Bytes from the start of the device to the end of the file system; 0 for media, where nothing needs it.
     pub bytes: u64,
-    /// The largest sectors in bytes from which it can be mounted: the size of its blocks, or 4096 if that is no limit.
+    /// The size of its blocks in bytes: the kernel mounts it only from a device whose sectors are no larger. 4096, the largest
+    /// sectors that a seal makes, if its driver has no such limit.
     pub block: u32,
     /// The label, if there is one.
     pub label: Option<String>,
@@ -80,16 +81,18 @@ pub fn probe(head: &[u8]) -> Result<Option<Superblock>> {
     Ok(None)
 }
 
-type Found = Option<Result<Superblock>>;
+/// What a reader of one kind of superblock gives: `None` if the bytes are of another kind, an error if they are of this kind but
+/// cannot be used. After the magic, a missing field is an error: a `?` on it would say that the bytes are of another kind.
+type Reading = Option<Result<Superblock>>;
 
 /// Ends a reading whose magic was right but whose numbers are not.
 #[allow(clippy::unnecessary_wraps)] // In the type that the readings end with.
-fn bad(kind: FileSystem, cause: &str) -> Found {
+fn bad(kind: FileSystem, cause: &str) -> Reading {
     Some(Err(Error::new(format!("{} superblock", kind.name()), cause)))
 }
 
 /// kernel, fs/squashfs/squashfs_fs.h: struct squashfs_super_block.
-fn squashfs(head: &Fields) -> Found {
+fn squashfs(head: &Fields) -> Reading {
     (head.u32_le(0)? == 0x7371_7368).then_some(())?;
     let (Some(4), Some(bytes)) = (head.u16_le(28), head.u64_le(40)) else {
         return bad(FileSystem::Squashfs, "not version 4.0");
@@ -98,7 +101,7 @@ fn squashfs(head: &Fields) -> Found {
 }
 
 /// kernel, fs/erofs/erofs_fs.h: struct erofs_super_block at EROFS_SUPER_OFFSET.
-fn erofs(head: &Fields) -> Found {
+fn erofs(head: &Fields) -> Reading {
     const AT: usize = 1024;
     const FEATURE_INCOMPAT_DEVICE_TABLE: u32 = 0x08;
     const FEATURE_INCOMPAT_48BIT: u32 = 0x80;
@@ -125,7 +128,7 @@ fn erofs(head: &Fields) -> Found {
 }
 
 /// kernel, fs/ext4/ext4.h: struct ext4_super_block, 1024 bytes into the device.
-fn ext4(head: &Fields) -> Found {
+fn ext4(head: &Fields) -> Reading {
     const AT: usize = 1024;
     const FEATURE_INCOMPAT_JOURNAL_DEV: u32 = 0x08;
     const FEATURE_INCOMPAT_64BIT: u32 = 0x80;
@@ -154,7 +157,7 @@ fn ext4(head: &Fields) -> Found {
 }
 
 /// ECMA-119, section 8.4: the primary volume descriptor in sector 16. Its date stands in for a UUID, as in blkid.
-fn iso9660(head: &Fields) -> Found {
+fn iso9660(head: &Fields) -> Reading {
     const AT: usize = 16 * 2048;
     (&head.at::<6>(AT)? == b"\x01CD001").then_some(())?;
     let date = |offset: usize| {
@@ -168,7 +171,7 @@ fn iso9660(head: &Fields) -> Found {
 }
 
 /// Microsoft's FAT specification 1.03: the boot sector, whose layout differs between FAT32 and the smaller ones.
-fn vfat(head: &Fields) -> Found {
+fn vfat(head: &Fields) -> Reading {
     let sector = head.u16_le(11)?;
     let boots = matches!(head.at(0)?, [0xeb | 0xe9]) && head.at(510)? == [0x55, 0xaa];
     let base = match (&head.at::<8>(54)?, &head.at::<8>(82)?) {

@@ -38,7 +38,8 @@ pub(crate) const PREPARED: &str = "roothash";
 pub(crate) struct SealConditions {
     /// The image's length in bytes.
     pub bytes: u64,
-    /// The block size of its file system, in bytes.
+    /// The largest sectors in bytes from which its file system can be mounted, which its superblock gives; 0 for a prepared
+    /// image, whose Merkle tree gives them.
     pub block: u32,
     /// The sector size of the device that holds the image, in bytes.
     pub sector: u32,
