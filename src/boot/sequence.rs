@@ -103,7 +103,9 @@ fn begin_seal(machine: &mut impl Machine, image: &Image, tree: Option<&Path>, co
     let kind = choice::decide(config.seal, conditions)?;
     match kind {
         SealKind::None if config.measured => {
-            log::warn!("measureroot.seal=none: the medium is trusted, even if it answers a second read differently");
+            log::warn!(
+                "measureroot.seal=none: later reads are not checked: the medium may answer a second read differently"
+            );
         }
         _ => log::info!("seal: {kind}"),
     }

@@ -29,6 +29,7 @@ pub struct Extension {
 
 /// What was measured. Only this module can make a report, and switching root requires one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[allow(clippy::manual_non_exhaustive)] // `non_exhaustive` would not bind the other rooms of this crate.
 pub struct Report {
     /// Whether the image was measured. If not, the PCR was extended with [`UNMEASURED`].
     pub measured: bool,
@@ -39,6 +40,9 @@ pub struct Report {
     pub session: Option<Session>,
     /// The extend in each bank; empty only in an unmeasured boot without a TPM.
     pub banks: BTreeMap<Bank, Extension>,
+    /// No other module can name this field, so none can make a report.
+    #[serde(skip)]
+    only_here: (),
 }
 
 /// Extends `pcr` with the image's digests, in all banks with one command, and reads the PCR back to check that it has the
@@ -47,7 +51,8 @@ pub struct Report {
 /// # Errors
 /// When `digests` is empty, when the TPM refuses, or when the PCR has another value afterwards.
 pub fn extend(pcrs: &mut dyn Pcrs, pcr: PcrIndex, digests: &Digests) -> Result<Report> {
-    Ok(Report { measured: true, pcr, session: pcrs.session(), banks: extend_checked(pcrs, pcr, digests)? })
+    let (session, banks) = (pcrs.session(), extend_checked(pcrs, pcr, digests)?);
+    Ok(Report { measured: true, pcr, session, banks, only_here: () })
 }
 
 /// Extends `pcr` with [`UNMEASURED`], if there is a TPM, so that no verifier takes the boot for a measured one.
@@ -57,7 +62,7 @@ pub fn extend(pcrs: &mut dyn Pcrs, pcr: PcrIndex, digests: &Digests) -> Result<R
 pub(crate) fn extend_unmeasured(pcrs: Option<&mut (dyn Pcrs + '_)>, pcr: PcrIndex) -> Result<Report> {
     let session = pcrs.as_ref().and_then(|pcrs| pcrs.session());
     let banks = pcrs.map_or(Ok(BTreeMap::new()), |pcrs| extend_text(pcrs, pcr, UNMEASURED))?;
-    Ok(Report { measured: false, pcr, session, banks })
+    Ok(Report { measured: false, pcr, session, banks, only_here: () })
 }
 
 /// Extends `pcr` with [`FAILED`]: from here on the PCR cannot have the value of any image. This returns no [`Report`], because

@@ -13,7 +13,7 @@ pub enum SessionChoice {
     /// An HMAC session, or an error. An attacker on the bus can forge the answer that the TPM supports no session; only this
     /// choice does not accept it.
     Hmac,
-    /// No session: the bus is trusted.
+    /// No session: commands and answers on the bus are not protected.
     None,
 }
 

@@ -16,7 +16,7 @@ pub enum SealChoice {
     Verity,
     /// A copy in RAM.
     Ram,
-    /// No seal: the medium is trusted, even if it answers a second read with other bytes.
+    /// No seal: later reads are not checked, so the medium may answer a second read with other bytes.
     None,
 }
 

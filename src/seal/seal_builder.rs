@@ -30,7 +30,7 @@ pub enum SealBuilder {
         /// How many bytes were copied so far.
         written: u64,
     },
-    /// Nothing is kept: the medium is trusted.
+    /// Nothing is kept: later reads of the medium are not checked.
     None,
 }
 

@@ -23,7 +23,7 @@ pub enum SealedImage {
     Prepared(Tree),
     /// The copy of the image in a sealed memory file.
     Ram(File),
-    /// Nothing: the medium is trusted.
+    /// Nothing: later reads of the medium are not checked.
     None,
 }
 

@@ -24,9 +24,9 @@ pub struct EsysPcrs {
 /// The bus to the TPM.
 pub(super) enum Bus {
     /// Commands go without a session.
-    Trusted,
+    Unprotected,
     /// Each command goes through a session. If there is none, it is started first.
-    Untrusted {
+    Protected {
         session: Option<AuthSession>,
         /// The next command is the session's last one.
         ends: bool,
@@ -45,7 +45,7 @@ impl EsysPcrs {
         let device_config = DeviceConfig::from_str(&device.to_string_lossy()).about(device.display())?;
         let esys = Esys::new(TctiNameConf::Device(device_config))
             .about_hint(device.display(), "does another program hold the TPM?")?;
-        Ok(Self { esys, bus: Bus::Trusted })
+        Ok(Self { esys, bus: Bus::Unprotected })
     }
 
     /// The same TPM, with the session that `choice` asks for. `null_name` is the kernel's name of the key that salts the
@@ -59,12 +59,12 @@ impl EsysPcrs {
         }
         // If the kernel could create the key, the TPM supports sessions.
         let is_supported = null_name.is_some();
-        self.bus = Bus::Untrusted { session: None, ends: false, null_name };
+        self.bus = Bus::Protected { session: None, ends: false, null_name };
         match self.current_session() {
             Err(SessionError::Unsupported(error)) if choice == SessionChoice::Auto && !is_supported => {
                 // An attacker on the bus may have forged this answer. So it is logged as an error, which is always shown.
-                log::error!("no HMAC session, the bus to the TPM is trusted: {error}");
-                self.bus = Bus::Trusted;
+                log::error!("no HMAC session: commands to the TPM and its answers are not protected: {error}");
+                self.bus = Bus::Unprotected;
             }
             Err(error) => return Err(error.into()),
             Ok(_) => {}
@@ -73,14 +73,14 @@ impl EsysPcrs {
     }
 
     fn current_session(&mut self) -> std::result::Result<Option<AuthSession>, SessionError> {
-        let Bus::Untrusted { session, null_name, .. } = &mut self.bus else { return Ok(None) };
+        let Bus::Protected { session, null_name, .. } = &mut self.bus else { return Ok(None) };
         if session.is_none() {
             *session = Some(salted::start(&mut self.esys, null_name.as_deref())?);
         }
         Ok(*session)
     }
 
-    /// Runs a command through the session. On a trusted bus, `plain` authorizes it.
+    /// Runs a command through the session. Without a session, `plain` authorizes it.
     pub(super) fn run<T>(
         &mut self,
         name: impl Display,
@@ -90,7 +90,7 @@ impl EsysPcrs {
         let session = self.current_session()?.or(plain);
         let answer = self.esys.execute_with_session(session, command);
         let answer = answer.map_err(|error| command_error(name, error))?;
-        if let Bus::Untrusted { session, ends: ends @ true, .. } = &mut self.bus {
+        if let Bus::Protected { session, ends: ends @ true, .. } = &mut self.bus {
             *ends = false;
             session.take().into_iter().for_each(|session| salted::forget(&mut self.esys, session));
         }
@@ -99,7 +99,7 @@ impl EsysPcrs {
 
     /// Makes the next command the last one of the session.
     pub(super) fn end_session(&mut self) -> Result<()> {
-        if let Bus::Untrusted { session: Some(session), ends, .. } = &mut self.bus {
+        if let Bus::Protected { session: Some(session), ends, .. } = &mut self.bus {
             salted::set_attributes(&mut self.esys, *session, false)?;
             *ends = true;
         }

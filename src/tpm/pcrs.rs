@@ -81,8 +81,8 @@ impl Pcrs for EsysPcrs {
 
     fn session(&self) -> Option<Session> {
         Some(match self.bus {
-            Bus::Trusted => Session::None,
-            Bus::Untrusted { .. } => Session::Hmac,
+            Bus::Unprotected => Session::None,
+            Bus::Protected { .. } => Session::Hmac,
         })
     }
 }
