@@ -3,8 +3,8 @@
 # /usr/lib/measureroot/boot-modules.sh. Hooks source it in bash or dash. Each function prints what is wrong to standard error,
 # and then fails.
 
-# The boot needs each of these, as a module or built into the kernel. Of names joined by |, it needs one; all that the kernel
-# has are packed.
+# The boot needs each of these, as a module or built into the kernel. If names are joined by |, it needs only one of them; every
+# one that the kernel has is packed.
 : "${measureroot_modules:=squashfs erofs ext4 isofs vfat overlay loop dm-verity \
 	tpm_tis|tpm_crb|tpm_tis_spi|tpm_tis_i2c|tpm_ftpm_tee|tpm_ibmvtpm|xen_tpmfront}"
 # These are packed if the kernel has them: drivers of media, the character sets that mounting vfat needs, and SHA-256 by the

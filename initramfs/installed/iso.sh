@@ -2,7 +2,7 @@
 # Makes an ISO that BIOS and UEFI boot, from a CD-ROM and from a USB stick. Sourced by initramfs/installed/live, after
 # quietly.sh; installed beside boot-modules.sh.
 
-# Where Debian's grub-pc-bin and grub-efi-amd64-bin have GRUB's modules.
+# The folder in which Debian's grub-pc-bin and grub-efi-amd64-bin have GRUB's modules.
 grub_folder=${GRUB_FOLDER:-/usr/lib/grub}
 
 check_grub() {
@@ -15,24 +15,24 @@ check_grub() {
 	done
 }
 
-# Whether the image $1, copied into RAM, leaves a machine of $2 bytes enough of it: the boot wants 64 MiB beside the image
-# (src/means.rs, SPARE), and before it the kernel and its initramfs take some 128 MiB.
+# Checks that a machine with $2 bytes of RAM has enough for a copy of the image $1. The boot needs 64 MiB beside the copy
+# (src/seal/choice.rs, SPARE); the kernel and its initramfs take some 128 MiB.
 fits_ram() {
 	local image least
 	image=$(stat --format=%s "$1")
 	least=$((image + (64 + 128 << 20)))
 	if ((least > $2)); then
-		echo "live: the image has $image bytes: copied into RAM it needs a machine of $(numfmt --to=iec --round=up "$least")," \
-			"not of $(numfmt --to=iec "$2"): leave out --toram, or take something out of the root directory" >&2
+		echo "live: the image has $image bytes: its copy needs a machine with $(numfmt --to=iec --round=up "$least") of RAM," \
+			"not $(numfmt --to=iec "$2"): leave out --toram, or take something out of the root directory" >&2
 		return 1
 	fi
 }
 
-# Makes $1/out.iso with the label $2, of $1/iso with boot/vmlinuz and boot/initramfs, which is given the command line $3.
+# Makes $1/out.iso with the label $2 from the folder $1/iso, which has boot/vmlinuz and boot/initramfs. $3 is the command line.
 make_iso() {
 	local work=$1 label=$2 grub=$1/iso/boot/grub
 	local common=(normal configfile iso9660 search search_label part_msdos part_gpt linux echo test)
-	# The command line has no character that is special to GRUB.
+	# The command line has no special character of GRUB.
 	cat >"$grub/grub.cfg" <<-GRUB
 		set timeout=0
 		menuentry measureroot {

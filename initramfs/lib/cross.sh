@@ -2,7 +2,7 @@
 # The C compiler and the C library for a static program. Sourced, after packages.sh and private-apt.sh; the caller sets
 # `repo`, and toolchain.sh sets AGENT_TARGET.
 #   choose_compiler   sets AGENT_CC and AGENT_AR (a gcc that sees musl's headers and none of glibc's, and ar), AGENT_MUSL (the
-#                     folder with musl's libc.a and start files), and AGENT_ENVIRONMENT, the variables that tell cargo of them
+#                     folder with musl's libc.a and start files), and AGENT_ENVIRONMENT, the variables that pass them to cargo
 # For another architecture, Debian has a cross compiler as a package of this machine's architecture. Debian's musl for it is in
 # the archive of that architecture: the package is unpacked, not installed.
 

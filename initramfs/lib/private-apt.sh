@@ -31,7 +31,7 @@ private_apt() {
 		Dir::State::lists "$folder/lists";
 		Dir::State::status "$folder/status";
 		Dir::Cache "$folder/cache";
-		// If it is run by root, apt downloads as a user who cannot enter this folder.
+		// If root runs it, apt downloads as a user that cannot enter this folder.
 		APT::Sandbox::User "root";
 		// The system's hooks work on the system's lists.
 		#clear APT::Update::Pre-Invoke;

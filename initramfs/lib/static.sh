@@ -20,7 +20,7 @@ build_static() {
 	# Cargo does not watch these files. The folder is named after their content: if they change, cargo links again.
 	unwinder=$folder/$AGENT_TARGET-no-unwinder-$(cat "$repo"/initramfs/tss2/stubs/no-* | sha256sum | cut --characters=-16)
 	no_unwinder "$unwinder"
-	# musl's start code for static programs does not make these pages read-only (RELRO), so they need no pages of their own.
+	# musl's start code for static programs does not make these pages read-only (RELRO), so they need no separate pages.
 	flags+=(-Crelro-level=off)
 	flags+=("-Lnative=$unwinder" -Clink-arg=-T "-Clink-arg=$unwinder/no-unwind-tables.ld")
 	# The target folder is not the one of the programs for this machine: those may come from another toolchain.

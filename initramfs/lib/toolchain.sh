@@ -4,7 +4,7 @@
 #   choose_agent_toolchain   sets AGENT_CARGO, AGENT_RUSTC and AGENT_STD: "prebuilt" if that toolchain has the target's
 #                            standard library, "rebuilt" if it has the library's source
 #   need_cargo_tool NAME VERSION   sets CARGO_TOOL to this cargo subcommand, built if it is missing; comes after choose_toolchain
-# A toolchain serves if it is as new as Cargo.toml's rust-version. Debian 12's Rust is older, but its security archive has the
+# A toolchain is suitable if it is as new as Cargo.toml's rust-version. Debian 12's Rust is older, but its security archive has the
 # newer one that builds browsers, with the standard library's source: rustc-web, cargo-web, rust-web-src.
 
 AGENT_TARGET=${AGENT_TARGET:-$(uname -m)-unknown-linux-musl}
@@ -35,7 +35,7 @@ choose_toolchain() {
 		mapfile -t found < <(toolchains)
 	fi
 	if ((${#found[@]} == 0)); then
-		echo "$0: no Rust of the version that Cargo.toml asks for: update it (rustup update), or on Debian enable the security archive" >&2
+		echo "$0: no Rust is as new as Cargo.toml's rust-version: update it (rustup update), or on Debian enable the security archive" >&2
 		exit 1
 	fi
 	export CARGO=${found[0]}/cargo RUSTC=${found[0]}/rustc RUSTDOC=${found[0]}/rustdoc

@@ -16,7 +16,7 @@ update_lists() {
 	"${as_root[@]}" apt-get -qq update
 }
 
-# Without this option, root's download would run as a user who cannot write here.
+# Without this option, root's download would run as a user that cannot write here.
 download() { (cd "$2" && apt-get -qq -o APT::Sandbox::User=root download "$1"); }
 
 # Downloads the kernel of the metapackage $1 into the folder $2, and unpacks it there.

@@ -11,7 +11,7 @@ debian_sources() {
 		grep -E ' bookworm(-updates|-security)? main$' | sort -u
 }
 
-# Makes a real Debian with systemd as its init, without apt and documentation. The probe is a service, and nobody can log in.
+# Makes a real Debian with systemd as its init, without apt and documentation. The probe is a service. No user can log in.
 make_debian() {
 	local folder=$1 tar=$1/root.tar from=() inside='cd "$1" &&
 		mkdir -p usr/lib/measureroot etc/systemd/system/multi-user.target.wants &&

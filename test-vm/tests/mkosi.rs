@@ -184,7 +184,7 @@ fn an_image_that_would_not_boot_measured_is_refused_during_the_build() -> Result
             change: "install -D small.tar mkosi.extra/x && printf '[Content]\\nPostInstallationScripts=other\\n' >>mkosi.local.conf
              printf '#!/bin/sh\\nmkdir -p $ARTIFACTDIR/io.mkosi.initrd; echo >$ARTIFACTDIR/io.mkosi.initrd/other' >other
              chmod +x other",
-            message: "measureroot: measureroot's is not the only initramfs in the unified kernel image",
+            message: "measureroot: the unified kernel image has another initramfs beside measureroot's",
         },
         Refusal {
             change: "echo KernelCommandLine=measureroot.sael=ram >>mkosi.local.conf",

@@ -25,7 +25,7 @@ check() {
 	# The agent is not changed, and the same input gives the same initramfs, because the initramfs is measured, too.
 	do_strip=no DRACUT_REPRODUCIBLE=1
 	[[ -n $compress ]] || ! command -v zstd >/dev/null || compress=zstd
-	# With 0, dracut would use this module although nobody named it.
+	# With 0, dracut would use this module even if no option names it.
 	return 255
 }
 
@@ -34,7 +34,7 @@ installkernel() {
 	# shellcheck source=initramfs/installed/boot-modules.sh
 	. "$measureroot_folder/boot-modules.sh"
 
-	# If /lib is a link into /usr, dracut copies modules by that link. It writes notes of its own to lib/dracut.
+	# If /lib is a link into /usr, dracut copies modules by that link. It writes notes to lib/dracut.
 	rm -rf -- "${initdir:?}"/*
 	if [[ -L ${dracutsysrootdir-}/lib ]]; then
 		mkdir -p "$initdir/usr/lib" && ln -s usr/lib "$initdir/lib"

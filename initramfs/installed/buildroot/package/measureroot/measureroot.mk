@@ -56,7 +56,7 @@ MEASUREROOT_NEEDS = OVERLAY_FS:overlay BLK_DEV_LOOP:loop DM_VERITY:dm-verity
 MEASUREROOT_FRAGMENTS = \
 	$(addprefix $(MEASUREROOT_CHECKOUT)/kernel-fragments/,$(call qstrip,$(BR2_PACKAGE_MEASUREROOT_KERNEL_FRAGMENTS)))
 
-# A boot would stop at an option that the kernel lacks: the build stops first.
+# If the kernel lacks an option, the boot would stop. So the build stops.
 define MEASUREROOT_CHECK_KERNEL
 	@if ! $(HOST_DIR)/bin/measureroot kernel-config $(LINUX_DIR)/.config $(MEASUREROOT_FRAGMENTS) >$(@D)/kernel-check; then \
 		cat $(@D)/kernel-check >&2; \

@@ -26,7 +26,7 @@ do_image_cpio[depends] += "measureroot-native:do_populate_sysroot virtual/kernel
 do_image_cpio[file-checksums] += "${MEASUREROOT_CHECKOUT}/kernel-fragments:True"
 
 IMAGE_CMD:cpio () {
-    # A boot would stop at an option that the kernel lacks: the build stops first.
+    # If the kernel lacks an option, the boot would stop. So the build stops.
     said=$(measureroot kernel-config ${STAGING_KERNEL_BUILDDIR}/.config \
         $(printf '${MEASUREROOT_CHECKOUT}/kernel-fragments/%s ' ${MEASUREROOT_KERNEL_FEATURES})) || bbfatal "the kernel lacks options that a measured boot needs:
 $said

@@ -1,1 +1,1 @@
-# Nothing of it is looked at.
+# The tests read nothing of it.
