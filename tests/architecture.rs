@@ -1,11 +1,11 @@
-//! Which part of the program may know which other. The arrows are read from the sources.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
+//! Which room may use which other room. The tests read the uses from the sources.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test panics with the reason.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The rooms of src/, from the ground to the top. A room may name itself and the rooms before it.
+/// The rooms of src/, from bottom to top. A room may name itself and the rooms before it.
 const ROOMS: [&str; 19] = [
     "count", "error", "cursor", "sys", "console", "cmdline", "hash", "media", "measure", "seal", "root", "tpm",
     "eventlog", "evidence", "config", "boot", "cli", "internal", "main",
@@ -26,14 +26,14 @@ impl Source {
         self.path.iter().next().unwrap().to_string_lossy().into_owned()
     }
 
-    /// The text without the tests, which may look at anything in their own file.
+    /// The text without the tests, which may use any room.
     fn without_tests(&self) -> &str {
         let end = ["#[cfg(test)]\nmod tests {", "#[cfg(test)]\npub(crate) mod tests {"];
         let end = end.iter().filter_map(|mark| self.text.find(mark)).min();
         &self.text[..end.unwrap_or(self.text.len())]
     }
 
-    /// What follows `crate::` at each place, one path for each name in braces.
+    /// The path after each `crate::`. Braces give one path for each name in them.
     fn names(text: &str) -> Vec<String> {
         let mut names = Vec::new();
         for rest in text.split("crate::").skip(1) {
@@ -61,7 +61,7 @@ fn sources() -> Vec<Source> {
                 folders.push(path);
             } else {
                 let text = fs::read_to_string(&path).unwrap();
-                // A comment may speak of anything.
+                // A comment may name any room.
                 let code: Vec<_> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
                 let text = code.join("\n");
                 sources.push(Source { path: path.strip_prefix(&top).unwrap().with_extension(""), text });
@@ -96,7 +96,7 @@ fn a_room_names_no_room_above_it() {
 fn no_file_imports_a_file_that_imports_it() {
     let sources = sources();
     let files: BTreeSet<PathBuf> = sources.iter().map(|source| source.path.clone()).collect();
-    // The file that has a module: of a/b/c the longest of a/b/c.rs, a/b/c/mod.rs, a/b.rs, ...
+    // The file that has a module. For a/b/c it is the first that exists of a/b/c.rs, a/b/c/mod.rs, a/b.rs, ...
     let file = |module: &Path| {
         module
             .ancestors()
@@ -116,12 +116,12 @@ fn no_file_imports_a_file_that_imports_it() {
     assert!(imports.values().map(BTreeSet::len).sum::<usize>() > 200, "the imports were not found");
     for (path, named) in &imports {
         for other in named {
-            // What a mod.rs has is the name of its room, not a file of it.
+            // A path to a mod.rs is a path to its room, not to one of the room's files.
             let room = other.ends_with("mod") && path.starts_with(other.parent().unwrap());
             assert!(
                 room || !imports[other].contains(path),
                 "src/{}.rs and src/{}.rs import each other: neither can be read, tested or moved without the other. Put what \
-                 both need into a file of its own",
+                 both need into a third file",
                 path.display(),
                 other.display()
             );
@@ -135,7 +135,7 @@ fn only_boot_and_cli_know_the_configuration() {
         let knows = source.text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "Config");
         assert!(
             !knows,
-            "src/{}.rs names Config: what depends on the whole command line can do anything with it. Take the values, or a \
+            "src/{}.rs names Config, and so depends on the whole command line. Take only the values that it needs, or a \
              small struct such as ImageRequest",
             source.path.display()
         );

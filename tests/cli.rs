@@ -1,5 +1,5 @@
 //! The command line for people: explain, help, completion, exit codes.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test panics with the reason.
 
 mod common;
 
@@ -17,7 +17,10 @@ fn explain_shows_the_effect_of_each_parameter() {
         ("root=/dev/vda rootwait", "/dev/vda, for ever"),
         ("root=/dev/vda rootdelay=3", "pause for 3 s"),
         ("root=/dev/vda rootflags=threads=multi", "mounted with threads=multi"),
-        ("root=/dev/vda", "an HMAC session, salted with a key of the TPM's null hierarchy; no session if the TPM says"),
+        (
+            "root=/dev/vda",
+            "an HMAC session, salted with a key of the TPM's null hierarchy; no session if the TPM answers",
+        ),
         ("root=/dev/vda measureroot.session=hmac", "null hierarchy; an error if the TPM supports none"),
         ("root=/dev/vda measureroot.session=none", "no session: an attacker on the bus to the TPM can change"),
         ("root=/dev/vda rootimgpcr=9", "PCR 9 with the image's digest in each bank"),

@@ -1,5 +1,5 @@
 //! The search for the device that `root=` names. The devices are files, and sysfs is a folder.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test panics with the reason.
 
 mod common;
 

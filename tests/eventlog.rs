@@ -2,7 +2,7 @@
 //!
 //! The firmware's logs and PCRs come from QEMU with swtpm, read by Linux 6.1. The firmwares are Debian's seabios 1.16.2 and its
 //! ovmf 2022.11, which started the kernel itself.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test panics with the reason.
 
 mod common;
 mod swtpm;

@@ -1,5 +1,5 @@
 //! The commands of docs/evidence.md, in their order, on a machine that has booted the image.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test panics with the reason.
 
 mod common;
 mod evidence;

@@ -1,5 +1,5 @@
 //! Forged evidence: if one field of quote, signature, nonce, key or log is changed, the evidence is refused for that reason.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test panics with the reason.
 
 mod common;
 mod evidence;
@@ -39,7 +39,7 @@ impl Sent {
         Self { quote, signature, key, nonce: NONCE.to_vec(), log: log(events) }
     }
 
-    /// Signs the quote again. The key of this signature becomes the one that is taken for the machine's.
+    /// Signs the quote again. The key of this signature replaces the machine's key.
     fn signed(mut self) -> Self {
         let key = SigningKey::from_slice(&[7; 32]).unwrap();
         self.key = key.verifying_key().to_public_key_der().unwrap().into_vec();

@@ -1,5 +1,5 @@
 //! The formats of a prediction. A TPM that was extended with the image must hold the same values.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test panics with the reason.
 
 mod common;
 mod swtpm;

@@ -1,5 +1,5 @@
 //! The archives of `measureroot initramfs`. cpio, zstd and gzip read them.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test panics with the reason.
 
 mod common;
 

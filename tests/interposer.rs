@@ -1,5 +1,5 @@
 //! An attacker on the bus between measureroot and the TPM: which attacks succeed without an HMAC session and fail with one.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test panics with the reason.
 
 mod swtpm;
 
@@ -58,8 +58,8 @@ fn an_attack_that_succeeds_without_a_session_fails_with_one() {
         let swtpm = Swtpm::start(banks);
         let report = Bus::with(&swtpm, interposer()).measure(SessionChoice::None).expect(name);
         // measureroot reports success, but the TPM holds another value.
-        let told = report.banks.get(&BANK).map(|extension| extension.after.to_string());
-        assert_ne!(told, Some(swtpm.tpm2_pcrread(BANK.name())), "{name}");
+        let reported = report.banks.get(&BANK).map(|extension| extension.after.to_string());
+        assert_ne!(reported, Some(swtpm.tpm2_pcrread(BANK.name())), "{name}");
         for choice in [SessionChoice::Auto, SessionChoice::Hmac] {
             let swtpm = Swtpm::start(banks);
             let error = Bus::with(&swtpm, interposer()).measure(choice).expect_err(name);
@@ -68,9 +68,9 @@ fn an_attack_that_succeeds_without_a_session_fails_with_one() {
     }
 }
 
-/// Without a session, these attacks are noticed when measureroot reads the PCR back. With one, they fail earlier.
+/// Without a session, measureroot detects these attacks when it reads the PCR back. With a session, they fail earlier.
 #[test]
-fn an_attack_that_reading_back_finds_fails_earlier_with_a_session() {
+fn an_attack_that_the_read_after_the_extend_detects_fails_earlier_with_a_session() {
     let dropped: fn() -> Interposer = || {
         Box::new(|command, tpm| match code(command) {
             PCR_EXTEND => forged(command),
@@ -82,8 +82,8 @@ fn an_attack_that_reading_back_finds_fails_earlier_with_a_session() {
         Box::new(move |command, tpm| tpm(&swapped(command, image.as_bytes(), evil.as_bytes())))
     };
     let altered: fn() -> Interposer = || {
-        let (told, held) = (after(&["evil"]), after(&["image"]));
-        Box::new(move |command, tpm| swapped(&tpm(command), held.as_bytes(), told.as_bytes()))
+        let (reported, actual) = (after(&["evil"]), after(&["image"]));
+        Box::new(move |command, tpm| swapped(&tpm(command), actual.as_bytes(), reported.as_bytes()))
     };
     let table = [
         ("no extend", dropped, "TPM2_PCR_Extend of PCR 13"),
@@ -160,9 +160,9 @@ fn an_answer_without_its_hmac_is_refused() {
     }
 }
 
-/// `auto` does without a session if the TPM answers that it cannot make the key. Every other error fails the boot.
+/// `auto` continues without a session if the TPM answers that it cannot make the key. Every other error stops the boot.
 #[test]
-fn auto_does_without_a_session_only_if_the_tpm_cannot_make_the_key() {
+fn auto_continues_without_a_session_only_if_the_tpm_cannot_make_the_key() {
     let refusing = |with: u32| -> Interposer {
         Box::new(move |command, tpm| match code(command) {
             CREATE_PRIMARY => answer(NO_SESSIONS, with, &[]),
@@ -189,7 +189,7 @@ fn auto_does_without_a_session_only_if_the_tpm_cannot_make_the_key() {
 
 /// A TPM that can make the key can also start a session.
 #[test]
-fn no_session_after_the_key_is_an_error() {
+fn a_tpm_that_makes_the_key_but_starts_no_session_is_an_error() {
     for refused in [START_AUTH_SESSION, FLUSH_CONTEXT] {
         let refusing: Interposer = Box::new(move |command, tpm| match code(command) {
             // TPM_RC_COMMAND_CODE.

@@ -1,5 +1,5 @@
 //! The kernel fragments, and the command that checks a configuration against them: with Debian's kernel, and with broken input.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test panics with the reason.
 
 mod common;
 
@@ -175,7 +175,7 @@ fn a_configuration_or_fragment_that_cannot_be_read_is_refused() {
     let good = file("good.config", "CONFIG_A=y\n");
     let fragment = file("good.cfg", "# why\nCONFIG_A=y\n");
     for (config, fragment, said) in [
-        (file("empty.config", ""), fragment.clone(), "empty.config: has not one CONFIG_ line"),
+        (file("empty.config", ""), fragment.clone(), "empty.config: has no CONFIG_ line"),
         (file("junk.config", "CONFIG_A=y\nhello\n"), fragment.clone(), "junk.config, line 2"),
         (file("novalue.config", "CONFIG_A=\n"), fragment.clone(), "novalue.config, line 1"),
         (file("notpacked.gz", "CONFIG_A=y\n"), fragment.clone(), "is it gzip-compressed?"),

@@ -1,6 +1,6 @@
 //! docs/licences.md lists what Cargo.lock links into both programs, and the packages name every licence of the agent.
 //! `MEASUREROOT_UPDATE=1` rewrites the page's tables.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test panics with the reason.
 
 use std::collections::BTreeSet;
 use std::fs;

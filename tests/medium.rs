@@ -1,5 +1,5 @@
 //! The opening of an image on a hostile medium. A folder stands in for the mounted medium.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test panics with the reason.
 
 mod common;
 

@@ -1,5 +1,5 @@
 //! The pages name files, headings, functions and tests that exist.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test panics with the reason.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
 //! Every command in README.md works. The commands that boot a machine run in the boot tests, and all others run here.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test panics with the reason.
 
 mod common;
 mod evidence;

@@ -1,5 +1,5 @@
 //! The HMAC session with a software TPM: its commands, and what it leaves behind.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test panics with the reason.
 
 mod swtpm;
 

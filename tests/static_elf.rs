@@ -3,7 +3,7 @@
 //!
 //! The agents are those that `initramfs/build` leaves under target/initramfs. `MEASUREROOT_AGENTS` names another folder with the
 //! same layout, so that the agents of another way of building can be checked: `init` for PCs, and `aarch64/init`.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test panics with the reason.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -94,7 +94,7 @@ fn the_agents_are_stripped_and_within_their_budget() {
     for agent in agents() {
         let symbols = parse(&agent).symbol_table().expect("a readable symbol table");
         assert!(symbols.is_none(), "it is not stripped");
-        // The panic messages of a prebuilt standard library have the paths of its own build.
+        // The panic messages of a prebuilt standard library contain paths of that library's build.
         let std = if contains(&agent, b"/rustc/") { "prebuilt" } else { "rebuilt" };
         let budget = budget(std);
         assert!(agent.len() <= budget, "{} bytes, at most {budget} with a {std} standard library", agent.len());

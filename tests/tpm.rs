@@ -1,5 +1,5 @@
 //! The TPM back end with a software TPM (swtpm), and with a device that answers nonsense.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test panics with the reason.
 
 mod swtpm;
 

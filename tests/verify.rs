@@ -1,5 +1,5 @@
 //! `measureroot verify` judges keys and quotes that tpm2-tools make with a software TPM. tpm2_checkquote judges them too.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test panics with the reason.
 
 mod common;
 mod evidence;
@@ -156,7 +156,7 @@ fn the_sha1_bank_alone_proves_nothing_unless_asked_for() {
     machine.quote("sha256:13", NONCE, "rsassa-sha1");
     for options in [&[][..], &["--sha1"]] {
         let Ran { code, out, .. } = machine.judge(&[&["--image", &machine.file("image")], options].concat());
-        assert!(code == 4 && out.contains("signature: is with SHA-1"), "{out}");
+        assert!(code == 4 && out.contains("signature: uses SHA-1"), "{out}");
     }
 }
 

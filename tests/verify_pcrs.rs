@@ -1,5 +1,5 @@
 //! `measureroot verify` and PCRs: which ones the quote has, what they must hold, and which events explain them.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test panics with the reason.
 
 mod common;
 mod evidence;
@@ -30,7 +30,10 @@ fn the_log_must_explain_all_pcrs_of_the_quote() {
     for pcrs in ["sha256:4,7,13", "sha1:4,13+sha256:0,7,13+sha512:13", "sha256:13+sha1:4,7", "sha384:4+sha256:13"] {
         let machine = Machine::quoted(&events, pcrs);
         let Ran { code, out, err } = machine.judge(&["--image", &machine.file("image")]);
-        assert!(code == 0 && err.contains("verify was not told which values are right"), "{pcrs}: {out}{err}");
+        assert!(
+            code == 0 && err.contains("but no expected values are given for them (--expect)"),
+            "{pcrs}: {out}{err}"
+        );
         machine.write("log", &log(&events[1..]));
         let Ran { code, out, .. } = machine.judge(&["--image", &machine.file("image")]);
         assert!(code == 4 && out.contains("do not lead to the quoted PCRs"), "{pcrs}: {out}");
@@ -59,7 +62,7 @@ fn the_other_pcrs_must_hold_the_expected_values() {
     assert!(code == 0 && !err.contains("measureroot: "), "{out}{err}");
     let Ran { code, out, err } = expect("sha256:4", ("", ""));
     assert!(
-        code == 0 && err.contains("other quoted PCRs (0, 7), but verify was not told which values are right"),
+        code == 0 && err.contains("other quoted PCRs (0, 7), but no expected values are given for them (--expect)"),
         "{out}{err}"
     );
     for (pcrs, change, part) in [

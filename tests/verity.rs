@@ -1,5 +1,5 @@
 //! The Merkle tree. veritysetup makes the same one from the same image, salt and block sizes.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test says what it found.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test panics with the reason.
 
 mod common;
 
@@ -55,7 +55,7 @@ fn the_prediction_of_an_image_that_veritysetup_prepared_is_that_of_its_root_hash
     let json =
         |arguments: &[&str]| -> serde_json::Value { serde_json::from_str(&predict(arguments).printed()).unwrap() };
     let noise: Vec<u8> = (0..700 * 4096u32).map(|i| i.wrapping_mul(2_654_435_761).to_be_bytes()[1]).collect();
-    // The number of blocks of 4096 bytes, and the options: a tree in a file of its own, behind the data, of other block sizes,
+    // The number of blocks of 4096 bytes, and the options: a tree in a separate file, behind the data, of other block sizes,
     // without a salt at an offset, over one block, and over less than the whole file.
     let table: [(usize, &[&str]); 6] = [
         (700, &[]),

@@ -14,7 +14,7 @@ use crate::measure::measurement::{FAILED, UNMEASURED};
 const SHOWN: usize = 160;
 
 impl Event {
-    /// What happened, as the log claims it.
+    /// The description of an event, as the log claims it.
     #[must_use]
     pub fn describe(&self) -> String {
         let kind = match &self.content {
@@ -69,7 +69,7 @@ impl Claim {
             self.bytes.map(|bytes| counted(bytes, "byte")),
             self.format.map(|format| format!("format {format}")),
             self.seal.as_ref().map(|seal| format!("seal {seal}")),
-            Some(format!("says measureroot {}", self.version)),
+            Some(format!("written by measureroot {}", self.version)),
         ];
         parts.into_iter().flatten().fold(what.to_owned(), |text, part| format!("{text}, {part}"))
     }
@@ -128,13 +128,13 @@ mod tests {
         let version = env!("CARGO_PKG_VERSION");
         assert_eq!(
             ours(&Claim::image("/a on /dev/vda", 42, "verity"), b""),
-            format!("EV_EVENT_TAG: image, /a on /dev/vda, 42 bytes, seal verity, says measureroot {version}")
+            format!("EV_EVENT_TAG: image, /a on /dev/vda, 42 bytes, seal verity, written by measureroot {version}")
         );
         let other = Claim { format: Some(ImageFormat::MetaMeasured), ..Claim::image("/dev/vda", 1, "ram") };
         assert_eq!(
             ours(&other, b""),
             format!(
-                "EV_EVENT_TAG: image, /dev/vda, 1 byte, format meta-measured, seal ram, says measureroot {version}"
+                "EV_EVENT_TAG: image, /dev/vda, 1 byte, format meta-measured, seal ram, written by measureroot {version}"
             )
         );
         assert_eq!(ours(&Claim::failed(), FAILED.as_bytes()), "EV_EVENT_TAG: the text \"measureroot: failed\"");
@@ -146,7 +146,7 @@ mod tests {
         let hex = "ab".repeat(32);
         let prepared = Claim { root_hash: Some(hex.clone()), ..Claim::new(EventKind::Roothash) };
         let text = format!("measureroot: roothash={hex}");
-        let wanted = format!("EV_EVENT_TAG: root hash, {hex}, says measureroot {version}");
+        let wanted = format!("EV_EVENT_TAG: root hash, {hex}, written by measureroot {version}");
         assert_eq!(ours(&prepared, text.as_bytes()), wanted);
         for (claim, measured) in [(Claim::unmeasured(), b"an image".as_slice()), (prepared, b"a root hash")] {
             assert!(ours(&claim, measured).ends_with("BUT ITS DIGEST DOES NOT MATCH"));

@@ -22,7 +22,7 @@ const ECDSA: usize = 48;
 /// A signature that was parsed and not yet checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signature {
-    /// Its scheme, if the format tells it.
+    /// Its scheme, if the format contains it.
     scheme: Option<Scheme>,
     numbers: Numbers,
 }
@@ -89,12 +89,11 @@ impl Signature {
         for scheme in schemes {
             key.admits(scheme)?;
             if scheme.hash == Bank::Sha1 {
-                let error =
-                    Error::new("signature", "is with SHA-1: an attacker can make two quotes with the same digest");
+                let error = Error::new("signature", "uses SHA-1: an attacker can make two quotes with the same digest");
                 return Err(error.hint("quote with tpm2_quote --hash-algorithm sha256"));
             }
             if scheme.hash != hash {
-                let cause = format!("is {scheme}, but the digest in the quote is one of {hash}");
+                let cause = format!("is {scheme}, but the digest in the quote is a {hash} digest");
                 return Err(Error::new("signature", cause));
             }
             if self.fits(&key.material, scheme, &digest)? {
@@ -126,7 +125,7 @@ impl Signature {
     }
 }
 
-/// Whether `number` is the RSA signature of `digest`, which is one of the hash algorithm `D`.
+/// Whether `number` is the RSA signature of `digest`, a digest of the hash algorithm `D`.
 fn rsa<D: Digest + AssociatedOid + FixedOutputReset>(
     key: &rsa::RsaPublicKey,
     algorithm: SignatureAlgorithm,

@@ -25,7 +25,7 @@ impl Proof {
     /// extended the PCR exactly once, onto the value that the list gives, and nothing else may have extended it.
     ///
     /// # Errors
-    /// If the log does not call the event with the image's digest ours. Then the log was changed.
+    /// If the log does not mark the event with the image's digest as ours. Then the log was changed.
     pub fn judge(
         &self,
         trusted: &[TrustedImage],
@@ -72,13 +72,13 @@ impl Proof {
         self.pcr == image.pcr.into() && values.peek().is_some() && values.all(|equal| equal)
     }
 
-    /// Checks that the log calls the last event our measurement of an image.
+    /// Checks that the log marks the last event as our measurement of an image.
     fn is_called_ours(&self) -> Result<(), Broken> {
         let claim = self.events().last().and_then(Claim::of);
         if claim.is_some_and(|claim| matches!(claim.event, EventKind::Image | EventKind::Roothash)) {
             return Ok(());
         }
-        let error = Error::new("logs", "do not call the event with the image's digest measureroot's measurement of it");
+        let error = Error::new("logs", "do not mark the event with the image's digest as measureroot's");
         Err(Broken { check: Check::Log, error: error.hint("the log was changed") })
     }
 

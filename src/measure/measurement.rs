@@ -95,7 +95,7 @@ fn extend_checked(pcrs: &mut dyn Pcrs, pcr: PcrIndex, digests: &Digests) -> Resu
         };
         let expected = before.extended(bank, digest);
         if *after != expected {
-            let cause = format!("its {bank} bank reads {after} after the extend, not {expected}");
+            let cause = format!("its {bank} bank has {after} after the extend, not {expected}");
             return Err(Error::new(format!("PCR {pcr}"), cause)
                 .hint("does another program extend it, or is there an attacker on the bus to the TPM?"));
         }
@@ -111,7 +111,7 @@ mod tests {
 
     const PCR: PcrIndex = PcrIndex::DEFAULT;
 
-    /// What a TPM does instead of what it was asked.
+    /// What a TPM does instead of the command.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     enum Lie {
         None,

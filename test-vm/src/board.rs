@@ -1,4 +1,4 @@
-//! The machines that QEMU emulates: what differs between one for PCs' kernels and one for arm64's.
+//! The machines that QEMU emulates: one for the kernels of PCs, and one for the kernels of arm64.
 
 use crate::accel::Accel;
 use crate::{Kernel, Result, accel};

@@ -99,7 +99,7 @@ impl Guest {
         banks.map(|bank| Ok((bank, value(self, bank)?.to_lowercase()))).collect()
     }
 
-    /// What measureroot tells the booted root. Only root can read that file.
+    /// measureroot's report for the booted root. Only root can read that file.
     pub fn status(&mut self) -> Result<Status> {
         let GuestFile { mode, content: text } = self.file("/run/measureroot/status.json")?;
         ensure!(mode == 0o600, "status.json has the mode {mode:o}");

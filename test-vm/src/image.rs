@@ -146,7 +146,7 @@ impl Image {
         Self::made(scratch, make)
     }
 
-    /// A disk with these two images in partitions of their own. Each comes with the UUID of its partition.
+    /// A disk with these two images, each in its own partition. Each image comes with the UUID of its partition.
     pub fn partitioned(parts: [(&Self, &str); 2]) -> Result<Self> {
         let scratch = Scratch::new()?;
         let [(first, one), (second, two)] = parts.map(|(image, id)| (image.path.display(), id));

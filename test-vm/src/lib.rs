@@ -2,9 +2,9 @@
 //! from outside.
 //!
 //! A scenario describes a [`Vm`] and starts it. It gets a [`Guest`], whose probe in the booted root answers questions, or a
-//! [`Failed`] boot, with the step, the object and the TPM. A [`StoppedVm`] is left of both. Every wait has a time limit.
+//! [`Failed`] boot, with the step, the object and the TPM. Both end as a [`StoppedVm`]. Every wait has a time limit.
 
-// Every error here means that a scenario failed. Its text says why.
+// Every error here means that a scenario failed. Its text gives the reason.
 #![allow(clippy::missing_errors_doc)]
 
 pub mod accel;

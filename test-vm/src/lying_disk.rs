@@ -1,7 +1,7 @@
 //! A disk that lies: the first read of a range of bytes gets the right bytes, and every later read gets other ones. A boot
 //! that measures an image and then trusts the medium runs bytes that it never measured.
 //!
-//! It is an NBD server (protocol: doc/proto.md of the NBD project) in a thread of its own. QEMU is its one client.
+//! It is an NBD server (protocol: doc/proto.md of the NBD project) in a separate thread. QEMU is its only client.
 
 use crate::{Image, Result, ensure, scratch::Scratch};
 use std::fs::File;

@@ -8,7 +8,7 @@ use std::time::Duration;
 pub struct PreparedImage {
     /// The image. If the tree is behind it, both are in this file.
     pub image: Image,
-    /// The tree, if it is a file of its own.
+    /// The tree, if it is in a separate file.
     pub tree: Option<Image>,
     /// The root hash, in hex.
     pub root_hash: String,
@@ -17,7 +17,7 @@ pub struct PreparedImage {
 }
 
 impl PreparedImage {
-    /// An image whose tree is a file of its own, with these options of `veritysetup format`.
+    /// An image whose tree is in a separate file, with these options of `veritysetup format`.
     pub fn apart(image: &Image, options: &[&str]) -> Result<Self> {
         let tree = Image::empty()?;
         let root_hash = format(image, &tree, options)?;
@@ -31,9 +31,9 @@ impl PreparedImage {
         Ok(Self { image, tree: None, root_hash, offset })
     }
 
-    /// The tree of an image that has one in a file of its own.
+    /// The tree of an image whose tree is in a separate file.
     pub fn separate_tree(&self) -> Result<&Image> {
-        self.tree.as_ref().ok_or_else(|| "the tree is not a file of its own".into())
+        self.tree.as_ref().ok_or_else(|| "the tree is not in a separate file".into())
     }
 
     /// The parameter that gives the root hash.

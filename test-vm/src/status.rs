@@ -1,4 +1,4 @@
-//! What measureroot tells the booted root.
+//! measureroot's report for the booted root.
 
 use crate::{Bank, predict::Measured};
 use serde::Deserialize;
@@ -11,7 +11,7 @@ pub struct Status {
     pub measured: bool,
     /// The image.
     pub image: ImageStatus,
-    /// The seal that keeps the image as it was measured.
+    /// The seal of the image.
     pub seal: Seal,
     /// The PCR that was extended.
     pub pcr: u8,
@@ -33,7 +33,7 @@ pub struct ImageStatus {
     pub filesystem: String,
     /// Its length in bytes.
     pub bytes: u64,
-    /// What the image counts as in the PCR, if the image itself was measured.
+    /// The digest that represents the image in the PCR, if the image itself was measured.
     pub format: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! A software TPM 2.0. Every VM has one of its own.
+//! A software TPM 2.0. Every VM has its own.
 
 use crate::tool::{self, Process};
 use crate::{Bank, Result, scratch::Scratch};

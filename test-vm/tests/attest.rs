@@ -11,7 +11,7 @@ use test_vm::{
 
 /// The nonce of the quote. It is a text because Keylime's nonces are texts.
 const NONCE: &str = "asked a moment ago";
-/// The other PCRs of a boot. PCR 10 is missing: Linux's IMA extends it, and has a log of its own.
+/// The other PCRs of a boot. PCR 10 is missing: Linux's IMA extends it, and has its own log.
 const OTHER_PCRS: &str = "sha256:0,1,2,3,4,5,6,7,8,9,11,12";
 /// The sealed secret.
 const SECRET: &str = "for the right image alone";

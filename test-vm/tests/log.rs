@@ -12,7 +12,7 @@ use test_vm::{
     predict, tool,
 };
 
-/// The log with measureroot's events alone.
+/// The log with only measureroot's events.
 const OWN: &str = "/run/measureroot/eventlog.bin";
 /// The firmware's log, with measureroot's events behind its own.
 const WHOLE: &str = "/run/measureroot/binary_bios_measurements";
@@ -74,7 +74,7 @@ impl Logs {
     /// Checks that each log leads to the values in the TPM and has `event`. The log with the firmware's events must lead to all
     /// PCRs.
     fn agree(&self, event: &str) -> Result<()> {
-        // PCR 10 is missing: Linux's IMA extends it, and has a log of its own.
+        // PCR 10 is missing: Linux's IMA extends it, and has its own log.
         for (log, pcrs) in [(OWN, "13"), (SYSTEMD, "13"), (WHOLE, "0,1,2,3,4,5,6,7,8,9,11,12,13,14,15,16,17,23")] {
             let pcrs: Vec<_> = self.vm.tpm()?.banks().iter().map(|bank| format!("{}:{pcrs}", bank.name())).collect();
             let said = self.replay(log, &pcrs.join("+"))?;
@@ -98,7 +98,7 @@ fn all_three_logs_lead_to_the_values_in_the_tpm() -> Result<()> {
     let image = Image::small(RootFs::Squashfs)?;
     let logs = Logs::of(Vm::new("root=/dev/vda").disk(&image).boots()?)?;
     let bytes = image.bytes()?;
-    logs.agree(&format!(": image, /dev/vda, {bytes} bytes, seal verity, says measureroot "))
+    logs.agree(&format!(": image, /dev/vda, {bytes} bytes, seal verity, written by measureroot "))
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn systemd_continues_the_log_and_finds_the_predicted_image() -> Result<()> {
     ensure!(said.contains("# event 2, PCR 13: systemd: hello world"), "{said}");
     let table: serde_json::Value = serde_json::from_str(&table)?;
     for pcr in table["pcrs"].as_array().ok_or("no PCRs")? {
-        // Linux's IMA extends PCR 10, and has a log of its own.
+        // Linux's IMA extends PCR 10, and has its own log.
         ensure!(pcr["hashMatchesEventLog"] == (pcr["pcr"] != 10), "{pcr}");
     }
     // systemd-pcrlock finds the component of the predicted image in the log, and not that of the changed one.

@@ -1,17 +1,17 @@
-//! A disk that answers the second read with other bytes: what each seal does about it.
+//! A disk that answers the second read with other bytes: the effect of each seal.
 
 use test_vm::{Guest, Image, LyingDisk, Medium, Result, SealChoice, StoppedVm, Uncompressed, Vm, ensure, image};
 
 /// The bytes of the image, and the bytes that the disk gives instead from the second read on.
 const TRUTH: &str = "the bytes that were measured";
-const LIE: &str = "the bytes somebody else sent";
+const LIE: &str = "the bytes an attacker forged";
 
-/// A file with the truth in its middle.
+/// The content of a file with the bytes of the image in its middle.
 fn secret() -> String {
     image::between_fillers(TRUTH, 1024)
 }
 
-/// A root image that holds the secret, on a disk that tells the truth once.
+/// A root image that holds the secret, on a disk that gives the right bytes only at the first read.
 struct Attack {
     image: Image,
     disk: LyingDisk,
@@ -43,7 +43,7 @@ impl Attack {
     }
 
     /// Without a seal the attack works: the guest reads the lie, and the PCR does not show it.
-    fn deceives_without_a_seal(&self) -> Result<()> {
+    fn succeeds_without_a_seal(&self) -> Result<()> {
         let mut guest = self.boots(SealChoice::None.parameter())?;
         ensure!(guest.read("/secret")? == secret().replace(TRUTH, LIE).trim_end(), "the attack does not work");
         ensure!(self.disk.reads() > 1, "the lie does not come from the disk");
@@ -70,28 +70,28 @@ impl Attack {
 }
 
 #[test]
-fn without_a_seal_a_disk_deceives_with_a_squashfs() -> Result<()> {
-    Attack::on_disk(Uncompressed::Squashfs)?.deceives_without_a_seal()
+fn without_a_seal_the_guest_reads_changed_bytes_of_a_squashfs() -> Result<()> {
+    Attack::on_disk(Uncompressed::Squashfs)?.succeeds_without_a_seal()
 }
 
 #[test]
-fn without_a_seal_a_disk_deceives_with_an_erofs() -> Result<()> {
-    Attack::on_disk(Uncompressed::Erofs)?.deceives_without_a_seal()
+fn without_a_seal_the_guest_reads_changed_bytes_of_an_erofs() -> Result<()> {
+    Attack::on_disk(Uncompressed::Erofs)?.succeeds_without_a_seal()
 }
 
 #[test]
-fn without_a_seal_a_disk_deceives_with_an_ext4() -> Result<()> {
-    Attack::on_disk(Uncompressed::Ext4)?.deceives_without_a_seal()
+fn without_a_seal_the_guest_reads_changed_bytes_of_an_ext4() -> Result<()> {
+    Attack::on_disk(Uncompressed::Ext4)?.succeeds_without_a_seal()
 }
 
 #[test]
-fn without_a_seal_a_disk_deceives_with_a_file_on_vfat() -> Result<()> {
-    Attack::in_file(Medium::Vfat)?.deceives_without_a_seal()
+fn without_a_seal_the_guest_reads_changed_bytes_of_a_file_on_vfat() -> Result<()> {
+    Attack::in_file(Medium::Vfat)?.succeeds_without_a_seal()
 }
 
 #[test]
-fn without_a_seal_a_disk_deceives_with_a_file_on_ext4() -> Result<()> {
-    Attack::in_file(Medium::Ext4)?.deceives_without_a_seal()
+fn without_a_seal_the_guest_reads_changed_bytes_of_a_file_on_ext4() -> Result<()> {
+    Attack::in_file(Medium::Ext4)?.succeeds_without_a_seal()
 }
 
 #[test]

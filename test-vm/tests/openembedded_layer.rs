@@ -22,7 +22,7 @@ fn an_agent_that_is_not_static_is_refused() -> Result<()> {
     build.refuses(&Refusal { recipe: RECIPE, settings: &[], words, message })
 }
 
-/// OpenEmbedded describes each target in a file of its own. rustc ignores crt-static unless that file allows it.
+/// OpenEmbedded describes each target in a separate file. rustc ignores crt-static unless that file allows it.
 #[test]
 fn rustc_obeys_crt_static_with_the_recipe_s_description_of_the_target() -> Result<()> {
     let build = Build::new()?;

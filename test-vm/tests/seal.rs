@@ -151,7 +151,7 @@ fn not_even_root_can_write_to_the_devices_of_a_sealed_root() -> Result<()> {
     guest.ends_measured(&image).map(drop)
 }
 
-/// Modules that do without dm-verity.
+/// The modules of a boot without dm-verity.
 const NO_VERITY: [&str; 6] = ["virtio_pci", "virtio_blk", "virtio_console", "loop", "overlay", "squashfs"];
 
 #[test]

@@ -27,7 +27,7 @@ pub(crate) fn swapped(message: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     message
 }
 
-/// An answer to an extend that the TPM never gets. It is the best one without the session's key.
+/// The answer to an extend that the TPM never gets. An attacker without the session's key can forge no better one.
 pub(crate) fn forged(extend: &[u8]) -> Vec<u8> {
     // The session follows the header, the PCR and the length of the authorizations.
     let authorization = if extend[18..22] == PASSWORD {
@@ -41,37 +41,37 @@ pub(crate) fn forged(extend: &[u8]) -> Vec<u8> {
 /// Extends the digest of another image, and reports the value that measureroot expects.
 pub(crate) fn another_image() -> Interposer {
     let (image, evil) = (BANK.digest(b"image"), BANK.digest(b"evil"));
-    let (told, held) = (after(&["image"]), after(&["evil"]));
+    let (reported, actual) = (after(&["image"]), after(&["evil"]));
     Box::new(move |command, tpm| match code(command) {
         PCR_EXTEND => tpm(&swapped(command, image.as_bytes(), evil.as_bytes())),
-        PCR_READ => swapped(&tpm(command), held.as_bytes(), told.as_bytes()),
+        PCR_READ => swapped(&tpm(command), actual.as_bytes(), reported.as_bytes()),
         _ => tpm(command),
     })
 }
 
 /// Drops the extend, and reports the value that measureroot expects.
 pub(crate) fn no_extend() -> Interposer {
-    let (told, held) = (after(&["image"]), after(&[]));
+    let (reported, actual) = (after(&["image"]), after(&[]));
     let mut dropped = false;
     Box::new(move |command, tpm| match code(command) {
         PCR_EXTEND => {
             dropped = true;
             forged(command)
         }
-        PCR_READ if dropped => swapped(&tpm(command), held.as_bytes(), told.as_bytes()),
+        PCR_READ if dropped => swapped(&tpm(command), actual.as_bytes(), reported.as_bytes()),
         _ => tpm(command),
     })
 }
 
 /// Extends twice, and reports the value that measureroot expects.
 pub(crate) fn a_second_extend() -> Interposer {
-    let (told, held) = (after(&["image"]), after(&["image", "image"]));
+    let (reported, actual) = (after(&["image"]), after(&["image", "image"]));
     Box::new(move |command, tpm| match code(command) {
         PCR_EXTEND => {
             tpm(command);
             tpm(command)
         }
-        PCR_READ => swapped(&tpm(command), held.as_bytes(), told.as_bytes()),
+        PCR_READ => swapped(&tpm(command), actual.as_bytes(), reported.as_bytes()),
         _ => tpm(command),
     })
 }
@@ -85,8 +85,8 @@ pub(crate) fn a_hidden_bank() -> Interposer {
     })
 }
 
-/// Replaces the salt key by the attacker's own, and its name by the right one for it. The key is the generator of P-256, whose
-/// private key is 1.
+/// Replaces the salt key by the attacker's key, and the name by the name of that key. The attacker's key is the generator of
+/// P-256, whose private key is 1.
 pub(crate) fn another_key() -> Interposer {
     Box::new(|command, tpm| {
         let answer = tpm(command);

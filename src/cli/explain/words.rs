@@ -13,7 +13,7 @@ use crate::seal::choice::SealChoice;
 use crate::seal::dm_verity::OnCorrupt;
 use crate::seal::prepared_root_hash::RootHash;
 
-/// How long a step waits; `None` is for ever.
+/// The longest time that a step waits; `None` has no limit.
 pub(super) fn limit(limit: Option<Duration>) -> String {
     limit.map_or("for ever".to_owned(), |limit| format!("for at most {} s", limit.as_secs()))
 }
@@ -22,7 +22,7 @@ pub(super) fn limit(limit: Option<Duration>) -> String {
 pub(super) fn session(choice: SessionChoice) -> &'static str {
     match choice {
         SessionChoice::Auto => {
-            "an HMAC session, salted with a key of the TPM's null hierarchy; no session if the TPM says that it supports none"
+            "an HMAC session, salted with a key of the TPM's null hierarchy; no session if the TPM answers that it supports none"
         }
         SessionChoice::Hmac => {
             "an HMAC session, salted with a key of the TPM's null hierarchy; an error if the TPM supports none"
@@ -64,7 +64,7 @@ pub(super) fn image(config: &Config, time: &str) -> Vec<String> {
     }]
 }
 
-/// What keeps later reads of the image to the bytes that were measured.
+/// The protection against a later read that gets other bytes than the measured ones.
 pub(super) fn seal(config: &Config) -> String {
     let effect = match config.on_corrupt {
         OnCorrupt::Error => "dm-verity fails every later read",

@@ -11,7 +11,7 @@ use super::option;
 use crate::cli::read_limited;
 use crate::error::{Context, Error, Result};
 
-/// The most bytes of a configuration, also unpacked: 16 MiB. Those of distributions have some 300 KiB.
+/// The limit for a configuration in bytes, packed or unpacked: 16 MiB. Configurations of distributions have some 300 KiB.
 const MOST: u64 = 16 << 20;
 
 /// The first bytes of a gzip file (RFC 1952, section 2.3.1).
@@ -21,7 +21,7 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 #[derive(Debug)]
 pub(super) struct Configuration {
     values: BTreeMap<String, String>,
-    /// Of the line `# Linux/x86 6.1.0 Kernel Configuration`, if there is one.
+    /// From the line `# Linux/x86 6.1.0 Kernel Configuration`, if there is one.
     pub(super) version: Option<Version>,
 }
 
@@ -56,7 +56,7 @@ impl Configuration {
     /// Parses the text of the file `name`.
     ///
     /// # Errors
-    /// When a line is none of a configuration, or when there is no option at all.
+    /// When a line is not a line of a configuration, or when there is no option.
     pub(super) fn parse(name: &str, text: &str) -> Result<Self> {
         let mut configuration = Self { values: BTreeMap::new(), version: None };
         for (number, line) in (1..).zip(text.lines()) {
@@ -70,7 +70,7 @@ impl Configuration {
             }
         }
         if configuration.values.is_empty() {
-            return Err(Error::new(name, "has not one CONFIG_ line").hint("is it a kernel configuration?"));
+            return Err(Error::new(name, "has no CONFIG_ line").hint("is it a kernel configuration?"));
         }
         Ok(configuration)
     }
@@ -82,7 +82,7 @@ impl Configuration {
 }
 
 impl Version {
-    /// Of "6.1", and of "6.1.192-rc1" too.
+    /// Parses a text such as "6.1" or "6.1.192-rc1".
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (major, rest) = text.split_once('.')?;
         let minor = rest.split(|c: char| !c.is_ascii_digit()).next()?;
@@ -96,12 +96,12 @@ impl fmt::Display for Version {
     }
 }
 
-/// Of the heading that Kconfig writes: `# Linux/x86 6.1.0 Kernel Configuration`.
+/// The version in the heading that Kconfig writes: `# Linux/x86 6.1.0 Kernel Configuration`.
 fn version_in(line: &str) -> Option<Version> {
     Version::parse(line.strip_prefix("# Linux/")?.split(' ').nth(1)?)
 }
 
-/// Where kernels and distributions leave the configuration of the kernel that runs.
+/// The file in which the kernel or the distribution keeps the configuration of the running kernel.
 fn running() -> Result<PathBuf> {
     let release = nix::sys::utsname::uname().about("uname")?.release().to_string_lossy().into_owned();
     let places = [

@@ -34,8 +34,8 @@ impl AllowEntry {
         let until = trusted.expiry.as_ref().map_or("without end".to_owned(), |until| format!("until {until}"));
         match allow_file::append(list, trusted)? {
             Added::New => log::info!("{}: trusts {name} {until}", list.display()),
-            Added::Renewed => log::info!("{}: knew this image; trusts it as {name} {until} now", list.display()),
-            Added::Known => log::info!("{}: trusts {name} {until} already", list.display()),
+            Added::Renewed => log::info!("{}: already had this image; now trusts it as {name} {until}", list.display()),
+            Added::Known => log::info!("{}: already trusts {name} {until}", list.display()),
         }
         Ok(())
     }

@@ -54,7 +54,7 @@ pub(super) struct Predict {
     /// keylime or policy].
     #[arg(long = "bank", value_name = "BANK")]
     banks: Vec<Bank>,
-    /// The PCR's value before the boot, in hex; its length tells the bank; may be given more than once [default: zeros].
+    /// The PCR's value before the boot, in hex; its length determines the bank; may be given more than once [default: zeros].
     #[arg(long, value_name = "HEX")]
     before: Vec<String>,
     /// Predict for the image on a block device, where only the bytes of its file system are measured.
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_length_of_a_value_tells_its_bank() {
+    fn the_length_of_a_value_determines_its_bank() {
         let values = starting_values(&[Bank::Sha1, Bank::Sha256], &["0x".to_owned() + &"ab".repeat(20)]).unwrap();
         assert_eq!(values[&Bank::Sha1].to_string(), "ab".repeat(20));
         assert_eq!(values[&Bank::Sha256], Digest::zero(Bank::Sha256));

@@ -17,7 +17,7 @@ use crate::measure::pcr::Pcr;
 pub(super) struct Evidence {
     pcr: Pcr,
     values: BTreeMap<Bank, Digest>,
-    /// The events that extended the PCR. Their digests are proven; their words are not.
+    /// The events that extended the PCR. Their digests are proven; their descriptions are not.
     events: Vec<Event>,
     quoted: BTreeMap<Bank, Vec<Pcr>>,
     nonce: String,
@@ -66,7 +66,7 @@ impl Evidence {
         self.events.iter().fold(String::new(), |mut text, event| {
             let digests: Vec<_> = event.digests.iter().map(|(bank, digest)| format!("{bank} {digest}")).collect();
             // Writing to a string does not fail.
-            writeln!(text, "PCR {}: {}; in the log's own words: {}", self.pcr, digests.join(", "), event.words).ok();
+            writeln!(text, "PCR {}: {}; the log claims: {}", self.pcr, digests.join(", "), event.words).ok();
             text
         })
     }

@@ -1,4 +1,4 @@
-//! The report of `measureroot verify`: the verdict, and what it rests on.
+//! The report of `measureroot verify`: the verdict, and its reasons.
 
 use std::process::ExitCode;
 
@@ -30,7 +30,7 @@ pub(super) struct VerifyReport {
     image: Option<Image>,
     #[serde(skip_serializing_if = "Option::is_none")]
     evidence: Option<Evidence>,
-    /// What the verdict does not say.
+    /// What the verdict does not prove.
     pub(super) warnings: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! The warnings in a report: what the verdict does not say.
+//! The warnings in a report: what the verdict does not prove.
 
 use crate::count::counted;
 use crate::eventlog::PcrValues;
@@ -19,7 +19,7 @@ fn not_fresh(proof: &Proof) -> Option<String> {
 
 fn unknown_key(proof: &Proof) -> Option<String> {
     proof.key.name.is_none().then(|| {
-        "a key in PEM or DER does not say whether it signs only quotes and is fixed to its TPM: make sure of both, or give \
+        "a key in PEM or DER does not show whether it signs only quotes and is fixed to its TPM: make sure of both, or give \
          the key in the TPM's own format"
             .to_owned()
     })
@@ -31,7 +31,7 @@ fn other_pcrs(proof: &Proof, expected: &PcrValues) -> Option<String> {
     let unknown: Vec<_> = unknown.iter().map(ToString::to_string).collect();
     if !unknown.is_empty() {
         return Some(format!(
-            "the logs lead to the values of other quoted PCRs ({}), but verify was not told which values are right (--expect)",
+            "the logs lead to the values of other quoted PCRs ({}), but no expected values are given for them (--expect)",
             unknown.join(", ")
         ));
     }

@@ -62,7 +62,7 @@ fn answer(question: Question) -> Result<Answer> {
         Question::Write(path, text) => Ok(fs::write(path, text).map(|()| Answer::Done)?),
         Question::Run(line) => run(&line),
         Question::Leftovers => {
-            // In a thread of its own: the changes to its mounts and its root must not change the probe's.
+            // A separate thread: it changes its mounts and its root, and those of the probe must stay.
             let looked = std::thread::spawn(leftovers).join();
             Ok(Answer::Names(looked.map_err(|_| "the thread ended early")??))
         }
