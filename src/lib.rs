@@ -7,20 +7,20 @@
 //! # The rooms
 //!
 //! A folder of `src/` is a room. This is their order, from top to bottom: a room may use the rooms below it, never one above
-//! it. `tests/architecture.rs` holds the order. Only `boot` and `cli` get the whole `Config`; the rooms below get single
+//! it. `tests/architecture.rs` checks the order. Only `boot` and `cli` get the whole `Config`; the rooms below get single
 //! values of it.
 //!
 //! | room | what it does | what it may touch |
 //! |---|---|---|
 //! | `main.rs` | starts the boot as PID 1, else the commands | the arguments and the environment |
-//! | `cli` | the commands of a person: thin, and without a decision about what is measured | files that the user names, the terminal, a TPM for `replay` |
+//! | `cli` | the commands for people: thin; they do not decide what is measured | files that the user names, the terminal, a TPM for `replay` |
 //! | `boot` | the order of the boot, the machine that it runs on, its steps, its report | the whole machine, through the trait `Machine` |
 //! | `config` | tokens to a `Config`; what to do after a failure | text only |
 //! | `evidence` | quotes, keys, lists of trusted images, verdicts; not in the agent | bytes in memory only |
 //! | `eventlog` | writes, reads and replays event logs | the boot's logs in `/run`; a PCR, for each event that it records |
 //! | `tpm` | the PCRs of a TPM 2.0, through tpm2-tss and an HMAC session | the TPM; no other room names tss-esapi |
 //! | `root` | the overlay, switching root, what the new init gets | mounts, the files of the initramfs, which it deletes |
-//! | `seal` | keeps later reads to the bytes that were measured | memory files, loop devices, device-mapper |
+//! | `seal` | later reads get only the bytes that were measured | memory files, loop devices, device-mapper |
 //! | `measure` | what is measured, and into which PCR; the trait `Pcrs` | the open image; PCRs, through the trait |
 //! | `media` | device names, devices, partition tables, superblocks, media, the image | block devices and media, only to read; their bytes are hostile |
 //! | `hash` | banks, digests, one pass for many hashes, the Merkle tree; the traits `Blocks` and `Tee` | the open image, the file of the tree, threads |
@@ -37,8 +37,8 @@
 //! 4. `src/measure/pcrs.rs` and `src/measure/measurement.rs`: the extend, and the check of it.
 //! 5. `src/hash/pass.rs`: one pass over the image, for all banks and the seal.
 //! 6. `src/seal/choice.rs`, `src/seal/seal_builder.rs`, `src/seal/sealed_image.rs`: the seal is chosen, built and used.
-//! 7. `src/media/superblock.rs` and `src/media/image_device.rs`: where an image ends, from bytes that nobody trusts;
-//!    `src/media/superblock_reader.rs`: what is refused, as no image or as no medium.
+//! 7. `src/media/superblock.rs` and `src/media/image_device.rs`: where an image ends, from untrusted bytes;
+//!    `src/media/superblock_reader.rs`: the checks that refuse a device without an image or a medium.
 //! 8. `src/cmdline/tokens.rs` and `src/config/mod.rs`: the command line becomes a `Config`.
 //! 9. `src/cli/predict/mod.rs`: the same measurement, with `src/measure/soft_pcrs.rs` in place of a TPM.
 //! 10. `src/eventlog/recorder.rs`, then `src/evidence/verdict.rs`: what a boot reports, and how a verifier judges it.
@@ -79,15 +79,16 @@
 //!   `TPM2_Quote`).
 //! * **replay**: to compute the PCR values that an event log leads to.
 //! * **root hash**: the hash at the top of a Merkle tree; it stands for every block below it.
-//! * **seal**: what keeps later reads of the image to the bytes that were measured: a Merkle tree, a copy in RAM, or nothing.
+//! * **seal**: the protection against a later read that gets other bytes than the measured ones: a Merkle tree, a copy in
+//!   RAM, or nothing.
 //! * **session**: authenticates commands and answers on the bus to the TPM with an HMAC (TPM 2.0 Library, Part 3,
 //!   `TPM2_StartAuthSession`; `src/tpm/salted.rs`).
-//! * **step**: a part of the boot that has a name, which a failure names (`src/boot/step.rs`).
-//! * **superblock**: the start of a file system, which says what it is and how long it is.
+//! * **step**: a part of the boot with a name, which the message of a failure contains (`src/boot/step.rs`).
+//! * **superblock**: the start of a file system, which gives its type and its length.
 //! * **switching root**: to make the overlay the root in place of the initramfs, and to start its init (switch_root(8)).
 //! * **tee**: what takes the same bytes as the hashes, in the same pass (`src/hash/pass.rs`).
 //! * **token**: one word of the command line, with the kernel's quoting (`src/cmdline/tokens.rs`).
-//! * **verdict**: what `verify` says about evidence: trusted, not trusted, or broken.
+//! * **verdict**: the result of `verify`: trusted, not trusted, or broken evidence.
 
 mod boot;
 #[cfg(feature = "cli")]

@@ -18,7 +18,7 @@ pub(super) fn fail(machine: &mut impl Machine, policy: &FailurePolicy, log: &mut
 }
 
 /// Extends the PCR with [`measurement::FAILED`]. If that fails with a session, it is repeated without one: the session may be
-/// why the boot failed, and a PCR that is not extended would be worse. Extending it twice does no harm.
+/// the cause of the failure, and a PCR that is not extended would be worse. Extending it twice does no harm.
 fn extend_failed(machine: &mut impl Machine, policy: &FailurePolicy, log: &mut Recorder) {
     let mut sessions = vec![policy.session, SessionChoice::None];
     sessions.dedup();

@@ -76,7 +76,7 @@ pub(super) enum Fault {
     Read,
     /// The TPM does not extend.
     Extend,
-    /// The image is shorter than its superblock says.
+    /// The image is shorter than the length in its superblock.
     ShortImage,
     /// The TPM starts no session, before the failure and after it.
     Session,

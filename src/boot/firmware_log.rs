@@ -9,9 +9,9 @@ use sys_mount::MountFlags;
 use crate::error::{Error, Result};
 use crate::sys::mounts::{self, Mount};
 
-/// Where securityfs is usually mounted. If the kernel has securityfs, this folder exists (security/inode.c).
+/// The usual mount point of securityfs. If the kernel has securityfs, this folder exists (security/inode.c).
 const USUAL: &str = "/sys/kernel/security";
-/// Where it is mounted here, so that it does not disturb the booted root.
+/// The mount point that this program uses, so that the booted root is not disturbed.
 const MOUNTED: &str = "/measureroot/security";
 /// The log of the first TPM (kernel, drivers/char/tpm/eventlog/common.c).
 const LOG: &str = "/measureroot/security/tpm0/binary_bios_measurements";

@@ -9,7 +9,7 @@ macro_rules! steps {
     ($($step:ident: $key:literal, $name:literal;)*) => {
         /// A step of the boot.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        #[allow(missing_docs)] // `name` says what each one does.
+        #[allow(missing_docs)] // `name` describes each one.
         pub(crate) enum Step {
             $($step,)*
         }

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 /// The value of `key`; `None` if there is no such token. The same value may be given several times.
 ///
 /// # Errors
-/// For two different values, because it is not known which one was meant; for a missing value, and for one that is not
+/// For two different values, because it is unknown which one is right; for a missing value; and for a value that is not
 /// UTF-8.
 pub(crate) fn value<'a>(tokens: &'a [Token], key: &str) -> Result<Option<&'a str>> {
     let mut found: Option<&Token> = None;
@@ -39,7 +39,7 @@ pub(crate) fn parsed<T>(tokens: &[Token], key: &str, read: impl Fn(&str) -> Resu
     read(text).map(Some).map_err(|error| about_parameter(error, key, text))
 }
 
-/// The same error about the parameter. A function of its own, so that each kind of value does not have its own copy.
+/// The same error about the parameter. It is a separate function, so that the agent has one copy for all types of values.
 #[cold]
 #[inline(never)]
 fn about_parameter(error: Error, key: &str, text: &str) -> Error {

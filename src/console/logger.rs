@@ -33,8 +33,8 @@ pub(crate) fn unlimit() {
     }
 }
 
-/// How to show progress: on a screen by a line that is rewritten, or not at all if the kernel was told to be quiet. A
-/// serial line may be recorded, so it gets lines of a log.
+/// How to show progress. On a screen, one line is rewritten; with `quiet` on the kernel's command line, no progress is
+/// shown. The output of a serial line may be recorded, so a serial line gets log lines.
 #[must_use]
 pub(crate) fn progress_style() -> Option<Style> {
     let active = fs::read_to_string("/sys/class/tty/console/active").unwrap_or_default();
@@ -76,7 +76,7 @@ struct KernelLog {
 impl KernelLog {
     fn write(&self, priority: u8, text: &str) -> io::Result<()> {
         let Some(mut kmsg) = self.kmsg() else { return writeln!(io::stderr(), "{text}") };
-        // The person at the machine must see errors, even if the kernel was told to be quiet.
+        // The person at the machine must see errors, even with `quiet` on the kernel's command line.
         if priority <= ERROR && priority >= console_level() {
             open("/dev/console")?.write_all(format!("{text}\n").as_bytes())?;
         }

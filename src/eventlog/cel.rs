@@ -41,8 +41,8 @@ pub fn parse(log: &[u8]) -> Result<Log> {
     Log::new(records.iter().enumerate().filter_map(read).collect::<Result<_>>()?)
 }
 
-/// Reads one record, which errors call `place`. `None` for a record of an NV index that is extended like a PCR: it says
-/// nothing about a PCR.
+/// Reads one record, which errors call `place`. `None` for a record of an NV index that is extended like a PCR: it
+/// concerns no PCR.
 ///
 /// # Errors
 /// If the record is malformed.

@@ -1,4 +1,4 @@
-//! What measureroot writes about its own events into every log: a JSON object.
+//! The claim that measureroot writes into every log about each of its events: a JSON object.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,7 @@ use crate::measure::image_format::ImageFormat;
 use crate::measure::measurement;
 
 /// The `taggedEventID` of our events in a TCG log: the first four bytes of sha256("measureroot"), so that no other program
-/// uses the same by chance.
+/// uses the same number by chance.
 pub(crate) const TAG: u32 = 0x4203_0626;
 /// The `content_type` of our records in a JSON log.
 pub(crate) const CONTENT_TYPE: &str = "measureroot";

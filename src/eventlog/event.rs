@@ -6,18 +6,18 @@ use super::event_type::EventType;
 use crate::hash::digest::Digests;
 use crate::measure::pcr::Pcr;
 
-/// What a log claims to have been extended, and what it says about it.
+/// An extend that a log claims, and its description in the log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
     /// The PCR. `None` if the log names none, which only an event that extends nothing may do.
     pub(crate) pcr: Option<Pcr>,
     /// The digests, in the banks that are known here.
     pub(crate) digests: Digests,
-    /// What the log says was measured. This is a claim: these bytes are not what was hashed.
+    /// The log's description of what was measured. This is a claim: these bytes are not the bytes that were hashed.
     pub(crate) content: Content,
 }
 
-/// What a log says about an event.
+/// A log's description of an event.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Content {
     /// In a TCG log.

@@ -49,7 +49,7 @@ const NAMES: [(u32, &str); 35] = [
 ];
 
 impl EventType {
-    /// The event extends no PCR. It says something about the log or the platform.
+    /// The event extends no PCR. It gives information about the log or the platform.
     pub const NO_ACTION: Self = Self(0x0000_0003);
     /// The event data is a `TCG_PCClientTaggedEvent`, as in our own events.
     pub const EVENT_TAG: Self = Self(0x0000_0006);

@@ -90,7 +90,7 @@ impl Header {
     /// The header as the log's first event.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        // Class 0 is a client. Version 2.0, errata 105 is Platform Firmware Profile 1.05. A UINTN of 2 is one of 64 bits.
+        // Class 0 is a client. Version 2.0, errata 105 is Platform Firmware Profile 1.05. The size 2 of a UINTN means 64 bits.
         let mut data = [&SIGNATURE[..], &[0, 0, 0, 0], &[0, 2, 105], &[2]].concat();
         push_u32(&mut data, self.0.len());
         for algorithm in &self.0 {

@@ -17,7 +17,7 @@ use crate::hash::bank::Bank;
 use crate::hash::digest::Digests;
 use crate::measure::pcr::Pcr;
 
-/// The log with our events alone, in the folder that also has the status file.
+/// The log with only our events, in the folder that also has the status file.
 pub(crate) const OWN: &str = "measureroot/eventlog.bin";
 /// The firmware's log, followed by our events.
 pub(crate) const WHOLE: &str = "measureroot/binary_bios_measurements";
@@ -42,7 +42,7 @@ pub(crate) struct Journal {
     systemd: PathBuf,
 }
 
-/// A TCG log, with the header that says which digests its events have.
+/// A TCG log, with the header that lists the hash algorithms of its events.
 #[derive(Debug)]
 struct TcgLog {
     path: PathBuf,

@@ -32,7 +32,7 @@ pub use replay::PcrValues;
 
 use crate::error::Result;
 
-/// Reads a log in any of the three formats. The first byte that is not whitespace tells them apart.
+/// Reads a log in any of the three formats. The first byte that is not whitespace determines the format.
 ///
 /// # Errors
 /// If any part of the log is malformed.

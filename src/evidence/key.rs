@@ -9,7 +9,7 @@ use super::public::Public;
 use super::scheme::{Scheme, SignatureAlgorithm};
 use crate::error::{Context, Error, Result};
 
-/// A key, with what its format tells about it.
+/// A key, with the properties that its format contains.
 #[derive(Debug, Clone)]
 pub struct Key {
     /// The numbers.

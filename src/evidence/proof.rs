@@ -1,4 +1,4 @@
-//! A quote that passed every check, with the log that leads to it. A verdict says whether the boot that it proves is good.
+//! A quote that passed every check, with the log that leads to it. A verdict judges the boot that it proves.
 
 use super::key::Key;
 use super::quote::Quote;

@@ -25,7 +25,7 @@ pub(crate) struct Clock {
     pub(crate) resets: u32,
     /// How often the TPM resumed after a sleep since the last reset.
     pub(crate) restarts: u32,
-    /// Whether the clock is certain not to have shown a larger value before a loss of power.
+    /// Whether the TPM guarantees that it never reported a larger time. After a loss of power it may be unable to.
     pub(crate) safe: bool,
 }
 
@@ -42,7 +42,7 @@ pub struct Quote {
     pub(crate) firmware: u64,
     /// The PCRs that are quoted.
     pub selection: Selection,
-    /// The hash algorithm of `digest` and of the signature. The length of `digest` tells it.
+    /// The hash algorithm of `digest` and of the signature. The length of `digest` determines it.
     pub(super) hash: Bank,
     /// The hash of the PCRs' values.
     pub(super) digest: Digest,

@@ -13,7 +13,7 @@ use crate::eventlog::{self, Log, PcrValues};
 use crate::hash::bank::Bank;
 use crate::measure::pcr::{Pcr, PcrIndex};
 
-/// The most differences that an error lists. Mostly one difference is the cause of all.
+/// The largest number of differences that an error lists. Usually one difference causes all others.
 const MOST_DIFFERENCES: usize = 4;
 
 /// The files that a machine submitted, and what the verifier demands of them.
@@ -23,7 +23,7 @@ pub struct Submission<'a> {
     pub quote: &'a [u8],
     /// Its signature.
     pub signature: &'a [u8],
-    /// The key. The verifier must know that it belongs to the machine: no check here can tell.
+    /// The key. The verifier must know that it belongs to the machine: no check here can find this out.
     pub key: &'a [u8],
     /// The nonce that the verifier sent, if any.
     pub nonce: Option<&'a [u8]>,
@@ -104,7 +104,7 @@ impl Submission<'_> {
 /// The error of logs that do not lead to the quote. Only with the quoted values can it name the PCRs.
 fn logs_error(log: &Log, values: Option<&PcrValues>) -> Error {
     let differences = values.map(|values| log.compare(values).differences).unwrap_or_default();
-    // Later events in a log are no cause.
+    // Later events in a log do not cause this error.
     let causes = differences.iter().filter(|one| !matches!(one.divergence, Divergence::AtStart | Divergence::After(_)));
     let causes: Vec<_> = causes.map(|difference| difference.describe(log)).take(MOST_DIFFERENCES).collect();
     let error = Error::new("logs", "do not lead to the quoted PCRs at any of their events");

@@ -4,8 +4,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::error::{Context, Result};
 
-/// Bytes of a block. It is a multiple of any sector size. It is so large that the fixed costs of a read and of handing
-/// the block over do not show; handing over is expensive on a machine with one processor.
+/// Bytes of a block. It is a multiple of any sector size. It is large, so that the fixed costs of a read and of handing
+/// the block to a thread are negligible; the latter is expensive on a machine with one processor.
 pub const BLOCK: usize = 1 << 20;
 
 /// Blocks in memory at a time: one is being read, the others are between the first hash and the last. With fewer, three
@@ -81,7 +81,7 @@ impl AsRef<[u8]> for Block {
 
 impl Drop for Block {
     fn drop(&mut self) {
-        // If the reader has gone, nobody needs the memory any more.
+        // If the reader has ended, the memory is not needed any more.
         self.give_back.send(std::mem::take(&mut self.buffer.bytes)).ok();
     }
 }

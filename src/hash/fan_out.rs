@@ -24,7 +24,7 @@ impl<L, B: AsRef<[u8]>> Lanes<L, B> {
     }
 
     /// Gives every lane a further block, which is dropped when all have taken it. The caller bounds the memory in use.
-    /// Returns `false` if a lane has failed; then no block is wanted any more.
+    /// Returns `false` if a lane has failed; then no further block is needed.
     pub(crate) fn push(&self, block: B) -> bool {
         let wanted = self.lock().push(block);
         if wanted {

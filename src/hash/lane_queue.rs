@@ -33,7 +33,7 @@ impl<L, B> LaneQueue<L, B> {
         Self { lanes, blocks: VecDeque::new(), ended: false, failed: None }
     }
 
-    /// Keeps a block for every lane. Returns `false` if a lane has failed; then no block is wanted any more.
+    /// Keeps a block for every lane. Returns `false` if a lane has failed; then no further block is needed.
     pub(crate) fn push(&mut self, block: B) -> bool {
         if self.failed.is_some() {
             return false;
@@ -53,7 +53,7 @@ impl<L, B> LaneQueue<L, B> {
         self.ended || self.failed.is_some()
     }
 
-    /// Of the lanes that no thread works on, the one that is furthest behind, with its next block.
+    /// The lane that is furthest behind, among those that no thread works on, with its next block.
     pub(crate) fn pick(&mut self) -> Option<Work<L, B>> {
         let free = self.lanes.iter_mut().enumerate().filter(|(_, progress)| progress.lane.is_some());
         let (number, progress) = free.min_by_key(|(_, progress)| progress.taken)?;
@@ -61,7 +61,7 @@ impl<L, B> LaneQueue<L, B> {
         Some((number, progress.lane.take()?, block))
     }
 
-    /// Puts a lane back after it has taken a block, with what came of it.
+    /// Puts a lane back after it has taken a block, with the result.
     pub(crate) fn put_back(&mut self, number: usize, lane: L, taken: Result<()>) {
         let progress = &mut self.lanes[number];
         progress.lane = Some(lane);
@@ -71,7 +71,7 @@ impl<L, B> LaneQueue<L, B> {
             Ok(()) => self.drop_taken_by_all(),
             Err(error) => {
                 self.failed = Some(error);
-                // The reader may be waiting for their memory.
+                // The reader may be waiting for the memory of these blocks.
                 self.blocks.clear();
             }
         }

@@ -1,4 +1,4 @@
-//! Builds the Merkle tree of dm-verity from the image's bytes as they pass by. It keeps one block a level in memory.
+//! Builds the Merkle tree of dm-verity from the image's bytes as they pass by. It keeps one block of each level in memory.
 //!
 //! Format: kernel, Documentation/admin-guide/device-mapper/verity.rst, hash type 1, SHA-256, salt in front.
 
@@ -106,7 +106,7 @@ impl TreeBuilder {
     /// The tree's file, its shape and the root hash, when all data has come.
     ///
     /// # Errors
-    /// When there was more or less data than the shape says, or the tree cannot be written.
+    /// When the length of the data is not the one in the shape, or the tree cannot be written.
     pub fn finish(mut self) -> Result<(File, TreeShape, TreeHash)> {
         if self.levels.is_empty() {
             // dm-verity needs a hash device even if there is only one block of data.

@@ -52,8 +52,8 @@ impl Lane<'_> {
     }
 }
 
-/// Hashes all blocks, once for every bank, and hands them to `tee`. After each block it tells `progress` the number of
-/// bytes so far.
+/// Hashes all blocks, once for every bank, and hands them to `tee`. After each block it passes the number of bytes
+/// so far to `progress`.
 ///
 /// # Errors
 /// The errors of `blocks` and of `tee`, and when no thread can be started. There is no partial result.
@@ -97,8 +97,8 @@ fn feed<B: Blocks>(blocks: &mut B, lanes: &Lanes<Lane, B::Block>, progress: &mut
     Ok(())
 }
 
-/// The number of processors that this process may run on. If the kernel does not tell it, any number of threads will
-/// do.
+/// The number of processors that this process may run on. If the kernel does not report it, any number of threads
+/// is correct.
 fn processors() -> usize {
     let count = |set: CpuSet| (0..CpuSet::count()).filter(|&number| set.is_set(number) == Ok(true)).count();
     sched_getaffinity(Pid::from_raw(0)).map_or(usize::MAX, count).max(1)

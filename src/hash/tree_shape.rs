@@ -7,7 +7,7 @@ pub(crate) type TreeHash = [u8; 32];
 /// (drivers/md/dm-verity-target.c).
 pub(crate) const HASH_BLOCK: u16 = 4096;
 
-/// All that must be known of a tree besides its root hash, to read it or to build it again.
+/// What is needed besides the root hash to read a tree or to build it again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TreeShape {
     /// Bytes of a data block, a power of two from 512 to 4096.

@@ -14,7 +14,7 @@ use crate::hash::digest::Digest;
 pub struct PcrIndex(u8);
 
 impl PcrIndex {
-    /// 13, which the systems before measureroot used too. Firmware does not extend it: PCRs 8-15 belong to the operating
+    /// 13, which earlier systems used too. Firmware does not extend it: PCRs 8-15 belong to the operating
     /// system (TCG PC Client Platform Firmware Profile 1.05, section 3.3.4). Boot loaders extend some of these: GRUB 8 and
     /// 9, systemd-stub 11 and 12, and 13 only for system extensions beside the unified kernel image (systemd-stub(7)).
     pub const DEFAULT: Self = Self(13);

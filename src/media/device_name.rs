@@ -23,7 +23,7 @@ impl DeviceName {
     /// Reads the value of a parameter such as `root=`.
     ///
     /// # Errors
-    /// For a name that only udev or another initramfs can resolve. The hint says what to write instead.
+    /// For a name that only udev or another initramfs can resolve. The hint gives a name to write instead.
     pub fn parse(text: &str) -> Result<Self> {
         let fail = |cause: &str, hint: &str| Err(Error::new(text, cause).hint(hint));
         let named = [

@@ -22,7 +22,7 @@ pub fn length_on_device(superblock: &Superblock, device_bytes: u64, name: &str) 
     let own = superblock.bytes;
     let padded = own.checked_next_multiple_of(SQUASHFS_PAD).filter(|&bytes| bytes <= device_bytes);
     match padded {
-        // If a superblock says 0 bytes, it is an error: otherwise nothing of the image would be measured.
+        // A superblock with the length 0 is an error: otherwise nothing of the image would be measured.
         Some(padded) if superblock.kind == FileSystem::Squashfs && own > 0 => Ok(padded),
         _ if (1..=device_bytes).contains(&own) => Ok(own),
         _ => {

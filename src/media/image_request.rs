@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::media::rootflags::RootFlags;
 use crate::media::wait::Wait;
 
-/// How an image is looked for.
+/// How to search for an image.
 #[derive(Debug, Clone, Copy)]
 pub struct ImageRequest<'a> {
     /// Whether the image was prepared with veritysetup. Then nothing of it is read until dm-verity checks what is read.

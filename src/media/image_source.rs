@@ -1,11 +1,11 @@
-//! Where the root image is, as the command line says it.
+//! The place of the root image, according to the command line.
 
 use std::fmt::{self, Display};
 
 use crate::error::{Error, Result};
 use crate::media::device_name::{DeviceName, is_plain_path};
 
-/// Where the command line says that the image is.
+/// The place of the image, according to the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ImageSource {
     /// `root=` alone: the device is the image.

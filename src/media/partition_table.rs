@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 
 use crate::cursor::{self, Fields};
 
-/// Reads the identifier of partition `number` (from 1) as blkid prints it, `None` where the disk has no table that
+/// Reads the identifier of partition `number` (from 1) as blkid prints it; `None` if the disk has no table that
 /// gives one. `sector` is the disk's logical sector size in bytes.
 #[must_use]
 pub fn uuid(disk: &File, sector: u64, number: u32) -> Option<String> {

@@ -13,9 +13,9 @@ use crate::sys::block_device;
 /// The first medium, in the order of the devices' names, that has the image.
 ///
 /// # Errors
-/// When no medium has the image in time. The error says what was found on each.
+/// When no medium has the image in time. The error lists what was found on each.
 pub(crate) fn find_image(devices: &Devices, path: &str, request: ImageRequest) -> Result<Image> {
-    // The key is the device and its size. So a drive is looked at again when it gets a medium, and a medium without the
+    // The key is the device and its size. So a drive is searched again when it gets a medium, and a medium without the
     // image is not.
     let mut seen: BTreeMap<(String, u64), String> = BTreeMap::new();
     let found = request.wait.until_found(|| {

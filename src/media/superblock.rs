@@ -24,7 +24,7 @@ pub enum FileSystem {
     Vfat,
 }
 
-/// What a superblock says of its file system.
+/// The properties of a file system that its superblock gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Superblock {
     /// The kind of file system.

@@ -10,7 +10,7 @@ use crate::media::device_name::DeviceName;
 /// systemd's name for the verity device itself: `root=` with this name does not tell where the data is.
 const VERITY_DEVICE: &str = "/dev/mapper/root";
 
-/// The device that holds the data: the one that is named, else the partition whose UUID is the first half of the root hash
+/// The device that holds the data: the named device, else the partition whose UUID is the first half of the root hash
 /// (systemd-veritysetup-generator(8)).
 ///
 /// # Errors

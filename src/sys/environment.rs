@@ -3,7 +3,7 @@
 
 use std::ffi::CString;
 
-/// Clears the environment of this process and returns what it was. The kernel puts unknown parameters of the command
+/// Clears the environment of this process and returns its old content. The kernel puts unknown parameters of the command
 /// line there, and libraries read it: tpm2-tss, for example, takes the name of its log file from it.
 #[must_use]
 pub(crate) fn take() -> Vec<CString> {

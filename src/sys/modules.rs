@@ -17,7 +17,7 @@ const COMPRESSED: u32 = 4;
 /// Loads every module below `folder`, with the parameters that the command line gives for it.
 ///
 /// # Errors
-/// When a module cannot be loaded: without it, a device would be missing later, and that error would say less. A driver
+/// When a module cannot be loaded: without it, a device would be missing later, and that error would be less clear. A driver
 /// whose hardware is absent is no error. It is left out, and so are the modules that need it, such as the parts of a
 /// hypervisor's bus.
 pub(crate) fn load_all(folder: &Path, parameters: &[(String, String)]) -> Result<()> {

@@ -58,7 +58,7 @@ impl Mount {
         }
     }
 
-    /// Mounts it. If the folder does not exist, it is made.
+    /// Mounts the file system. If the folder does not exist, it is made.
     ///
     /// # Errors
     /// The errors of mount(2), with the likely cause.

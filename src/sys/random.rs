@@ -12,7 +12,7 @@ use crate::error::{Context, Error, Result};
 /// How long to wait for the salt of a tree. No parameter changes it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// After this time the log says what the boot waits for.
+/// After this time the log has a message about the wait.
 const UNNOTICED: Duration = Duration::from_secs(1);
 
 /// Random bytes, enough for a nonce, a key or a salt (SHA-256, P-256).

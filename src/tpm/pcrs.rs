@@ -75,7 +75,7 @@ impl Pcrs for EsysPcrs {
         }
         let name = format!("TPM2_PCR_Extend of PCR {pcr}");
         self.run(name, Some(AuthSession::Password), |esys| esys.pcr_extend(handle, values))?;
-        // The next command reads the PCR back. The session ends with it, so that none is left to be flushed.
+        // The next command reads the PCR back. The session ends with it, so that no session stays in the TPM.
         self.end_session()
     }
 

@@ -5,11 +5,11 @@
 //!
 //! * An attacker that only listens learns nothing that helps to forge: the salt is agreed on by Diffie-Hellman.
 //! * An attacker that starts to alter the traffic after the key was read can drop commands. It can neither change, repeat nor
-//!   answer them. So no extend counts that the TPM did not make.
-//! * The key itself comes over the same bus. An attacker that is active before the key is read, and plays the whole TPM from
-//!   then on, is detected by the name of the key: if the kernel read the key too when it started (Linux 6.10 and later with
-//!   CONFIG_TCG_TPM2_HMAC), both must have seen the same one.
-//! * If the attacker plays the TPM from the power-on, only a certificate of that key detects it (TPM2_Certify by a trusted
+//!   answer them. So an extend that the TPM did not make does not count.
+//! * The key itself comes over the same bus. An attacker can be active before the key is read, and imitate the whole TPM from
+//!   then on. The name of the key reveals this, if the kernel read the key too when it started (Linux 6.10 and later with
+//!   CONFIG_TCG_TPM2_HMAC): both names must be the same.
+//! * If the attacker imitates the TPM from the power-on, only a certificate of that key detects it (TPM2_Certify by a trusted
 //!   attestation key).
 //! * Nothing here protects against an attacker that later resets the TPM alone and extends it again.
 
@@ -63,7 +63,7 @@ impl SessionError {
     fn of(error: EsysError) -> Self {
         const NAME: &str = "TPM2_CreatePrimary";
         let EsysError::Tss2Error(code) = error else { return Self::Failed(command_error(NAME, error)) };
-        // A TPM answers these if it does not support the command, the key's type, its curve, or one of its algorithms.
+        // A TPM returns these codes if it does not support the command, the key's type, its curve, or one of its algorithms.
         match code.kind() {
             Some(
                 Code::Asymmetric

@@ -29,7 +29,7 @@ pub(super) enum Content {
     File(Vec<u8>),
 }
 
-/// Packs the entries in the order of their paths, and adds the folders that they need. All belongs to root and has no date.
+/// Packs the entries in the order of their paths, and adds the folders that they need. Each entry belongs to root and has no date.
 /// Fails if a file is too large for the format (4 GiB).
 pub(super) fn pack(entries: Vec<Entry>) -> Result<Vec<u8>> {
     let mut sorted = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! What is to be said about an option that a fragment asks for.
+//! The difference between an option that a fragment asks for and the kernel's configuration.
 
 use std::fmt;
 
@@ -6,14 +6,14 @@ use super::configuration::{Configuration, Version};
 use super::fragment::Request;
 use crate::error::one_line;
 
-/// One line of the report. An option that the kernel has as it was asked for needs none.
+/// One line of the report. If the kernel has the option with the requested value, there is no line.
 #[derive(Debug)]
 pub(super) enum Finding<'a> {
     /// The kernel is older than the option.
     Newer { request: &'a Request, since: Version, kernel: Version },
-    /// Asked for as y, and a module.
+    /// The fragment asks for y, and the kernel has a module.
     Module(&'a Request),
-    /// A module, and the reason refuses modules.
+    /// The kernel has a module, and the reason refuses modules.
     RefusedModule(&'a Request),
     /// The kernel has it switched off, or does not know it.
     Missing(&'a Request),
@@ -22,7 +22,7 @@ pub(super) enum Finding<'a> {
 }
 
 impl<'a> Finding<'a> {
-    /// `None` if the kernel has the option as it was asked for.
+    /// `None` if the kernel has the option with the requested value.
     pub(super) fn of(configuration: &'a Configuration, request: &'a Request) -> Option<Self> {
         if let (Some(since), Some(kernel)) = (request.since(), configuration.version)
             && kernel < since
@@ -40,7 +40,7 @@ impl<'a> Finding<'a> {
         }
     }
 
-    /// Whether the kernel does not do.
+    /// Whether the kernel fails the check.
     pub(super) fn fails(&self) -> bool {
         matches!(self, Self::RefusedModule(_) | Self::Missing(_) | Self::Differs(..))
     }
@@ -65,7 +65,7 @@ impl fmt::Display for Finding<'_> {
                 format!("differs: CONFIG_{symbol} is {found}, asked for {wanted} ({fragment}):{reason}")
             }
         };
-        // Configurations and fragments come from elsewhere: their bytes must not steer the terminal.
+        // Configurations and fragments are untrusted: their bytes must not control the terminal.
         f.write_str(&one_line(&line))
     }
 }

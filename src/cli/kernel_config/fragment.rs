@@ -8,9 +8,9 @@ use super::option;
 use crate::cli::read_limited;
 use crate::error::{Error, Result};
 
-/// The most bytes of a fragment: 1 MiB. Those of this project have some 3 KiB.
+/// The limit for a fragment in bytes: 1 MiB. This project's fragments have some 3 KiB.
 const MOST: u64 = 1 << 20;
-/// The most files that fragments stand for, each counted as often as it is named: a .scc file may include itself.
+/// The limit for the number of files that fragments name, counted with repetitions: a .scc file may include itself.
 const MOST_FILES: usize = 1000;
 
 /// An option that a fragment asks for.
@@ -20,14 +20,14 @@ pub(super) struct Request {
     pub(super) symbol: String,
     /// "n" for an option that must be off.
     pub(super) wanted: String,
-    /// The comment above it: its lines behind the `#`, one after the other.
+    /// The comment above it: the text of its lines after the `#`, joined.
     pub(super) reason: String,
     /// The fragment's file name.
     pub(super) fragment: String,
 }
 
 impl Request {
-    /// Whether a module does not do.
+    /// Whether the option must be built in: a module is not enough.
     pub(super) fn must_be_built_in(&self) -> bool {
         self.reason.starts_with(" built-in:")
     }
@@ -46,7 +46,7 @@ impl Request {
 pub(super) fn expand(fragments: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut seen = 0;
-    // The next file is the last one here.
+    // A stack: its last file is the next one.
     let mut waiting: Vec<PathBuf> = fragments.iter().rev().cloned().collect();
     while let Some(file) = waiting.pop() {
         seen += 1;
@@ -56,7 +56,7 @@ pub(super) fn expand(fragments: &[PathBuf]) -> Result<Vec<PathBuf>> {
         }
         match file.extension().and_then(OsStr::to_str) {
             Some("cfg") => {
-                // Only to see that it can be read.
+                // This only checks that the file can be read.
                 text(&file)?;
                 files.push(file);
             }
@@ -87,7 +87,7 @@ pub(super) fn read(fragments: &[PathBuf]) -> Result<Vec<Request>> {
 /// The options that the text of the .cfg file `name` asks for.
 ///
 /// # Errors
-/// When a line is none of a fragment.
+/// When a line is not a line of a fragment.
 pub(super) fn parse(name: &str, text: &str) -> Result<Vec<Request>> {
     let mut requests = Vec::new();
     let mut reason = String::new();

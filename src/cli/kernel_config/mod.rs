@@ -1,4 +1,4 @@
-//! `measureroot kernel-config`: the options that kernel fragments ask for, held against a kernel's configuration.
+//! `measureroot kernel-config`: the options that kernel fragments ask for, compared with a kernel's configuration.
 
 mod configuration;
 mod finding;
@@ -22,9 +22,9 @@ use fragment::Request;
 /// Each fragment asks for options, with a reason for each. Prints which of them are missing from the configuration, or
 /// differ in it.
 ///
-/// An option that is asked for as y and that the kernel has as a module is no failure: it is listed, because the initramfs
-/// must carry the module. A reason that begins with "built-in:" refuses modules. A reason that begins with "since X.Y:" lets
-/// older kernels pass, which do not have the option.
+/// If a fragment asks for y and the kernel has a module, this is no failure. The option is listed, because the initramfs
+/// must carry the module. A reason that begins with "built-in:" refuses modules. A reason that begins with "since X.Y:"
+/// accepts older kernels, which do not have the option.
 ///
 /// Exit codes: 0 nothing is missing, 1 something is missing or differs, 2 the arguments or a file cannot be read.
 #[derive(Debug, Args)]
@@ -94,7 +94,7 @@ impl KernelConfig {
     }
 }
 
-/// What a configuration lacks, in the order of the requests, and how many options were looked at.
+/// The options that a configuration lacks, in the order of the requests, and the number of options that were checked.
 struct Report<'a> {
     findings: Vec<Finding<'a>>,
     /// Without those that are newer than the kernel.

@@ -1,12 +1,12 @@
 //! A line that sets an option, as kernel configurations and fragments have it.
 
-/// The symbol without `CONFIG_`, and the value, of `CONFIG_SYMBOL=VALUE`.
+/// Parses `CONFIG_SYMBOL=VALUE`: the symbol without `CONFIG_`, and the value.
 pub(super) fn set(line: &str) -> Option<(&str, &str)> {
     let (symbol, value) = line.strip_prefix("CONFIG_")?.split_once('=')?;
     (is_symbol(symbol) && !value.is_empty()).then_some((symbol, value))
 }
 
-/// The symbol without `CONFIG_`, of `# CONFIG_SYMBOL is not set`.
+/// Parses `# CONFIG_SYMBOL is not set`: the symbol without `CONFIG_`.
 pub(super) fn unset(line: &str) -> Option<&str> {
     let symbol = line.strip_prefix("# CONFIG_")?.strip_suffix(" is not set")?;
     is_symbol(symbol).then_some(symbol)

@@ -1,5 +1,5 @@
 //! Translates the parameters of other live systems into ours. If a parameter asks for something that this program does
-//! not do, it is refused, because the person who wrote it relies on it.
+//! not do, it is refused, because the author of the command line relies on it.
 
 mod rules;
 

@@ -6,15 +6,15 @@
 /// The meaning of a parameter of another live system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meaning<'a> {
-    /// The boot does that without the parameter.
+    /// The parameter needs no translation: the boot always does what it asks for.
     Nothing,
-    /// The boot does not do that. The text gives the reason, or what to write instead.
+    /// The boot cannot do what the parameter asks for. The text gives the reason, or what to write instead.
     Refused(&'static str),
     /// Our parameter, with this part of the dialect's value.
     Ours(Ours, &'a str),
-    /// The same. The image is also a file: this one, if nothing else names the file.
+    /// Our parameter, as in [`Meaning::Ours`]. The image is also a file: this one, if no other parameter names the file.
     OursAndFile(Ours, &'a str, File),
-    /// The image is this file, if nothing else names the file.
+    /// The image is this file, if no other parameter names the file.
     File(File),
     /// The folder of the image's file.
     Folder(&'a str, File),
@@ -22,7 +22,7 @@ pub(super) enum Meaning<'a> {
     Name(&'a str, File),
 }
 
-/// The parameter of ours that a dialect's parameter becomes.
+/// Our parameter that replaces a dialect's parameter. "The rest" is the part of the dialect's value in [`Meaning::Ours`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ours {
     /// `root=` with the rest.
