@@ -119,7 +119,10 @@ fn a_medium_that_could_not_boot_is_refused_with_a_hint() -> Result<()> {
         ),
         ("initramfs/installed/live --modules /tmp root a.iso".into(), "/tmp/modules.dep is missing"),
         ("initramfs/installed/live --kernel root/none root a.iso".into(), "root/none is not a file"),
-        ("initramfs/installed/live --toram --ram 128M root a.iso".into(), "its copy needs a machine with 201M of RAM, not 128M"),
+        (
+            "initramfs/installed/live --toram --ram 128M root a.iso".into(),
+            "its copy needs a machine with 201M of RAM, not 128M",
+        ),
         ("initramfs/installed/live --ram 1G root a.iso".into(), "--ram goes with --toram"),
         ("initramfs/installed/live --toram --ram much root a.iso".into(), "--ram much: write it as 2G or 512M"),
         ("initramfs/installed/live --label 'a b' root a.iso".into(), "--label a b: "),
