@@ -165,7 +165,7 @@ fn a_compressed_configuration_is_read() {
     run("gzip", &["-f", "-k", text(&plain)]);
     let fragment = file("packed.cfg", "# why\nCONFIG_A=y\n");
     assert_eq!(check(&plain.with_extension("gz"), &[&fragment]).code, 0);
-    let without_ending = folder().join("config-packed");
+    let without_ending = plain.with_file_name("config-packed");
     fs::copy(plain.with_extension("gz"), &without_ending).unwrap();
     assert_eq!(check(&without_ending, &[&fragment]).code, 0);
 }
