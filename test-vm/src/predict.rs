@@ -84,7 +84,7 @@ pub fn read_pcrs(text: &str, pcr: u8) -> Result<BTreeMap<Bank, String>> {
             let value = line.split_once(':').filter(|(index, _)| index.trim_end().parse() == Ok(pcr));
             let value = value.and_then(|(_, value)| value.trim_start().strip_prefix("0x"));
             let (bank, value) = bank.take().zip(value).ok_or_else(|| format!("{line:?} is not PCR {pcr}:\n{text}"))?;
-            ensure!(found.insert(bank, value.to_lowercase()).is_none(), "{} stands there twice:\n{text}", bank.name());
+            ensure!(found.insert(bank, value.to_lowercase()).is_none(), "{} occurs twice:\n{text}", bank.name());
         }
     }
     ensure!(bank.is_none() && !found.is_empty(), "a value is missing:\n{text}");
