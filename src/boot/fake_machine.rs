@@ -155,8 +155,8 @@ impl Fake {
         if self.fault == Fault::At(call) { Err(Error::new(format!("{call:?}"), "fails")) } else { Ok(()) }
     }
 
-    /// Boots and handles the failure, as PID 1 does. The fault is gone when the failure is handled, unless it is about
-    /// sessions.
+    /// Boots and handles the failure, as PID 1 does. While the failure is handled, the fault is gone, unless it is
+    /// [`Fault::Session`].
     pub(super) fn boot(&mut self) -> Failure {
         let (mut policy, mut log) = (FailurePolicy::of(&[]), Recorder::default());
         let Err(failure) = boot(self, &mut policy, &mut log);

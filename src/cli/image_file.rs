@@ -1,4 +1,4 @@
-//! A root image as a file or a block device where it was built, read as a boot reads it.
+//! A root image on the machine that built it: a file or a block device, read as a boot reads it.
 
 use std::fs::File;
 use std::path::Path;

@@ -29,7 +29,7 @@ pub enum FileSystem {
 pub struct Superblock {
     /// The kind of file system.
     pub kind: FileSystem,
-    /// Bytes from the start of the device to the end of the file system; 0 for media, where nothing needs it.
+    /// Bytes from the start of the device to the end of the file system; 0 for media, because nothing needs it.
     pub bytes: u64,
     /// The size of its blocks in bytes: the kernel mounts it only from a device whose sectors are no larger. 4096, the largest
     /// sectors that a seal makes, if its driver has no such limit.

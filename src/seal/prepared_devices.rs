@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::hash::tree_shape::TreeHash;
 use crate::media::device_name::DeviceName;
 
-/// systemd's name for the verity device itself: `root=` with this name does not tell where the data is.
+/// systemd's name for the verity device itself: `root=` with this name does not name the device with the data.
 const VERITY_DEVICE: &str = "/dev/mapper/root";
 
 /// The device that holds the data: the named device, else the partition whose UUID is the first half of the root hash

@@ -45,7 +45,7 @@ pub(super) fn of(step: Step, config: &Config) -> Vec<String> {
         Step::Banks if config.measured => vec!["an active bank with an unknown hash algorithm is an error".to_owned()],
         Step::Hash if config.measured => vec![match &config.roothash {
             None => "once, for every active bank of the TPM".to_owned(),
-            Some(_) => "the root hash stands for the image, which is not read".to_owned(),
+            Some(_) => "the root hash represents the image, which is not read".to_owned(),
         }],
         Step::Banks | Step::Hash => Vec::new(),
         Step::Extend if config.measured => {

@@ -44,7 +44,7 @@ pub(super) fn digest(config: &Config) -> String {
     }
 }
 
-/// Where the image is, and how much of it counts.
+/// The place of the image, and the bytes of it that are measured.
 pub(super) fn image(config: &Config, time: &str) -> Vec<String> {
     let types = match config.fstypes.as_slice() {
         [] => String::new(),

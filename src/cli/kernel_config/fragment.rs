@@ -39,7 +39,7 @@ impl Request {
     }
 }
 
-/// The .cfg files that the fragments stand for, in the order in which they are merged.
+/// The .cfg files that the fragments name, in the order in which they are merged.
 ///
 /// # Errors
 /// When a file cannot be read, is neither a .cfg nor a .scc, or when a .scc file cannot be understood.
@@ -51,7 +51,7 @@ pub(super) fn expand(fragments: &[PathBuf]) -> Result<Vec<PathBuf>> {
     while let Some(file) = waiting.pop() {
         seen += 1;
         if seen > MOST_FILES {
-            let cause = format!("the fragments stand for more than {MOST_FILES} files");
+            let cause = format!("the fragments name more than {MOST_FILES} files");
             return Err(Error::new(file.display(), cause).hint("does a .scc file include itself?"));
         }
         match file.extension().and_then(OsStr::to_str) {
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_feature_stands_for_the_files_of_those_it_includes() {
+    fn a_feature_names_the_files_of_the_features_that_it_includes() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         std::fs::create_dir(path("sub")).unwrap();

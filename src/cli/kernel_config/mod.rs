@@ -37,7 +37,7 @@ pub(super) struct KernelConfig {
     /// A .cfg file, or a .scc file for all files that it names [default: measureroot.scc, what a measured boot needs].
     #[arg(value_name = "FRAGMENT")]
     fragments: Vec<PathBuf>,
-    /// Print the .cfg files that the fragments stand for, in the order in which they are merged, and check nothing.
+    /// Print the .cfg files that the fragments name, in the order in which they are merged, and check nothing.
     #[arg(long)]
     list: bool,
     /// Print nothing about options that are modules or newer than the kernel.

@@ -154,7 +154,7 @@ fn root(text: &str) -> Option<Meaning<'_>> {
     })
 }
 
-/// The rules of live-boot that hold with `boot=live` alone: other systems have parameters of these names.
+/// The rules of live-boot that apply only with `boot=live`: other systems have parameters with the same names.
 fn live_boot<'a>(key: &str, text: &'a str) -> Option<Meaning<'a>> {
     Some(match key {
         "boot" if text == "live" => Meaning::File(File::LiveBoot),
