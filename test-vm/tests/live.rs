@@ -133,7 +133,7 @@ fn a_medium_that_could_not_boot_is_refused_with_a_hint() -> Result<()> {
         ),
         (
             "initramfs/installed/live --append overlayroot=/dev/sdb root a.iso".into(),
-            "overlayroot=/dev/sdb: cannot be done",
+            "overlayroot=/dev/sdb: is not supported",
         ),
         ("initramfs/installed/live --append init=/none root a.iso".into(), "root has no /none"),
         ("initramfs/installed/live nowhere a.iso".into(), "nowhere is not a folder"),
