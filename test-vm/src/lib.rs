@@ -10,6 +10,7 @@
 pub mod accel;
 pub mod assets;
 pub mod bank;
+pub mod bench;
 pub mod board;
 pub mod builder;
 pub mod doc_page;
