@@ -2,7 +2,8 @@
 # Installs the distribution's packages that a script needs. Sourced.
 #   need_tools COMMAND=PACKAGE...   installs the packages of those commands that are missing
 #   need_packages PACKAGE...        installs those packages that are missing
-# It asks for root rights (sudo) only if something is missing. Without apt, it prints what to install and exits.
+# It asks for root rights (sudo) only if something is missing. It never removes a package: if apt could install one only in place
+# of another, that is an error. Without apt, it prints what to install and exits.
 
 need_tools() {
 	local pair missing=()
@@ -25,18 +26,19 @@ need_packages() {
 	if ((EUID != 0)); then
 		as_root=(sudo)
 		if ! command -v sudo >/dev/null; then
-			echo "$0: run this as root, then try again: apt-get install ${missing[*]}" >&2
+			echo "$0: run this as root, then try again: apt-get install --no-remove ${missing[*]}" >&2
 			exit 1
 		fi
 	fi
 	echo "$0: installs with apt-get, because they are needed and missing: ${missing[*]}"
 	local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
-	local install=("${apt[@]}" install --yes --no-install-recommends "${missing[@]}")
+	local install=("${apt[@]}" install --yes --no-remove --no-install-recommends "${missing[@]}")
 	# In containers the package lists are often missing: apt does not know the packages then.
 	apt-get install --simulate "${missing[@]}" >/dev/null 2>&1 || "${apt[@]}" update || true
 	# Lists that are out of date name versions that the mirror no longer has.
 	if ! "${install[@]}" && ! { "${apt[@]}" update && "${install[@]}"; }; then
-		echo "$0: apt-get could not install ${missing[*]} (see above; is Debian's security archive among the apt sources?)" >&2
+		echo "$0: apt-get could not install ${missing[*]} (see above; if apt says that \"remove is disabled\", one of them conflicts with a" \
+			"package of this machine: remove that one yourself, if you do not need it; else: is Debian's security archive among the apt sources?)" >&2
 		exit 1
 	fi
 }

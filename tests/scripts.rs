@@ -1,0 +1,91 @@
+//! The scripts that a person runs: their help, and what they install.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test panics with the reason.
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use common::{ROOT, Ran};
+
+/// The folders of scripts that a person runs.
+const FOLDERS: [&str; 4] = [".ci", "initramfs", "kernel-fragments", "test-vm"];
+/// Scripts that a person runs and that are not directly in these folders.
+const OTHERS: [&str; 3] =
+    ["initramfs/installed/live", "initramfs/installed/openembedded/update-crates", "initramfs/tss2/static/fetch"];
+
+/// The scripts, as paths in the checkout.
+fn scripts() -> Vec<String> {
+    let executable = |path: &Path| path.is_file() && fs::metadata(path).unwrap().permissions().mode() & 0o111 != 0;
+    let in_folder = |folder: &str| {
+        let entries = fs::read_dir(Path::new(ROOT).join(folder)).unwrap().map(|entry| entry.unwrap().path());
+        let files = entries.filter(|path| executable(path));
+        files.map(|path| format!("{folder}/{}", path.file_name().unwrap().to_str().unwrap())).collect::<Vec<_>>()
+    };
+    FOLDERS.iter().flat_map(|folder| in_folder(folder)).chain(OTHERS.map(str::to_owned)).collect()
+}
+
+#[test]
+fn each_script_has_help_and_does_nothing_else_then() {
+    let empty = tempfile::tempdir().unwrap();
+    for script in scripts() {
+        // The program itself has the help of this one.
+        if script == "kernel-fragments/check" {
+            continue;
+        }
+        // From another folder, without apt and cargo: a script that began its work would fail.
+        let mut command = Command::new(Path::new(ROOT).join(&script));
+        let ran: Ran = command
+            .arg("--help")
+            .current_dir(empty.path())
+            .env_remove("CARGO")
+            .env("PATH", "/usr/bin:/bin")
+            .output()
+            .unwrap()
+            .into();
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{script}");
+        assert!(
+            ran.out.len() > 60 && !ran.out.lines().any(|line| line.starts_with('#') || line.starts_with("set -")),
+            "{script}: {}",
+            ran.out
+        );
+    }
+}
+
+/// Runs `need_packages wanted` with stand-ins for dpkg-query, which knows no package, and for apt-get, which ends with `status`.
+/// Returns the calls of apt-get as well.
+fn need_packages(status: i32) -> (Ran, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let program = |name: &str, body: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    let calls = folder.path().join("calls");
+    program("dpkg-query", "exit 1");
+    program("apt-get", &format!("echo \"$*\" >>'{}'; exit {status}", calls.display()));
+    program("sudo", "exec \"$@\"");
+    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+    let ran = Command::new("bash")
+        .args(["-euo", "pipefail", "-c", ". initramfs/lib/packages.sh; need_packages wanted"])
+        .current_dir(ROOT)
+        .env("PATH", path)
+        .output()
+        .unwrap()
+        .into();
+    (ran, fs::read_to_string(calls).unwrap())
+}
+
+#[test]
+fn no_script_removes_a_package() {
+    let (ran, calls) = need_packages(0);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let installs: Vec<_> = calls.lines().filter(|call| !call.contains("--simulate")).collect();
+    assert!(installs.len() == 1 && installs[0].contains(" --no-remove "), "{calls}");
+    // apt fails if it would have to remove one.
+    let (ran, calls) = need_packages(100);
+    assert!(ran.code == 1 && ran.err.contains("conflicts with a package of this machine"), "{ran:?}");
+    assert!(calls.lines().filter(|call| call.contains(" install --yes")).all(|call| call.contains("--no-remove")));
+}
