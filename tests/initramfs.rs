@@ -13,6 +13,30 @@ fn initramfs(output: &Path, arguments: &[&str]) -> Ran {
     measureroot(&[&["initramfs", "--output", text(output)], arguments].concat())
 }
 
+/// `e_type` of a program and of a kernel module, and `e_machine` of PCs and of arm64 (elf(5)).
+const PROGRAM: u16 = 3;
+const MODULE: u16 = 1;
+const PC: u16 = 62;
+const ARM64: u16 = 183;
+
+/// An ELF file of this type for this machine, of a header alone, and then `more`.
+fn elf(kind: u16, machine: u16, more: &str) -> Vec<u8> {
+    let mut bytes = b"\x7fELF\x02\x01\x01".to_vec();
+    bytes.resize(64, 0);
+    bytes[16..18].copy_from_slice(&kind.to_le_bytes());
+    bytes[18..20].copy_from_slice(&machine.to_le_bytes());
+    // e_version, e_ehsize, e_phentsize, e_shentsize
+    bytes[20] = 1;
+    (bytes[52], bytes[54], bytes[58]) = (64, 56, 64);
+    bytes.extend(more.as_bytes());
+    bytes
+}
+
+/// Writes an agent for PCs.
+fn write_agent(path: &Path) {
+    fs::write(path, elf(PROGRAM, PC, "agent")).unwrap();
+}
+
 /// The list of `cpio -tvn`: mode, owner, group, then size or device numbers, then the path.
 fn listed(archive: &Path) -> Vec<String> {
     let output = Command::new("cpio").args(["-tvn", "--quiet"]).stdin(fs::File::open(archive).unwrap()).output();
@@ -30,7 +54,7 @@ fn listed(archive: &Path) -> Vec<String> {
 fn cpio_reads_the_archive() {
     let folder = tempfile::tempdir().unwrap();
     let (agent, output) = (folder.path().join("agent"), folder.path().join("a.cpio"));
-    fs::write(&agent, "agent").unwrap();
+    write_agent(&agent);
     let run = initramfs(&output, &["--agent", text(&agent), "--compress", "none"]);
     assert_eq!(run.code, 0, "{run:?}");
     assert_eq!(
@@ -40,7 +64,7 @@ fn cpio_reads_the_archive() {
             "crw------- 0 0 5, 1 dev/console",
             "crw------- 0 0 1, 11 dev/kmsg",
             "crw-rw-rw- 0 0 1, 3 dev/null",
-            "-rwxr-xr-x 0 0 5 init",
+            "-rwxr-xr-x 0 0 69 init",
         ]
     );
 }
@@ -52,7 +76,7 @@ fn the_same_input_gives_the_same_bytes_at_any_date() {
     for (compression, unpack) in [("zstd", "zstd"), ("gzip", "gzip"), ("none", "cat")] {
         let build = |copy: &str| {
             let agent = path(copy);
-            fs::write(&agent, "agent ".repeat(1000)).unwrap();
+            fs::write(&agent, elf(PROGRAM, PC, &"agent ".repeat(1000))).unwrap();
             // The files of the two builds have other dates.
             let date = if copy == "one" { "2001-01-01" } else { "2031-01-01" };
             run("touch", &["-d", date, text(&agent)]);
@@ -75,17 +99,99 @@ fn the_same_input_gives_the_same_bytes_at_any_date() {
 }
 
 #[test]
+fn another_archive_can_be_put_behind_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let mut remainders = [0; 4];
+    for length in 0..12 {
+        fs::write(path("agent"), elf(PROGRAM, PC, &"0123456789 agent"[..length])).unwrap();
+        for (compression, test) in [("zstd", "zstd -tq"), ("gzip", "gzip -t"), ("none", "cpio -t --quiet")] {
+            let output = path(compression);
+            initramfs(&output, &["--agent", text(&path("agent")), "--compress", compression]).printed();
+            let bytes = fs::read(&output).unwrap();
+            assert_eq!(bytes.len() % 4, 0, "{compression}: {} bytes", bytes.len());
+            // The programs that list an initramfs accept it without a word.
+            let said = run("bash", &["-c", &format!("{test} <\"$1\" 2>&1 >/dev/null"), "bash", text(&output)]);
+            assert_eq!(said, "", "{compression}");
+            if compression == "gzip" {
+                remainders[bytes.iter().rev().take_while(|&&byte| byte == 0).count().min(3)] += 1;
+            }
+        }
+    }
+    assert!(remainders.iter().filter(|&&count| count > 0).count() > 1, "{remainders:?}");
+}
+
+#[test]
+fn an_agent_that_could_not_start_is_refused_and_the_old_output_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let (agent, output) = (folder.path().join("agent"), folder.path().join("a.cpio"));
+    fs::write(&output, "old").unwrap();
+    for (bytes, cause) in [
+        (b"#!/bin/sh\n".to_vec(), "is not an ELF program"),
+        (elf(MODULE, PC, ""), "is an ELF file, but not a program"),
+        (fs::read("/bin/sh").unwrap(), "needs the loader /lib"),
+    ] {
+        fs::write(&agent, bytes).unwrap();
+        let ran = initramfs(&output, &["--agent", text(&agent)]);
+        assert!(ran.code == 1 && ran.err.contains(cause) && ran.err.contains("target/initramfs/init"), "{ran:?}");
+    }
+    write_agent(&agent);
+    // The disk is full: nothing may be left of a part.
+    let limited = "ulimit -f 1; trap '' XFSZ; head -c 9999 /dev/urandom | base64 -w 0 >>\"$3\" 2>/dev/null || true
+        exec \"$1\" initramfs --output \"$2\" --agent \"$3\" --compress none";
+    let paths = [text(common::program()), text(&output), text(&agent)];
+    let ran: Ran = Command::new("bash").args(["-c", limited, "bash"]).args(paths).output().unwrap().into();
+    assert!(ran.code == 1 && ran.err.contains("a.cpio: File too large"), "{ran:?}");
+    assert_eq!(fs::read(&output).unwrap(), b"old");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "a part of the output is left");
+}
+
+/// A module folder with these two files, each a name and its content; the first one needs the second.
+fn module_folder(folder: &Path, files: &[(&str, Vec<u8>); 2]) -> String {
+    let modules = folder.join("6.1.0-test");
+    fs::create_dir_all(modules.join("kernel")).unwrap();
+    for (name, bytes) in files {
+        fs::write(modules.join("kernel").join(name), bytes).unwrap();
+    }
+    let [(one, _), (two, _)] = files;
+    fs::write(modules.join("modules.dep"), format!("kernel/{one}: kernel/{two}\nkernel/{two}:\n")).unwrap();
+    text(&modules).to_owned()
+}
+
+#[test]
+fn modules_that_this_boot_could_not_load_are_refused() {
+    let (plain, xz) = (|| elf(MODULE, PC, ""), || b"\xfd7zXZ\0".to_vec());
+    let zst = || b"\x28\xb5\x2f\xfd".to_vec();
+    for (files, cause) in [
+        ([("overlay.ko", plain()), ("lib.ko.xz", xz())], ""),
+        ([("overlay.ko.xz", xz()), ("lib.ko.zst", zst())], "is compressed as xz, but kernel/lib.ko.zst as zst"),
+        ([("overlay.ko.gz", xz()), ("lib.ko", plain())], "is not compressed as gz"),
+        ([("overlay.ko.lz4", plain()), ("lib.ko", plain())], "only gz, xz and zst"),
+        ([("overlay.ko", plain()), ("lib.ko", vec![])], "is not a kernel module"),
+        ([("overlay.ko", plain()), ("lib.ko", elf(MODULE, ARM64, ""))], "is for aarch64, but the agent is for x86_64"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let (agent, output) = (folder.path().join("agent"), folder.path().join("a.cpio"));
+        write_agent(&agent);
+        let modules = module_folder(folder.path(), &files);
+        let ran = initramfs(&output, &["--agent", text(&agent), "--kernel-modules", &modules, "--module", "overlay"]);
+        assert_eq!((ran.code == 0, output.exists()), (cause.is_empty(), cause.is_empty()), "{cause}: {ran:?}");
+        assert!(ran.err.contains(cause), "{cause}: {ran:?}");
+    }
+}
+
+#[test]
 fn modules_come_with_their_dependencies() {
     let folder = tempfile::tempdir().unwrap();
     let modules = folder.path().join("6.1.0-test");
     fs::create_dir_all(modules.join("kernel/fs")).unwrap();
     for name in ["overlay", "lib", "other"] {
-        fs::write(modules.join(format!("kernel/fs/{name}.ko")), name).unwrap();
+        fs::write(modules.join(format!("kernel/fs/{name}.ko")), elf(MODULE, PC, name)).unwrap();
     }
     let dep = "kernel/fs/other.ko:\nkernel/fs/overlay.ko: kernel/fs/lib.ko\nkernel/fs/lib.ko:\n";
     fs::write(modules.join("modules.dep"), dep).unwrap();
     let (agent, output) = (folder.path().join("agent"), folder.path().join("a.cpio"));
-    fs::write(&agent, "agent").unwrap();
+    write_agent(&agent);
     let build = |module: &str| {
         let (modules, agent) = (text(&modules), text(&agent));
         initramfs(&output, &["--agent", agent, "--kernel-modules", modules, "--module", module, "--compress", "none"])

@@ -6,6 +6,7 @@ mod image_file;
 mod initramfs;
 mod kernel_config;
 mod man;
+mod output_file;
 mod predict;
 mod read_limited;
 mod replay;

@@ -22,9 +22,9 @@ impl WrappedInitramfs {
             scratch.path("init-before"),
             format!("#!/busybox sh\nset -e\n/busybox {commands}\nexec /init\n"),
         )?;
-        // The kernel unpacks one archive after the other.
+        // The kernel unpacks one archive after the other. It finds this one, because the first one's length is a multiple of 4.
         let pack =
-            "chmod +x init-before && printf '%s\\n' busybox init-before | cpio --quiet -o -H newc | cat - \"$0\" >all";
+            "chmod +x init-before && printf '%s\\n' busybox init-before | cpio --quiet -o -H newc | cat \"$0\" - >all";
         let mut shell = tool::limited(Duration::from_secs(60), "sh");
         tool::finish(shell.current_dir(scratch.folder()).args(["-c", pack]).arg(kernel.initramfs()?))?;
         Ok(Self(scratch))

@@ -1,19 +1,15 @@
 //! The list of what is in every initramfs: initramfs/manifest, in the syntax of the kernel's gen_init_cpio.
 
-use std::fs;
-use std::path::Path;
-
 use super::archive::{Content, Entry};
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 
 /// The list, from the time when this program was built.
 const MANIFEST: &str = include_str!("../../../initramfs/manifest");
 
-/// The entries of the list, with the bytes of the file `agent` as the agent.
-pub(super) fn entries(agent: &Path) -> Result<Vec<Entry>> {
-    let bytes = fs::read(agent).about_hint(agent.display(), "initramfs/build builds the static agent")?;
+/// The entries of the list, with these bytes as the agent.
+pub(super) fn entries(agent: &[u8]) -> Result<Vec<Entry>> {
     parse(MANIFEST, &|source| match source {
-        "${agent}" => Ok(bytes.clone()),
+        "${agent}" => Ok(agent.to_owned()),
         _ => Err(Error::new(source, "unknown source; only ${agent} is known")),
     })
 }

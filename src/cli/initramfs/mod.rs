@@ -1,28 +1,36 @@
 //! `measureroot initramfs`: packs the agent, and the modules that it loads, into an initramfs.
 
+mod agent;
 mod archive;
 mod compression;
+mod machine;
 mod manifest;
+mod module_file;
 mod module_folder;
 mod soft_dependencies;
+mod zstd_frame;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use self::agent::Agent;
 use self::archive::{Content, Entry, pack};
 use self::compression::Compression;
+use self::machine::Machine;
+use self::module_file::{ModuleFile, check_together};
 use self::module_folder::ModuleFolder;
+use super::output_file;
 use crate::count::counted;
 use crate::error::{Context, Error, Result};
 
 /// Build the initramfs that measures and boots a root image.
 ///
-/// The same input gives the same bytes.
+/// The same input gives the same bytes. Their number is a multiple of 4, so that another archive can be put behind them.
 #[derive(Debug, Args)]
 pub(super) struct Initramfs {
-    /// The file to write.
+    /// The file to write. It is replaced as a whole: after an error, the old file is still there.
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
     /// The static agent [default: the first that exists: ../lib/measureroot/init from this program's folder,
@@ -43,13 +51,13 @@ pub(super) struct Initramfs {
 impl Initramfs {
     /// Packs the initramfs and writes it.
     pub(super) fn run(self) -> Result<()> {
-        let agent = self.agent.map_or_else(default_agent, Ok)?;
-        let mut entries = manifest::entries(&agent)?;
+        let agent = Agent::read(&self.agent.map_or_else(default_agent, Ok)?)?;
+        let mut entries = manifest::entries(&agent.bytes)?;
         if let Some(folder) = &self.kernel_modules {
-            entries.extend(module_entries(folder, &self.modules)?);
+            entries.extend(module_entries(folder, &self.modules, agent.machine)?);
         }
         let archive = self.compress.compress(pack(entries)?)?;
-        fs::write(&self.output, &archive).about(self.output.display())?;
+        output_file::replace(&self.output, &archive)?;
         log::info!("{}: {}", self.output.display(), counted(archive.len(), "byte"));
         Ok(())
     }
@@ -66,7 +74,7 @@ fn default_agent() -> Result<PathBuf> {
 }
 
 /// The modules' files and their modules.dep, in the folder in which the agent looks for them.
-fn module_entries(folder: &Path, names: &[String]) -> Result<Vec<Entry>> {
+fn module_entries(folder: &Path, names: &[String], machine: Machine) -> Result<Vec<Entry>> {
     let folder = fs::canonicalize(folder).about(folder.display())?;
     let version = folder.file_name().and_then(|name| name.to_str());
     let version = version.ok_or_else(|| Error::new(folder.display(), "its name is not a kernel version"))?;
@@ -79,9 +87,12 @@ fn module_entries(folder: &Path, names: &[String]) -> Result<Vec<Entry>> {
         content: Content::File(bytes),
     };
     let mut entries = vec![entry("modules.dep", modules.dep_lines(&files)?.into_bytes())];
+    let mut kinds = Vec::new();
     for file in files {
-        let path = folder.join(file);
-        entries.push(entry(file, fs::read(&path).about(path.display())?));
+        let module = ModuleFile::read(&folder.join(file))?;
+        kinds.push((file, module.kind));
+        entries.push(entry(file, module.bytes));
     }
+    check_together(machine, kinds)?;
     Ok(entries)
 }
