@@ -8,6 +8,7 @@ mod swtpm;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use common::elf::{MODULE, PC, PROGRAM, elf};
 use common::{ROOT, program, shell, text};
 use evidence::{Machine, Measured, log};
 use measureroot::internal::eventlog::{EventType, Header, tcg};
@@ -48,7 +49,7 @@ fn checkout(folder: &Path) -> PathBuf {
     fs::create_dir_all(top.join("target/release")).unwrap();
     fs::create_dir_all(top.join("target/initramfs")).unwrap();
     std::os::unix::fs::symlink(program(), top.join("target/release/measureroot")).unwrap();
-    fs::write(top.join("target/initramfs/init"), "agent").unwrap();
+    fs::write(top.join("target/initramfs/init"), elf(PROGRAM, PC, "agent")).unwrap();
     std::os::unix::fs::symlink(Path::new(ROOT).join("kernel-fragments"), top.join("kernel-fragments")).unwrap();
     top
 }
@@ -90,7 +91,7 @@ fn the_command_for_an_initramfs_with_modules_works() {
     let names = ["virtio_pci", "virtio_blk", "loop", "squashfs", "overlay", "dm-verity"];
     fs::write(modules.join("modules.dep"), names.map(|name| format!("kernel/{name}.ko:\n")).concat()).unwrap();
     for name in names {
-        fs::write(modules.join(format!("kernel/{name}.ko")), name).unwrap();
+        fs::write(modules.join(format!("kernel/{name}.ko")), elf(MODULE, PC, name)).unwrap();
     }
     // Made-up modules take the place of those of the running kernel.
     let block = block("--kernel-modules");
