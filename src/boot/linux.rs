@@ -30,7 +30,7 @@ use crate::media::image::{Content, Found, Image, ImagePlace};
 use crate::media::image_device;
 use crate::media::image_request::{ImageLocation, ImageRequest};
 use crate::media::medium;
-use crate::media::rootflags::RootFlags;
+use crate::media::rootflags::{Replay, RootFlags};
 use crate::media::search;
 use crate::media::superblock::FileSystem;
 use crate::root::init_arguments::InitArguments;
@@ -158,7 +158,10 @@ impl Machine for Linux {
             }
             (Content::Prepared, _) => return Err(Error::new(image, "it has no Merkle tree to check it")),
         };
-        options.read_only_mount(kind, &node, overlay::LOWER, MountFlags::empty()).apply()?;
+        // An image that is written is not what was measured.
+        let file_system = (kind, Replay::Never);
+        let mount = options.read_only_mount(file_system, &node, overlay::LOWER, MountFlags::empty())?;
+        mount.apply().map_err(|error| error.on(image))?;
         Ok(kind)
     }
 

@@ -31,7 +31,7 @@ fn each_parameter_has_its_effect() {
     assert_eq!(of("rootdelay=2").root_wait.delay, seconds(2));
     assert_eq!(of("init=/bin/a init=/bin/b").init.as_deref(), Some("/bin/b"));
     assert_eq!(of("rootfstype=ext4,erofs").fstypes, ["ext4", "erofs"]);
-    assert_eq!(of("rootflags=threads=multi").flags.data(&[]), "threads=multi");
+    assert_eq!(of("rootflags=threads=multi,ro,noatime").flags.to_string(), "threads=multi,noatime");
     assert_eq!(of("measureroot.overlaysize=512m").overlay_size, "512m");
     assert!(of("measureroot").measured && !of("measureroot=off").measured && of("debug").debug);
     assert_eq!(
@@ -66,6 +66,7 @@ fn an_error_names_its_token() {
         ("root=/dev/vda rootimgpcr=x", "rootimgpcr=x"),
         ("root=/dev/vda rootimgpcr=13 rootimgpcr=14", "rootimgpcr=14"),
         ("root=/dev/vda rootflags=rw", "rootflags=rw"),
+        ("root=/dev/vda rootflags=acl,sb=8193", "rootflags=acl,sb=8193"),
         ("root=/dev/vda rootfstype=", "rootfstype="),
         ("root=/dev/vda rootfstype=a/b", "rootfstype=a/b"),
         ("root=/dev/vda rootdelay=-1", "rootdelay=-1"),

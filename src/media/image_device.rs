@@ -45,6 +45,7 @@ pub(crate) fn open(node: &Path, request: ImageRequest) -> Result<Image> {
         (Content::Prepared, opened_bytes)
     } else {
         let superblock = superblock_reader::read_for_root(&file, &name, request.fstypes)?;
+        request.flags.of(superblock.kind)?;
         let bytes = length_on_device(&superblock, opened_bytes, &name)?;
         log::info!("{name}: {} of {bytes} bytes on a device of {opened_bytes}", superblock.kind.name());
         (Content::Plain(superblock), bytes)

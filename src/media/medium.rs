@@ -8,6 +8,7 @@ use crate::error::{Context, Result};
 use crate::media::image::{Found, Image};
 use crate::media::image_request::ImageRequest;
 use crate::media::medium_file::MountedMedium;
+use crate::media::rootflags::Replay;
 use crate::media::superblock::Superblock;
 use crate::media::superblock_reader;
 use crate::sys::block_device;
@@ -23,7 +24,7 @@ const TARGET: &str = "/measureroot/medium";
 pub(crate) fn find_image(node: &Path, found: Found, path: &str, request: ImageRequest) -> Result<Option<Image>> {
     let superblock = superblock(node, request)?;
     let flags = MountFlags::NODEV | MountFlags::NOSUID | MountFlags::NOEXEC;
-    request.flags.read_only_mount(superblock.kind, node, TARGET, flags).apply()?;
+    request.flags.read_only_mount((superblock.kind, Replay::Never), node, TARGET, flags)?.apply()?;
     let image = MountedMedium { top: Path::new(TARGET), node, found }.open(path, request);
     // The open file keeps the file system in use, so its folder is not needed any more.
     detach(TARGET)?;

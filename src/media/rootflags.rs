@@ -1,5 +1,6 @@
-//! `rootflags=`: options for mounting the device of `root=`. Options that would bring in unmeasured bytes are refused.
+//! `rootflags=`: options for mounting the device of `root=`. Only options that are known to be harmless are allowed.
 
+use std::fmt::{self, Display};
 use std::path::Path;
 
 use sys_mount::MountFlags;
@@ -8,63 +9,243 @@ use crate::error::{Error, Result};
 use crate::media::superblock::FileSystem;
 use crate::sys::mounts::Mount;
 
-/// Mount options for the kernel's file system, after the check.
+/// Mount options, after the check.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RootFlags(Vec<String>);
 
-/// Options that name a second source of the file system's content, or that allow writing. With them, the mounted bytes
-/// would not be those that were hashed (kernel, Documentation/filesystems/erofs.rst and ext4.rst; mount(8)).
-const REFUSED: [&str; 12] = [
-    "rw",
-    "remount",
-    "bind",
-    "rbind",
-    "move",
-    "loop",
-    "device",
-    "fsid",
-    "domain_id",
-    "journal_dev",
-    "journal_path",
-    "journal_ioprio",
-];
-
-/// Options that mount(8) turns into flags. Here they always hold, so they are left out.
-const IMPLIED: [&str; 2] = ["ro", "defaults"];
+/// What the kernel does with the journal of an ext4 file system. Other file systems have none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replay {
+    /// It is not read: nothing is ever written to the device.
+    Never,
+    /// If the last shutdown was not clean, the kernel replays it: it writes to the device.
+    IfNeeded,
+}
 
 impl RootFlags {
     /// Reads a list of options, separated by commas.
     ///
     /// # Errors
-    /// For an option that is refused.
+    /// For an option that no file system may have.
     pub fn parse(text: &str) -> Result<Self> {
-        let name = |option: &str| option.split('=').next().unwrap_or_default().to_owned();
-        match text.split(',').find(|option| REFUSED.contains(&name(option).as_str())) {
-            Some(option) => Err(Error::new(option, format!("the option `{option}` is refused"))
-                .hint("the image is always read-only, and all of it comes from the bytes that were hashed")),
-            None => {
-                Ok(Self(text.split(',').filter(|o| !o.is_empty() && !IMPLIED.contains(o)).map(str::to_owned).collect()))
+        let words: Vec<_> = text.split(',').filter(|word| !is_without_effect(word)).map(str::to_owned).collect();
+        let known = |word: &str| flag(word).is_some() || FileSystem::ALL.into_iter().any(|kind| is_allowed(kind, word));
+        match words.iter().find(|word| !known(word)) {
+            Some(word) => Err(Error::new(word, format!("the option `{word}` is refused")).hint(
+                "the image is always read-only, and all of it comes from the bytes that were hashed: \
+                 README lists the options that are allowed",
+            )),
+            None => Ok(Self(words)),
+        }
+    }
+
+    /// The options for this file system as mount(2) takes them: flags, and the file system's own.
+    ///
+    /// # Errors
+    /// For an option that this file system may not have.
+    pub(crate) fn of(&self, kind: FileSystem) -> Result<(MountFlags, Vec<&str>)> {
+        let (mut flags, mut own) = (MountFlags::empty(), Vec::new());
+        for word in &self.0 {
+            match flag(word) {
+                Some(flag) => flags |= flag,
+                None if is_allowed(kind, word) => own.push(word.as_str()),
+                None => {
+                    let cause = format!("the option `{word}` is refused for {}", kind.name());
+                    return Err(Error::new(format_args!("rootflags={self}"), cause)
+                        .hint("README lists the options that are allowed for each file system"));
+                }
             }
         }
+        Ok((flags, own))
     }
 
-    /// The read-only mount of the device `node` on `target`. Nothing is ever written, not even to replay a journal.
-    #[must_use]
-    pub fn read_only_mount(&self, file_system: FileSystem, node: &Path, target: &str, flags: MountFlags) -> Mount {
-        let first: &[&str] = if file_system == FileSystem::Ext4 { &["noload"] } else { &[] };
-        Mount {
-            fstype: file_system.name().to_owned(),
+    /// The read-only mount of the device `node` on `target`.
+    ///
+    /// # Errors
+    /// For an option that this file system may not have.
+    pub fn read_only_mount(
+        &self,
+        (kind, replay): (FileSystem, Replay),
+        node: &Path,
+        target: &str,
+        flags: MountFlags,
+    ) -> Result<Mount> {
+        let (asked, mut own) = self.of(kind)?;
+        if kind == FileSystem::Ext4 && replay == Replay::Never {
+            own.insert(0, "noload");
+        }
+        Ok(Mount {
+            fstype: kind.name().to_owned(),
             source: node.display().to_string(),
             target: target.to_owned(),
-            flags: flags | MountFlags::RDONLY,
-            data: self.data(first),
-        }
+            flags: flags | asked | MountFlags::RDONLY,
+            data: own.join(","),
+        })
     }
 
-    /// The options as mount(2) takes them: those in `first`, then these.
+    /// Whether the journal of an ext4 shall stay as it is.
     #[must_use]
-    pub fn data(&self, first: &[&str]) -> String {
-        first.iter().copied().chain(self.0.iter().map(String::as_str)).collect::<Vec<_>>().join(",")
+    pub(crate) fn ignore_journal(&self) -> bool {
+        self.0.iter().any(|word| matches!(word.as_str(), "noload" | "norecovery"))
+    }
+
+    /// Whether there is no option.
+    #[must_use]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Words of mount(8) and fstab(5) that change nothing here: they hold always, they are about writing, or they are for the
+/// programs that read fstab.
+fn is_without_effect(word: &str) -> bool {
+    word.starts_with("x-")
+        || word.starts_with("X-")
+        || word.starts_with("comment=")
+        || matches!(
+            word,
+            "" | "ro"
+                | "defaults"
+                | "auto"
+                | "noauto"
+                | "user"
+                | "nouser"
+                | "users"
+                | "owner"
+                | "group"
+                | "nofail"
+                | "_netdev"
+                | "sync"
+                | "async"
+                | "dirsync"
+                | "lazytime"
+                | "nolazytime"
+                | "iversion"
+                | "noiversion"
+                | "atime"
+                | "diratime"
+                | "norelatime"
+                | "nostrictatime"
+                | "suid"
+                | "dev"
+                | "exec"
+                | "loud"
+        )
+}
+
+/// Words that mount(8) turns into flags of mount(2).
+fn flag(word: &str) -> Option<MountFlags> {
+    Some(match word {
+        "noatime" => MountFlags::NOATIME,
+        "nodiratime" => MountFlags::NODIRATIME,
+        "relatime" => MountFlags::RELATIME,
+        "strictatime" => MountFlags::STRICTATIME,
+        "nosuid" => MountFlags::NOSUID,
+        "nodev" => MountFlags::NODEV,
+        "noexec" => MountFlags::NOEXEC,
+        "silent" => MountFlags::SILENT,
+        _ => return None,
+    })
+}
+
+/// Whether a file system may have this option. An option is missing here if it takes the content from elsewhere on the
+/// device or from another device (`sb`, `fsoffset`, `device`, `journal_dev`, `inode_share`), writes, or changes owners:
+/// with it, what runs would not be what was measured.
+fn is_allowed(kind: FileSystem, word: &str) -> bool {
+    let name = word.split('=').next().unwrap_or_default();
+    match kind {
+        // kernel, fs/squashfs/super.c: squashfs_fs_parameters.
+        FileSystem::Squashfs => matches!(name, "errors" | "threads"),
+        // kernel, fs/erofs/super.c: erofs_fs_parameters.
+        FileSystem::Erofs => matches!(name, "user_xattr" | "nouser_xattr" | "acl" | "noacl" | "cache_strategy"),
+        // kernel, fs/ext4/super.c: ext4_param_specs.
+        FileSystem::Ext4 => matches!(
+            name,
+            "user_xattr"
+                | "nouser_xattr"
+                | "acl"
+                | "noacl"
+                | "errors"
+                | "noload"
+                | "norecovery"
+                | "barrier"
+                | "nobarrier"
+                | "block_validity"
+                | "noblock_validity"
+                | "bsddf"
+                | "minixdf"
+                | "commit"
+                | "delalloc"
+                | "nodelalloc"
+                | "discard"
+                | "nodiscard"
+                | "init_itable"
+                | "noinit_itable"
+                | "inode_readahead_blks"
+                | "stripe"
+                | "no_prefetch_block_bitmaps"
+                | "nombcache"
+                | "no_mbcache"
+        ),
+        // kernel, fs/isofs/inode.c: isofs_param_spec. Only a medium: none of its bytes is trusted.
+        FileSystem::Iso9660 => matches!(
+            name,
+            "norock"
+                | "nojoliet"
+                | "unhide"
+                | "hide"
+                | "showassoc"
+                | "cruft"
+                | "utf8"
+                | "iocharset"
+                | "map"
+                | "check"
+                | "session"
+                | "sbsector"
+                | "block"
+                | "mode"
+                | "dmode"
+                | "uid"
+                | "gid"
+                | "overriderockperm"
+                | "nocompress"
+        ),
+        // kernel, fs/fat/inode.c: fat_param_spec and vfat_param_spec. Only a medium.
+        FileSystem::Vfat => matches!(
+            name,
+            "uid"
+                | "gid"
+                | "umask"
+                | "dmask"
+                | "fmask"
+                | "allow_utime"
+                | "codepage"
+                | "iocharset"
+                | "shortname"
+                | "utf8"
+                | "uni_xlate"
+                | "nonumtail"
+                | "check"
+                | "usefree"
+                | "quiet"
+                | "showexec"
+                | "debug"
+                | "sys_immutable"
+                | "flush"
+                | "tz"
+                | "time_offset"
+                | "errors"
+                | "discard"
+                | "dos1xfloppy"
+                | "rodir"
+                | "nfs"
+        ),
+    }
+}
+
+impl Display for RootFlags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join(","))
     }
 }
 
@@ -72,15 +253,69 @@ impl RootFlags {
 mod tests {
     use super::*;
 
+    fn mount(text: &str, kind: FileSystem, replay: Replay) -> Result<Mount> {
+        RootFlags::parse(text)?.read_only_mount((kind, replay), Path::new("/dev/x"), "/y", MountFlags::empty())
+    }
+
     #[test]
     fn options_that_bring_in_unmeasured_bytes_are_refused() {
-        for text in ["rw", "threads=multi,rw", "device=/dev/vdb", "journal_path=/dev/vdb", "remount"] {
+        let elsewhere =
+            ["sb=131072", "fsoffset=4096", "inode_share", "device=/dev/vdb", "journal_path=/dev/vdb", "domain_id=a"];
+        let others = [
+            "rw",
+            "threads=multi,rw",
+            "remount",
+            "bind",
+            "loop",
+            "nouid32",
+            "dax",
+            "usrquota",
+            "journal_dev=9",
+            "abort",
+        ];
+        for text in
+            elsewhere.into_iter().chain(others).chain(["made-up", "journal_async_commit", "fsid=a", "offset=512"])
+        {
             assert!(RootFlags::parse(text).is_err(), "{text}");
         }
-        assert_eq!(
-            RootFlags::parse("ro,threads=multi,,errors=continue").unwrap().data(&["noload"]),
-            "noload,threads=multi,errors=continue"
-        );
-        assert_eq!(RootFlags::default().data(&[]), "");
+    }
+
+    #[test]
+    fn an_option_is_only_for_the_file_systems_that_it_is_known_of() {
+        let table = [
+            ("threads=multi", FileSystem::Squashfs, true),
+            ("threads=multi", FileSystem::Ext4, false),
+            ("cache_strategy=disabled", FileSystem::Erofs, true),
+            ("cache_strategy=disabled", FileSystem::Squashfs, false),
+            ("sbsector=0", FileSystem::Iso9660, true),
+            ("sbsector=0", FileSystem::Ext4, false),
+            ("umask=077", FileSystem::Vfat, true),
+            ("umask=077", FileSystem::Erofs, false),
+        ];
+        for (text, kind, allowed) in table {
+            assert_eq!(mount(text, kind, Replay::Never).is_ok(), allowed, "{text} {kind:?}");
+        }
+    }
+
+    #[test]
+    fn words_of_mount_become_flags_or_are_dropped() {
+        let words = "defaults,ro,x-systemd.device-timeout=9,comment=a,auto,noauto,user,nofail,_netdev,sync,dirsync,lazytime,\
+                     iversion,norelatime,,noatime,nodev,silent,errors=continue";
+        let made = mount(words, FileSystem::Ext4, Replay::Never).unwrap();
+        assert_eq!(made.data, "noload,errors=continue");
+        assert_eq!(made.flags, MountFlags::RDONLY | MountFlags::NOATIME | MountFlags::NODEV | MountFlags::SILENT);
+        for word in ["noatime", "nodiratime", "relatime", "strictatime", "nosuid", "nodev", "noexec"] {
+            let made = mount(word, FileSystem::Erofs, Replay::Never).unwrap();
+            assert!(made.data.is_empty() && made.flags != MountFlags::RDONLY, "{word}");
+            assert_eq!(made.to_string(), format!("mount -t erofs -o ro,{word} /dev/x /y"));
+        }
+    }
+
+    #[test]
+    fn only_the_journal_of_a_medium_is_replayed() {
+        assert_eq!(mount("", FileSystem::Ext4, Replay::IfNeeded).unwrap().data, "");
+        assert_eq!(mount("", FileSystem::Ext4, Replay::Never).unwrap().data, "noload");
+        assert_eq!(mount("", FileSystem::Vfat, Replay::Never).unwrap().data, "");
+        assert!(RootFlags::parse("noload").unwrap().ignore_journal());
     }
 }

@@ -41,6 +41,9 @@ pub struct Superblock {
 }
 
 impl FileSystem {
+    /// All of them.
+    pub(crate) const ALL: [Self; 5] = [Self::Squashfs, Self::Erofs, Self::Ext4, Self::Iso9660, Self::Vfat];
+
     /// The kernel's name for it.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -12,7 +12,7 @@ use crate::seal::choice::{PREPARED, SealChoice};
 use crate::seal::dm_verity::{OnCorrupt, VerityTarget};
 use crate::seal::prepared_tree::Tree;
 use crate::seal::verity_device;
-use crate::sys::loop_device;
+use crate::sys::{block_device, loop_device};
 
 /// What protects the measured bytes from now on. It is mounted in place of the medium.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl SealedImage {
     /// When a device cannot be created.
     pub(crate) fn device(&self, image: &Image, on_corrupt: OnCorrupt, devices: &mut Vec<File>) -> Result<PathBuf> {
         match self {
-            Self::None => image_device(image, devices),
+            Self::None => measured_device(image, devices),
             Self::Ram(memory) => {
                 let length = memory.metadata().about("copy of the image")?.len();
                 loop_device_on(memory, length, devices)
@@ -71,17 +71,35 @@ impl SealedImage {
 /// The unit of a loop device's size, in bytes (kernel, drivers/block/loop.c: it is shifted by SECTOR_SHIFT).
 const SECTOR: u64 = loop_device::SECTOR as u64;
 
-/// The medium's own device, or a loop device on the open file that was hashed.
+/// The device that dm-verity checks: the medium's own, or a loop device on the open file that was hashed.
 fn image_device(image: &Image, devices: &mut Vec<File>) -> Result<PathBuf> {
-    if let ImagePlace::Device(node) = &image.place {
-        return Ok(node.clone());
+    match &image.place {
+        ImagePlace::Device(node) => Ok(node.clone()),
+        ImagePlace::File { .. } => exact_device(image, &image.file, devices),
     }
+}
+
+/// A device that ends where the measured bytes end. No seal checks what is read from it, but neither a mount option nor a
+/// number in the file system can lead to another file system that lies behind the image.
+fn measured_device(image: &Image, devices: &mut Vec<File>) -> Result<PathBuf> {
+    match &image.place {
+        ImagePlace::Device(_) => {
+            let claimed = block_device::claim(&image.file, &image.to_string())?;
+            exact_device(image, &claimed, devices)
+        }
+        ImagePlace::File { .. } => exact_device(image, &image.file, devices),
+    }
+}
+
+/// A loop device of the image's length on the open `file`.
+fn exact_device(image: &Image, file: &File, devices: &mut Vec<File>) -> Result<PathBuf> {
     // The length of a prepared image does not matter: its tree gives the number of its blocks.
     if matches!(image.content, Content::Plain(_)) && !image.bytes.is_multiple_of(SECTOR) {
         let cause = format!("{} bytes are not a whole number of {SECTOR}-byte sectors", image.bytes);
-        return Err(Error::new(image, cause).hint("a loop device would cut off the end: use measureroot.seal=ram"));
+        return Err(Error::new(image, cause)
+            .hint("a loop device would cut off the end: pad the image with zeros, or use measureroot.seal=ram"));
     }
-    loop_device_on(&image.file, image.bytes, devices)
+    loop_device_on(file, image.bytes, devices)
 }
 
 fn loop_device_on(file: &File, bytes: u64, devices: &mut Vec<File>) -> Result<PathBuf> {

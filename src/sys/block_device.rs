@@ -24,6 +24,19 @@ pub(crate) fn open(path: &Path) -> std::io::Result<File> {
     OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)
 }
 
+/// Opens an open device once more, and claims it: as long as the result is open, no program can mount the device or claim it
+/// too, as if it were mounted itself (kernel, block/bdev.c: bd_prepare_to_claim). No name is followed a second time.
+///
+/// # Errors
+/// When the device is in use.
+pub(crate) fn claim(device: &File, name: &str) -> Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let flags = nix::fcntl::OFlag::O_EXCL | nix::fcntl::OFlag::O_CLOEXEC;
+    let opened = format!("/proc/self/fd/{}", device.as_raw_fd());
+    let claimed = OpenOptions::new().read(true).custom_flags(flags.bits()).open(opened);
+    claimed.about_hint(name, "is it, or a part of it, mounted or in use already?")
+}
+
 /// The size of an open file or block device in bytes; `None` if its end cannot be sought.
 #[must_use]
 pub(crate) fn size(mut file: &File) -> Option<u64> {

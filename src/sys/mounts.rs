@@ -106,6 +106,10 @@ impl Display for Mount {
             (MountFlags::NOSUID, "nosuid"),
             (MountFlags::NODEV, "nodev"),
             (MountFlags::NOEXEC, "noexec"),
+            (MountFlags::NOATIME, "noatime"),
+            (MountFlags::NODIRATIME, "nodiratime"),
+            (MountFlags::RELATIME, "relatime"),
+            (MountFlags::STRICTATIME, "strictatime"),
         ];
         let flags = named.iter().filter(|(flag, _)| self.flags.contains(*flag)).map(|(_, name)| *name);
         let options: Vec<_> = flags.chain(Some(self.data.as_str()).filter(|data| !data.is_empty())).collect();

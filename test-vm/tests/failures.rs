@@ -2,7 +2,7 @@
 //! starts a root.
 
 use test_vm::stopped_vm::{DEFAULT_PCR, FAILED};
-use test_vm::{Failed, Image, Medium, Prediction, Result, RootFs, Step, Vm, ensure};
+use test_vm::{Failed, Image, Medium, Prediction, Result, RootFs, Step, Uncompressed, Vm, ensure};
 
 /// A boot from the small squashfs as /dev/vda that must fail.
 fn fails(parameters: &str) -> Result<Failed> {
@@ -53,6 +53,25 @@ fn a_truncated_image_fails_the_boot() -> Result<()> {
 #[test]
 fn another_file_system_than_rootfstype_names_fails_the_boot() -> Result<()> {
     fails("root=/dev/vda rootfstype=erofs")?.at(Step::FindImage, "/dev/vda")
+}
+
+/// Behind the image is a second ext4, and the PCR would be that of the first.
+#[test]
+fn an_option_that_leads_to_another_file_system_on_the_device_fails_the_boot() -> Result<()> {
+    let (image, other) = (Image::small(RootFs::Ext4)?, Image::uncompressed(Uncompressed::Ext4, "not measured")?);
+    let bytes = image.bytes()?;
+    let disk = image.on_disk_of(bytes + other.bytes()?)?.with_bytes(bytes, &std::fs::read(other.path())?)?;
+    // ext4 counts in units of 1 KiB, and its superblock is 1 KiB behind its start.
+    let option = format!("rootflags=sb={}", bytes / 1024 + 1);
+    let vm = Vm::new("root=/dev/vda measureroot.seal=none").with(&option).disk(&disk);
+    vm.fails()?.at(Step::ReadCommandLine, &option)
+}
+
+#[test]
+fn an_option_of_another_file_system_than_the_image_s_fails_the_boot() -> Result<()> {
+    let failed = fails("root=/dev/vda rootflags=noload")?;
+    failed.at(Step::FindImage, "rootflags=noload")?;
+    failed.because(&["squashfs"])
 }
 
 #[test]

@@ -47,6 +47,12 @@ fn an_ext4_on_a_device_boots() -> Result<()> {
     boots_from_device("root=/dev/vda", RootFs::Ext4)
 }
 
+/// They are no options of the file system, but of mount(8).
+#[test]
+fn the_words_of_fstab_are_no_options_of_the_file_system() -> Result<()> {
+    boots_from_device("root=/dev/vda rootflags=noatime,nodiratime,x-initrd.mount,nofail,errors=continue", RootFs::Ext4)
+}
+
 #[test]
 fn a_device_is_found_by_label() -> Result<()> {
     boots_from_device("root=LABEL=small-root", RootFs::Ext4)

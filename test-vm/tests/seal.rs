@@ -109,6 +109,21 @@ fn a_partition_larger_than_its_image_boots_with_each_seal() -> Result<()> {
     boots_with_each_seal(&vm, &Image::small(RootFs::Squashfs)?, &Place::device("/dev/vda2"))
 }
 
+/// Behind the end of the image the partition has other bytes. No mount option and no number in the file system leads to them.
+#[test]
+fn the_device_that_is_mounted_ends_where_the_measured_bytes_end() -> Result<()> {
+    let image = Image::small(RootFs::Squashfs)?;
+    let vm = Vm::new("root=PARTLABEL=measured-root").disk(&Image::partitioned_medium()?);
+    for (seal, device) in [(SealChoice::None, "loop0"), (SealChoice::Ram, "loop0"), (SealChoice::Verity, "dm-0")] {
+        let mut guest = vm.clone().seal(seal).boots()?;
+        let sectors: u64 = guest.read(format!("/sys/block/{device}/size"))?.parse()?;
+        ensure!(sectors * 512 == image.bytes()?, "{seal:?}: {device} has {sectors} sectors");
+        assert_eq!(guest.read(format!("/sys/block/{device}/ro"))?, "1");
+        guest.ends_measured(&image)?;
+    }
+    Ok(())
+}
+
 #[test]
 fn a_file_on_vfat_boots_with_each_seal() -> Result<()> {
     file_boots_with_each_seal(Medium::Vfat)

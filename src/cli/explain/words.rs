@@ -50,10 +50,8 @@ pub(super) fn image(config: &Config, time: &str) -> Vec<String> {
         [] => String::new(),
         list => format!(", which must be {}", list.join(" or ")),
     };
-    let options = match config.flags.data(&[]).as_str() {
-        "" => String::new(),
-        options => format!(", mounted with {options}"),
-    };
+    let flags = &config.flags;
+    let options = if flags.is_empty() { String::new() } else { format!(", mounted with {flags}") };
     vec![match &config.source {
         ImageSource::Device(device) if config.roothash.is_some() => {
             format!("{device}{types}{options}, which is not read yet")
