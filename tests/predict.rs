@@ -126,6 +126,7 @@ fn errors_name_their_object_and_have_their_exit_code() {
     let list = ["--allow-entry", "/no/such/folder/list", "--until", "soon", "x"];
     for wrong in [
         &["--pcr", "16", "x"][..],
+        &["--pcr", "23", "x"],
         &["--bank", "md5", "x"],
         &[],
         &["--no-such-option"],

@@ -229,6 +229,7 @@ fn errors_have_their_exit_codes() {
         (&["--image", &image, "--nonce", "xy"], 2),
         (&["--image", &image, "--nonce", ""], 2),
         (&["--image", &image, "--pcr", "16"], 2),
+        (&["--image", &image, "--pcr", "23"], 2),
         (&["--image", &image, "--roothash", "00"], 2),
         (&["--allow", &image], 1),
     ] {

@@ -13,8 +13,7 @@ use crate::error::{Context, Error, Result};
 use crate::eventlog::compare::{Comparison, Difference};
 use crate::eventlog::event::Content;
 use crate::eventlog::{self, Event, Log, PcrValues, cel};
-use crate::measure::pcr::{Pcr, PcrIndex};
-use crate::measure::pcrs::Pcrs;
+use crate::measure::pcr::Pcr;
 use crate::tpm::EsysPcrs;
 
 /// Replay event logs: print their events in words, and the PCRs that they lead to.
@@ -91,9 +90,8 @@ fn tpm_values(device: &Path, log: &Log) -> Result<PcrValues> {
     let mut tpm = EsysPcrs::open(device)?;
     let mut values = PcrValues::new();
     for pcr in Pcr::all().filter(|&pcr| log.events_of(pcr).next().is_some()) {
-        let index = PcrIndex::try_from(pcr.get()).map_err(|error| error.hint("give the PCRs with --pcrs"))?;
-        let banks = tpm.banks(index)?;
-        for (bank, value) in tpm.read(index, &banks)? {
+        let banks = tpm.active_banks(pcr)?;
+        for (bank, value) in tpm.values(pcr, &banks)? {
             values.entry(bank).or_default().insert(pcr, value);
         }
     }

@@ -63,6 +63,7 @@ fn an_error_names_its_token() {
         ("root=nfs", "root=nfs"),
         ("rootimg=../x", "rootimg=../x"),
         ("root=/dev/vda rootimgpcr=16", "rootimgpcr=16"),
+        ("root=/dev/vda rootimgpcr=23", "rootimgpcr=23"),
         ("root=/dev/vda rootimgpcr=x", "rootimgpcr=x"),
         ("root=/dev/vda rootimgpcr=13 rootimgpcr=14", "rootimgpcr=14"),
         ("root=/dev/vda rootflags=rw", "rootflags=rw"),

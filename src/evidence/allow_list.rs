@@ -125,6 +125,7 @@ mod tests {
             list(&format!(r#""digests": {{"sha256": "{digest}"}}, "untill": "2027-01-31""#)),
             list(&format!(r#""digests": {{"sha256": "{digest}"}}, "until": "soon""#)),
             list(&format!(r#""digests": {{"sha256": "{digest}"}}, "pcr": 16"#)),
+            list(&format!(r#""digests": {{"sha256": "{digest}"}}, "pcr": 23"#)),
         ] {
             assert!(wrong.parse::<AllowList>().is_err(), "{wrong}");
         }

@@ -31,7 +31,7 @@ impl Digest {
         }
     }
 
-    /// The value that a PCR starts with, all bits zero (PCRs 0-15 and 23; TCG PC Client Platform TPM Profile 1.05,
+    /// The value that a PCR starts with, all bits zero (PCRs 0-16 and 23; TCG PC Client Platform TPM Profile 1.05,
     /// section 4.6).
     #[must_use]
     pub fn zero(bank: Bank) -> Self {

@@ -1,4 +1,4 @@
-//! The numbers of PCRs, and the values that PCRs have after a reset.
+//! The numbers of PCRs, what a platform lets programs do to each of them, and their values after a reset.
 
 use std::fmt::{self, Display};
 use std::str::FromStr;
@@ -19,22 +19,29 @@ impl PcrIndex {
     /// 9, systemd-stub 11 and 12, and 13 only for system extensions beside the unified kernel image (systemd-stub(7)).
     pub const DEFAULT: Self = Self(13);
 
-    /// The number, 0-15 or 23.
+    /// The number, 0-15.
     #[must_use]
     pub fn get(self) -> u8 {
         self.0
     }
 }
 
+/// The hint of every error about the number.
+const USABLE: &str = "0-15: PCRs that nothing but a reset of the machine resets";
+
 impl TryFrom<u8> for PcrIndex {
     type Error = Error;
 
     fn try_from(index: u8) -> Result<Self> {
-        match index {
-            0..=15 | 23 => Ok(Self(index)),
-            _ => Err(Error::new(format!("PCR {index}"), "not one of 0-15 and 23")
-                .hint("16 to 22 can be reset, or extended only by a dynamic launch")),
-        }
+        let pcr = Pcr::try_from(u32::from(index)).map_err(|error| error.hint(USABLE))?;
+        let cause = if pcr.is_reset_from(LINUX) {
+            "every program can reset it and extend it anew, so a boot could be forged"
+        } else if !pcr.is_extended_from(LINUX) || pcr.attributes().reset != 0 {
+            "belongs to a dynamic launch"
+        } else {
+            return Ok(Self(index));
+        };
+        Err(Error::new(format!("PCR {index}"), cause).hint(USABLE))
     }
 }
 
@@ -42,7 +49,7 @@ impl FromStr for PcrIndex {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let index: u8 = text.parse().map_err(|_| Error::new(text, "not the number of a PCR").hint("0-15 or 23"))?;
+        let index: u8 = text.parse().map_err(|_| Error::new(text, "not the number of a PCR").hint(USABLE))?;
         Self::try_from(index)
     }
 }
@@ -51,6 +58,19 @@ impl Display for PcrIndex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
+}
+
+/// The locality of every command from Linux (kernel, drivers/char/tpm/tpm-chip.c, `tpm_request_locality`).
+const LINUX: u8 = 0;
+
+/// What the platform lets the localities do to a PCR: bit L stands for locality L.
+struct Attributes {
+    /// The localities whose `TPM2_PCR_Reset` resets it.
+    reset: u8,
+    /// The localities whose `TPM2_PCR_Extend` extends it.
+    extend: u8,
+    /// Whether it starts with all ones. Then only a dynamic launch sets it to zero.
+    ones: bool,
 }
 
 /// Any PCR of a TPM, as logs and quotes name it.
@@ -72,11 +92,40 @@ impl Pcr {
         (0..Self::COUNT).map(Self)
     }
 
-    /// The value before anything extends the PCR: all ones for 17-22, which only a dynamic launch sets to zero, and zero for
-    /// the others (TCG PC Client Platform TPM Profile 1.05, section 4.6.1).
+    /// The tables "PCR Attributes" and "PCR Initial and Reset Values" of the TCG PC Client Platform TPM Profile 1.05, sections 4.6.1
+    /// and 4.6.2. What follows from them (which PCRs can hold a measurement, start values) is derived from here alone.
+    /// tests/pcr_attributes.rs tries each row on a software TPM.
+    fn attributes(self) -> Attributes {
+        let (reset, extend, ones) = match self.0 {
+            // The static root of trust: firmware, boot loader, operating system.
+            0..=15 => (0, 0b1_1111, false),
+            // 17-22 belong to a dynamic launch.
+            17 | 18 => (0b1_0000, 0b1_1100, true),
+            19 => (0b1_0000, 0b0_1100, true),
+            20 => (0b1_0100, 0b0_1110, true),
+            21 | 22 => (0b1_0100, 0b0_0100, true),
+            // 16 is for debugging, 23 for applications.
+            _ => (0b0_1111, 0b1_1111, false),
+        };
+        Attributes { reset, extend, ones }
+    }
+
+    /// Whether `TPM2_PCR_Reset` from this locality resets the PCR.
     #[must_use]
-    pub(crate) fn reset_value(self, bank: Bank) -> Digest {
-        if (17..=22).contains(&self.0) { Digest::ones(bank) } else { Digest::zero(bank) }
+    pub fn is_reset_from(self, locality: u8) -> bool {
+        self.attributes().reset >> locality & 1 == 1
+    }
+
+    /// Whether `TPM2_PCR_Extend` from this locality extends the PCR.
+    #[must_use]
+    pub fn is_extended_from(self, locality: u8) -> bool {
+        self.attributes().extend >> locality & 1 == 1
+    }
+
+    /// The value before anything extends the PCR.
+    #[must_use]
+    pub fn reset_value(self, bank: Bank) -> Digest {
+        if self.attributes().ones { Digest::ones(bank) } else { Digest::zero(bank) }
     }
 }
 
@@ -108,9 +157,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_root_image_may_be_measured_into_pcrs_0_to_15_and_23() {
+    fn a_root_image_may_be_measured_into_pcrs_that_nothing_resets() {
         for index in 0..=255u8 {
-            assert_eq!(PcrIndex::try_from(index).is_ok(), index < 16 || index == 23, "{index}");
+            assert_eq!(PcrIndex::try_from(index).is_ok(), index < 16, "{index}");
+        }
+        for (index, cause) in [(16, "could be forged"), (23, "reset it and extend it anew"), (17, "dynamic launch")] {
+            let error = PcrIndex::try_from(index).unwrap_err().to_string();
+            assert!(error.contains(cause), "{error}");
         }
         for text in ["", "-1", "13 ", "0x0d", "256", "+13x"] {
             assert!(text.parse::<PcrIndex>().is_err(), "{text:?}");

@@ -11,7 +11,7 @@ use tss_esapi::structures::{
 use crate::error::{Context, Error, Result};
 use crate::hash::bank::Bank;
 use crate::hash::digest::{Digest, Digests};
-use crate::measure::pcr::PcrIndex;
+use crate::measure::pcr::{Pcr, PcrIndex};
 use crate::measure::pcrs::Pcrs;
 use crate::measure::session::Session;
 use crate::tpm::esys::{Bus, EsysPcrs};
@@ -22,6 +22,37 @@ const ALL_BANKS: u32 = 16;
 
 impl Pcrs for EsysPcrs {
     fn banks(&mut self, pcr: PcrIndex) -> Result<Vec<Bank>> {
+        self.active_banks(pcr.into())
+    }
+
+    fn read(&mut self, pcr: PcrIndex, banks: &[Bank]) -> Result<Digests> {
+        self.values(pcr.into(), banks)
+    }
+
+    fn extend(&mut self, pcr: PcrIndex, digests: &Digests) -> Result<()> {
+        let handle = PcrHandle::try_from(u32::from(pcr.get())).about(format_args!("PCR {pcr}"))?;
+        let mut values = DigestValues::new();
+        for (&bank, digest) in digests {
+            values.set(algorithm(bank), TpmDigest::try_from(digest.as_bytes()).about("digest")?);
+        }
+        let name = format!("TPM2_PCR_Extend of PCR {pcr}");
+        self.run(name, Some(AuthSession::Password), |esys| esys.pcr_extend(handle, values))?;
+        // The next command reads the PCR back. The session ends with it, so that no session stays in the TPM.
+        self.end_session()
+    }
+
+    fn session(&self) -> Option<Session> {
+        Some(match self.bus {
+            Bus::Unprotected => Session::None,
+            Bus::Protected { .. } => Session::Hmac,
+        })
+    }
+}
+
+/// Reading, which is possible for PCRs that cannot hold an image, too.
+impl EsysPcrs {
+    /// As [`Pcrs::banks`].
+    pub(crate) fn active_banks(&mut self, pcr: Pcr) -> Result<Vec<Bank>> {
         // In the session, too: an attacker that hides a bank would keep it from being extended.
         let name = "TPM2_GetCapability(PCRS)";
         let (data, _) = self.run(name, None, |esys| esys.get_capability(CapabilityType::AssignedPcr, 0, ALL_BANKS))?;
@@ -40,7 +71,8 @@ impl Pcrs for EsysPcrs {
         Ok(banks)
     }
 
-    fn read(&mut self, pcr: PcrIndex, banks: &[Bank]) -> Result<Digests> {
+    /// As [`Pcrs::read`].
+    pub(crate) fn values(&mut self, pcr: Pcr, banks: &[Bank]) -> Result<Digests> {
         let slot = slot(pcr)?;
         let mut values = Digests::new();
         while values.len() < banks.len() {
@@ -66,35 +98,16 @@ impl Pcrs for EsysPcrs {
         }
         Ok(values)
     }
-
-    fn extend(&mut self, pcr: PcrIndex, digests: &Digests) -> Result<()> {
-        let handle = PcrHandle::try_from(u32::from(pcr.get())).about(format_args!("PCR {pcr}"))?;
-        let mut values = DigestValues::new();
-        for (&bank, digest) in digests {
-            values.set(algorithm(bank), TpmDigest::try_from(digest.as_bytes()).about("digest")?);
-        }
-        let name = format!("TPM2_PCR_Extend of PCR {pcr}");
-        self.run(name, Some(AuthSession::Password), |esys| esys.pcr_extend(handle, values))?;
-        // The next command reads the PCR back. The session ends with it, so that no session stays in the TPM.
-        self.end_session()
-    }
-
-    fn session(&self) -> Option<Session> {
-        Some(match self.bus {
-            Bus::Unprotected => Session::None,
-            Bus::Protected { .. } => Session::Hmac,
-        })
-    }
 }
 
-fn selection(banks: &[Bank], pcr: PcrIndex) -> Result<PcrSelectionList> {
+fn selection(banks: &[Bank], pcr: Pcr) -> Result<PcrSelectionList> {
     let slot = slot(pcr)?;
     let list =
         banks.iter().fold(PcrSelectionListBuilder::new(), |list, &bank| list.with_selection(algorithm(bank), &[slot]));
     list.build().about("PCR selection")
 }
 
-fn slot(pcr: PcrIndex) -> Result<PcrSlot> {
+fn slot(pcr: Pcr) -> Result<PcrSlot> {
     PcrSlot::try_from(1 << pcr.get()).about(format_args!("PCR {pcr}"))
 }
 

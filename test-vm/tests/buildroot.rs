@@ -85,14 +85,14 @@ fn the_package_s_initramfs_boots_with_the_predicted_pcr() -> Result<()> {
 fn every_root_image_gets_its_predictions() -> Result<()> {
     let settings = [MODULES, "BR2_TARGET_ROOTFS_EROFS=y", "BR2_TARGET_ROOTFS_EXT2=y", "BR2_TARGET_ROOTFS_EXT2_4=y"];
     let forms = "BR2_PACKAGE_MEASUREROOT_PREDICTIONS=\"tpm2-yaml hex json pcrlock keylime policy\"";
-    let build = Build::new(&[&settings[..], &["BR2_PACKAGE_MEASUREROOT_PCR=23", forms]].concat())?;
+    let build = Build::new(&[&settings[..], &["BR2_PACKAGE_MEASUREROOT_PCR=15", forms]].concat())?;
     for (format, image) in [("squashfs", RootFs::Squashfs), ("erofs", RootFs::Erofs), ("ext2", RootFs::Ext4)] {
         let image = Image::small(image)?;
         build.predicts(format, &image)?;
-        let predicted: Prediction = serde_json::from_str(&build.image(&format!("rootfs.{format}.pcr23.json"))?)?;
-        assert_eq!(predicted, Prediction::with(image.path(), &["--pcr", "23", "--device"])?);
+        let predicted: Prediction = serde_json::from_str(&build.image(&format!("rootfs.{format}.pcr15.json"))?)?;
+        assert_eq!(predicted, Prediction::with(image.path(), &["--pcr", "15", "--device"])?);
         for form in ["", ".hex", ".pcrlock", ".keylime", ".policy"] {
-            ensure!(!build.image(&format!("rootfs.{format}.pcr23{form}"))?.is_empty(), "{format}{form}");
+            ensure!(!build.image(&format!("rootfs.{format}.pcr15{form}"))?.is_empty(), "{format}{form}");
         }
     }
     Ok(())

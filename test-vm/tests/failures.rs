@@ -110,6 +110,14 @@ fn a_pcr_outside_the_allowed_range_fails_the_boot() -> Result<()> {
     fails("root=/dev/vda rootimgpcr=17")?.at(Step::ReadCommandLine, "rootimgpcr=17")
 }
 
+/// A program of the running system can reset PCR 23, and extend it with the digest of any image.
+#[test]
+fn a_pcr_that_a_running_system_can_reset_fails_the_boot() -> Result<()> {
+    let failed = fails("root=/dev/vda rootimgpcr=23")?;
+    failed.at(Step::ReadCommandLine, "rootimgpcr=23")?;
+    failed.because(&["every program can reset it and extend it anew"])
+}
+
 #[test]
 fn two_roots_on_the_command_line_fail_the_boot() -> Result<()> {
     fails("root=/dev/vda root=/dev/vdb")?.at(Step::ReadCommandLine, "root=/dev/v")

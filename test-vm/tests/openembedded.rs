@@ -47,7 +47,7 @@ fn the_same_input_gives_the_same_initramfs() -> Result<()> {
 
 #[test]
 fn every_form_of_prediction_is_written_and_linked() -> Result<()> {
-    let settings = ["MEASUREROOT_PCR=23", "MEASUREROOT_PREDICTIONS=tpm2-yaml hex json pcrlock keylime policy"];
+    let settings = ["MEASUREROOT_PCR=15", "MEASUREROOT_PREDICTIONS=tpm2-yaml hex json pcrlock keylime policy"];
     let build = Build::new()?;
     let made = build.example(&settings, &Image::small(RootFs::Squashfs)?)?;
     let link = PathBuf::from(build.bakes(EXAMPLE, &[], &["IMGDEPLOYDIR="])?).join(build.bakes(
@@ -55,11 +55,11 @@ fn every_form_of_prediction_is_written_and_linked() -> Result<()> {
         &[],
         &["IMAGE_LINK_NAME="],
     )?);
-    for suffix in ["pcr23", "pcr23.hex", "pcr23.json", "pcr23.pcrlock", "pcr23.keylime", "pcr23.policy"] {
+    for suffix in ["pcr15", "pcr15.hex", "pcr15.json", "pcr15.pcrlock", "pcr15.keylime", "pcr15.policy"] {
         assert_eq!(beside(&with_suffix(&link, "squashfs-zst"), suffix)?, beside(&made, suffix)?, "{suffix}");
     }
-    let predicted: Prediction = serde_json::from_str(&beside(&made, "pcr23.json")?)?;
-    assert_eq!(predicted, Prediction::with(Image::small(RootFs::Squashfs)?.path(), &["--pcr", "23"])?);
+    let predicted: Prediction = serde_json::from_str(&beside(&made, "pcr15.json")?)?;
+    assert_eq!(predicted, Prediction::with(Image::small(RootFs::Squashfs)?.path(), &["--pcr", "15"])?);
     Ok(())
 }
 
