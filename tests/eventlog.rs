@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::{ROOT, Ran, measureroot, text};
+use common::{ROOT, Ran, measureroot, squashfs, text};
 use measureroot::internal::eventlog::{Claim, EventType, Header, Log, tcg};
 use measureroot::internal::hash::{Bank, digests_of};
 use measureroot::internal::measure::{Pcr, PcrIndex, Pcrs, measurement};
@@ -165,19 +165,21 @@ fn a_change_of_any_measured_byte_of_a_log_is_noticed() {
 fn a_log_is_compared_with_a_prediction() {
     let folder = tempfile::tempdir().unwrap();
     let (image, log, pcrs) = (folder.path().join("image"), folder.path().join("log"), folder.path().join("pcrs"));
-    fs::write(&image, "image").unwrap();
+    fs::write(&image, squashfs(b"image")).unwrap();
     let compare = |pcr: &str| {
         fs::write(&pcrs, measureroot(&["predict", "--pcr", pcr, text(&image)]).out).unwrap();
         replay(&[text(&log), "--pcrs", text(&pcrs)])
     };
     // A log with the event of the image alone.
     let (header, pcr) = (Header::of(Bank::ALL.into_iter()), Pcr::from(PcrIndex::DEFAULT));
-    let event = tcg::encode(&header, pcr, EventType::EVENT_TAG, &digests_of(&Bank::ALL, b"image"), b"");
-    fs::write(&log, [header.encode(), event].concat()).unwrap();
+    let event = tcg::encode(&header, pcr, EventType::EVENT_TAG, &digests_of(&Bank::ALL, &squashfs(b"image")), b"");
+    fs::write(&log, [header.encode(), event.clone()].concat()).unwrap();
     assert_eq!(compare("13").code, 0);
     let Ran { code, err, .. } = compare("12");
     assert!(code == 1 && err.contains("PCR 12, sha256: ") && err.contains("no event extends it"), "{err}");
-    fs::write(&log, ours()).unwrap();
+    let failed = digests_of(&Bank::ALL, measurement::FAILED.as_bytes());
+    let failed = tcg::encode(&header, pcr, EventType::EVENT_TAG, &failed, b"");
+    fs::write(&log, [header.encode(), event, failed].concat()).unwrap();
     let Ran { code, err, .. } = compare("13");
     assert!(code == 1 && err.contains("the later events did not happen"), "{err}");
 }

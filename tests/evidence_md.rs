@@ -5,7 +5,7 @@ mod common;
 mod evidence;
 mod swtpm;
 
-use common::{Ran, shell};
+use common::{Ran, shell, squashfs};
 use evidence::{Machine, Measured, log};
 
 /// Makes each of tpm2-tools flush its objects and sessions: this TPM has no resource manager.
@@ -32,10 +32,10 @@ fn run(machine: &Machine, commands: &str) -> Ran {
 
 /// A machine that booted an image with this content. It also has the file rootfs.squashfs with the content `image`.
 fn booted(content: &[u8]) -> Machine {
-    let events = [Measured::other(4, "kernel"), Measured::image(content)];
+    let events = [Measured::other(4, "kernel"), Measured::image(&squashfs(content))];
     let machine = Machine::booted(&events);
     machine.write("log", &log(&events));
-    machine.write("rootfs.squashfs", b"image");
+    machine.write("rootfs.squashfs", &squashfs(b"image"));
     machine
 }
 

@@ -6,7 +6,7 @@ mod swtpm;
 
 use std::fs;
 
-use common::{measureroot, text};
+use common::{measureroot, squashfs, text};
 use measureroot::internal::hash::{Bank, digests_of};
 use measureroot::internal::measure::{PcrIndex, measurement};
 use measureroot::internal::tpm::EsysPcrs;
@@ -16,7 +16,7 @@ use swtpm::Swtpm;
 fn predict(content: &[u8], arguments: &[&str]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let image = folder.path().join("image");
-    fs::write(&image, content).unwrap();
+    fs::write(&image, squashfs(content)).unwrap();
     measureroot(&[&["predict", text(&image)], arguments].concat()).printed()
 }
 
@@ -24,7 +24,7 @@ fn predict(content: &[u8], arguments: &[&str]) -> String {
 fn booted(content: &[u8]) -> Swtpm {
     let swtpm = Swtpm::start("sha1,sha256,sha384,sha512");
     let mut tpm = EsysPcrs::open(&swtpm.device).unwrap();
-    measurement::extend(&mut tpm, PcrIndex::DEFAULT, &digests_of(&Bank::ALL, content)).unwrap();
+    measurement::extend(&mut tpm, PcrIndex::DEFAULT, &digests_of(&Bank::ALL, &squashfs(content))).unwrap();
     swtpm
 }
 
@@ -76,7 +76,8 @@ fn keylime_gets_a_sha1_value_only_if_asked_for() {
 #[test]
 fn pcrlock_gives_the_event_in_every_bank() {
     let text = predict(b"image", &["--format", "pcrlock", "--pcr", "9"]);
-    let digests = Bank::ALL.map(|bank| format!("{{\"digest\":\"{}\",\"hashAlg\":\"{bank}\"}}", bank.digest(b"image")));
+    let digests =
+        Bank::ALL.map(|bank| format!("{{\"digest\":\"{}\",\"hashAlg\":\"{bank}\"}}", bank.digest(&squashfs(b"image"))));
     assert_eq!(text, format!("{{\"records\":[{{\"digests\":[{}],\"pcr\":9}}]}}\n", digests.join(",")));
 }
 

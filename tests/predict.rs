@@ -6,7 +6,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{Ran, measureroot, run, text};
+use common::{Ran, measureroot, run, squashfs, text};
 
 fn predict(arguments: &[&str]) -> Ran {
     measureroot(&[&["predict"], arguments].concat())
@@ -115,12 +115,71 @@ fn entries_are_added_to_a_list_of_trusted_images() {
 }
 
 #[test]
+fn what_a_boot_refuses_is_neither_predicted_nor_trusted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, list) = (|name: &str| folder.path().join(name), folder.path().join("trusted.json"));
+    let mut iso = vec![0; 40_000];
+    iso[32_768..32_774].copy_from_slice(b"\x01CD001");
+    fs::write(path("iso"), iso).unwrap();
+    fs::write(path("empty"), b"").unwrap();
+    fs::write(path("raw"), b"image").unwrap();
+    fs::write(path("cut"), &squashfs(&[7; 5000])[..5000]).unwrap();
+    run("mkfifo", &[text(&path("pipe"))]);
+    for (name, device, part) in [
+        ("iso", true, "iso9660 is a file system for a medium"),
+        ("empty", true, "no known file system"),
+        ("raw", true, "no known file system"),
+        ("cut", true, "its squashfs has 5096 bytes"),
+        ("pipe", false, "is a pipe"),
+        ("", false, "is a folder"),
+        ("/dev/null", false, "is neither a file nor a block device"),
+    ] {
+        for options in [&[][..], if device { &["--device"] } else { &["--bank", "sha1"] }] {
+            let image = path(name);
+            let Ran { code, out, err } = predict(&[&["--allow-entry", text(&list), text(&image)], options].concat());
+            assert!(code == 1 && out.is_empty() && err.contains(part), "{name}: {out}{err}");
+        }
+    }
+    assert!(!list.exists());
+}
+
+#[test]
+fn a_squashfs_without_padding_is_measured_with_zeros_behind_it_on_a_device() {
+    let folder = tempfile::tempdir().unwrap();
+    let (padded, image) = (folder.path().join("padded"), folder.path().join("image"));
+    fs::write(&padded, squashfs(&[7; 5000])).unwrap();
+    fs::write(&image, &squashfs(&[7; 5000])[..5096]).unwrap();
+    let predicted = |arguments: &[&str]| {
+        let output = predict(&[arguments, &["--json", text(&image)]].concat());
+        (output.json()["banks"]["sha256"]["digest"].as_str().unwrap().to_owned(), output.err)
+    };
+    let (digest, said) = predicted(&[]);
+    assert!(
+        digest == coreutils("sha256sum", &image) && said.contains("8192 bytes are measured: use --device"),
+        "{said}"
+    );
+    let (digest, said) = predicted(&["--device"]);
+    assert!(digest == coreutils("sha256sum", &padded) && said.contains("no multiple of 4096"), "{said}");
+    run("truncate", &["--size=%4096", text(&image)]);
+    for options in [&[][..], &["--device"]] {
+        assert_eq!(predicted(options), (digest.clone(), String::new()));
+    }
+    // On a device, the boot refuses other bytes in place of the padding.
+    fs::write(&image, [&squashfs(&[7; 5000])[..5096], &[1; 4096]].concat()).unwrap();
+    let Ran { code, err, .. } = predict(&["--device", text(&image)]);
+    assert!(code == 1 && err.contains("the 3096 bytes behind its squashfs are not zeros"), "{err}");
+}
+
+#[test]
 fn errors_name_their_object_and_have_their_exit_code() {
     let failed = |arguments: &[&str]| {
         let failed = predict(arguments);
         assert_eq!(failed.out, "");
         failed
     };
+    let zeros = "00".repeat(20);
+    let Ran { code, err, .. } = failed(&["/no/such/image", "--before", &zeros, "--before", &zeros]);
+    assert!(code == 1 && err.contains("a second value for sha1"), "{err}");
     let Ran { code, err, .. } = failed(&["/no/such/image"]);
     assert!(code == 1 && err.contains("/no/such/image"), "{err}");
     let list = ["--allow-entry", "/no/such/folder/list", "--until", "soon", "x"];
@@ -134,6 +193,9 @@ fn errors_name_their_object_and_have_their_exit_code() {
         &["--image-format", "sha1", "x"],
         &["--image-format", "plain", "--roothash", &"0".repeat(64)],
         &["--until", "2027-01-31", "x"],
+        &["--hash-offset", "4096", "x"],
+        &["--hash-offset", "0", "--roothash", &"0".repeat(64)],
+        &["--hash-offset", "100", "--verity", "x", "x"],
         &list,
     ] {
         assert_eq!(failed(wrong).code, 2, "{wrong:?}");

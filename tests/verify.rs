@@ -5,8 +5,9 @@ mod common;
 mod evidence;
 mod swtpm;
 
-use common::{Ran, measureroot};
+use common::{Ran, measureroot, squashfs};
 use evidence::{Machine, Measured, NONCE, log};
+use measureroot::internal::eventlog::Claim;
 use serde_json::Value;
 
 #[test]
@@ -83,14 +84,15 @@ fn a_quote_of_a_key_below_an_endorsement_key_is_accepted() {
 
 #[test]
 fn an_image_in_the_format_of_meta_measured_is_known() {
-    let machine = Machine::quoted(&[Measured::meta_measured(b"image")], "sha256:13");
+    let machine = Machine::quoted(&[Measured::meta_measured(&squashfs(b"image"))], "sha256:13");
+    machine.write("image", &squashfs(b"image"));
     let Ran { code, out, .. } = machine.judge(&["--image", &machine.file("image")]);
     assert!(code == 0 && out.contains("format meta-measured"), "{out}");
     let list = machine.file("list");
     measureroot(&["predict", "--image-format", "meta-measured", "--allow-entry", &list, &machine.file("image")])
         .printed();
     assert_eq!(machine.judge(&["--allow", &list]).code, 0);
-    machine.write("image", b"another");
+    machine.write("image", &squashfs(b"another"));
     assert_eq!(machine.judge(&["--image", &machine.file("image")]).code, 3);
 }
 
@@ -124,25 +126,34 @@ fn each_kind_of_boot_gets_its_verdict() {
 }
 
 #[test]
-fn only_images_on_the_list_are_trusted_until_their_date() {
-    let machine = Machine::quoted(&[Measured::image(b"image")], "sha256:13");
-    let (image, list) = (machine.file("image"), machine.file("list"));
-    let allow = |arguments: &[&str]| {
-        measureroot(&[&["predict", "--allow-entry", &list], arguments].concat()).printed();
-        machine.judge(&["--allow", &list])
+fn an_image_that_the_log_passes_off_as_a_root_hash_is_not_trusted() {
+    let claim = |root_hash: &str| {
+        let json = format!(r#"{{"event":"roothash"{root_hash},"version":"0"}}"#);
+        serde_json::from_str::<Claim>(&json).unwrap().tagged().unwrap()
     };
-    machine.write("other", b"another image");
-    let Ran { code, out, .. } = allow(&[&machine.file("other")]);
-    assert!(code == 3 && out.contains("not known"), "{out}");
-    // An entry for another PCR, for other banks, or for another value before is for another boot.
-    assert_eq!(allow(&[&image, "--pcr", "9"]).code, 3);
-    assert_eq!(allow(&[&image, "--bank", "sha384"]).code, 3);
-    let Ran { code, out, .. } = allow(&[&image, "--before", &"11".repeat(32)]);
-    assert!(code == 3 && out.contains("was measured, but PCR 13 was not extended with it alone"), "{out}");
-    let Ran { code, out, .. } = allow(&[&image, "--name", "release 7", "--until", "2020-01-31"]);
-    assert!(code == 3 && out.contains("release 7 was booted, which was trusted until 2020-01-31"), "{out}");
-    let Ran { code, out, .. } = allow(&[&image, "--name", "release 7", "--until", "9999-12-30"]);
-    assert!(code == 0 && out.starts_with("trusted: release 7, until 9999-12-30\n"), "{out}");
+    for root_hash in [String::new(), format!(r#","root_hash":"{}""#, "5a".repeat(32))] {
+        let event = Measured { data: claim(&root_hash), ..Measured::image(b"image") };
+        let machine = Machine::quoted(&[event], "sha256:13");
+        let Ran { code, out, .. } = machine.judge(&["--image", &machine.file("image")]);
+        assert!(code == 4 && out.contains("do not mark the event"), "{root_hash}: {out}");
+    }
+}
+
+#[test]
+fn the_separator_of_a_later_systemd_is_a_reason_of_its_own() {
+    let separator = || Measured::other(13, "os-separator");
+    for (events, part) in [
+        (vec![Measured::image(b"image"), separator()], "systemd-pcrosseparator.service"),
+        (
+            vec![Measured::image(b"image"), separator(), Measured::other(13, "x")],
+            "0 events before it, 2 events after it",
+        ),
+        (vec![Measured::image(b"other"), separator()], "PCR 13 was extended 2 times, but not with a known image"),
+    ] {
+        let machine = Machine::quoted(&events, "sha256:13");
+        let Ran { code, out, .. } = machine.judge(&["--image", &machine.file("image")]);
+        assert!(code == 3 && out.contains(part), "{out}");
+    }
 }
 
 #[test]
@@ -219,6 +230,8 @@ fn without_a_nonce_a_warning_says_that_the_quote_may_be_old() {
 fn errors_have_their_exit_codes() {
     let machine = Machine::quoted(&[Measured::image(b"image")], "sha256:13");
     let image = machine.file("image");
+    machine.write("empty", b"");
+    let empty = machine.file("empty");
     // The arguments and files of these cannot be read.
     for (arguments, code) in [
         (&["--image", "/no/such/image"][..], 1),
@@ -232,6 +245,9 @@ fn errors_have_their_exit_codes() {
         (&["--image", &image, "--pcr", "23"], 2),
         (&["--image", &image, "--roothash", "00"], 2),
         (&["--allow", &image], 1),
+        (&["--image", "/dev/null"], 1),
+        (&["--image", "/"], 1),
+        (&["--image", &empty], 1),
     ] {
         let (key, signature) = (machine.file("ak.tss"), machine.file("signature.tss"));
         let Ran { code: ended, out, .. } =

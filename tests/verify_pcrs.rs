@@ -5,13 +5,15 @@ mod common;
 mod evidence;
 mod swtpm;
 
-use common::{Ran, measureroot};
+use common::{Ran, measureroot, squashfs};
 use evidence::{Machine, Measured, log};
 
 #[test]
 fn a_pcr_can_hold_earlier_events_of_other_programs() {
-    let events = [Measured::other(9, "kernel"), Measured::other(9, "initrd"), Measured::image(b"image").into_pcr(9)];
+    let events =
+        [Measured::other(9, "kernel"), Measured::other(9, "initrd"), Measured::image(&squashfs(b"image")).into_pcr(9)];
     let machine = Machine::quoted(&events, "sha256:9");
+    machine.write("image", &squashfs(b"image"));
     let (image, list) = (machine.file("image"), machine.file("list"));
     let before = measureroot::internal::hash::Bank::Sha256;
     let zero = measureroot::internal::hash::Digest::zero(before);
@@ -74,6 +76,17 @@ fn the_other_pcrs_must_hold_the_expected_values() {
         let Ran { code, out, .. } = expect(pcrs, change);
         assert!(code == 3 && out.contains(part) && out.contains(" is expected\n"), "{pcrs} {change:?}: {out}");
     }
+    // The value in the sha1 bank alone counts only if SHA-1 is accepted.
+    let machine = Machine::quoted(&events, "sha1:4,7,13+sha256:7,13");
+    let expect_sha1 = |pcrs: &str, options: &[&str]| {
+        machine.write("known", machine.swtpm.tool("tpm2_pcrread", &[pcrs]).as_bytes());
+        let files = ["--image", &machine.file("image"), "--expect", &machine.file("known")];
+        machine.judge(&[&files[..], options].concat())
+    };
+    let Ran { code, out, err } = expect_sha1("sha1:4,7+sha256:7", &[]);
+    assert!(code == 1 && out.is_empty() && err.contains("PCR 4 in the sha1 bank alone"), "{out}{err}");
+    assert_eq!(expect_sha1("sha1:4,7+sha256:7", &["--sha1"]).code, 0);
+    assert_eq!(expect_sha1("sha1:7+sha256:7", &[]).code, 0);
     let Ran { code, out, .. } = expect("sha256:4", ("sha256", "what"));
     assert!(code == 1 && out.is_empty(), "{out}");
 }
@@ -96,6 +109,20 @@ fn the_values_of_the_pcrs_show_which_one_the_log_does_not_explain() {
         assert!(code == 4 && out.contains("(PCR 7, sha256: it is ") && !out.contains("PCR 4,"), "{out}");
         assert!(judge(&[]).out.contains("--pcrs"));
     }
+    // The text of tpm2_pcrread serves as well, also with more PCRs than are quoted.
+    machine.write("text", machine.swtpm.tool("tpm2_pcrread", &[]).as_bytes());
+    assert!(judge(&["--pcrs", &machine.file("text")]).out.contains("(PCR 7, sha256: it is "));
+    machine.write("log", &log(&events));
+    assert_eq!(judge(&["--pcrs", &machine.file("text")]).code, 0);
+    machine.write("text", machine.swtpm.tool("tpm2_pcrread", &["sha1:0,4,13+sha256:4,7,13"]).as_bytes());
+    let Ran { code, err, .. } = judge(&["--pcrs", &machine.file("text")]);
+    assert!(code == 1 && err.contains("no value for PCR 1, sha512"), "{err}");
+    // And `replay` reads the file of tpm2_quote.
+    let replay = |pcrs: &str| measureroot(&["replay", &machine.file("log"), "--pcrs", pcrs]);
+    machine.swtpm.tool("tpm2_pcrread", &["sha256:4,7,13", "-F", "serialized", "-o", &machine.file("some")]);
+    assert_eq!(replay(&machine.file("some")).code, 0, "{}", replay(&machine.file("some")).err);
+    let Ran { code, err, .. } = replay(&values);
+    assert!(code == 2 && err.contains("without the numbers of their PCRs"), "{err}");
     let good = machine.read("pcrs");
     // One flipped bit of the first digest, fewer bytes, and one byte more.
     let flipped = good.iter().enumerate().map(|(at, byte)| byte ^ u8::from(at == 150)).collect();

@@ -6,7 +6,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{Ran, measureroot, run, text};
+use common::{Ran, measureroot, run, squashfs, text};
 use measureroot::internal::hash::{TreeBuilder, TreeShape, largest_data_block};
 
 const SALT: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
@@ -66,7 +66,12 @@ fn the_prediction_of_an_image_that_veritysetup_prepared_is_that_of_its_root_hash
         (129, &["--data-blocks=128"]),
     ];
     for (blocks, options) in table {
-        fs::write(path("image"), &noise[..blocks * 4096]).unwrap();
+        let mut image = noise[..blocks * 4096].to_vec();
+        // The file system has as many bytes as the tree covers.
+        let covered = if options == ["--data-blocks=128"] { 128 } else { blocks };
+        let superblock = squashfs(&vec![0; covered * 4096 - 96]);
+        image[..96].copy_from_slice(&superblock[..96]);
+        fs::write(path("image"), image).unwrap();
         let _ = fs::remove_file(path("tree"));
         let offset = options.iter().find_map(|option| option.strip_prefix("--hash-offset=")).unwrap_or("0");
         let tree = path(if offset == "2867200" { "image" } else { "tree" });
@@ -91,6 +96,23 @@ fn the_prediction_of_an_image_that_veritysetup_prepared_is_that_of_its_root_hash
             assert!(code != 0 && err.contains("does not match"), "{options:?}: {err}");
         }
     }
+}
+
+#[test]
+fn a_tree_over_a_part_of_the_file_system_is_refused_as_by_the_boot() {
+    let folder = tempfile::tempdir().unwrap();
+    let (image, tree) = (folder.path().join("image"), folder.path().join("tree"));
+    fs::write(&image, squashfs(&vec![7; 40_000])).unwrap();
+    veritysetup(&image, &tree, &["--data-blocks=5"]);
+    let list = folder.path().join("trusted.json");
+    let verity = ["predict", "--verity", text(&image), text(&tree), "--allow-entry", text(&list)];
+    let Ran { code, out, err } = measureroot(&verity);
+    assert!(code == 1 && out.is_empty() && err.contains("but its tree covers 20480"), "{out}{err}");
+    fs::write(&image, vec![7; 40_960]).unwrap();
+    fs::remove_file(&tree).unwrap();
+    veritysetup(&image, &tree, &[]);
+    let Ran { code, err, .. } = measureroot(&verity);
+    assert!(code == 1 && err.contains("no known file system") && !list.exists(), "{err}");
 }
 
 #[test]

@@ -1,17 +1,27 @@
 //! A root image on the machine that built it: a file or a block device, read as a boot reads it.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use nix::libc::O_NONBLOCK;
 
+use super::padded_blocks::PaddedBlocks;
 use crate::error::{Context, Error, Result};
 use crate::hash::bank::Bank;
 use crate::hash::digest::Digests;
+use crate::hash::file_blocks::FileBlocks;
+use crate::hash::pass;
 use crate::measure::image_digest::{self, ImageBytes};
-use crate::media::image_device::length_on_device;
+use crate::media::image_device::{check_padding, length_on_device, padded_length};
+use crate::media::superblock::{FileSystem, Superblock};
 use crate::media::superblock_reader;
 use crate::sys::block_device;
+
+/// The hint if a file is not an image.
+const IMAGE: &str = "a boot would refuse it: an image is a squashfs, erofs or ext4, not compressed once more; of an ISO or a \
+                     stick, give the image file that is on it";
 
 /// An open image.
 #[derive(Debug)]
@@ -28,49 +38,106 @@ impl ImageFile {
     /// Opens an image. Fails if the path is neither a file nor a block device.
     pub(super) fn open(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
-        let file = File::open(path).about(&name)?;
+        let file = open_seekable(path)?;
         let bytes = block_device::size(&file).ok_or_else(|| Error::new(&name, "has no length"))?;
         Ok(Self { file, name, bytes })
     }
 
-    /// How many bytes a boot measures: the length of the file system on a block device (also if `device` says that the file
-    /// will be written to one), the whole length of a file.
+    /// Whether a boot measures this as a file on a medium, and not as a device.
+    fn is_measured_as_file(&self, device: bool) -> Result<bool> {
+        Ok(!device && self.file.metadata().about(&self.name)?.is_file())
+    }
+
+    /// How many bytes a boot measures: the whole length of a file; on a block device the length of the file system (also if
+    /// `device` says that the file will be written to one). Fails if a boot would refuse the image.
     pub(super) fn measured_bytes(&self, device: bool) -> Result<u64> {
         let Self { file, name, bytes } = self;
-        let on_device = device || !file.metadata().about(name)?.is_file();
-        match superblock_reader::read(file, name) {
-            Ok(Some(found)) if found.kind.is_image() => {
-                let own = length_on_device(&found, *bytes, name)?;
-                if on_device {
-                    return Ok(own);
-                }
-                if own != *bytes {
-                    log::warn!(
-                        "{name}: its {} ends after {own} of {bytes} bytes; on a block device only those are \
-                         measured: use --device to predict that",
-                        found.kind.name()
-                    );
-                }
-            }
-            Err(error) if on_device => return Err(error),
-            Err(error) => log::warn!("{error}; the boot would refuse it"),
-            _ if on_device => {
-                return Err(Error::new(name, "no file system of a root image found").hint("squashfs, erofs or ext4"));
-            }
-            _ => log::warn!("{name}: neither squashfs, erofs nor ext4; the boot would refuse it"),
+        let found = superblock_reader::read_for_root(file, name, &[]).map_err(|error| error.hint(IMAGE))?;
+        let own = length_on_device(&found, *bytes, name)?;
+        check_padding(file, &found, own, name)?;
+        if !file.metadata().about(name)?.is_file() {
+            return Ok(own);
         }
+        if device {
+            let padded = padded_length(&found);
+            if padded > *bytes {
+                check_padding(file, &found, *bytes, name)?;
+                log::warn!(
+                    "{name}: its length is no multiple of 4096. On a device, the zeros behind it up to byte {padded} are \
+                     measured with it; a device that ends before measures the file alone, as without --device. `truncate \
+                     --size=%4096` makes both the same"
+                );
+            }
+            return Ok(padded);
+        }
+        self.warn_if_a_device_differs(&found, own);
         Ok(*bytes)
     }
 
-    /// The digests of the first `bytes` bytes, with a progress bar.
+    /// The same as [`ImageFile::measured_bytes`], but a file without a known file system only causes a warning: the evidence may be about
+    /// an image that a newer measureroot booted.
+    pub(super) fn measured_bytes_of_any(&self, device: bool) -> Result<u64> {
+        let unknown = superblock_reader::read(&self.file, &self.name)?.is_none();
+        if unknown && self.bytes > 0 && self.is_measured_as_file(device)? {
+            log::warn!("{}: neither squashfs, erofs nor ext4; the boot would refuse it", self.name);
+            return Ok(self.bytes);
+        }
+        self.measured_bytes(device)
+    }
+
+    /// Says if the file has another value on a device with room for it. `own` is the length of its file system.
+    fn warn_if_a_device_differs(&self, found: &Superblock, own: u64) {
+        let Self { name, bytes, .. } = self;
+        let kind = found.kind.name();
+        if own < *bytes {
+            log::warn!(
+                "{name}: its {kind} ends after {own} of {bytes} bytes; on a block device only those are measured: use \
+                 --device to predict that"
+            );
+        } else if found.kind == FileSystem::Squashfs && padded_length(found) > *bytes {
+            log::warn!(
+                "{name}: its length is no multiple of 4096; on a larger block device {} bytes are measured: use --device to \
+                 predict that, or pad it with `truncate --size=%4096`",
+                padded_length(found)
+            );
+        }
+    }
+
+    /// The digests of the first `bytes` bytes, with a progress bar. If the file is shorter, zeros follow it.
     pub(super) fn digests(&self, bytes: u64, banks: &[Bank]) -> Result<Digests> {
         let bar = progress_bar(bytes);
         let progress = &mut |done| bar.set_position(done);
-        let source = ImageBytes { file: &self.file, name: &self.name, bytes, opened_bytes: self.bytes };
-        let digests = image_digest::of_image(source, banks, None, progress)?;
+        let digests = if bytes > self.bytes {
+            let file = FileBlocks::new(&self.file, &self.name, self.bytes)?;
+            pass::digests(&mut PaddedBlocks::new(file, self.bytes, bytes), banks, None, progress)?
+        } else {
+            let source = ImageBytes { file: &self.file, name: &self.name, bytes, opened_bytes: self.bytes };
+            image_digest::of_image(source, banks, None, progress)?
+        };
         bar.finish_and_clear();
         Ok(digests)
     }
+}
+
+/// Opens a regular file or a block device, which can be read at any place. A pipe would wait for its writer, perhaps for ever, and
+/// can be read only once.
+pub(super) fn open_seekable(path: &Path) -> Result<File> {
+    let name = &path.display();
+    // Without O_NONBLOCK, open(2) of a FIFO waits for a writer (fifo(7)).
+    let file = OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(path).about(name)?;
+    let kind = file.metadata().about(name)?.file_type();
+    if kind.is_file() || kind.is_block_device() {
+        return Ok(file);
+    }
+    let cause = if kind.is_fifo() {
+        "is a pipe"
+    } else if kind.is_dir() {
+        "is a folder"
+    } else {
+        "is neither a file nor a block device"
+    };
+    Err(Error::new(name, cause)
+        .hint("give a file or a block device: its length must be known, and it is read at several places"))
 }
 
 /// A progress bar on standard error; hidden unless that is a terminal.

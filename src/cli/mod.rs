@@ -1,15 +1,18 @@
 //! The commands that a person or a build runs: one file or folder for each, and the files that several of them share.
 
 mod allow_file;
+mod exit_codes;
 mod explain;
 mod image_file;
 mod initramfs;
 mod kernel_config;
 mod man;
 mod output_file;
+mod padded_blocks;
 mod predict;
 mod read_limited;
 mod replay;
+mod serialized_pcrs;
 mod stdout;
 mod tpm2_pcrread;
 mod verify;
@@ -49,8 +52,7 @@ enum Command {
     Man(man::Man),
 }
 
-/// Runs the command in the program's arguments. Exit codes: 0 done, 1 failed, 2 wrong arguments; `replay`, `verify` and
-/// `kernel-config` have their own.
+/// Runs the command in the program's arguments. The exit codes are in [`exit_codes`].
 #[must_use]
 pub fn run() -> ExitCode {
     log_to_stderr();

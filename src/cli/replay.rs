@@ -1,6 +1,8 @@
 //! `measureroot replay`: the PCRs that event logs lead to, compared with those of a TPM.
 
 use std::fmt::Write;
+use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -29,7 +31,8 @@ pub(super) struct Replay {
     /// The logs.
     #[arg(required = true, value_name = "LOG")]
     logs: Vec<PathBuf>,
-    /// Compare with these PCRs, printed by tpm2_pcrread or measureroot predict; the logs must lead to each of them.
+    /// The PCR values, printed by tpm2_pcrread or measureroot predict, or written by tpm2_quote --pcr. The logs must lead to each of
+    /// them.
     #[arg(long, value_name = "FILE", conflicts_with = "tpm")]
     pcrs: Option<PathBuf>,
     /// Compare with this machine's TPM: with each PCR that the logs have an event for.
@@ -87,6 +90,7 @@ fn log(path: &Path) -> Result<Log> {
 
 /// The values in the TPM, for each PCR that the log has an event for.
 fn tpm_values(device: &Path, log: &Log) -> Result<PcrValues> {
+    can_be_used(device)?;
     let mut tpm = EsysPcrs::open(device)?;
     let mut values = PcrValues::new();
     for pcr in Pcr::all().filter(|&pcr| log.events_of(pcr).next().is_some()) {
@@ -99,6 +103,22 @@ fn tpm_values(device: &Path, log: &Log) -> Result<PcrValues> {
         return Err(Error::new("event log", "no event extends a PCR, so there is nothing to compare"));
     }
     Ok(values)
+}
+
+/// Checks that there is a TPM which this user may use: the TPM software stack has the same error for both.
+fn can_be_used(device: &Path) -> Result<()> {
+    let opened = File::options().read(true).write(true).open(device);
+    opened.map(drop).map_err(|error| {
+        let hint = match error.kind() {
+            ErrorKind::NotFound => {
+                "this machine has no TPM 2.0, or its driver is not loaded; --tpm=DEVICE names another device, and --pcrs a \
+                 file with the values"
+            }
+            ErrorKind::PermissionDenied => "run as root, or as a member of the device's group, often tss",
+            _ => "does another program hold the TPM?",
+        };
+        Error::new(device.display(), error).hint(hint)
+    })
 }
 
 /// The events as comments, to be followed by YAML.

@@ -1,17 +1,22 @@
-//! PCR values as `tpm2_pcrread` prints them: YAML with a heading for each bank and a line for each PCR.
+//! PCR values as `tpm2_pcrread` prints them: YAML with a heading for each bank and a line for each PCR. Every option that takes PCR
+//! values reads this, and the binary form of tpm2-tools.
 
 use std::fmt::Write;
 use std::path::Path;
 
-use super::read_limited;
+use super::{read_limited, serialized_pcrs};
 use crate::error::{Context, Error, Result};
 use crate::eventlog::PcrValues;
 use crate::hash::bank::Bank;
 use crate::hash::digest::Digest;
 use crate::measure::pcr::Pcr;
 
+/// Banks that tpm2-tools print and this program lacks (tpm2-tools, lib/tpm2_alg_util.c). Other names are errors: the values under a misspelt
+/// one would not be compared.
+const OTHER_BANKS: [&str; 4] = ["sm3_256", "sha3_256", "sha3_384", "sha3_512"];
+
 /// The hint of every error here.
-const EXPECTED: &str = "expected the output of tpm2_pcrread";
+const EXPECTED: &str = "expected the output of tpm2_pcrread, or the file of tpm2_quote --pcr";
 
 /// The values as `tpm2_pcrread` prints them.
 pub(super) fn text(values: &PcrValues) -> String {
@@ -26,15 +31,24 @@ pub(super) fn text(values: &PcrValues) -> String {
     text
 }
 
-/// Reads a file with the output of `tpm2_pcrread`.
+/// Reads a file with the output of `tpm2_pcrread`, or with the binary form that `tpm2_pcrread --output` and `tpm2_quote --pcr` write.
 pub(super) fn read(path: &Path) -> Result<PcrValues> {
-    let text = String::from_utf8(read_limited::read(path, read_limited::LOG)?).about(path.display())?;
-    parse(&text).map_err(|error| error.on(path.display()))
+    let bytes = read_limited::read(path, read_limited::LOG)?;
+    let values = match as_text(&bytes) {
+        Some(text) => parse(text),
+        None => serialized_pcrs::parse(&bytes),
+    };
+    values.map_err(|error| error.on(path.display()))
 }
 
-/// Parses the output of `tpm2_pcrread`. Skips a bank with an unknown hash algorithm (such as SM3), with a warning. Fails if a
+/// The bytes as text; `None` if they are binary.
+pub(super) fn as_text(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))
+}
+
+/// Parses the output of `tpm2_pcrread`. Skips a bank of [`OTHER_BANKS`], with a warning. Fails if a
 /// line is malformed, or if there is no value at all.
-fn parse(text: &str) -> Result<PcrValues> {
+pub(super) fn parse(text: &str) -> Result<PcrValues> {
     let mut values = PcrValues::new();
     let mut bank = None;
     let lines = text.lines().enumerate().map(|(number, line)| (number + 1, line.trim()));
@@ -45,8 +59,11 @@ fn parse(text: &str) -> Result<PcrValues> {
             line.split_once(':').map(|(name, value)| (name.trim(), value.trim())).ok_or_else(malformed)?;
         if value.is_empty() {
             bank = Some(name.parse::<Bank>());
-            if let Some(Err(error)) = &bank {
-                log::warn!("{place}: {error}; skipping its values");
+            if bank.as_ref().is_some_and(Result::is_err) {
+                if !OTHER_BANKS.contains(&name) {
+                    return Err(malformed());
+                }
+                log::warn!("{place}: the hash of bank {name} is not known; skipping its values");
             }
             continue;
         }
@@ -97,6 +114,9 @@ mod tests {
             format!("sha1:\n1: {value}00"),
             format!("sha1:\n1: {value}\n1: {value}"),
             "sha1:\nwords".to_owned(),
+            format!("sha1:\n1:\n2: {value}"),
+            format!("sha1:\n1: {value}\nsha265:\n2: {value}"),
+            "sha1:\nsha256:\n".to_owned(),
             "sha1:\n0: xy".to_owned(),
         ];
         for text in table {

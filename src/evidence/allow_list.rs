@@ -15,7 +15,7 @@ use crate::error::{Context, Error, Result};
 pub(crate) enum Added {
     /// It added the image.
     New,
-    /// It replaced the name or the expiry of an image with the same measurement.
+    /// It changed or joined entries about the same boot.
     Renewed,
     /// The list already had the image, so nothing changed.
     Known,
@@ -29,19 +29,30 @@ pub struct AllowList {
 }
 
 impl AllowList {
-    /// Adds an image, or replaces the one with the same measurement.
-    pub(crate) fn add(&mut self, image: TrustedImage) -> Added {
-        match self.images.iter_mut().find(|known| known.is_same(&image)) {
-            Some(known) if *known == image => Added::Known,
-            Some(known) => {
-                *known = image;
-                Added::Renewed
+    /// Adds what a user states about an image. All older entries about the same boot become one with it: if one of them stayed,
+    /// an earlier end would revoke nothing. What the user does not state stays: the name, unless `named`, and the earliest end.
+    /// Returns the entry, too.
+    pub(crate) fn add(&mut self, stated: &TrustedImage, named: bool) -> (Added, TrustedImage) {
+        let (old, mut entry) = (self.images.clone(), stated.clone());
+        let mut place = None;
+        while let Some(at) = self.images.iter().position(|known| known.is_same(&entry)) {
+            let known = self.images.remove(at);
+            entry.take_banks_of(&known);
+            if !named && place.is_none() {
+                entry.name.clone_from(&known.name);
             }
-            None => {
-                self.images.push(image);
-                Added::New
+            if stated.expiry.is_none() && known.ends_before(&entry).is_lt() {
+                entry.expiry.clone_from(&known.expiry);
             }
+            place = Some(place.map_or(at, |first: usize| first.min(at)));
         }
+        self.images.insert(place.unwrap_or(self.images.len()), entry.clone());
+        let added = match place {
+            None => Added::New,
+            Some(_) if self.images == old => Added::Known,
+            Some(_) => Added::Renewed,
+        };
+        (added, entry)
     }
 
     /// The text of the list.
@@ -89,19 +100,60 @@ mod tests {
     #[test]
     fn a_written_list_reads_back() {
         let mut list = AllowList::default();
-        assert_eq!(list.add(image("a", Some("2027-01-31"))), Added::New);
+        assert_eq!(list.add(&image("a", Some("2027-01-31")), true).0, Added::New);
         let mut other = image("b", None);
         other.before = digests_of(&[Bank::Sha256], b"earlier");
-        assert_eq!(list.add(other), Added::New);
+        assert_eq!(list.add(&other, true).0, Added::New);
         assert_eq!(list.to_json().unwrap().parse::<AllowList>().unwrap(), list);
     }
 
     #[test]
     fn images_with_the_same_measurement_have_one_entry() {
         let mut list = AllowList { images: vec![image("a", None)] };
-        assert_eq!(list.add(image("a", None)), Added::Known);
-        assert_eq!(list.add(image("a", Some("2027-01-31"))), Added::Renewed);
+        assert_eq!(list.add(&image("a", None), true).0, Added::Known);
+        assert_eq!(list.add(&image("a", Some("2027-01-31")), true).0, Added::Renewed);
         assert_eq!(list.images, [image("a", Some("2027-01-31"))]);
+    }
+
+    /// The same image, with digests for other banks.
+    fn in_banks(banks: &[Bank], expiry: Option<&str>) -> TrustedImage {
+        TrustedImage { digests: digests_of(banks, b"image"), ..image("a", expiry) }
+    }
+
+    #[test]
+    fn an_earlier_end_revokes_every_entry_about_the_image_whatever_its_banks_are() {
+        let all = &Bank::ALL[..];
+        let one = &[Bank::Sha256][..];
+        let end = Some("2020-01-31");
+        for (known, stated) in [(&[all][..], one), (&[one], all), (&[one, &[Bank::Sha1], &[Bank::Sha384]], all)] {
+            let mut list = AllowList { images: known.iter().map(|banks| in_banks(banks, None)).collect() };
+            assert_eq!(list.add(&in_banks(stated, end), true).0, Added::Renewed);
+            assert_eq!(list.images, [in_banks(&[known.concat(), stated.to_vec()].concat(), end)], "{known:?}");
+        }
+        // Entries that only a third one connects.
+        let mut list =
+            AllowList { images: vec![in_banks(&[Bank::Sha1], None), in_banks(&[Bank::Sha1, Bank::Sha256], None)] };
+        list.add(&in_banks(one, end), true);
+        assert_eq!(list.images, [in_banks(&[Bank::Sha1, Bank::Sha256], end)]);
+    }
+
+    #[test]
+    fn another_image_with_the_same_sha1_digest_is_another_image() {
+        let mut forged = in_banks(&[Bank::Sha1, Bank::Sha256], None);
+        forged.digests.insert(Bank::Sha256, Bank::Sha256.digest(b"forged"));
+        let mut list = AllowList { images: vec![forged.clone()] };
+        assert_eq!(list.add(&in_banks(&Bank::ALL, None), true).0, Added::New);
+        assert_eq!(list.images, [forged, in_banks(&Bank::ALL, None)]);
+    }
+
+    #[test]
+    fn what_is_not_stated_stays() {
+        let mut list = AllowList { images: vec![image("release 7", Some("2027-01-31"))] };
+        assert_eq!(list.add(&image("rootfs", None), false), (Added::Known, image("release 7", Some("2027-01-31"))));
+        list.add(&image("rootfs", Some("2027-02-28")), false);
+        assert_eq!(list.images, [image("release 7", Some("2027-02-28"))]);
+        list.add(&image("rootfs", None), true);
+        assert_eq!(list.images, [image("rootfs", Some("2027-02-28"))]);
     }
 
     #[test]
@@ -120,6 +172,15 @@ mod tests {
             "[]".to_owned(),
             r#"{"images": [], "more": 1}"#.to_owned(),
             list(r#""digests": {}"#),
+            list(&format!(r#""digests": {{"sha256": "{digest}", "sha256": "{digest}"}}"#)),
+            list(&format!(r#""digests": {{"sha256": "{digest}"}}, "digests": {{"sha256": "{digest}"}}"#)),
+            list(&format!(
+                r#""digests": {{"sha256": "{digest}"}}, "before": {{"sha384": "{digest}{}"}}"#,
+                "00".repeat(16)
+            )),
+            list(&format!(
+                r#""digests": {{"sha256": "{digest}"}}, "before": {{"sha256": "{digest}", "sha256": "{digest}"}}"#
+            )),
             list(&format!(r#""digests": {{"sha1": "{digest}"}}"#)),
             list(&format!(r#""digests": {{"md5": "{digest}"}}"#)),
             list(&format!(r#""digests": {{"sha256": "{digest}"}}, "untill": "2027-01-31""#)),

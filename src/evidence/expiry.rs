@@ -1,5 +1,6 @@
 //! When an image stops being trusted.
 
+use std::cmp::Ordering;
 use std::fmt::{self, Display};
 use std::str::FromStr;
 
@@ -7,6 +8,14 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::error::{Context, Error, Result};
+
+/// The order of two ends of trust: the earlier one is less; `None` means never, which is after every end.
+pub(super) fn order(one: Option<&Expiry>, other: Option<&Expiry>) -> Ordering {
+    match (one, other) {
+        (Some(one), Some(other)) => one.moment.cmp(&other.moment),
+        (one, other) => other.is_some().cmp(&one.is_some()),
+    }
+}
 
 /// The last moment at which an image is trusted. It keeps its text, so that a rewritten list has the same text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +52,18 @@ impl Display for Expiry {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_end_is_before_a_later_one_and_before_no_end() {
+        let until = |text: &str| Some(text.parse::<Expiry>().unwrap());
+        // In order: the second one is the same moment in another zone and one second earlier.
+        let ends = [until("2027-01-30"), until("2027-02-01T01:59:58+02:00"), until("2027-01-31"), None];
+        for (at, one) in ends.iter().enumerate() {
+            for (other_at, other) in ends.iter().enumerate() {
+                assert_eq!(order(one.as_ref(), other.as_ref()), at.cmp(&other_at), "{one:?} {other:?}");
+            }
+        }
+    }
 
     #[test]
     fn a_day_is_trusted_to_its_end() {

@@ -5,11 +5,13 @@
 #![cfg_attr(not(feature = "cli"), allow(dead_code))]
 
 pub(crate) mod allow_list;
+mod bank_texts;
 pub(crate) mod check;
 pub(crate) mod expiry;
 pub(crate) mod key;
 mod key_material;
 mod log_prefix;
+mod os_separator;
 pub(crate) mod policy;
 pub(crate) mod proof;
 mod public;

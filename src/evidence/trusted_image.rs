@@ -1,11 +1,12 @@
 //! An image that a verifier trusts: an entry of the list of trusted images.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
-use super::expiry::Expiry;
+use super::bank_texts::BankTexts;
+use super::expiry::{self, Expiry};
 use crate::error::{Context, Error, Result};
+use crate::eventlog::Event;
+use crate::eventlog::claim::{Claim, EventKind};
 use crate::hash::bank::Bank;
 use crate::hash::digest::{Digest, Digests};
 use crate::measure::measurement::Report;
@@ -45,9 +46,43 @@ impl TrustedImage {
         Some(self.before(bank).extended(bank, self.digests.get(&bank)?))
     }
 
-    /// Whether both have the same measurement.
+    /// Whether both are about the same boot: they have a bank in common, and the same measurement in each bank that both have.
+    /// An entry for more banks is about the same image as an entry for one of them.
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        (self.pcr, &self.digests, &self.before) == (other.pcr, &other.digests, &other.before)
+        let mut common = self.digests.keys().filter(|bank| other.digests.contains_key(bank)).peekable();
+        let is_equal = |bank: &&Bank| {
+            self.digests.get(bank) == other.digests.get(bank) && self.before(**bank) == other.before(**bank)
+        };
+        self.pcr == other.pcr && common.peek().is_some() && common.all(|bank| is_equal(&bank))
+    }
+
+    /// Takes over the banks that an older entry about the same boot has beside the own ones. So the older entry can go, and
+    /// nothing trusts the image longer than this one says.
+    pub(super) fn take_banks_of(&mut self, older: &Self) {
+        for (bank, digest) in &older.digests {
+            if !self.digests.contains_key(bank) {
+                self.digests.insert(*bank, digest.clone());
+                self.before.extend(older.before.get(bank).map(|before| (*bank, before.clone())));
+            }
+        }
+    }
+
+    /// Which of two entries about the same boot counts: the one that ends first.
+    pub(super) fn ends_before(&self, other: &Self) -> std::cmp::Ordering {
+        expiry::order(self.expiry.as_ref(), other.expiry.as_ref())
+    }
+}
+
+/// Whether the log calls the event our measurement of an image. If it claims a root hash, the digest must be that of the claimed
+/// root hash, in each of `banks`: otherwise the log passes an image off as a prepared one.
+pub(super) fn is_called_image(event: &Event, banks: &[Bank]) -> bool {
+    let Some(claim) = Claim::of(event) else { return false };
+    match (claim.event, claim.text()) {
+        (EventKind::Image, _) => true,
+        (EventKind::Roothash, Some(text)) => {
+            banks.iter().all(|bank| event.digests.get(bank) == Some(&bank.digest(text.as_bytes())))
+        }
+        _ => false,
     }
 }
 
@@ -58,9 +93,9 @@ pub(super) struct JsonImage {
     pub(super) name: String,
     #[serde(default = "default_pcr")]
     pcr: u8,
-    digests: BTreeMap<String, String>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    before: BTreeMap<String, String>,
+    digests: BankTexts,
+    #[serde(default, skip_serializing_if = "BankTexts::is_empty")]
+    before: BankTexts,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     until: Option<String>,
 }
@@ -75,8 +110,8 @@ impl From<&TrustedImage> for JsonImage {
         Self {
             name: image.name.clone(),
             pcr: image.pcr.get(),
-            digests: image.digests.iter().map(text).collect(),
-            before: image.before.iter().map(text).collect(),
+            digests: BankTexts(image.digests.iter().map(text).collect()),
+            before: BankTexts(image.before.iter().map(text).collect()),
             until: image.expiry.as_ref().map(ToString::to_string),
         }
     }
@@ -86,24 +121,28 @@ impl TryFrom<&JsonImage> for TrustedImage {
     type Error = Error;
 
     fn try_from(image: &JsonImage) -> Result<Self> {
-        let digests = digests(&image.digests)?;
+        let (digests, before) = (digests(&image.digests)?, digests(&image.before)?);
         if digests.is_empty() {
             return Err(Error::new("digests", "are missing"));
+        }
+        // Without the digest, the value before says nothing: it was meant for another bank.
+        if let Some(bank) = before.keys().find(|bank| !digests.contains_key(bank)) {
+            return Err(Error::new("before", format!("has a value for {bank}, but digests has none")));
         }
         Ok(Self {
             name: image.name.clone(),
             pcr: image.pcr.try_into()?,
             digests,
-            before: self::digests(&image.before)?,
+            before,
             expiry: image.until.as_deref().map(str::parse).transpose()?,
         })
     }
 }
 
-fn digests(texts: &BTreeMap<String, String>) -> Result<Digests> {
+fn digests(texts: &BankTexts) -> Result<Digests> {
     let digest = |(bank, text): (&String, &String)| {
         let bank: Bank = bank.parse()?;
         Ok((bank, Digest::from_bytes(bank, &hex::decode(text).about(text)?)?))
     };
-    texts.iter().map(digest).collect()
+    texts.0.iter().map(digest).collect()
 }

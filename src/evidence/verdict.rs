@@ -3,11 +3,11 @@
 use time::OffsetDateTime;
 
 use super::check::{Broken, Check};
+use super::os_separator;
 use super::proof::Proof;
-use super::trusted_image::TrustedImage;
+use super::trusted_image::{TrustedImage, is_called_image};
 use crate::count::counted;
 use crate::error::Error;
-use crate::eventlog::claim::{Claim, EventKind};
 use crate::eventlog::{Event, PcrValues};
 use crate::measure::measurement::{FAILED, UNMEASURED};
 
@@ -32,18 +32,18 @@ impl Proof {
         expected: &PcrValues,
         now: OffsetDateTime,
     ) -> Result<Verdict, Broken> {
-        let exact: Vec<_> = trusted.iter().filter(|image| self.is_boot_of(image)).collect();
-        let valid = exact.iter().find(|image| image.expiry.as_ref().is_none_or(|expiry| !expiry.is_over(now)));
-        match (valid, exact.first()) {
+        // Several entries may be about this boot. The one that ends first counts: an end that somebody gave must hold.
+        let booted = trusted.iter().filter(|image| self.is_boot_of(image)).min_by(|one, other| one.ends_before(other));
+        match booted {
             _ if self.is_marked(UNMEASURED) || self.is_marked(FAILED) => Ok(Verdict::NotTrusted(self.why(trusted))),
-            (Some(image), _) => {
-                self.is_called_ours()?;
-                Ok(self.unexpected(expected).map_or_else(|| Verdict::Trusted((**image).clone()), Verdict::NotTrusted))
-            }
-            (None, Some(TrustedImage { name, expiry: Some(expiry), .. })) => {
+            Some(TrustedImage { name, expiry: Some(expiry), .. }) if expiry.is_over(now) => {
                 Ok(Verdict::NotTrusted(format!("{name} was booted, which was trusted until {expiry}")))
             }
-            _ => Ok(Verdict::NotTrusted(self.why(trusted))),
+            Some(image) => {
+                self.is_called_ours()?;
+                Ok(self.unexpected(expected).map_or_else(|| Verdict::Trusted(image.clone()), Verdict::NotTrusted))
+            }
+            None => Ok(Verdict::NotTrusted(self.why(trusted))),
         }
     }
 
@@ -74,8 +74,7 @@ impl Proof {
 
     /// Checks that the log marks the last event as our measurement of an image.
     fn is_called_ours(&self) -> Result<(), Broken> {
-        let claim = self.events().last().and_then(Claim::of);
-        if claim.is_some_and(|claim| matches!(claim.event, EventKind::Image | EventKind::Roothash)) {
+        if self.events().last().is_some_and(|event| is_called_image(event, &self.banks)) {
             return Ok(());
         }
         let error = Error::new("logs", "do not mark the event with the image's digest as measureroot's");
@@ -97,6 +96,7 @@ impl Proof {
             (_, 0) => format!("nothing was measured into PCR {}", self.pcr),
             _ if self.is_marked(UNMEASURED) => "the boot did not measure its image (measureroot=off)".to_owned(),
             _ if self.is_marked(FAILED) => "the boot failed".to_owned(),
+            (Some((0, name)), 2) if os_separator::is_separator(events[1], &self.banks) => os_separator::reason(name),
             (Some((at, name)), count) => format!(
                 "{name} was measured, but PCR {} was not extended with it alone: {} before it, {} after it",
                 self.pcr,

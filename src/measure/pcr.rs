@@ -49,8 +49,12 @@ impl FromStr for PcrIndex {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let index: u8 = text.parse().map_err(|_| Error::new(text, "not the number of a PCR").hint(USABLE))?;
-        Self::try_from(index)
+        let error = || Error::new(text, "not the number of a PCR").hint(USABLE);
+        // A sign or a zero in front may mean another number to another program: 010 is 8 in C.
+        if text.starts_with('+') || text.len() > 1 && text.starts_with('0') {
+            return Err(error());
+        }
+        Self::try_from(text.parse::<u8>().map_err(|_| error())?)
     }
 }
 
@@ -165,7 +169,7 @@ mod tests {
             let error = PcrIndex::try_from(index).unwrap_err().to_string();
             assert!(error.contains(cause), "{error}");
         }
-        for text in ["", "-1", "13 ", "0x0d", "256", "+13x"] {
+        for text in ["", "-1", "13 ", "0x0d", "256", "+13", "013", "00", "+", "1\n"] {
             assert!(text.parse::<PcrIndex>().is_err(), "{text:?}");
         }
     }

@@ -69,7 +69,10 @@ pub(crate) fn parse_hash(text: &str) -> Result<TreeHash> {
 }
 
 /// Reads an offset in bytes. veritysetup requires whole sectors, too (cryptsetup, lib/verity/verity.c).
-fn parse_offset(text: &str) -> Result<u64> {
+///
+/// # Errors
+/// For anything else.
+pub(crate) fn parse_offset(text: &str) -> Result<u64> {
     match text.parse() {
         Ok(offset) if u64::is_multiple_of(offset, 512) => Ok(offset),
         _ => Err(Error::new(text, "malformed value").hint("bytes, a multiple of 512")),

@@ -167,8 +167,15 @@ fn parse(head: &[u8; 512]) -> Result<TreeShape> {
 /// When the image does not match the root hash, holds no file system that can be the root, or does not match its tree.
 pub(crate) fn file_system(node: &Path, shape: &TreeShape, fstypes: &[String]) -> Result<Superblock> {
     let name = node.display().to_string();
-    let file = File::open(node).about(&name)?;
-    let found = superblock_reader::read_for_root(&file, &name, fstypes)
+    check_file_system(&File::open(node).about(&name)?, &name, shape, fstypes)
+}
+
+/// The same for an open image, whose bytes match the tree.
+///
+/// # Errors
+/// As for [`file_system`].
+pub(crate) fn check_file_system(file: &File, name: &str, shape: &TreeShape, fstypes: &[String]) -> Result<Superblock> {
+    let found = superblock_reader::read_for_root(file, name, fstypes)
         .map_err(|error| error.hint_if_none("do the image, its Merkle tree and roothash= belong together?"))?;
     if found.bytes > shape.data_bytes() {
         let cause =

@@ -180,3 +180,29 @@ fn a_file_with_smaller_blocks_than_the_disk_s_sectors_has_a_tree() -> Result<()>
     ensure!(matches!(guest.status()?.seal, Seal::Verity { data_block: 1024, .. }), "{:?}", guest.status()?.seal);
     guest.ends_measured(&image).map(drop)
 }
+
+/// An image as mksquashfs -nopad makes it.
+fn unpadded() -> Result<Image> {
+    let image = Image::uncompressed(Uncompressed::UnpaddedSquashfs, "any")?;
+    ensure!(image.bytes()? % 4096 != 0, "the image has whole blocks");
+    Ok(image)
+}
+
+#[test]
+fn a_squashfs_without_padding_is_measured_in_every_partition_with_the_zeros_behind_it() -> Result<()> {
+    let image = unpadded()?;
+    let ids = ["6d656173-7572-4564-a26f-6f7420696d01", "6d656173-7572-4564-a26f-6f7420696d02"];
+    let disk = Image::partitioned([(&image, ids[0]), (&image, ids[1])])?;
+    let predicted = Prediction::with(image.path(), &["--device"])?;
+    Vm::new("root=/dev/vda1").disk(&disk).boots()?.ends_as(&predicted).map(drop)
+}
+
+#[test]
+fn a_squashfs_without_padding_in_front_of_other_bytes_is_refused() -> Result<()> {
+    let image = unpadded()?;
+    let bytes = image.bytes()?;
+    let disk = image.on_disk_of(bytes.next_multiple_of(4096) + 4096)?.with_bytes(bytes, b"earlier")?;
+    let failed = Vm::new("root=/dev/vda").disk(&disk).fails()?;
+    failed.at(Step::FindImage, "/dev/vda")?;
+    failed.because(&["behind its squashfs are not zeros", "truncate --size=%4096"])
+}

@@ -73,6 +73,19 @@ pub(crate) fn text(path: &Path) -> &str {
     path.to_str().expect("a path in UTF-8")
 }
 
+/// An image with this content: a superblock of a squashfs, as much of it as measureroot reads, and its padding.
+pub(crate) fn squashfs(content: &[u8]) -> Vec<u8> {
+    // kernel, fs/squashfs/squashfs_fs.h: struct squashfs_super_block.
+    let mut image = vec![0; 96];
+    image[..4].copy_from_slice(b"hsqs");
+    image[28] = 4;
+    image.extend(content);
+    let bytes = image.len() as u64;
+    image[40..48].copy_from_slice(&bytes.to_le_bytes());
+    image.resize(image.len().next_multiple_of(4096), 0);
+    image
+}
+
 /// The blocks of shell commands of a page.
 pub(crate) fn blocks(page: &str) -> Vec<String> {
     let text = fs::read_to_string(Path::new(ROOT).join(page)).unwrap();

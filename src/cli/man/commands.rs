@@ -6,18 +6,7 @@ use clap::Command;
 use clap_mangen::Man;
 
 use super::markup::{inline, titled};
-
-/// Exit codes, for scripts.
-const EXIT: [(&str, &str); 5] = [
-    (
-        "0",
-        "Success. `replay`: the PCRs are what the logs lead to. `verify`: trusted. `kernel-config`: no option is missing.",
-    ),
-    ("1", "Failure. `replay`: the PCRs are not what the logs lead to. `kernel-config`: an option is missing."),
-    ("2", "Wrong arguments, or an input cannot be read."),
-    ("3", "`verify`: not trusted."),
-    ("4", "`verify`: broken evidence, which proves nothing."),
-];
+use crate::cli::exit_codes;
 
 const FILES: [(&str, &str); 4] = [
     ("/run/measureroot/status.json", "What the last boot measured, and how it sealed the image."),
@@ -43,11 +32,18 @@ pub(super) fn page(program: Command) -> io::Result<Vec<u8>> {
         page.write_all(&section(command)?)?;
     }
     let mut end = roff::Roff::new();
-    for (heading, entries) in [("EXIT STATUS", EXIT.as_slice()), ("FILES", FILES.as_slice())] {
-        end.control("SH", [heading]);
-        for (name, meaning) in entries {
-            end.control("TP", []).text([roff::bold(*name)]).text(inline(meaning));
+    end.control("SH", ["EXIT STATUS"]);
+    let mut commands = "";
+    for row in &exit_codes::ALL {
+        if row.commands != commands {
+            commands = row.commands;
+            end.control("SS", [commands]);
         }
+        end.control("TP", []).text([roff::bold(row.code)]).text(inline(row.meaning));
+    }
+    end.control("SH", ["FILES"]);
+    for (name, meaning) in &FILES {
+        end.control("TP", []).text([roff::bold(*name)]).text(inline(meaning));
     }
     end.control("SH", ["SEE ALSO"]);
     end.text(inline("`measureroot.cmdline`(7), `tpm2_pcrread`(1), `tpm2_quote`(1), `veritysetup`(8)"));
@@ -67,4 +63,24 @@ fn section(command: &Command) -> io::Result<Vec<u8>> {
     let mut section = roff::Roff::new();
     section.control("SH", [name.to_uppercase().as_str()]);
     Ok([section.render().into_bytes(), parts.replacen(".SH ", ".SS ", 1).into_bytes()].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Arguments;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_table_of_exit_codes_has_each_command() {
+        let listed: Vec<_> = exit_codes::ALL.iter().flat_map(|row| row.commands.split(", ")).collect();
+        let program = Arguments::command();
+        for command in program.get_subcommands().map(Command::get_name) {
+            assert!(listed.contains(&command), "{command}");
+        }
+        let names: Vec<_> = program.get_subcommands().map(Command::get_name).collect();
+        assert!(listed.iter().all(|command| names.contains(command)), "{listed:?}");
+        let text = String::from_utf8(page(program).unwrap()).unwrap();
+        assert!(text.contains(".SH \"EXIT STATUS\"\n.SS \"predict, initramfs,"), "{text}");
+    }
 }

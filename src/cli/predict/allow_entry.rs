@@ -17,10 +17,11 @@ pub(super) struct AllowEntry {
     /// Add the image to this list of trusted images, for measureroot verify --allow.
     #[arg(long = "allow-entry", value_name = "FILE")]
     list: Option<PathBuf>,
-    /// The image's name in the list [default: the name of its file].
+    /// The image's name in the list [default: the name that the list has for it, else the name of its file].
     #[arg(long, requires = "list")]
     name: Option<String>,
-    /// Trust the image until the end of this day (2027-01-31, in UTC) or until this moment (RFC 3339) [default: without end].
+    /// Trust the image until the end of this day (2027-01-31, in UTC) or until this moment (RFC 3339) [default: the end that the
+    /// list has for it, else without end].
     #[arg(long, value_name = "DATE", requires = "list")]
     until: Option<Expiry>,
 }
@@ -29,10 +30,10 @@ impl AllowEntry {
     /// Adds a prediction to the list, if the user named one. `image` is the default for the name.
     pub(super) fn add(&self, image: &str, report: &Report) -> Result<()> {
         let Some(list) = &self.list else { return Ok(()) };
-        let name = self.name.clone().unwrap_or_else(|| image.to_owned());
-        let trusted = TrustedImage::of(&name, report, self.until.clone());
-        let until = trusted.expiry.as_ref().map_or("without end".to_owned(), |until| format!("until {until}"));
-        match allow_file::append(list, trusted)? {
+        let trusted = TrustedImage::of(self.name.as_deref().unwrap_or(image), report, self.until.clone());
+        let (added, TrustedImage { name, expiry, .. }) = allow_file::append(list, &trusted, self.name.is_some())?;
+        let until = expiry.map_or("without end".to_owned(), |until| format!("until {until}"));
+        match added {
             Added::New => log::info!("{}: trusts {name} {until}", list.display()),
             Added::Renewed => log::info!("{}: already had this image; now trusts it as {name} {until}", list.display()),
             Added::Known => log::info!("{}: already trusts {name} {until}", list.display()),

@@ -27,7 +27,7 @@ use crate::measure::image_format::ImageFormat;
 use crate::measure::measurement;
 use crate::measure::pcr::PcrIndex;
 use crate::measure::soft_pcrs::SoftPcrs;
-use crate::seal::prepared_root_hash::parse_hash;
+use crate::seal::prepared_root_hash::{parse_hash, parse_offset};
 
 /// Predict the PCR of a machine that boots an image.
 ///
@@ -44,9 +44,10 @@ pub(super) struct Predict {
     /// An image that was prepared with veritysetup, and the file or device with its Merkle tree; checks every block.
     #[arg(long, num_args = 2, value_names = ["IMAGE", "HASHDEV"], conflicts_with = "image")]
     verity: Vec<PathBuf>,
-    /// The offset of the tree's superblock on HASHDEV, in bytes (kernel parameter measureroot.hashoffset=).
-    #[arg(long, value_name = "BYTES", default_value_t = 0, requires = "verity")]
-    hash_offset: u64,
+    /// The offset of the tree's superblock on HASHDEV, in bytes (kernel parameter measureroot.hashoffset=) [default: 0].
+    // clap ignores `requires` if a conflict excludes what is required, so the conflicts are here, too.
+    #[arg(long, value_name = "BYTES", value_parser = parse_offset, requires = "verity", conflicts_with_all = ["image", "roothash"])]
+    hash_offset: Option<u64>,
     /// The PCR that the image is measured into (kernel parameter rootimgpcr=).
     #[arg(long, value_name = "N", default_value_t = PcrIndex::DEFAULT)]
     pcr: PcrIndex,
@@ -83,7 +84,7 @@ impl Predict {
             (Some(path), ..) => image(path, self.device, self.image_format, &banks)?,
             (None, Some(hash), _) => root_hash(&hash, &banks),
             (None, None, [image, tree]) => {
-                root_hash(&VerityCheck { image, tree, offset: self.hash_offset }.root_hash()?, &banks)
+                root_hash(&VerityCheck { image, tree, offset: self.hash_offset.unwrap_or(0) }.root_hash()?, &banks)
             }
             (None, None, _) => return Err(Error::new("arguments", "name no image")),
         };
@@ -112,14 +113,19 @@ fn root_hash(hash: &TreeHash, banks: &[Bank]) -> (Subject, Digests) {
 
 /// The PCR in each bank before the boot: the values of --before, else zeros.
 fn starting_values(banks: &[Bank], given: &[String]) -> Result<Digests> {
-    let mut values: Digests = banks.iter().map(|&bank| (bank, Digest::zero(bank))).collect();
+    let mut values = Digests::new();
     for text in given {
         let object = format!("--before {text}");
         let bytes = hex::decode(text.trim_start_matches("0x")).about(&object)?;
         let bank = banks.iter().copied().find(|bank| bank.digest_len() == bytes.len()).ok_or_else(|| {
             Error::new(&object, format!("no predicted bank has digests of {}", counted(bytes.len(), "byte")))
         })?;
-        values.insert(bank, Digest::from_bytes(bank, &bytes)?);
+        if values.insert(bank, Digest::from_bytes(bank, &bytes)?).is_some() {
+            return Err(Error::new(object, format!("is a second value for {bank}")).hint("a bank has one value before"));
+        }
+    }
+    for &bank in banks {
+        values.entry(bank).or_insert_with(|| Digest::zero(bank));
     }
     Ok(values)
 }
@@ -136,5 +142,7 @@ mod tests {
         for wrong in ["", "ab", "xy", &"ab".repeat(64)] {
             assert!(starting_values(&[Bank::Sha1], &[wrong.to_owned()]).is_err(), "{wrong}");
         }
+        let twice = ["ab".repeat(20), "ab".repeat(20)];
+        assert!(starting_values(&[Bank::Sha1], &twice).unwrap_err().to_string().contains("a second value for sha1"));
     }
 }

@@ -1,10 +1,9 @@
 //! The check of an image against the Merkle tree that `veritysetup format` made of it.
 
-use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use crate::cli::image_file::{ImageFile, progress_bar};
+use crate::cli::image_file::{ImageFile, open_seekable, progress_bar};
 use crate::error::{Context, Error, Result};
 use crate::hash::file_blocks::FileBlocks;
 use crate::hash::merkle;
@@ -26,13 +25,15 @@ pub(super) struct VerityCheck<'a> {
 
 impl VerityCheck<'_> {
     /// Builds the tree anew from every byte of the image, with the block sizes and the salt of the superblock, and compares
-    /// the two: at the first block that does not match, a boot would fail. Returns the root hash.
+    /// the two: at the first block that does not match, a boot would fail. The tree must cover the whole file system of the image,
+    /// as a boot demands. Returns the root hash.
     pub(super) fn root_hash(self) -> Result<TreeHash> {
         let image = ImageFile::open(self.image)?;
         let tree_name = self.tree.display().to_string();
-        let tree = File::open(self.tree).about(&tree_name)?;
+        let tree = open_seekable(self.tree)?;
         let location = TreeLocation { offset: self.offset, data_bytes: image.bytes };
         let (start, shape) = prepared_tree::read(&tree, &tree_name, location)?;
+        prepared_tree::check_file_system(&image.file, &image.name, &shape, &[])?;
         let bar = progress_bar(shape.data_bytes());
         let mut growing = GrowingTree(merkle::TreeBuilder::new(memory_file::create("tree")?, shape));
         let mut blocks = FileBlocks::new(&image.file, &image.name, growing.0.shape().data_bytes())?;

@@ -15,13 +15,16 @@ use super::image_file::ImageFile;
 use super::stdout::print;
 use super::{allow_file, read_limited, tpm2_pcrread};
 use crate::error::{Context, Error, Result};
+use crate::eventlog::PcrValues;
+use crate::evidence::quote::Quote;
 use crate::evidence::submission::Submission;
 use crate::evidence::trusted_image::TrustedImage;
+use crate::hash::bank::Bank;
 use crate::hash::digest::Digests;
 use crate::hash::tree_shape::TreeHash;
 use crate::measure::image_digest;
 use crate::measure::image_format::ImageFormat;
-use crate::measure::pcr::PcrIndex;
+use crate::measure::pcr::{Pcr, PcrIndex};
 use crate::seal::prepared_root_hash::parse_hash;
 
 /// The limit for a quote, a signature, a key or a file of PCR values in bytes: 16 KiB. The longest of the structures has a few
@@ -47,8 +50,8 @@ pub(super) struct Verify {
     /// The nonce that tpm2_quote --qualification was given, in hex; without it, the quote may be from an earlier boot.
     #[arg(long, value_name = "HEX", value_parser = nonce)]
     nonce: Option<Nonce>,
-    /// The PCR values, written by tpm2_quote --pcr in either format. With them, an error names the PCR that the logs do not
-    /// lead to.
+    /// The PCR values, printed by tpm2_pcrread, or written by tpm2_quote --pcr in either format. They must be the quoted ones. With
+    /// them, an error names the PCR that the logs do not lead to.
     #[arg(long, value_name = "FILE")]
     pcrs: Option<PathBuf>,
     /// The machine's event logs, in the order of the boot: /run/measureroot/binary_bios_measurements, or the firmware's log
@@ -64,8 +67,8 @@ pub(super) struct Verify {
     /// A list of trusted images, written by measureroot predict --allow-entry.
     #[arg(long, value_name = "FILE")]
     allow: Option<PathBuf>,
-    /// The values that other PCRs must have, printed by tpm2_pcrread on a machine that you trust. The quote must have each of
-    /// these PCRs.
+    /// The values that other PCRs must have: --pcrs of a machine that you trust. The quote must have each of these PCRs, in a
+    /// better bank than SHA-1.
     #[arg(long, value_name = "FILE")]
     expect: Option<PathBuf>,
     /// The machine boots the images from block devices, where only the bytes of their file systems are measured.
@@ -98,11 +101,11 @@ impl Verify {
     pub(super) fn run(&self) -> Result<ExitCode> {
         let read = |path: &Path| read_limited::read(path, MAX_BYTES);
         let (quote, signature, key) = (read(&self.quote)?, read(&self.signature)?, read(&self.key)?);
-        let values = self.pcrs.as_deref().map(read).transpose()?;
+        let values = self.pcrs.as_deref().map(|path| Self::values(path, &quote)).transpose()?;
         let log = |path: &PathBuf| Ok((path.display().to_string(), read_limited::read(path, read_limited::LOG)?));
         let logs = self.logs.iter().map(log).collect::<Result<Vec<_>>>()?;
         let mut trusted = self.allow.as_deref().map(allow_file::read).transpose()?.unwrap_or_default().images;
-        let expected = self.expect.as_deref().map(tpm2_pcrread::read).transpose()?.unwrap_or_default();
+        let expected = self.expect.as_deref().map(|path| self.expected(path)).transpose()?.unwrap_or_default();
         let nonce = self.nonce.as_ref().map(|nonce| nonce.0.as_slice());
         let (pcr, sha1, values) = (self.pcr, self.sha1, values.as_deref());
         let (quote, signature, key, logs) = (&quote[..], &signature[..], &key[..], &logs[..]);
@@ -112,7 +115,7 @@ impl Verify {
                 // Hashing takes long, so it comes after the check of the evidence.
                 for path in &self.images {
                     let image = ImageFile::open(path)?;
-                    let digests = image.digests(image.measured_bytes(self.device)?, &proof.banks)?;
+                    let digests = image.digests(image.measured_bytes_of_any(self.device)?, &proof.banks)?;
                     for format in ImageFormat::ALL {
                         trusted.push(self.trusted(image.name.clone(), format.of(digests.clone())));
                     }
@@ -132,6 +135,41 @@ impl Verify {
         }
         print(if self.json { report.json()? } else { report.text() }.as_bytes())?;
         Ok(report.exit_code())
+    }
+
+    /// The values of the quoted PCRs, one after the other. A file in a binary form stays as it is: the check of the evidence reads it.
+    fn values(path: &Path, quote: &[u8]) -> Result<Vec<u8>> {
+        let bytes = read_limited::read(path, MAX_BYTES)?;
+        // Of a malformed quote, nothing is selected, and its check fails.
+        let (Some(text), Ok(quote)) = (tpm2_pcrread::as_text(&bytes), Quote::parse(quote)) else { return Ok(bytes) };
+        let values = tpm2_pcrread::parse(text).map_err(|error| error.on(path.display()))?;
+        let value = |(bank, pcr)| {
+            let value = values.get(&bank).and_then(|values| values.get(&pcr));
+            value.ok_or_else(|| {
+                Error::new(path.display(), format!("has no value for PCR {pcr}, {bank}, which is quoted"))
+            })
+        };
+        let quoted: Vec<_> = quote.selection.iter().map(value).collect::<Result<_>>()?;
+        Ok(quoted.into_iter().flat_map(|digest| digest.as_bytes().to_vec()).collect())
+    }
+
+    /// The values that other PCRs must have. Fails if a PCR has none that counts: with a value for SHA-1 alone, the verdict would
+    /// trust what another machine can have, too.
+    fn expected(&self, path: &Path) -> Result<PcrValues> {
+        let values = tpm2_pcrread::read(path)?;
+        let sha1 = values.get(&Bank::Sha1).into_iter().flat_map(|values| values.keys());
+        let is_alone =
+            |pcr: &&Pcr| !values.iter().any(|(bank, values)| *bank != Bank::Sha1 && values.contains_key(pcr));
+        match sha1.copied().find(|pcr| is_alone(&pcr)) {
+            Some(pcr) if !self.sha1 => Err(Error::new(
+                path.display(),
+                format!(
+                    "has a value for PCR {pcr} in the sha1 bank alone: others can be made with the same SHA-1 digest"
+                ),
+            )
+            .hint("read a better bank too, or accept the sha1 bank with --sha1")),
+            _ => Ok(values),
+        }
     }
 
     /// A trusted image that is the only one to extend the PCR.
