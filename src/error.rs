@@ -53,11 +53,27 @@ impl Error {
     }
 }
 
-/// Replaces control characters. Objects and causes quote hostile input (labels, paths, the command line), and that must
-/// not forge another line of the log.
+/// The text as a person may see it: on one line, with nothing hidden. Objects, causes, events and names quote hostile input
+/// (labels, paths, logs, the command line). It must not forge another line of the log, command a terminal, or show its
+/// characters in another order. A hidden character becomes its escape, such as `\n` or `\u{202e}`, so that no text is lost.
 pub(crate) fn one_line(text: &dyn Display) -> String {
-    let text = text.to_string();
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    let mut line = String::new();
+    for c in text.to_string().chars() {
+        if is_hidden(c) { line.extend(c.escape_default()) } else { line.push(c) }
+    }
+    line
+}
+
+/// Whether a character changes how text looks without being seen itself. These are the control characters, the line and
+/// paragraph separators, the interlinear marks, and the characters that a font need not show: marks of direction, of no width
+/// or of a variant (Unicode 16.0, DerivedCoreProperties.txt, `Default_Ignorable_Code_Point`).
+pub(crate) fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 impl Display for Error {
@@ -101,6 +117,24 @@ mod tests {
     #[test]
     fn hostile_text_stays_on_one_line() {
         let error = Error::new("LABEL=a\nb", "not found").hint("x\ry");
-        assert_eq!(error.to_string(), "LABEL=a\u{fffd}b: not found (x\u{fffd}y)");
+        assert_eq!(error.to_string(), "LABEL=a\\nb: not found (x\\ry)");
+    }
+
+    #[test]
+    fn no_character_of_hostile_text_is_hidden() {
+        let table = [
+            ("\0\x1b[2J\x7f\u{9b}", "\\u{0}\\u{1b}[2J\\u{7f}\\u{9b}"),
+            ("a\u{202e}b\u{2066}c\u{200f}", "a\\u{202e}b\\u{2066}c\\u{200f}"),
+            ("a\u{200b}\u{200d}\u{feff}\u{2060}\u{ad}", "a\\u{200b}\\u{200d}\\u{feff}\\u{2060}\\u{ad}"),
+            ("\u{2028}\u{e0041}\u{3164}", "\\u{2028}\\u{e0041}\\u{3164}"),
+            (
+                "C:\\x Größe \u{304b}\u{3099} \u{0915}\u{093f} \u{fffd}",
+                "C:\\x Größe \u{304b}\u{3099} \u{0915}\u{093f} \u{fffd}",
+            ),
+        ];
+        for (text, shown) in table {
+            assert_eq!(one_line(&text), shown);
+            assert!(!one_line(&text).chars().any(is_hidden));
+        }
     }
 }

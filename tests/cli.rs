@@ -53,6 +53,19 @@ fn explain_shows_the_effect_of_each_parameter() {
 }
 
 #[test]
+fn no_part_of_hostile_text_is_hidden() {
+    for (line, part) in [
+        ("root=LABEL=x\u{202e}y rootimg=/a", "on LABEL=x\\u{202e}y"),
+        ("root=/dev/vda init=/bin/\u{200b}x\x1b[2J", "/bin/\\u{200b}x\\u{1b}[2J"),
+        ("root=/dev/vda measureroot.\u{2066}=1", "measureroot.\\u{2066}=1: "),
+    ] {
+        let Ran { out, err, .. } = measureroot(&["explain", line]);
+        assert!(out.contains(part), "{out}{err}");
+        assert!(!(out + &err).contains(['\u{202e}', '\u{200b}', '\u{2066}', '\x1b']));
+    }
+}
+
+#[test]
 fn explain_ends_with_the_error_of_the_boot() {
     let Ran { code, out, err } = measureroot(&["explain", "root=/dev/vda measureroot.x=1 measureroot.onfail=poweroff"]);
     assert_eq!(code, 1);

@@ -5,6 +5,7 @@ mod exit_codes;
 mod explain;
 mod image_file;
 mod initramfs;
+mod json;
 mod kernel_config;
 mod man;
 mod output_file;
@@ -22,7 +23,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, one_line};
 
 /// Measure a root image into a TPM 2.0 PCR, and boot it.
 ///
@@ -89,7 +90,26 @@ fn verdict(good: Result<bool>) -> ExitCode {
     }
 }
 
-/// Sends messages to standard error: standard output carries results only.
+/// Sends messages to standard error: standard output carries results only. Each message is one line, because messages quote
+/// names and paths that others chose.
+struct OneLine(Box<dyn log::Log>);
+
+impl log::Log for OneLine {
+    fn enabled(&self, metadata: &log::Metadata) -> bool {
+        self.0.enabled(metadata)
+    }
+
+    fn log(&self, record: &log::Record) {
+        let line = one_line(record.args());
+        self.0.log(&log::Record::builder().metadata(record.metadata().clone()).args(format_args!("{line}")).build());
+    }
+
+    fn flush(&self) {
+        self.0.flush();
+    }
+}
+
+/// Starts the log.
 fn log_to_stderr() {
     use simplelog::{ConfigBuilder, LevelFilter, WriteLogger};
     let off = LevelFilter::Off;
@@ -100,9 +120,11 @@ fn log_to_stderr() {
         .set_target_level(off)
         .set_location_level(off)
         .build();
-    if WriteLogger::init(LevelFilter::Info, config, std::io::stderr()).is_err() {
+    let log = WriteLogger::new(LevelFilter::Info, config, std::io::stderr());
+    if log::set_boxed_logger(Box::new(OneLine(log))).is_err() {
         eprintln!("measureroot: another logger runs already");
     }
+    log::set_max_level(log::LevelFilter::Info);
 }
 
 fn completion(shell: Shell) -> Result<()> {

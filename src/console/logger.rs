@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use crate::console::progress::Style;
-use crate::error::{Context, Result};
+use crate::error::{Context, Result, one_line};
 
 /// `KERN_ERR` and `KERN_INFO` (kernel, include/linux/kern_levels.h).
 const ERROR: u8 = 3;
@@ -107,7 +107,7 @@ impl Log for KernelLog {
         };
         if self.enabled(record.metadata()) {
             // If this fails, there is no other place for the message.
-            self.write(priority, &format!("measureroot: {}", record.args())).ok();
+            self.write(priority, &one_line(&format_args!("measureroot: {}", record.args()))).ok();
         }
     }
 

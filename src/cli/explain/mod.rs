@@ -10,7 +10,7 @@ use crate::boot::step::{Failure, Step};
 use crate::cmdline::{dialects, tokens};
 use crate::config::Config;
 use crate::config::failure_policy::FailurePolicy;
-use crate::error::Result;
+use crate::error::{Result, one_line};
 
 /// Explain what a boot with a kernel command line would do, step by step. Changes nothing.
 #[derive(Debug, Args)]
@@ -30,7 +30,8 @@ impl Explain {
             Err(error) => {
                 let translated = dialects::translate(&tokens).map(|ours| ours.words).unwrap_or_default();
                 let failure = Failure { step: Step::CommandLine, error: error.clone() }.to_string();
-                let lines: Vec<_> = std::iter::once(failure).chain(translated).chain([policy]).collect();
+                let lines = std::iter::once(failure).chain(translated).chain([policy]);
+                let lines: Vec<_> = lines.map(|line| one_line(&line)).collect();
                 print(format!("{}\n", lines.join("\n  ")).as_bytes())?;
                 Err(error)
             }
@@ -44,7 +45,7 @@ fn steps(config: &Config) -> String {
         let actions = actions::of(step, config);
         if !actions.is_empty() {
             lines.push(step.name().to_owned());
-            lines.extend(actions.iter().map(|action| format!("  {action}")));
+            lines.extend(actions.iter().map(|action| one_line(&format_args!("  {action}"))));
         }
     }
     lines.join("\n")

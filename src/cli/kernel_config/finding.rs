@@ -88,7 +88,7 @@ mod tests {
             ("CONFIG_A=m", "# CONFIG_A is not set\nCONFIG_B=y", Some("missing: CONFIG_A=m (f.cfg): why")),
             ("CONFIG_A=18", "CONFIG_A=17", Some("differs: CONFIG_A is 17, asked for 18 (f.cfg): why")),
             ("# CONFIG_A is not set", "CONFIG_A=y", Some("differs: CONFIG_A is y, asked for n (f.cfg): why")),
-            ("CONFIG_A=y", "CONFIG_A=\x1b[2J", Some("differs: CONFIG_A is \u{fffd}[2J, asked for y (f.cfg): why")),
+            ("CONFIG_A=y", "CONFIG_A=\x1b[2J", Some("differs: CONFIG_A is \\u{1b}[2J, asked for y (f.cfg): why")),
         ];
         for (asked, has, line) in table {
             let configuration = Configuration::parse("c", has).unwrap();

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::format::Format;
 use super::subject::Subject;
-use crate::cli::tpm2_pcrread;
-use crate::error::{Context, Result};
+use crate::cli::{json, tpm2_pcrread};
+use crate::error::Result;
 use crate::evidence::policy;
 use crate::hash::bank::Bank;
 use crate::hash::digest::Digests;
@@ -30,7 +30,7 @@ impl Prediction<'_> {
     pub(super) fn text(&self, format: Format) -> Result<String> {
         let text = match format {
             Format::Hex => self.after().values().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
-            Format::Json => serde_json::to_string_pretty(self).about("JSON")?,
+            Format::Json => return json::pretty(self),
             Format::Tpm2Yaml => return Ok(self.tpm2_yaml()),
             Format::Pcrlock => self.pcrlock().to_string(),
             Format::Keylime => self.keylime().to_string(),

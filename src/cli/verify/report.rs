@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::evidence::Evidence;
 use super::warnings::warnings;
-use crate::error::{Context, Result};
+use crate::cli::json;
+use crate::error::{Result, one_line};
 use crate::eventlog::PcrValues;
 use crate::evidence::check::{Broken, Check};
 use crate::evidence::proof::Proof;
@@ -78,13 +79,12 @@ impl VerifyReport {
             (_, _, why) => format!("broken evidence: {}", why.as_deref().unwrap_or("nothing is known")),
         };
         // An image's name with a newline must not add lines to the report.
-        let text: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-        text + "\n" + &self.evidence.as_ref().map(Evidence::lines).unwrap_or_default()
+        one_line(&text) + "\n" + &self.evidence.as_ref().map(Evidence::lines).unwrap_or_default()
     }
 
     /// The report as JSON.
     pub(super) fn json(&self) -> Result<String> {
-        Ok(serde_json::to_string_pretty(self).about("JSON")? + "\n")
+        json::pretty(self)
     }
 
     /// 0 for a trusted image, 3 for one that is not trusted, 4 for broken evidence.
