@@ -35,6 +35,7 @@ fn explain_shows_the_effect_of_each_parameter() {
         ("root=/dev/vda loop.max_loop=3", "loop with max_loop=\"3\""),
         ("root=/dev/vda measureroot.timeout=5", "/dev/tpm0, for at most 5 s"),
         ("root=/dev/vda measureroot=off", "THE IMAGE IS NOT MEASURED"),
+        ("root=/dev/vda measureroot=off rootimgpcr=14", "PCR 13 and 14 with the digest of"),
         ("root=/dev/vda measureroot.seal=ram", "a copy in RAM"),
         ("root=/dev/vda measureroot.seal=none", "the medium can answer later reads differently, unnoticed"),
         ("root=/dev/vda measureroot.oncorrupt=panic", "dm-verity panics"),

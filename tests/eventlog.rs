@@ -130,7 +130,7 @@ fn a_log_is_compared_with_a_tpm() {
     measurement::extend(&mut tpm, PcrIndex::DEFAULT, &digests_of(&banks, b"image")).unwrap();
     let Ran { code, err, .. } = compare();
     assert!(code == 1 && err.contains("they diverge after event 1 (EV_EVENT_TAG: image, /rootfs.squashfs"), "{err}");
-    measurement::extend_failed(&mut tpm, PcrIndex::DEFAULT).unwrap();
+    measurement::extend_failed(&mut tpm, PcrIndex::DEFAULT, &[]).unwrap();
     let Ran { code, err, .. } = compare();
     assert!(code == 0 && err.contains("each value that was compared (2 PCR values)"), "{err}");
     // The output of tpm2_pcrread gives the same result.
@@ -138,7 +138,7 @@ fn a_log_is_compared_with_a_tpm() {
     fs::write(&pcrs, swtpm.tool("tpm2_pcrread", &[])).unwrap();
     let Ran { code, err, .. } = replay(&[text(&log), "--pcrs", text(&pcrs)]);
     assert_eq!(code, 0, "{err}");
-    measurement::extend_failed(&mut tpm, PcrIndex::DEFAULT).unwrap();
+    measurement::extend_failed(&mut tpm, PcrIndex::DEFAULT, &[]).unwrap();
     let Ran { code, err, .. } = compare();
     assert!(code == 1 && err.contains("changed, left out or added"), "{err}");
 }

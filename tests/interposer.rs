@@ -7,14 +7,15 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use measureroot::internal::hash::Digest;
-use measureroot::internal::measure::{Session, SessionChoice};
+use measureroot::internal::measure::{PcrIndex, Session, SessionChoice, measurement};
 use measureroot::internal::tpm::EsysPcrs;
 use swtpm::Swtpm;
 use swtpm::attacks::{
     BANK, NO_SESSIONS, a_hidden_bank, a_second_extend, after, another_image, another_key, forged, no_extend, swapped,
 };
 use swtpm::bus::{
-    Bus, CREATE_PRIMARY, FLUSH_CONTEXT, Interposer, PCR_EXTEND, PCR_READ, START_AUTH_SESSION, answer, code,
+    Bus, CREATE_PRIMARY, FLUSH_CONTEXT, GET_CAPABILITY, Interposer, PCR_EXTEND, PCR_READ, START_AUTH_SESSION, answer,
+    code,
 };
 
 /// An attack on a TPM with these banks.
@@ -219,5 +220,31 @@ fn an_attacker_s_key_has_another_name_than_the_kernel_shows() {
     for name in ["", "000b", &name[2..], &name.replace("000b", "000c")] {
         let honest: Interposer = Box::new(|command, tpm| tpm(command));
         assert!(open(honest, name).is_err(), "{name}");
+    }
+}
+
+/// From the extend on, the TPM refuses each command but extends. The mark of the failure must not need any other.
+#[test]
+fn a_tpm_that_only_extends_is_marked_after_a_failure() {
+    for choice in [SessionChoice::None, SessionChoice::Hmac] {
+        for known in [&[][..], &[BANK]] {
+            let swtpm = Swtpm::start("sha256");
+            let mut extended = false;
+            let only_extends: Interposer = Box::new(move |command, tpm| match code(command) {
+                PCR_EXTEND => {
+                    extended = true;
+                    tpm(command)
+                }
+                // TPM_RC_FAILURE (TPM 2.0 Library, Part 2, section 6.6.3).
+                PCR_READ | GET_CAPABILITY if extended => answer(NO_SESSIONS, 0x101, &[]),
+                _ => tpm(command),
+            });
+            let bus = Bus::with(&swtpm, only_extends);
+            assert!(bus.measure(choice).is_err());
+            let mut tpm = EsysPcrs::open(&bus.device).unwrap();
+            measurement::extend_failed(&mut tpm, PcrIndex::DEFAULT, known).unwrap();
+            drop(tpm);
+            assert_eq!(swtpm.tpm2_pcrread("sha256"), after(&["image", measurement::FAILED]).to_string(), "{choice:?}");
+        }
     }
 }

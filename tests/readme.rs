@@ -161,7 +161,7 @@ fn the_log_of_a_boot_is_replayed() {
     let swtpm = Swtpm::start("sha1,sha256");
     let mut tpm = EsysPcrs::open(&swtpm.device).unwrap();
     let banks = tpm.banks(pcr).unwrap();
-    measurement::extend_failed(&mut tpm, pcr).unwrap();
+    measurement::extend_failed(&mut tpm, pcr, &[]).unwrap();
     drop(tpm);
     let header = Header::of(banks.iter().copied());
     let digests = digests_of(&banks, measurement::FAILED.as_bytes());

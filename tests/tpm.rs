@@ -20,7 +20,7 @@ fn tpm2_tools_read_the_extended_value_in_all_banks() {
     let mut tpm = EsysPcrs::open(&swtpm.device).unwrap();
     assert_eq!(tpm.banks(PCR).unwrap(), Bank::ALL);
     let report = measurement::extend(&mut tpm, PCR, &digests_of(&Bank::ALL, b"image")).unwrap();
-    measurement::extend_failed(&mut tpm, PCR).unwrap();
+    measurement::extend_failed(&mut tpm, PCR, &[]).unwrap();
     drop(tpm);
     for (bank, extension) in report.banks {
         assert_eq!(extension.before, Digest::zero(bank));

@@ -1,10 +1,11 @@
 //! What PID 1 does when a step of the boot failed.
 
-use std::time::Duration;
+use std::fmt::Display;
 
 use crate::boot::machine::Machine;
 use crate::boot::step::Failure;
 use crate::config::failure_policy::FailurePolicy;
+use crate::error::Error;
 use crate::eventlog::Recorder;
 use crate::measure::measurement;
 use crate::measure::session::SessionChoice;
@@ -12,25 +13,46 @@ use crate::measure::session::SessionChoice;
 /// Logs the failure, extends the PCR so that it cannot have the value of any image, waits, and stops the machine.
 pub(super) fn fail(machine: &mut impl Machine, policy: &FailurePolicy, log: &mut Recorder, failure: &Failure) {
     log::error!("{failure}");
-    extend_failed(machine, policy, log);
-    machine.pause(policy.pause);
-    machine.stop(policy.action);
+    mark(machine, policy, log, Some(&failure.error));
+    stop(machine, policy);
+}
+
+/// The same after a panic, which is a bug of this program. Nobody knows any more which events were recorded.
+pub(super) fn fail_after_panic(machine: &mut impl Machine, policy: &FailurePolicy, panic: &dyn Display) {
+    log::error!("FAILED by a bug of measureroot: {panic}");
+    mark(machine, policy, &mut Recorder::default(), None);
+    stop(machine, policy);
 }
 
 /// Extends the PCR with [`measurement::FAILED`]. If that fails with a session, it is repeated without one: the session may be
 /// the cause of the failure, and a PCR that is not extended would be worse. Extending it twice does no harm.
-fn extend_failed(machine: &mut impl Machine, policy: &FailurePolicy, log: &mut Recorder) {
+fn mark(machine: &mut impl Machine, policy: &FailurePolicy, log: &mut Recorder, said: Option<&Error>) {
+    let (pcr, text) = (policy.pcr, measurement::FAILED);
     let mut sessions = vec![policy.session, SessionChoice::None];
     sessions.dedup();
+    let mut last: Option<Error> = None;
     for session in sessions {
-        let extended = match machine.tpm(Duration::ZERO, session) {
-            Ok(Some(mut tpm)) => log.failed(&mut *tpm, policy.pcr),
-            Ok(None) => return log::warn!("no TPM to extend with the digest of \"{}\"", measurement::FAILED),
+        let extended = match machine.tpm_to_mark(session) {
+            Ok(Some(mut tpm)) => log.failed(&mut *tpm, pcr),
+            Ok(None) => return log::warn!("no TPM 2.0 to extend with the digest of \"{text}\""),
             Err(error) => Err(error),
         };
         match extended {
-            Ok(()) => return log::info!("PCR {} extended with the digest of \"{}\"", policy.pcr, measurement::FAILED),
-            Err(error) => log::error!("{error}"),
+            Ok(()) => return log::info!("PCR {pcr} extended with the digest of \"{text}\""),
+            Err(error) => last = Some(error),
         }
     }
+    match last {
+        // It stands on the console already.
+        Some(error) if Some(&error) == said => {
+            log::error!("PCR {pcr} is not extended with the digest of \"{text}\", for the same reason");
+        }
+        Some(error) => log::error!("PCR {pcr} is not extended with the digest of \"{text}\": {error}"),
+        None => {}
+    }
+}
+
+fn stop(machine: &mut impl Machine, policy: &FailurePolicy) {
+    machine.pause(policy.pause);
+    machine.stop(policy.action);
 }

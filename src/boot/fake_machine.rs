@@ -1,6 +1,6 @@
 //! A machine for the tests of the boot: it records each call, and fails at the call that a test chooses.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::io::Write;
 use std::path::Path;
@@ -45,8 +45,12 @@ pub(super) const IMAGE: &[u8] = b"the image";
 pub(super) enum Call {
     MountKernelFilesystems,
     CommandLine,
+    ExpectFailure,
+    CheckInitramfs,
     LoadModules,
     Tpm,
+    TpmOfUnmeasured,
+    TpmToMark,
     WaitForRoot,
     FindImage,
     FindTree,
@@ -76,6 +80,8 @@ pub(super) enum Fault {
     Read,
     /// The TPM does not extend.
     Extend,
+    /// From the first extend on, the TPM answers to nothing but extends, also while the failure is handled.
+    ReadAfterExtend,
     /// The image is shorter than the length in its superblock.
     ShortImage,
     /// The TPM starts no session, before the failure and after it.
@@ -96,12 +102,14 @@ pub(super) struct Fake {
 #[derive(Clone)]
 struct FakeTpm {
     pcrs: Rc<RefCell<SoftPcrs>>,
+    extended: Rc<Cell<bool>>,
     fault: Fault,
 }
 
 impl FakeTpm {
     fn check(&self, fault: Fault) -> Result<()> {
-        if self.fault == fault { Err(Error::new("TPM", "fails")) } else { Ok(()) }
+        let only_extends = self.fault == Fault::ReadAfterExtend && self.extended.get() && fault != Fault::Extend;
+        if self.fault == fault || only_extends { Err(Error::new("TPM", "fails")) } else { Ok(()) }
     }
 }
 
@@ -116,6 +124,7 @@ impl Pcrs for FakeTpm {
     }
     fn extend(&mut self, pcr: PcrIndex, digests: &Digests) -> Result<()> {
         self.check(Fault::Extend)?;
+        self.extended.set(true);
         self.pcrs.borrow_mut().extend(pcr, digests)
     }
 }
@@ -123,7 +132,8 @@ impl Pcrs for FakeTpm {
 impl Fake {
     /// A machine with a TPM and without dm-verity. It boots with this command line.
     pub(super) fn new(line: &'static str) -> Self {
-        let tpm = FakeTpm { pcrs: Rc::new(RefCell::new(SoftPcrs::zero(&BANKS))), fault: Fault::None };
+        let pcrs = Rc::new(RefCell::new(SoftPcrs::zero(&BANKS)));
+        let tpm = FakeTpm { pcrs, extended: Rc::default(), fault: Fault::None };
         Self { calls: Vec::new(), log: Vec::new(), line, fault: Fault::None, tpm: Some(tpm), verity: false }
     }
 
@@ -150,17 +160,24 @@ impl Fake {
         }
     }
 
+    fn open(&mut self, call: Call, session: SessionChoice) -> Result<Option<Box<dyn Pcrs>>> {
+        if self.fault == Fault::Session && session != SessionChoice::None {
+            return Err(Error::new("session", "the TPM starts none"));
+        }
+        self.call(call).map(|()| self.tpm.clone().map(|tpm| Box::new(tpm) as Box<dyn Pcrs>))
+    }
+
     fn call(&mut self, call: Call) -> Result<()> {
         self.calls.push(call);
         if self.fault == Fault::At(call) { Err(Error::new(format!("{call:?}"), "fails")) } else { Ok(()) }
     }
 
     /// Boots and handles the failure, as PID 1 does. While the failure is handled, the fault is gone, unless it is
-    /// [`Fault::Session`].
+    /// [`Fault::Session`] or [`Fault::ReadAfterExtend`].
     pub(super) fn boot(&mut self) -> Failure {
         let (mut policy, mut log) = (FailurePolicy::of(&[]), Recorder::default());
         let Err(failure) = boot(self, &mut policy, &mut log);
-        if self.fault != Fault::Session {
+        if !matches!(self.fault, Fault::Session | Fault::ReadAfterExtend) {
             self.set_fault(Fault::None);
         }
         fail(self, &policy, &mut log, &failure);
@@ -200,11 +217,20 @@ impl Machine for Fake {
     fn load_modules(&mut self, _: &Config) -> Result<()> {
         self.call(Call::LoadModules)
     }
+    fn expect_failure(&mut self, _: &FailurePolicy) {
+        self.calls.push(Call::ExpectFailure);
+    }
+    fn check_initramfs(&mut self) -> Result<()> {
+        self.call(Call::CheckInitramfs)
+    }
     fn tpm(&mut self, _: Duration, session: SessionChoice) -> Result<Option<Box<dyn Pcrs>>> {
-        if self.fault == Fault::Session && session != SessionChoice::None {
-            return Err(Error::new("session", "the TPM starts none"));
-        }
-        self.call(Call::Tpm).map(|()| self.tpm.clone().map(|tpm| Box::new(tpm) as Box<dyn Pcrs>))
+        self.open(Call::Tpm, session)
+    }
+    fn tpm_of_unmeasured(&mut self, _: Duration, session: SessionChoice) -> Result<Option<Box<dyn Pcrs>>> {
+        self.open(Call::TpmOfUnmeasured, session)
+    }
+    fn tpm_to_mark(&mut self, session: SessionChoice) -> Result<Option<Box<dyn Pcrs>>> {
+        self.open(Call::TpmToMark, session)
     }
     fn wait_for_root(&mut self, _: &Config) -> Result<RootDevices> {
         let image = ImageLocation::Device("/dev/vda".into());

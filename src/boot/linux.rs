@@ -11,12 +11,13 @@ use sys_mount::MountFlags;
 
 use crate::boot::firmware_log;
 use crate::boot::machine::Machine;
+use crate::boot::panic_hook;
 use crate::boot::root_devices::RootDevices;
 use crate::boot::status::Status;
 use crate::boot::tpm_device;
 use crate::cmdline::tokens::MAX_LEN;
 use crate::config::Config;
-use crate::config::failure_policy::FailureAction;
+use crate::config::failure_policy::{FailureAction, FailurePolicy};
 use crate::console::logger;
 use crate::console::progress::{Amount, Progress, Style};
 use crate::error::{Context, Error, Result};
@@ -45,19 +46,23 @@ use crate::sys::block_device;
 use crate::sys::loop_device;
 use crate::sys::modules;
 use crate::sys::mounts::{self, Mount};
+use crate::sys::signals;
+use crate::sys::sysctl::Sysctl;
 
 /// The machine that this program is PID 1 of.
 pub(super) struct Linux {
     for_init: InitArguments,
     devices: Devices,
     progress: Option<(Style, Progress)>,
+    /// Parameters of the kernel that have their old value again before the init starts.
+    changed: Vec<Sysctl>,
 }
 
 impl Linux {
     /// `for_init` is handed to the new init; nothing else reads it.
     #[must_use]
     pub(super) fn new(for_init: InitArguments) -> Self {
-        Self { for_init, devices: Devices::default(), progress: None }
+        Self { for_init, devices: Devices::default(), progress: None, changed: Vec::new() }
     }
 }
 
@@ -65,9 +70,22 @@ impl Machine for Linux {
     fn mount_kernel_filesystems(&mut self) -> Result<()> {
         // Another initramfs can start this program as PID 1 after it has mounted some of them.
         let missing = mounts::kernel_filesystems().into_iter().filter(|mount| !mounts::is_mountpoint(&mount.target));
-        missing.collect::<Vec<_>>().iter().try_for_each(Mount::apply)?;
-        logger::unlimit();
+        let mounted = missing.collect::<Vec<_>>().iter().try_for_each(Mount::apply);
+        // Even if only /dev could be mounted: the failure must be marked.
+        tpm_device::remember_folders()?;
+        mounted?;
+        self.changed.extend(logger::unlimit());
         Ok(())
+    }
+
+    fn expect_failure(&mut self, policy: &FailurePolicy) {
+        panic_hook::obey(*policy);
+        // Without memory the kernel panics, because it cannot end PID 1. The machine must not stand still then.
+        self.changed.extend(Sysctl::set("/proc/sys/kernel/panic", &policy.kernel_panic().to_string()));
+    }
+
+    fn check_initramfs(&mut self) -> Result<()> {
+        switch_root::check_initramfs()
     }
 
     fn command_line(&mut self) -> Result<Vec<u8>> {
@@ -92,6 +110,14 @@ impl Machine for Linux {
 
     fn tpm(&mut self, patience: Duration, session: SessionChoice) -> Result<Option<Box<dyn Pcrs>>> {
         tpm_device::open(patience, session)
+    }
+
+    fn tpm_of_unmeasured(&mut self, patience: Duration, session: SessionChoice) -> Result<Option<Box<dyn Pcrs>>> {
+        tpm_device::open_unmeasured(patience, session)
+    }
+
+    fn tpm_to_mark(&mut self, session: SessionChoice) -> Result<Option<Box<dyn Pcrs>>> {
+        tpm_device::open_to_mark(session)
     }
 
     fn wait_for_root(&mut self, config: &Config) -> Result<RootDevices> {
@@ -192,6 +218,8 @@ impl Machine for Linux {
     }
 
     fn exec(&mut self, init: &str) -> Result<Infallible> {
+        self.changed.drain(..).for_each(|parameter| parameter.restore());
+        signals::reset_sigpipe()?;
         switch_root::exec(init, &self.for_init)
     }
 

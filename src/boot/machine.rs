@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::boot::root_devices::RootDevices;
 use crate::boot::status::Status;
 use crate::config::Config;
-use crate::config::failure_policy::FailureAction;
+use crate::config::failure_policy::{FailureAction, FailurePolicy};
 use crate::console::progress::Amount;
 use crate::error::Result;
 use crate::eventlog::Recorder;
@@ -27,9 +27,17 @@ use crate::seal::sealed_image::SealedImage;
 pub(super) trait Machine {
     fn mount_kernel_filesystems(&mut self) -> Result<()>;
     fn command_line(&mut self) -> Result<Vec<u8>>;
+    /// Prepares the machine for a failure that this program cannot handle: a panic, its own or the kernel's.
+    fn expect_failure(&mut self, policy: &FailurePolicy);
+    /// Checks that the files of / can be deleted later: only those of an initramfs can.
+    fn check_initramfs(&mut self) -> Result<()>;
     fn load_modules(&mut self, config: &Config) -> Result<()>;
     /// The TPM's PCRs, or `None` if no TPM appears in time.
     fn tpm(&mut self, patience: Duration, session: SessionChoice) -> Result<Option<Box<dyn Pcrs>>>;
+    /// The PCRs that an unmeasured boot marks, or `None` if the machine has no TPM 2.0.
+    fn tpm_of_unmeasured(&mut self, patience: Duration, session: SessionChoice) -> Result<Option<Box<dyn Pcrs>>>;
+    /// The PCRs that a failed boot marks, or `None` if there is no TPM 2.0. This works after each step.
+    fn tpm_to_mark(&mut self, session: SessionChoice) -> Result<Option<Box<dyn Pcrs>>>;
     /// Waits for the devices that the command line names.
     fn wait_for_root(&mut self, config: &Config) -> Result<RootDevices>;
     fn find_image(&mut self, location: &ImageLocation, request: ImageRequest) -> Result<Image>;
@@ -46,6 +54,7 @@ pub(super) trait Machine {
     /// Writes the recorded events into files, and from then on also each new one.
     fn write_log(&mut self, log: &mut Recorder) -> Result<()>;
     fn write_status(&mut self, status: &Status) -> Result<()>;
+    /// Moves the kernel's file systems. It moves none of them if one cannot be moved.
     fn move_mounts(&mut self) -> Result<()>;
     fn switch_root(&mut self, report: &Report) -> Result<()>;
     fn exec(&mut self, init: &str) -> Result<Infallible>;

@@ -5,8 +5,11 @@ mod fail;
 #[cfg(test)]
 mod fake_machine;
 mod firmware_log;
+mod firmware_tpm;
 mod linux;
 mod machine;
+mod panic_hook;
+mod patient_tpm;
 pub(crate) mod pid1;
 mod root_devices;
 mod sequence;

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use crate::boot::fail::fail;
 use crate::boot::linux::Linux;
+use crate::boot::panic_hook;
 use crate::boot::sequence::boot;
 use crate::config::failure_policy::FailurePolicy;
 use crate::console;
@@ -18,7 +19,7 @@ pub fn pid1() -> ExitCode {
     if let Err(error) = console::start() {
         eprintln!("measureroot: {error}");
     }
-    std::panic::set_hook(Box::new(|info| log::error!("{info}")));
+    panic_hook::set();
     let mut machine = Linux::new(InitArguments::new(std::env::args_os(), environment));
     let mut policy = FailurePolicy::of(&[]);
     let mut log = Recorder::default();

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::path::Path;
-use std::time::Duration;
 
 use crate::boot::clock::Clock;
 use crate::boot::machine::Machine;
@@ -19,6 +18,8 @@ use crate::hash::bank::Bank;
 use crate::hash::digest::Digests;
 use crate::measure::image_digest::{self, ImageBytes};
 use crate::measure::image_format::ImageFormat;
+use crate::measure::measurement::Report;
+use crate::measure::pcr::PcrIndex;
 use crate::measure::pcrs::Pcrs;
 use crate::media::image::Image;
 use crate::seal::choice::{self, SealKind};
@@ -38,6 +39,9 @@ pub(super) fn boot(
     clock.step(Step::Mounts, || machine.mount_kernel_filesystems())?;
     let tokens = clock.step(Step::CommandLine, || machine.command_line().map(|line| cmdline::parse(&line)))?;
     *policy = FailurePolicy::of(&tokens);
+    machine.expect_failure(policy);
+    // Long before that step: then there is nothing to undo.
+    machine.check_initramfs().map_err(|error| Failure { step: Step::SwitchRoot, error })?;
     let config = clock.step(Step::CommandLine, || Config::parse(&tokens))?;
     config.translated.iter().for_each(|words| log::info!("{words}"));
     clock.step(Step::Modules, || machine.load_modules(&config))?;
@@ -48,6 +52,7 @@ pub(super) fn boot(
     let report = match tpm {
         BootTpm::Measured(mut tpm) => {
             let banks = clock.step(Step::Banks, || tpm.banks(config.pcr))?;
+            log.knows(&banks);
             let digests = clock.step(Step::Hash, || hash(machine, &image, &config, &banks, &mut seal))?;
             let claim = claim(&image, &seal, &config);
             clock.step(Step::Extend, || log.measured(&mut *tpm, config.pcr, &digests, claim))?
@@ -55,7 +60,7 @@ pub(super) fn boot(
         BootTpm::Unmeasured(mut tpm) => {
             log::warn!("THE ROOT IMAGE IS NOT MEASURED: the command line says measureroot=off");
             let claim = claim(&image, &seal, &config);
-            clock.step(Step::Extend, || log.unmeasured(tpm.as_deref_mut(), config.pcr, claim))?
+            clock.step(Step::Extend, || unmeasured(tpm.as_deref_mut(), &config, claim, log))?
         }
     };
     let sealed = clock.step(Step::Seal, || seal.finish())?;
@@ -81,17 +86,28 @@ enum BootTpm {
     Unmeasured(Option<Box<dyn Pcrs>>),
 }
 
-/// How long an unmeasured boot waits for a TPM.
-const UNMEASURED_PATIENCE: Duration = Duration::from_secs(5);
-
 fn find_tpm(machine: &mut impl Machine, config: &Config) -> Result<BootTpm> {
     if !config.measured {
-        return machine.tpm(config.timeout.min(UNMEASURED_PATIENCE), config.session).map(BootTpm::Unmeasured);
+        return machine.tpm_of_unmeasured(config.timeout, config.session).map(BootTpm::Unmeasured);
     }
     machine.tpm(config.timeout, config.session)?.map(BootTpm::Measured).ok_or_else(|| {
         Error::new("TPM", format!("none appeared in {} s", config.timeout.as_secs()))
             .hint("is it switched on in the firmware, and its driver in the kernel or the initramfs?")
     })
+}
+
+/// Marks an unmeasured boot in the PCR that the command line names, and before that in the default PCR: a verifier of other
+/// machines reads that one, and the booted system could extend it with the digest of any image.
+fn unmeasured(
+    mut tpm: Option<&mut (dyn Pcrs + 'static)>,
+    config: &Config,
+    claim: Claim,
+    log: &mut Recorder,
+) -> Result<Report> {
+    if config.pcr != PcrIndex::DEFAULT {
+        log.unmeasured(tpm.as_deref_mut().map(|tpm| tpm as _), PcrIndex::DEFAULT, claim.clone())?;
+    }
+    log.unmeasured(tpm.map(|tpm| tpm as _), config.pcr, claim)
 }
 
 fn begin_seal(machine: &mut impl Machine, image: &Image, tree: Option<&Path>, config: &Config) -> Result<SealBuilder> {

@@ -1,8 +1,10 @@
 //! The boot on a machine that fails each step in turn.
 
+use crate::boot::fail::fail_after_panic;
 use crate::boot::fake_machine::{BANKS, Call, Fake, Fault, IMAGE, extended_with};
 use crate::boot::step::Step;
-use crate::config::failure_policy::FailureAction;
+use crate::cmdline;
+use crate::config::failure_policy::{FailureAction, FailurePolicy};
 use crate::hash::digest::digests_of;
 use crate::measure::image_format::ImageFormat;
 use crate::measure::measurement;
@@ -12,9 +14,10 @@ const FAILED: &[u8] = measurement::FAILED.as_bytes();
 
 #[test]
 fn each_step_fails_in_turn_and_init_is_never_reached() {
-    let table: [(Fault, Step, &[&[u8]]); 17] = [
+    let table: [(Fault, Step, &[&[u8]]); 18] = [
         (Fault::At(Call::MountKernelFilesystems), Step::Mounts, &[FAILED]),
         (Fault::At(Call::CommandLine), Step::CommandLine, &[FAILED]),
+        (Fault::At(Call::CheckInitramfs), Step::SwitchRoot, &[FAILED]),
         (Fault::At(Call::LoadModules), Step::Modules, &[FAILED]),
         (Fault::At(Call::Tpm), Step::Devices, &[FAILED]),
         (Fault::At(Call::WaitForRoot), Step::Devices, &[FAILED]),
@@ -88,7 +91,7 @@ fn a_failure_at_or_after_switching_root_extends_the_pcr_too() {
         let mut machine = Fake::new(LINE).with(fault);
         assert_eq!(machine.boot().step, step);
         assert!(machine.is_extended_with(&[IMAGE, FAILED]));
-        let last = [Call::Tpm, Call::Pause, Call::Stop(FailureAction::PowerOff)];
+        let last = [Call::TpmToMark, Call::Pause, Call::Stop(FailureAction::PowerOff)];
         assert_eq!(machine.calls[machine.calls.len() - 3..], last);
     }
 }
@@ -100,6 +103,8 @@ fn a_good_boot_makes_all_calls_in_order() {
     let order = [
         Call::MountKernelFilesystems,
         Call::CommandLine,
+        Call::ExpectFailure,
+        Call::CheckInitramfs,
         Call::LoadModules,
         Call::Tpm,
         Call::WaitForRoot,
@@ -133,11 +138,37 @@ fn an_unmeasured_boot_extends_the_pcr_or_fails() {
     let mut machine = Fake::new("root=/dev/vda measureroot=off");
     machine.boot();
     assert!(machine.calls.contains(&Call::Exec) && machine.is_extended_with(&[unmeasured, FAILED]));
-    for fault in [Fault::At(Call::Tpm), Fault::Banks, Fault::Read, Fault::Extend] {
+    for fault in [Fault::At(Call::TpmOfUnmeasured), Fault::Banks, Fault::Read, Fault::Extend] {
         let mut machine = Fake::new("root=/dev/vda measureroot=off").with(fault);
         machine.boot();
         assert!(!machine.calls.contains(&Call::Exec) && machine.is_extended_with(&[FAILED]), "{fault:?}");
     }
+}
+
+#[test]
+fn an_unmeasured_boot_extends_the_default_pcr_too() {
+    let unmeasured = measurement::UNMEASURED.as_bytes();
+    // The fake TPM has one PCR for all numbers.
+    let mut machine = Fake::new("root=/dev/vda measureroot=off rootimgpcr=14");
+    machine.boot();
+    assert!(machine.calls.contains(&Call::Exec));
+    assert!(machine.is_extended_with(&[unmeasured, unmeasured, FAILED]));
+}
+
+#[test]
+fn a_tpm_that_only_extends_is_marked() {
+    let mut machine = Fake::new(LINE).with(Fault::ReadAfterExtend);
+    assert_eq!(machine.boot().step, Step::Extend);
+    assert!(machine.is_extended_with(&[IMAGE, FAILED]));
+}
+
+#[test]
+fn a_panic_ends_as_a_failure_does() {
+    let mut machine = Fake::new(LINE);
+    let policy = FailurePolicy::of(&cmdline::parse(LINE.as_bytes()));
+    fail_after_panic(&mut machine, &policy, &"a bug");
+    assert_eq!(machine.calls, [Call::TpmToMark, Call::Pause, Call::Stop(FailureAction::PowerOff)]);
+    assert!(machine.is_extended_with(&[FAILED]));
 }
 
 #[test]

@@ -54,6 +54,18 @@ impl FailurePolicy {
             pause: tokens.iter().rev().find_map(pause).unwrap_or(Some(DEFAULT_PAUSE)),
         }
     }
+
+    /// What the kernel shall do if it panics itself, for example because there is no memory left: the value of kernel.panic
+    /// (kernel, Documentation/admin-guide/sysctl/kernel.rst). It is the number of seconds until the kernel restarts the machine,
+    /// 0 for never, below 0 for at once. A kernel that panicked can restart, but not switch off.
+    #[must_use]
+    pub(crate) fn kernel_panic(&self) -> i32 {
+        match (self.action, self.pause) {
+            (FailureAction::Halt, _) | (_, None) => 0,
+            (_, Some(Duration::ZERO)) => -1,
+            (_, Some(pause)) => i32::try_from(pause.as_secs()).unwrap_or(i32::MAX),
+        }
+    }
 }
 
 /// The kernel's `panic=`: seconds until it restarts, 0 for never, below 0 for at once (kernel-parameters.txt).
@@ -63,4 +75,26 @@ fn pause(token: &Token) -> Option<Option<Duration>> {
     }
     let seconds: i32 = std::str::from_utf8(token.value.as_deref()?).ok()?.parse().ok()?;
     Some((seconds != 0).then(|| Duration::from_secs(u64::from(seconds.max(0).unsigned_abs()))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cmdline;
+
+    #[test]
+    fn a_panic_of_the_kernel_ends_as_a_failure_does() {
+        let table = [
+            ("", 10),
+            ("panic=3", 3),
+            ("panic=0", 0),
+            ("panic=-1", -1),
+            ("measureroot.onfail=poweroff panic=7", 7),
+            ("measureroot.onfail=halt", 0),
+            ("measureroot.onfail=halt panic=-5", 0),
+        ];
+        for (line, value) in table {
+            assert_eq!(FailurePolicy::of(&cmdline::parse(line.as_bytes())).kernel_panic(), value, "{line}");
+        }
+    }
 }

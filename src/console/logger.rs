@@ -8,6 +8,7 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use crate::console::progress::Style;
 use crate::error::{Context, Result, one_line};
+use crate::sys::sysctl::Sysctl;
 
 /// `KERN_ERR` and `KERN_INFO` (kernel, include/linux/kern_levels.h).
 const ERROR: u8 = 3;
@@ -27,10 +28,8 @@ pub(crate) fn start() -> Result<()> {
 
 /// Lets /dev/kmsg take every line. By default it takes ten lines in five seconds and drops the others
 /// (kernel.printk_devkmsg).
-pub(crate) fn unlimit() {
-    if let Err(error) = fs::write("/proc/sys/kernel/printk_devkmsg", "on\n") {
-        log::debug!("/proc/sys/kernel/printk_devkmsg: {error}");
-    }
+pub(crate) fn unlimit() -> Option<Sysctl> {
+    Sysctl::set("/proc/sys/kernel/printk_devkmsg", "on")
 }
 
 /// How to show progress. On a screen, one line is rewritten; with `quiet` on the kernel's command line, no progress is
@@ -74,14 +73,23 @@ struct KernelLog {
 }
 
 impl KernelLog {
-    fn write(&self, priority: u8, text: &str) -> io::Result<()> {
-        let Some(mut kmsg) = self.kmsg() else { return writeln!(io::stderr(), "{text}") };
+    /// Shows a message in the kernel's log and, if the kernel does not show it there, on the console. Each of the two gets
+    /// what the other refuses; if both refuse it, it goes to stderr.
+    fn write(&self, priority: u8, text: &str) {
+        let logged = self.kmsg().is_some_and(|mut kmsg| {
+            // The kernel makes one record of one write.
+            records(priority, text).iter().all(|record| kmsg.write_all(record.as_bytes()).is_ok())
+        });
         // The person at the machine must see errors, even with `quiet` on the kernel's command line.
-        if priority <= ERROR && priority >= console_level() {
-            open("/dev/console")?.write_all(format!("{text}\n").as_bytes())?;
+        if logged && (priority > ERROR || priority < console_level()) {
+            return;
         }
-        // The kernel makes one record of one write.
-        kmsg.write_all(format!("<{priority}>{text}\n").as_bytes())
+        let line = format!("{PREFIX}{text}\n");
+        let shown = open("/dev/console").and_then(|mut console| console.write_all(line.as_bytes()));
+        if shown.is_err() && !logged {
+            // If this fails, there is no other place for the message.
+            io::stderr().write_all(line.as_bytes()).ok();
+        }
     }
 
     fn kmsg(&self) -> Option<&File> {
@@ -90,6 +98,31 @@ impl KernelLog {
         }
         self.kmsg.get()
     }
+}
+
+/// What begins each record and line of this program.
+const PREFIX: &str = "measureroot: ";
+/// What begins the records of a long message, after the first: a hostile name in the message cannot look like another message.
+const CONTINUED: &str = "measureroot: ... ";
+/// The longest text of a record, in bytes. The kernel refuses a write of more than 976 bytes with EINVAL
+/// (kernel/printk/printk.c, `devkmsg_write`; `LOG_LINE_MAX` until Linux 6.4, later 1024 bytes).
+const RECORD: usize = 900;
+/// The most records of one message.
+const MOST: usize = 16;
+
+/// The records of a message. A text that is too long for one is split between characters.
+fn records(priority: u8, mut text: &str) -> Vec<String> {
+    let (mut records, mut prefix) = (Vec::new(), PREFIX);
+    while records.len() < MOST {
+        let end = (0..=RECORD.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+        let (part, rest) = text.split_at(end);
+        records.push(format!("<{priority}>{prefix}{part}\n"));
+        if rest.is_empty() {
+            break;
+        }
+        (text, prefix) = (rest, CONTINUED);
+    }
+    records
 }
 
 impl Log for KernelLog {
@@ -106,10 +139,31 @@ impl Log for KernelLog {
             Level::Debug | Level::Trace => 7,
         };
         if self.enabled(record.metadata()) {
-            // If this fails, there is no other place for the message.
-            self.write(priority, &one_line(&format_args!("measureroot: {}", record.args()))).ok();
+            self.write(priority, &one_line(record.args()));
         }
     }
 
     fn flush(&self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_message_is_split_between_characters_and_loses_none() {
+        assert_eq!(records(3, "short"), ["<3>measureroot: short\n"]);
+        assert_eq!(records(6, ""), ["<6>measureroot: \n"]);
+        for text in ["x".repeat(5000), "\u{20ac}".repeat(2000), format!("x{}", "\u{1f600}".repeat(1000))] {
+            let records = records(3, &text);
+            // LOG_LINE_MAX is the smallest limit of the kernels that can run this program.
+            assert!(records.iter().all(|record| record.len() <= 976 && record.ends_with('\n')));
+            let part = |record: &String| {
+                let rest = record.trim_end_matches('\n').trim_start_matches("<3>");
+                rest.strip_prefix(CONTINUED).or(rest.strip_prefix(PREFIX)).unwrap().to_owned()
+            };
+            assert_eq!(records.iter().map(part).collect::<String>(), text);
+        }
+        assert_eq!(records(3, &"x".repeat(1 << 20)).len(), MOST);
+    }
 }

@@ -2,5 +2,6 @@
 
 pub(crate) mod logger;
 pub(crate) mod progress;
+pub(crate) mod slow;
 
 pub(crate) use logger::start;

@@ -1,14 +1,12 @@
 //! Records this boot's events. To record an event is to extend the PCR first and to log it then. There is no other way into
 //! the log, so it has every event that happened, and no other.
 
-use std::collections::BTreeMap;
-
 use super::claim::Claim;
 use super::journal::{Journal, Recorded};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::hash::bank::Bank;
 use crate::hash::digest::Digests;
-use crate::measure::measurement::{self, Extension, Report};
+use crate::measure::measurement::{self, Report};
 use crate::measure::pcr::PcrIndex;
 use crate::measure::pcrs::Pcrs;
 
@@ -17,9 +15,18 @@ use crate::measure::pcrs::Pcrs;
 pub(crate) struct Recorder {
     events: Vec<Recorded>,
     journal: Option<Journal>,
+    /// The active banks, once they are known.
+    known: Vec<Bank>,
+    /// The value of the PCR after the last event.
+    held: Digests,
 }
 
 impl Recorder {
+    /// Remembers the active banks of the PCR, for the case that the TPM does not name them a second time.
+    pub(crate) fn knows(&mut self, banks: &[Bank]) {
+        self.known = banks.to_vec();
+    }
+
     /// Extends `pcr` with the measured digests, see [`measurement::extend`], and logs it.
     ///
     /// # Errors
@@ -32,7 +39,7 @@ impl Recorder {
         claim: Claim,
     ) -> Result<Report> {
         let report = measurement::extend(pcrs, pcr, digests)?;
-        self.log(pcr, &report.banks, claim)?;
+        self.report(&report, claim)?;
         Ok(report)
     }
 
@@ -47,17 +54,29 @@ impl Recorder {
         claim: Claim,
     ) -> Result<Report> {
         let report = measurement::extend_unmeasured(pcrs, pcr)?;
-        self.log(pcr, &report.banks, claim)?;
+        self.report(&report, claim)?;
         Ok(report)
     }
 
     /// Marks a boot that failed, see [`measurement::extend_failed`], and logs it.
     ///
     /// # Errors
-    /// If the PCR cannot be extended or the log cannot be written.
+    /// If the PCR cannot be extended, or has the same value as before. That the PCR cannot be read, or the log not be written, is
+    /// only logged: the mark stands, and no program will read the log.
     pub(crate) fn failed(&mut self, pcrs: &mut dyn Pcrs, pcr: PcrIndex) -> Result<()> {
-        let banks = measurement::extend_failed(pcrs, pcr)?;
-        self.log(pcr, &banks, Claim::failed())
+        let digests = measurement::extend_failed(pcrs, pcr, &self.known)?;
+        let banks: Vec<_> = digests.keys().copied().collect();
+        let logged = self.log(pcr, digests, Claim::failed());
+        match pcrs.read(pcr, &banks) {
+            Ok(now) if now.iter().any(|(bank, value)| self.held.get(bank) == Some(value)) => {
+                return Err(Error::new(format!("PCR {pcr}"), "has the same value as before the extend")
+                    .hint("is there an attacker on the bus to the TPM?"));
+            }
+            Ok(now) => self.held = now,
+            Err(error) => log::warn!("PCR {pcr} is extended, but cannot be read: {error}"),
+        }
+        logged.unwrap_or_else(|error| log::warn!("the event is not logged: {error}"));
+        Ok(())
     }
 
     /// The banks of the log. `None` until a PCR was extended.
@@ -81,12 +100,17 @@ impl Recorder {
         Ok(())
     }
 
-    fn log(&mut self, pcr: PcrIndex, banks: &BTreeMap<Bank, Extension>, claim: Claim) -> Result<()> {
+    fn report(&mut self, report: &Report, claim: Claim) -> Result<()> {
+        self.held = report.banks.iter().map(|(&bank, extension)| (bank, extension.after.clone())).collect();
+        let digests = report.banks.iter().map(|(&bank, extension)| (bank, extension.digest.clone())).collect();
+        self.log(report.pcr, digests, claim)
+    }
+
+    fn log(&mut self, pcr: PcrIndex, digests: Digests, claim: Claim) -> Result<()> {
         // Without a TPM no PCR was extended.
-        if banks.is_empty() {
+        if digests.is_empty() {
             return Ok(());
         }
-        let digests = banks.iter().map(|(&bank, extension)| (bank, extension.digest.clone())).collect();
         let event = Recorded { pcr: pcr.into(), digests, claim };
         let written = self.journal.as_mut().map_or(Ok(()), |journal| journal.append(&event));
         self.events.push(event);
@@ -102,7 +126,6 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::error::Error;
     use crate::eventlog::{Log, header, journal, parse};
     use crate::hash::digest::digests_of;
     use crate::measure::pcr::Pcr;

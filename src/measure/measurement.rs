@@ -68,10 +68,30 @@ pub(crate) fn extend_unmeasured(pcrs: Option<&mut (dyn Pcrs + '_)>, pcr: PcrInde
 /// Extends `pcr` with [`FAILED`]: from here on the PCR cannot have the value of any image. This returns no [`Report`], because
 /// with a report the boot could go on.
 ///
+/// `banks` are the active banks, if they are known. The extend comes first: a TPM that fails every other command must not
+/// keep the PCR from it. If nobody knows the banks, not even the TPM, each bank gets a command of its own.
+///
 /// # Errors
-/// When the extend fails.
-pub fn extend_failed(pcrs: &mut dyn Pcrs, pcr: PcrIndex) -> Result<BTreeMap<Bank, Extension>> {
-    extend_text(pcrs, pcr, FAILED)
+/// When no bank could be extended.
+pub fn extend_failed(pcrs: &mut dyn Pcrs, pcr: PcrIndex, banks: &[Bank]) -> Result<Digests> {
+    let banks = if banks.is_empty() { pcrs.banks(pcr) } else { Ok(banks.to_vec()) };
+    let mut error = match banks {
+        Ok(banks) if !banks.is_empty() => {
+            let digests = digests_of(&banks, FAILED.as_bytes());
+            return pcrs.extend(pcr, &digests).map(|()| digests);
+        }
+        Ok(_) => Error::new(format!("PCR {pcr}"), "no bank to extend"),
+        Err(error) => error,
+    };
+    let mut extended = Digests::new();
+    for bank in Bank::ALL {
+        let digests = digests_of(&[bank], FAILED.as_bytes());
+        match pcrs.extend(pcr, &digests) {
+            Ok(()) => extended.extend(digests),
+            Err(refused) => error = refused,
+        }
+    }
+    if extended.is_empty() { Err(error) } else { Ok(extended) }
 }
 
 fn extend_text(pcrs: &mut dyn Pcrs, pcr: PcrIndex, text: &str) -> Result<BTreeMap<Bank, Extension>> {
@@ -171,7 +191,37 @@ mod tests {
     #[test]
     fn without_a_bank_nothing_is_measured() {
         assert!(extend(&mut SoftPcrs::zero(&[]), PCR, &Digests::new()).is_err());
-        assert!(extend_failed(&mut SoftPcrs::zero(&[]), PCR).is_err());
+    }
+
+    /// A TPM that answers only to TPM2_PCR_Extend, and that has one bank only.
+    struct OnlyExtends(SoftPcrs);
+
+    impl Pcrs for OnlyExtends {
+        fn banks(&mut self, _: PcrIndex) -> Result<Vec<Bank>> {
+            Err(Error::new("TPM", "does not say"))
+        }
+        fn read(&mut self, _: PcrIndex, _: &[Bank]) -> Result<Digests> {
+            Err(Error::new("TPM", "does not say"))
+        }
+        fn extend(&mut self, pcr: PcrIndex, digests: &Digests) -> Result<()> {
+            let known = digests.keys().all(|bank| *bank == Bank::Sha256);
+            if known { self.0.extend(pcr, digests) } else { Err(Error::new("TPM", "has no such bank")) }
+        }
+    }
+
+    #[test]
+    fn a_failure_extends_the_pcr_of_a_tpm_that_answers_to_nothing_else() {
+        for banks in [&[][..], &[Bank::Sha256]] {
+            let mut tpm = OnlyExtends(SoftPcrs::zero(&[Bank::Sha256]));
+            let extended = extend_failed(&mut tpm, PCR, banks).unwrap();
+            assert_eq!(extended, digests_of(&[Bank::Sha256], FAILED.as_bytes()));
+            assert_eq!(tpm.0.read(PCR, &[Bank::Sha256]).unwrap(), {
+                let mut expected = SoftPcrs::zero(&[Bank::Sha256]);
+                expected.extend(PCR, &extended).unwrap();
+                expected.read(PCR, &[Bank::Sha256]).unwrap()
+            });
+        }
+        assert!(extend_failed(&mut OnlyExtends(SoftPcrs::zero(&[])), PCR, &[Bank::Sha1]).is_err());
     }
 
     #[test]

@@ -2,4 +2,5 @@
 
 pub(crate) mod init_arguments;
 pub(crate) mod overlay;
+mod program;
 pub(crate) mod switch_root;

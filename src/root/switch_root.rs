@@ -3,17 +3,17 @@
 use std::convert::Infallible;
 use std::ffi::CString;
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
-use nix::sys::stat::{SFlag, fstat};
 use nix::sys::statfs::{FsType, TMPFS_MAGIC, statfs};
 
 use crate::error::{Context, Error, Result};
 use crate::measure::measurement::Report;
 use crate::root::init_arguments::InitArguments;
-use crate::sys::mounts::{Mount, kernel_filesystems};
+use crate::root::program;
+use crate::sys::mounts::{self, Mount, kernel_filesystems};
 
 /// The programs that the kernel itself tries without `init=` (init/main.c), without the shell: if the image has no init, the
 /// machine must stop.
@@ -28,27 +28,21 @@ const RAMFS_MAGIC: u32 = 0x8584_58f6;
 /// # Errors
 /// When no such program can be run.
 pub(crate) fn find_init(root: &Path, named: Option<&str>) -> Result<String> {
-    let candidates: &[&str] = named.as_ref().map_or(&INITS, std::slice::from_ref);
     let folder = File::open(root).about(root.display())?;
-    let mut last = Error::new(root.display(), "has no init");
+    let candidates: &[&str] = named.as_ref().map_or(&INITS, std::slice::from_ref);
+    let mut wrong = None;
     for init in candidates {
-        match check_program(&folder, init) {
+        match program::check(&folder, init) {
             Ok(()) => return Ok((*init).to_owned()),
-            Err(error) => last = error,
+            // The first one that is there is the one that was meant.
+            Err(error) => wrong = wrong.or(error),
         }
     }
-    Err(last.hint("init= names the first program to start in the root image"))
-}
-
-/// Checks that `init` is an executable file.
-fn check_program(root: &File, init: &str) -> Result<()> {
-    // Links are resolved in the new root: /sbin/init can be a link to /lib/systemd/systemd.
-    let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_CLOEXEC).resolve(ResolveFlag::RESOLVE_IN_ROOT);
-    let mode = fstat(openat2(root, init, how).about(init)?).about(init)?.st_mode;
-    if SFlag::from_bits_truncate(mode) & SFlag::S_IFMT != SFlag::S_IFREG || mode & 0o111 == 0 {
-        return Err(Error::new(init, "not a program"));
-    }
-    Ok(())
+    let missing = || match named {
+        Some(init) => Error::new(init, "is not in the root image"),
+        None => Error::new(INITS[0], "is not in the root image, and neither are /etc/init and /bin/init"),
+    };
+    Err(wrong.unwrap_or_else(missing).hint_if_none("init= names the first program to start in the root image"))
 }
 
 /// The mounts that move the kernel's file systems to `root`.
@@ -57,19 +51,41 @@ pub(crate) fn moves(root: &str) -> Vec<Mount> {
     kernel_filesystems().iter().map(|mount| Mount::moving(&mount.target, &format!("{root}{}", mount.target))).collect()
 }
 
-/// Moves the kernel's file systems into `root`.
+/// Moves the kernel's file systems into `root`. All are checked before the first one moves.
 ///
 /// # Errors
 /// When `root` lacks one of the folders, or has a link in its place: the move would follow the link.
 pub(crate) fn move_mounts(root: &str) -> Result<()> {
-    for mount in moves(root) {
-        let target = fs::symlink_metadata(&mount.target).about(&mount.target)?;
-        if !target.is_dir() {
-            return Err(
-                Error::new(&mount.target, "not a folder").hint("the root image needs /dev, /proc, /sys and /run")
-            );
-        }
-        mount.apply()?;
+    let moves = moves(root);
+    moves.iter().try_for_each(|mount| check_folder(&mount.target, &mount.source))?;
+    // Another program may have run as PID 1 before, and made the mounts shared: the kernel does not move those
+    // (fs/namespace.c, `do_move_mount`). The kernel starts with private ones.
+    mounts::make_private("/")?;
+    moves.iter().try_for_each(Mount::apply)
+}
+
+/// Checks the folder `target` of the root image, which is `name` there.
+fn check_folder(target: &str, name: &str) -> Result<()> {
+    let object = format!("{name} of the root image");
+    let cause = match fs::symlink_metadata(target) {
+        Ok(meta) if meta.is_dir() => return Ok(()),
+        Ok(meta) if meta.is_symlink() => "is a link, not a folder".to_owned(),
+        Ok(_) => "is a file, not a folder".to_owned(),
+        Err(error) if error.kind() == ErrorKind::NotFound => "is missing".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    Err(Error::new(object, cause).hint("the root image needs the folders /dev, /proc, /sys and /run"))
+}
+
+/// Checks that / is an initramfs.
+///
+/// # Errors
+/// When it is not: its files would be deleted.
+pub(crate) fn check_initramfs() -> Result<()> {
+    let kind = statfs("/").about("/")?.filesystem_type();
+    if kind != TMPFS_MAGIC && kind != FsType(RAMFS_MAGIC.into()) {
+        return Err(Error::new("/", "not an initramfs")
+            .hint("the files of / would be deleted; run this as /init of an initramfs"));
     }
     Ok(())
 }
@@ -80,11 +96,7 @@ pub(crate) fn move_mounts(root: &str) -> Result<()> {
 /// # Errors
 /// When the program does not run from an initramfs, or when a call fails.
 pub(crate) fn enter(root: &str, _: &Report) -> Result<()> {
-    let kind = statfs("/").about("/")?.filesystem_type();
-    if kind != TMPFS_MAGIC && kind != FsType(RAMFS_MAGIC.into()) {
-        return Err(Error::new("/", "not an initramfs")
-            .hint("the files of / would be deleted; run this as /init of an initramfs"));
-    }
+    check_initramfs()?;
     std::env::set_current_dir(root).about(root)?;
     let device = fs::metadata("/").about("/")?.dev();
     delete_below(Path::new("/"), device);
@@ -135,22 +147,47 @@ mod tests {
     fn the_init_is_looked_up_in_the_new_root() {
         let root = tempfile::tempdir().unwrap();
         let path = |name: &str| root.path().join(name);
+        let find = |named| find_init(root.path(), named).map_err(|error| error.to_string());
         fs::create_dir_all(path("lib")).unwrap();
         fs::create_dir_all(path("sbin")).unwrap();
-        assert!(find_init(root.path(), None).is_err());
-        fs::write(path("lib/real"), "").unwrap();
+        assert!(find(None).unwrap_err().starts_with("/sbin/init: is not in the root image, and neither are"));
+        assert!(find(Some("/x")).unwrap_err().starts_with("/x: is not in the root image (init="));
         symlink("/lib/real", path("sbin/init")).unwrap();
-        assert!(find_init(root.path(), None).unwrap_err().to_string().contains("/bin/init"));
-        assert!(find_init(root.path(), Some("/sbin/init")).unwrap_err().to_string().contains("not a program"));
+        assert!(find(None).unwrap_err().starts_with("/sbin/init: is a link to /lib/real, which leads nowhere"));
+        // A static program of 32 bits, as far as it is looked at.
+        fs::write(path("lib/real"), b"\x7fELF\x01\x01").unwrap();
+        assert!(find(None).unwrap_err().starts_with("/sbin/init: is not executable"));
         fs::set_permissions(path("lib/real"), fs::Permissions::from_mode(0o755)).unwrap();
-        assert_eq!(find_init(root.path(), None).unwrap(), "/sbin/init");
-        assert_eq!(find_init(root.path(), Some("/lib/real")).unwrap(), "/lib/real");
+        assert_eq!(find(None).unwrap(), "/sbin/init");
+        assert_eq!(find(Some("/lib/real")).unwrap(), "/lib/real");
         // A link with `..` stays inside the root, and a link to a program outside finds nothing.
         symlink("../../../../lib/real", path("climber")).unwrap();
         symlink(std::env::current_exe().unwrap(), path("outside")).unwrap();
-        assert!(find_init(root.path(), Some("/climber")).is_ok());
-        assert!(find_init(root.path(), Some("/outside")).is_err());
-        assert!(find_init(root.path(), Some("/lib")).is_err());
+        assert!(find(Some("/climber")).is_ok());
+        assert!(find(Some("/outside")).is_err());
+        assert!(find(Some("/lib")).unwrap_err().starts_with("/lib: is a folder"));
+        // A program that cannot be started is passed over, as by the kernel.
+        fs::remove_file(path("sbin/init")).unwrap();
+        fs::create_dir_all(path("sbin/init")).unwrap();
+        fs::create_dir_all(path("bin")).unwrap();
+        symlink("/lib/real", path("bin/init")).unwrap();
+        assert_eq!(find(None).unwrap(), "/bin/init");
+    }
+
+    #[test]
+    fn each_folder_is_checked_before_the_first_mount_moves() {
+        let root = tempfile::tempdir().unwrap();
+        let path = |name: &str| root.path().join(name);
+        let moved = || move_mounts(root.path().to_str().unwrap()).unwrap_err().to_string();
+        for folder in ["dev", "proc", "sys"] {
+            fs::create_dir(path(folder)).unwrap();
+        }
+        assert!(moved().starts_with("/run of the root image: is missing"));
+        symlink("/tmp", path("run")).unwrap();
+        assert!(moved().starts_with("/run of the root image: is a link"));
+        fs::remove_file(path("run")).unwrap();
+        fs::write(path("run"), "").unwrap();
+        assert!(moved().starts_with("/run of the root image: is a file"));
     }
 
     #[test]

@@ -10,3 +10,5 @@ pub(crate) mod modules_dep;
 pub(crate) mod mount_hint;
 pub(crate) mod mounts;
 pub(crate) mod random;
+pub(crate) mod signals;
+pub(crate) mod sysctl;

@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use nix::mount::MsFlags;
 use sys_mount::{MountFlags, UnmountFlags};
 
 use crate::error::{Context, Error, Result};
@@ -94,6 +95,16 @@ pub(crate) fn is_mountpoint(target: &str) -> bool {
 /// The errors of umount2(2).
 pub(crate) fn detach(target: &str) -> Result<()> {
     sys_mount::unmount(Path::new(target), UnmountFlags::DETACH).about(format_args!("umount -l {target}"))
+}
+
+/// Makes the mount on `target` and all below it private, as all mounts are when the kernel starts: changes do not propagate.
+///
+/// # Errors
+/// The errors of mount(2).
+pub(crate) fn make_private(target: &str) -> Result<()> {
+    let none: Option<&str> = None;
+    nix::mount::mount(none, target, none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)
+        .about(format_args!("mount --make-rprivate {target}"))
 }
 
 impl Display for Mount {

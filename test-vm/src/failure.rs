@@ -13,6 +13,9 @@ pub enum Step {
     HashImage,
     SealImage,
     MountImage,
+    WriteLog,
+    MoveMounts,
+    SwitchRoot,
     StartInit,
 }
 
@@ -27,6 +30,9 @@ impl Step {
             Self::HashImage => "hash the image",
             Self::SealImage => "seal the image",
             Self::MountImage => "mount the image",
+            Self::WriteLog => "write the event log",
+            Self::MoveMounts => "move the mounts",
+            Self::SwitchRoot => "switch root",
             Self::StartInit => "start init",
         }
     }

@@ -128,6 +128,19 @@ impl Image {
         Self::made(scratch, format.command())
     }
 
+    /// A squashfs of the folder `tree`, after these shell commands have changed it. At first it has the folders of a root image,
+    /// the probe as its file /probe, and busybox as its file /busybox.
+    pub fn squashfs_of(commands: &str) -> Result<Self> {
+        let scratch = Scratch::new()?;
+        let tree = scratch.path("tree");
+        for folder in ["dev", "proc", "sys", "run", "tmp", "etc", "sbin"] {
+            fs::create_dir_all(tree.join(folder))?;
+        }
+        fs::copy(assets::probe()?, tree.join("probe"))?;
+        fs::copy("/bin/busybox", tree.join("busybox"))?;
+        Self::made(scratch, &format!("set -e; {commands}\nmksquashfs tree made -all-root -quiet -no-progress"))
+    }
+
     /// A medium that holds `image` as its file /image. On ISO 9660 the file stands at the paths of other live systems
     /// instead.
     pub fn holding(format: Medium, image: &Self) -> Result<Self> {
@@ -156,6 +169,13 @@ impl Image {
              && dd if={second} of=made seek=43008 conv=notrunc status=none"
         );
         Self::made(scratch, &make)
+    }
+
+    /// A disk with this number of empty partitions.
+    pub fn with_partitions(number: usize) -> Result<Self> {
+        let table = format!("label: gpt\\n{}", "size=1M\\n".repeat(number));
+        let make = format!("truncate --size=64M made && printf '{table}' | /usr/sbin/sfdisk --quiet made");
+        Self::made(Scratch::new()?, &make)
     }
 
     /// An empty file.

@@ -33,7 +33,11 @@ impl Machine {
     /// Starts `vm`.
     pub fn start(vm: &Vm) -> Result<Self> {
         let accel = vm.accel.map_or_else(|| Board::of(vm.kernel).accel(), Ok)?;
-        let tpm = if vm.banks.is_empty() { None } else { Some(Swtpm::start(&vm.banks, vm.tpm.as_deref())?) };
+        let tpm = match vm {
+            Vm { tpm_12: true, .. } => Some(Swtpm::start_version_12()?),
+            Vm { banks, .. } if banks.is_empty() => None,
+            Vm { banks, tpm, .. } => Some(Swtpm::start(banks, tpm.as_deref())?),
+        };
         let scratch = Scratch::new()?;
         let monitor = UnixListener::bind(scratch.path("monitor"))?;
         let probe = UnixListener::bind(scratch.path("probe"))?;

@@ -1,4 +1,4 @@
-//! A software TPM 2.0. Every VM has its own.
+//! A software TPM. Every VM has its own.
 
 use crate::tool::{self, Process};
 use crate::{Bank, Result, scratch::Scratch};
@@ -15,9 +15,12 @@ const PERMANENT: &str = "tpm2-00.permall";
 /// Makes a new TPM's permanent state in `folder`.
 pub(crate) fn set_up(banks: &[Bank], folder: &Path) -> Result<()> {
     let names: Vec<&str> = banks.iter().map(|bank| bank.name()).collect();
+    set_up_with(&["--tpm2", "--pcr-banks", &names.join(",")], folder)
+}
+
+fn set_up_with(arguments: &[&str], folder: &Path) -> Result<()> {
     let mut setup = tool::limited(Duration::from_secs(30), "swtpm_setup");
-    setup.args(["--tpm2", "--overwrite", "--pcr-banks", &names.join(",")]);
-    tool::finish(setup.arg("--tpmstate").arg(folder)).map(drop)
+    tool::finish(setup.arg("--overwrite").args(arguments).arg("--tpmstate").arg(folder)).map(drop)
 }
 
 /// A running swtpm; killed on drop.
@@ -36,12 +39,22 @@ impl Swtpm {
             None => set_up(banks, scratch.folder())?,
             Some(state) => drop(std::fs::copy(state.join(PERMANENT), scratch.path(PERMANENT))?),
         }
+        Self::started(&["--tpm2"], banks, scratch)
+    }
 
+    /// Starts a new TPM 1.2. It has no banks.
+    pub fn start_version_12() -> Result<Self> {
+        let scratch = Scratch::new()?;
+        set_up_with(&[], scratch.folder())?;
+        Self::started(&[], &[], scratch)
+    }
+
+    fn started(version: &[&str], banks: &[Bank], scratch: Scratch) -> Result<Self> {
         // The socket is bound here and becomes swtpm's file descriptor 0. So a client can connect at once.
         let control = UnixListener::bind(scratch.path("control"))?;
         let messages = File::create(scratch.path("messages"))?;
         let mut swtpm = tool::tied("swtpm");
-        swtpm.args(["socket", "--tpm2", "--ctrl", "type=unixio,fd=0", "--tpmstate"]);
+        swtpm.arg("socket").args(version).args(["--ctrl", "type=unixio,fd=0", "--tpmstate"]);
         swtpm.arg(format!("dir={}", scratch.folder().display()));
         // From this level on, swtpm logs every command and answer.
         swtpm.arg("--log").arg(format!("level=5,file={}", scratch.path("commands").display()));

@@ -48,6 +48,7 @@ pub struct Vm {
     pub(crate) disks: Vec<(PathBuf, Bus)>,
     pub(crate) banks: Vec<Bank>,
     pub(crate) tpm: Option<PathBuf>,
+    pub(crate) tpm_12: bool,
     pub(crate) memory_mib: u32,
     pub(crate) limit: Duration,
     pub(crate) accel: Option<Accel>,
@@ -67,6 +68,7 @@ impl Vm {
             disks: Vec::new(),
             banks: Bank::ALL.into(),
             tpm: None,
+            tpm_12: false,
             memory_mib: 512,
             limit: Duration::from_secs(120),
             accel: None,
@@ -165,6 +167,13 @@ impl Vm {
     #[must_use]
     pub fn tpm(mut self, tpm: &StandaloneTpm) -> Self {
         self.tpm = Some(tpm.state().to_owned());
+        self
+    }
+
+    /// Takes a TPM 1.2.
+    #[must_use]
+    pub fn tpm_12(mut self) -> Self {
+        self.tpm_12 = true;
         self
     }
 

@@ -80,6 +80,27 @@ fn a_failure_is_on_the_console_in_spite_of_quiet() -> Result<()> {
 }
 
 #[test]
+fn a_failure_that_is_longer_than_a_record_of_the_kernel_is_shown() -> Result<()> {
+    let value = "9".repeat(1000);
+    let failed = fails(&format!("root=/dev/vda rootimgpcr={value}"))?;
+    failed.vm.says(&["measureroot: ... ", "99"])?;
+    failed.at(Step::ReadCommandLine, "rootimgpcr=9")
+}
+
+#[test]
+fn a_search_among_ten_devices_is_shown() -> Result<()> {
+    let vm = Vm::new("rootimg=/nowhere measureroot.timeout=2").disk(&Image::with_partitions(9)?);
+    vm.fails()?.at(Step::FindImage, "/nowhere")
+}
+
+#[test]
+fn a_machine_without_a_console_boots() -> Result<()> {
+    let image = Image::small(RootFs::Squashfs)?;
+    let vm = Vm::new("").cmdline("console=null panic=1 root=/dev/vda").disk(&image);
+    vm.boots()?.ends_measured(&image).map(drop)
+}
+
+#[test]
 fn a_missing_tpm_fails_the_boot() -> Result<()> {
     let vm = Vm::new("root=/dev/vda measureroot.timeout=2").banks(&[]).disk(&Image::small(RootFs::Squashfs)?);
     vm.fails()?.at_step(Step::WaitForDevices, "TPM")

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 use test_vm::stopped_vm::{DEFAULT_PCR, UNMEASURED};
-use test_vm::{Bank, Image, Prediction, Result, RootFs, Vm, ensure, image, predict, tool};
+use test_vm::{Bank, Image, Prediction, Result, RootFs, Step, Vm, ensure, image, predict, tool};
 
 /// The small squashfs, and a machine that has it as its disk.
 fn machine(parameters: &str) -> Result<(Vm, Image)> {
@@ -102,6 +102,37 @@ fn an_unmeasured_boot_extends_a_mark_and_says_so() -> Result<()> {
 #[test]
 fn an_unmeasured_boot_needs_no_tpm() -> Result<()> {
     machine("root=/dev/vda measureroot=off")?.0.banks(&[]).boots()?.power_off().map(drop)
+}
+
+#[test]
+fn an_unmeasured_boot_fails_if_the_command_line_hides_the_tpm() -> Result<()> {
+    // The driver of the TPM is built into this kernel.
+    let hidden = "root=/dev/vda measureroot=off measureroot.timeout=1 initcall_blacklist=init_tis";
+    let failed = machine(hidden)?.0.fails()?;
+    failed.because(&["the firmware names one, but none appeared in 30 s"])?;
+    failed.at_step(Step::WaitForDevices, "TPM")
+}
+
+#[test]
+fn an_unmeasured_boot_fails_if_the_command_line_hides_the_firmware_s_tables() -> Result<()> {
+    // Without ACPI the kernel cannot switch the machine off.
+    let failed = machine("")?.0.cmdline("console=ttyS0 panic=1 root=/dev/vda measureroot=off acpi=off").fails()?;
+    failed.because(&["neither ACPI's tables nor a device tree"])?;
+    assert_eq!((failed.failure.step.as_str(), failed.vm.reason()), ("wait for devices", "guest-reset"));
+    Ok(())
+}
+
+#[test]
+fn an_unmeasured_boot_marks_the_default_pcr_too() -> Result<()> {
+    let vm = machine("root=/dev/vda measureroot=off rootimgpcr=14")?.0.boots()?.power_off()?;
+    vm.holds(14, None, UNMEASURED)?;
+    vm.holds(DEFAULT_PCR, None, UNMEASURED)
+}
+
+#[test]
+fn an_unmeasured_boot_takes_a_tpm_1_2_for_none() -> Result<()> {
+    let vm = machine("root=/dev/vda measureroot=off")?.0.tpm_12().boots()?.power_off()?;
+    vm.says(&["/dev/tpm0 is a TPM 1.2"])
 }
 
 #[test]

@@ -4,7 +4,6 @@ use super::words;
 use crate::boot::step::Step;
 use crate::config::Config;
 use crate::eventlog::journal;
-use crate::measure::measurement;
 use crate::media::image_source::ImageSource;
 use crate::root::{overlay, switch_root};
 use crate::sys::mounts::{Mount, kernel_filesystems};
@@ -52,10 +51,7 @@ pub(super) fn of(step: Step, config: &Config) -> Vec<String> {
             let digest = words::digest(config);
             vec![format!("PCR {} with {digest} in each bank, in one command; then read it back", config.pcr)]
         }
-        Step::Extend => vec![
-            "THE IMAGE IS NOT MEASURED (measureroot=off)".to_owned(),
-            format!("PCR {} with the digest of \"{}\", if there is a TPM", config.pcr, measurement::UNMEASURED),
-        ],
+        Step::Extend => vec!["THE IMAGE IS NOT MEASURED (measureroot=off)".to_owned(), words::unmeasured(config.pcr)],
         Step::MountImage => vec![format!("read-only on {}", overlay::LOWER)],
         Step::Overlay => shell(&overlay::plan(&config.overlay_size, config.writable)),
         Step::Log => [journal::OWN, journal::WHOLE, journal::SYSTEMD].map(|name| format!("/run/{name}")).to_vec(),

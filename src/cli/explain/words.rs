@@ -7,6 +7,7 @@ use crate::config::failure_policy::{FailureAction, FailurePolicy};
 use crate::measure::image_digest;
 use crate::measure::image_format::ImageFormat;
 use crate::measure::measurement;
+use crate::measure::pcr::PcrIndex;
 use crate::measure::session::SessionChoice;
 use crate::media::image_source::ImageSource;
 use crate::seal::choice::SealChoice;
@@ -42,6 +43,15 @@ pub(super) fn digest(config: &Config) -> String {
         None => "the image's digest".to_owned(),
         Some(roothash) => format!("the digest of \"{}\"", image_digest::root_hash_text(&roothash.hash)),
     }
+}
+
+/// What an unmeasured boot extends.
+pub(super) fn unmeasured(pcr: PcrIndex) -> String {
+    let default = if pcr == PcrIndex::DEFAULT { String::new() } else { format!("{} and ", PcrIndex::DEFAULT) };
+    let text = measurement::UNMEASURED;
+    format!(
+        "PCR {default}{pcr} with the digest of \"{text}\", if the machine has a TPM 2.0; a TPM that the firmware names must appear"
+    )
 }
 
 /// The place of the image, and the bytes of it that are measured.

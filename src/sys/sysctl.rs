@@ -1,0 +1,28 @@
+//! A parameter of the kernel that has another value while this program runs.
+
+use std::fs;
+
+/// A parameter below /proc/sys, and the value that it had before.
+#[derive(Debug)]
+pub(crate) struct Sysctl {
+    path: &'static str,
+    before: String,
+}
+
+impl Sysctl {
+    /// Sets the parameter; `None` if the kernel has no such parameter or refuses the value. The boot goes on without it.
+    pub(crate) fn set(path: &'static str, value: &str) -> Option<Self> {
+        let set = fs::read_to_string(path).and_then(|before| {
+            fs::write(path, value)?;
+            Ok(Self { path, before })
+        });
+        set.inspect_err(|error| log::debug!("{path}: {error}")).ok()
+    }
+
+    /// Sets the value that the parameter had before.
+    pub(crate) fn restore(&self) {
+        if let Err(error) = fs::write(self.path, &self.before) {
+            log::warn!("{}: {error}", self.path);
+        }
+    }
+}

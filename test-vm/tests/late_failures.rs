@@ -1,0 +1,104 @@
+//! A boot that fails after the image was measured marks the PCR wherever it fails, up to the start of the init: also when /dev has
+//! moved to the new root already. The PCR is read from outside.
+
+use test_vm::stopped_vm::{DEFAULT_PCR, FAILED};
+use test_vm::{Failed, Image, Kernel, Prediction, Result, Step, Vm, WrappedInitramfs, assets, ensure};
+
+/// The boot of this root image failed at this step, and the PCR holds the image and the failure.
+fn is_marked(failed: &Failed, image: &Image, step: Step, object: &str) -> Result<()> {
+    failed.at_step(step, object)?;
+    failed.vm.holds(DEFAULT_PCR, Some(&Prediction::of(image.path())?.after()), FAILED)
+}
+
+/// Commands of a shell that make a good root image of the folder `tree`.
+const GOOD: &str = "cp tree/probe tree/sbin/init";
+
+/// Boots a good root image after PID 1 ran these commands, and fails at this step.
+fn fails_after(commands: &[&str], step: Step, object: &str) -> Result<()> {
+    let image = Image::squashfs_of(GOOD)?;
+    let wrapped = WrappedInitramfs::new(Kernel::V6_1, commands)?;
+    is_marked(&Vm::new("root=/dev/vda").disk(&image).wrapped(&wrapped).fails()?, &image, step, object)
+}
+
+/// Boots the root image that these commands make, and fails at this step.
+fn fails_with(commands: &str, parameters: &str, step: Step, object: &str) -> Result<()> {
+    let image = Image::squashfs_of(&format!("{GOOD}; {commands}"))?;
+    is_marked(&Vm::new("root=/dev/vda").with(parameters).disk(&image).fails()?, &image, step, object)
+}
+
+#[test]
+fn an_image_whose_proc_is_a_link_is_marked() -> Result<()> {
+    fails_with("rmdir tree/proc; mkdir tree/other; ln -s other tree/proc", "", Step::MoveMounts, "/proc")
+}
+
+#[test]
+fn an_image_without_run_is_marked() -> Result<()> {
+    fails_with("rmdir tree/run", "", Step::MoveMounts, "/run")
+}
+
+#[test]
+fn a_failure_after_dev_proc_and_sys_have_moved_is_marked() -> Result<()> {
+    // The kernel moves only whole mounts, and /run is a folder in one.
+    let elsewhere = [
+        "mkdir -p /elsewhere",
+        "mount -t tmpfs tmpfs /elsewhere",
+        "mkdir /elsewhere/run",
+        "rm -rf /run",
+        "ln -s /elsewhere/run /run",
+    ];
+    fails_after(&elsewhere, Step::MoveMounts, "/run")
+}
+
+#[test]
+fn an_init_that_the_kernel_refuses_after_switching_root_is_marked() -> Result<()> {
+    // The header of a static ELF program for arm64 (EM_AARCH64 is 183), without a program header.
+    let foreign = "(printf '\\177ELF\\2\\1\\1'; head -c 9 /dev/zero; printf '\\2\\0\\267\\0\\1'; head -c 100 /dev/zero) >tree/foreign
+        chmod +x tree/foreign";
+    fails_with(foreign, "init=/foreign", Step::StartInit, "/foreign")
+}
+
+#[test]
+fn a_dangling_init_is_named_before_anything_moves() -> Result<()> {
+    let image = Image::squashfs_of("ln -s /usr/lib/systemd/systemd tree/sbin/init")?;
+    let failed = Vm::new("root=/dev/vda").disk(&image).fails()?;
+    failed.because(&["is a link to /usr/lib/systemd/systemd, which leads nowhere"])?;
+    ensure!(!failed.vm.console().iter().any(|line| line.contains("measureroot: move the mounts")), "it moved mounts");
+    is_marked(&failed, &image, Step::StartInit, "/sbin/init")
+}
+
+#[test]
+fn a_full_run_fails_the_boot_and_is_marked_once() -> Result<()> {
+    let full = ["mkdir -p /run", "mount -t tmpfs -o size=4k tmpfs /run", "dd if=/dev/zero of=/run/full bs=4k count=1"];
+    fails_after(&full, Step::WriteLog, "/run/measureroot/eventlog.bin")
+}
+
+#[test]
+fn mounts_that_another_program_made_shared_are_no_failure() -> Result<()> {
+    let image = Image::squashfs_of(GOOD)?;
+    let shared = WrappedInitramfs::new(Kernel::V6_1, &["mount --make-rshared /"])?;
+    Vm::new("root=/dev/vda").disk(&image).wrapped(&shared).boots()?.ends_measured(&image).map(drop)
+}
+
+#[test]
+fn a_machine_without_memory_restarts() -> Result<()> {
+    // 2 MiB are left: too little for the modules. Either they cannot be loaded, or the kernel panics, because it cannot end PID 1.
+    let all_but_2_mib = "sh -c 'n=$(/busybox awk \"/^MemAvailable/ {print int(\\$2 / 1024) - 2}\" /proc/meminfo); \
+        /busybox dd if=/dev/zero of=/fill/it bs=1M count=$n'";
+    let commands =
+        ["mkdir -p /proc /fill", "mount -t proc proc /proc", "mount -t tmpfs -o size=100% tmpfs /fill", all_but_2_mib];
+    let wrapped = WrappedInitramfs::new(Kernel::V6_1, &commands)?;
+    let line = format!("console=ttyS0 {} root=/dev/vda", WrappedInitramfs::PARAMETER);
+    let vm = Vm::new("").cmdline(&line).disk(&Image::squashfs_of(GOOD)?).initramfs(wrapped.file());
+    let vm = vm.start()?.stops()?;
+    ensure!(vm.reason() == "guest-reset", "stopped by {}", vm.reason());
+    Ok(())
+}
+
+#[test]
+fn the_agent_in_a_root_that_is_no_initramfs_is_refused_and_marked() -> Result<()> {
+    let agent = assets::product("initramfs/init")?;
+    let image = Image::squashfs_of(&format!("cp '{}' tree/sbin/init", agent.display()))?;
+    // Without an initramfs, the kernel mounts the root itself.
+    let vm = Vm::new("root=/dev/vda rootfstype=squashfs").kernel(Kernel::Own).disk(&image);
+    vm.initramfs(Image::empty()?.path().to_owned()).fails()?.at(Step::SwitchRoot, "/")
+}
