@@ -1,14 +1,12 @@
 //! What PID 1 does when this program panics: the same as after a failure. Without it the kernel would panic, and the PCR would keep
 //! its value.
 
+use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use crate::boot::fail::fail_after_panic;
-use crate::boot::linux::Linux;
 use crate::config::failure_policy::FailurePolicy;
-use crate::root::init_arguments::InitArguments;
 
 /// What to do after a failure, as far as it is known.
 static POLICY: Mutex<Option<FailurePolicy>> = Mutex::new(None);
@@ -20,16 +18,19 @@ pub(super) fn obey(policy: FailurePolicy) {
     *POLICY.lock().unwrap_or_else(PoisonError::into_inner) = Some(policy);
 }
 
-/// Sets the hook. After it, the program aborts: the last resort is the kernel's own panic.
-pub(super) fn set() {
-    std::panic::set_hook(Box::new(|panic| {
+/// Sets the hook: `end` stops the machine. After it, the program aborts: the last resort is the kernel's own panic.
+pub(super) fn set(end: fn(&FailurePolicy, &dyn Display)) {
+    std::panic::set_hook(Box::new(move |panic| {
+        // A child process only ends; PID 1 notices that.
+        if std::process::id() != 1 {
+            return log::error!("{panic}");
+        }
         // When the hook of a second thread returns, the program aborts, and the first thread may not be done.
         while PANICKED.swap(true, Ordering::AcqRel) {
             thread::park();
         }
         // A thread that holds the lock never panics.
         let policy = POLICY.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or_else(|| FailurePolicy::of(&[]));
-        let mut machine = Linux::new(InitArguments::new(std::iter::empty(), Vec::new()));
-        fail_after_panic(&mut machine, &policy, panic);
+        end(&policy, panic);
     }));
 }

@@ -1,8 +1,9 @@
 //! The program as PID 1.
 
+use std::fmt::Display;
 use std::process::ExitCode;
 
-use crate::boot::fail::fail;
+use crate::boot::fail::{fail, fail_after_panic};
 use crate::boot::linux::Linux;
 use crate::boot::panic_hook;
 use crate::boot::sequence::boot;
@@ -19,11 +20,17 @@ pub fn pid1() -> ExitCode {
     if let Err(error) = console::start() {
         eprintln!("measureroot: {error}");
     }
-    panic_hook::set();
+    panic_hook::set(end_after_panic);
     let mut machine = Linux::new(InitArguments::new(std::env::args_os(), environment));
     let mut policy = FailurePolicy::of(&[]);
     let mut log = Recorder::default();
     let Err(failure) = boot(&mut machine, &mut policy, &mut log);
     fail(&mut machine, &policy, &mut log, &failure);
     ExitCode::FAILURE
+}
+
+/// The machine in the hands of another thread is out of reach, so this takes a new one.
+fn end_after_panic(policy: &FailurePolicy, panic: &dyn Display) {
+    let mut machine = Linux::new(InitArguments::new(std::iter::empty(), Vec::new()));
+    fail_after_panic(&mut machine, policy, panic);
 }
