@@ -46,6 +46,25 @@ impl Error {
         self.renamed(object)
     }
 
+    /// The error as three lines, for another process: its object, its cause, its hint.
+    pub(crate) fn to_lines(&self) -> String {
+        [&self.object, &self.cause, self.hint.as_deref().unwrap_or_default()].join("\n")
+    }
+
+    /// The error of these lines.
+    pub(crate) fn from_lines(lines: &str) -> Self {
+        let mut lines = lines.split('\n');
+        let mut next = || lines.next().unwrap_or_default();
+        let error = Self::new(next(), next());
+        let hint = next();
+        if hint.is_empty() { error } else { error.hint(hint) }
+    }
+
+    /// The cause and the hint, without the object.
+    pub(crate) fn reason(&self) -> String {
+        self.hint.as_ref().map_or_else(|| self.cause.clone(), |hint| format!("{} ({hint})", self.cause))
+    }
+
     /// The object of the error.
     #[must_use]
     pub fn object(&self) -> &str {

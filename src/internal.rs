@@ -44,9 +44,9 @@ pub mod measure {
 
 pub mod media {
     pub use crate::media::{
-        device_name::DeviceName, devices::Devices, image::Content, image::Found, image_device::length_on_device,
-        medium_file::MountedMedium, partition_table, superblock::FileSystem, superblock::HEAD, superblock::Superblock,
-        superblock::probe, superblock_reader, wait::Wait,
+        device_lookup::DeviceLookup, device_name::DeviceName, devices::Devices, image::Content, image::Found,
+        image_device::length_on_device, medium_file::MountedMedium, partition_table, superblock::FileSystem,
+        superblock::HEAD, superblock::Superblock, superblock::probe, superblock_reader, wait::Wait,
     };
 }
 

@@ -5,11 +5,11 @@ mod common;
 
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use common::{run, run_with};
-use measureroot::internal::media::{DeviceName, Devices, Wait, partition_table};
+use measureroot::internal::media::{DeviceLookup, DeviceName, Devices, Wait, partition_table};
 
 /// A disk `vda`. sfdisk makes its partition table, of this kind, with two partitions.
 fn disk(folder: &Path, label: &str) -> Devices {
@@ -35,6 +35,12 @@ fn disk(folder: &Path, label: &str) -> Devices {
     devices
 }
 
+/// The device that is found within a second.
+fn find(devices: &Devices, name: &DeviceName) -> Option<PathBuf> {
+    let mut lookup = DeviceLookup::new(devices, name);
+    Wait::at_most(Duration::from_secs(1)).until_found(|| lookup.look()).unwrap()
+}
+
 #[test]
 fn each_form_of_name_leads_to_its_device() {
     let folder = tempfile::tempdir().unwrap();
@@ -56,8 +62,50 @@ fn each_form_of_name_leads_to_its_device() {
         (DeviceName::Node(node("vdb").to_str().unwrap().into()), None),
     ];
     for (name, wanted) in table {
-        assert_eq!(devices.find(&name).unwrap(), wanted.map(node), "{name}");
+        assert_eq!(find(&devices, &name), wanted.map(node), "{name}");
     }
+}
+
+#[test]
+fn a_partition_is_preferred_to_its_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let devices = disk(folder.path(), "dos");
+    for device in ["vda", "vda2"] {
+        run("/sbin/mke2fs", &["-q", "-F", "-L", "both", devices.nodes.join(device).to_str().unwrap(), "500"]);
+    }
+    assert_eq!(find(&devices, &DeviceName::Label("both".into())), Some(devices.nodes.join("vda2")));
+}
+
+/// A FIFO that nobody writes to has no bytes yet, as a drive without a medium.
+#[test]
+fn a_device_that_cannot_be_read_holds_up_no_other_and_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let devices = disk(folder.path(), "gpt");
+    let fifo = devices.nodes.join("vda1");
+    fs::remove_file(&fifo).unwrap();
+    run("mkfifo", &[fifo.to_str().unwrap()]);
+    let _keeps_it_open = fs::OpenOptions::new().read(true).write(true).open(&fifo).unwrap();
+    let name = DeviceName::Label("second part".into());
+    let mut lookup = DeviceLookup::new(&devices, &name);
+    let found = Wait::at_most(Duration::from_secs(20)).until_found(|| lookup.look()).unwrap();
+    assert_eq!(found, Some(devices.nodes.join("vda2")));
+    let text = lookup.describe().unwrap();
+    assert!(text.starts_with("vda, vda1 (") && text.ends_with("), vda2"), "{text}");
+}
+
+#[test]
+fn a_device_is_there_when_its_first_bytes_can_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let devices = disk(folder.path(), "gpt");
+    let node = devices.nodes.join("vda1");
+    let bytes = fs::read(&node).unwrap();
+    fs::write(&node, "").unwrap();
+    let name = DeviceName::Node(node.to_str().unwrap().into());
+    let mut lookup = DeviceLookup::new(&devices, &name);
+    assert_eq!(Wait::at_most(Duration::from_millis(200)).until_found(|| lookup.look()).unwrap(), None);
+    assert_eq!(lookup.describe().unwrap(), "vda, vda1 (empty), vda2");
+    fs::write(&node, bytes).unwrap();
+    assert_eq!(Wait::at_most(Duration::from_secs(20)).until_found(|| lookup.look()).unwrap(), Some(node));
 }
 
 #[test]

@@ -59,6 +59,44 @@ fn file_system_label_and_uuid_are_those_of_blkid() {
     }
 }
 
+/// Windows writes only the label in the root folder. Another name in the boot sector is an old one.
+#[test]
+fn the_label_of_a_fat_is_that_of_its_root_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let label = |path: &Path| superblock_reader::read(&File::open(path).unwrap(), "fat").unwrap().unwrap().label;
+    for (kind, path) in made(folder.path()).into_iter().filter(|(kind, _)| *kind == FileSystem::Vfat) {
+        let mut bytes = fs::read(&path).unwrap();
+        let at = if path.ends_with("vfat32") { 71 } else { 43 };
+        bytes[at..at + 11].copy_from_slice(b"OLD NAME   ");
+        fs::write(&path, &bytes).unwrap();
+        assert_eq!(label(&path).as_deref(), Some("FATLABEL"), "{kind:?} {path:?}");
+        assert_eq!(label(&path), blkid(&path, "LABEL"), "{path:?}");
+        // Without the entry there is no label. The kernel and blkid do not need the name of the kind either.
+        let entry = bytes.windows(12).rposition(|part| part == b"FATLABEL   \x08").unwrap();
+        bytes[entry] = 0xe5;
+        bytes[54..62].fill(0);
+        fs::write(&path, &bytes).unwrap();
+        assert_eq!(label(&path), None, "{path:?}");
+        assert_eq!(label(&path), blkid(&path, "LABEL"), "{path:?}");
+    }
+}
+
+#[test]
+fn a_fat_with_hostile_numbers_does_no_harm() {
+    let folder = tempfile::tempdir().unwrap();
+    for (_, path) in made(folder.path()).into_iter().filter(|(kind, _)| *kind == FileSystem::Vfat) {
+        let bytes = fs::read(&path).unwrap();
+        for at in 11..48 {
+            for value in [0, 1, 0x7f, 0x80, 0xff] {
+                let mut bytes = bytes[..bytes.len().min(1 << 20)].to_vec();
+                bytes[at] = value;
+                fs::write(&path, bytes).unwrap();
+                superblock_reader::read(&File::open(&path).unwrap(), "fat").unwrap();
+            }
+        }
+    }
+}
+
 #[test]
 fn an_image_on_a_larger_device_has_the_length_of_its_file() {
     let folder = tempfile::tempdir().unwrap();

@@ -27,10 +27,10 @@ use crate::measure::measurement::Report;
 use crate::measure::pcrs::Pcrs;
 use crate::measure::session::SessionChoice;
 use crate::media::devices::Devices;
-use crate::media::image::{Content, Found, Image, ImagePlace};
+use crate::media::image::{Content, Image, ImagePlace};
 use crate::media::image_device;
 use crate::media::image_request::{ImageLocation, ImageRequest};
-use crate::media::medium;
+use crate::media::medium::Medium;
 use crate::media::rootflags::{Replay, RootFlags};
 use crate::media::search;
 use crate::media::superblock::FileSystem;
@@ -127,12 +127,7 @@ impl Machine for Linux {
     fn find_image(&mut self, location: &ImageLocation, request: ImageRequest) -> Result<Image> {
         match location {
             ImageLocation::Device(node) => image_device::open(node, request),
-            ImageLocation::File { node, path } => {
-                medium::find_image(node, Found::Named, path, request)?.ok_or_else(|| {
-                    Error::new(format!("/{path} on {}", node.display()), "no such file")
-                        .hint("rootimg= is the path from the top of that device's file system")
-                })
-            }
+            ImageLocation::File { node, path } => Medium::named(node).open(path, request),
             ImageLocation::AnyDevice { path } => search::find_image(&self.devices, path, request),
         }
     }

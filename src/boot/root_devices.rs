@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::media::device_lookup::DeviceLookup;
 use crate::media::device_name::DeviceName;
 use crate::media::devices::Devices;
 use crate::media::image_request::ImageLocation;
@@ -41,11 +42,12 @@ impl RootDevices {
 }
 
 fn wait_for(devices: &Devices, name: &DeviceName, wait: Wait) -> Result<PathBuf> {
-    if let Some(node) = wait.until_found(|| devices.find(name))? {
+    let mut lookup = DeviceLookup::new(devices, name);
+    if let Some(node) = wait.until_found(|| lookup.look())? {
         log::info!("{name}: found at {}", node.display());
         return Ok(node);
     }
-    let present = devices.describe_all()?;
+    let present = lookup.describe()?;
     let on_disk = match name {
         DeviceName::Label(_) | DeviceName::Uuid(_) => "; a squashfs has no label and no UUID: name its partition",
         _ => "",

@@ -1,11 +1,13 @@
-//! Block devices: which ones exist, and which one a name such as that of `root=` means.
+//! Block devices: which ones exist, and what sysfs and their first bytes say about them.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::ErrorKind;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
+use crate::media::answer::Answer;
 use crate::media::device_name::DeviceName;
 use crate::media::partition_table;
 use crate::media::superblock::Superblock;
@@ -26,6 +28,18 @@ impl Default for Devices {
         Self { sysfs: "/sys/class/block".into(), nodes: "/dev".into() }
     }
 }
+
+/// What tells one medium in a drive from the next.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct MediumId {
+    /// The disk's diskseq, which counts its media (Linux 5.15), and the device's size in sectors.
+    state: String,
+    /// Whether the drive can get another medium.
+    pub removable: bool,
+}
+
+/// Why a device is not the one that is looked for, if it can be read.
+pub(crate) const OTHER_NAME: &str = "has another name";
 
 /// Kinds of devices that are never the medium a machine boots from, by the letters of their names.
 const NOT_MEDIA: [&str; 4] = ["loop", "ram", "zram", "fd"];
@@ -52,66 +66,81 @@ impl Devices {
         Ok(names)
     }
 
-    /// The same names as a text for an error message. It marks drives without a medium and disks of no bytes as empty.
-    ///
-    /// # Errors
-    /// When sysfs cannot be read.
-    pub fn describe_all(&self) -> Result<String> {
-        let text = |device: String| if has_bytes(&self.node(&device)) { device } else { format!("{device} (empty)") };
-        let all: Vec<_> = self.names()?.into_iter().map(text).collect();
-        Ok(if all.is_empty() { "none".to_owned() } else { all.join(", ") })
-    }
-
-    /// The node of the device that `name` means; `None` if there is none yet.
-    ///
-    /// # Errors
-    /// When sysfs cannot be read.
-    pub fn find(&self, name: &DeviceName) -> Result<Option<PathBuf>> {
-        if let DeviceName::Node(path) = name {
-            // That the node exists is not enough: a driver may make it before it knows the disk's size.
-            let node = PathBuf::from(path);
-            return Ok(has_bytes(&node).then_some(node));
-        }
-        let found: Vec<_> = self.names()?.into_iter().filter(|device| self.matches(device, name)).collect();
-        if let [first, others @ ..] = found.as_slice()
-            && !others.is_empty()
-        {
-            log::warn!("{name}: found on {}; {first} is used", found.join(", "));
-        }
-        Ok(found.first().map(|device| self.node(device)))
-    }
-
     /// The node of a device; sysfs writes the slash in `cciss/c0d0` as an exclamation mark.
     #[must_use]
     pub fn node(&self, device: &str) -> PathBuf {
         self.nodes.join(device.replace('!', "/"))
     }
 
-    fn matches(&self, device: &str, name: &DeviceName) -> bool {
-        let on_disk = |field: fn(Superblock) -> Option<String>| {
-            open(&self.node(device))
-                .and_then(|file| superblock_reader::read(&file, device).ok().flatten())
-                .and_then(field)
+    /// The name in sysfs of the device with this node.
+    pub(crate) fn name_of(&self, node: &Path) -> String {
+        node.strip_prefix(&self.nodes).unwrap_or(node).to_string_lossy().replace('/', "!")
+    }
+
+    /// The disk of a partition; `None` if the device is none.
+    pub(crate) fn disk_of(&self, partition: &str) -> Option<String> {
+        self.uevent(partition, "PARTN")?;
+        Some(self.disk_folder(partition)?.file_name()?.to_str()?.to_owned())
+    }
+
+    /// The devices without the disks of which a partition is among them, too: as long as a whole disk is mounted, nothing else can
+    /// mount its partitions.
+    pub(crate) fn preferred<'a>(&self, mut found: Vec<&'a str>) -> Vec<&'a str> {
+        let disks: Vec<_> = found.iter().filter_map(|device| self.disk_of(device)).collect();
+        found.retain(|device| !disks.iter().any(|disk| disk == device));
+        found
+    }
+
+    /// The medium that is in a device now.
+    pub(crate) fn medium(&self, device: &str) -> MediumId {
+        let own = |file: &str| fs::read_to_string(self.sysfs.join(device).join(file)).ok();
+        let of_disk = |file: &str| {
+            own(file).or_else(|| fs::read_to_string(self.disk_folder(device)?.join(file)).ok()).unwrap_or_default()
         };
-        match name {
-            DeviceName::Node(_) => false,
-            DeviceName::Label(label) => on_disk(|found| found.label).as_deref() == Some(label),
-            DeviceName::Uuid(uuid) => on_disk(|found| found.uuid).is_some_and(|found| found.eq_ignore_ascii_case(uuid)),
-            DeviceName::PartLabel(label) => self.uevent(device, "PARTNAME").as_deref() == Some(label),
-            DeviceName::PartUuid(uuid) => self.part_uuid(device).is_some_and(|found| found.eq_ignore_ascii_case(uuid)),
+        let state = of_disk("diskseq") + &own("size").unwrap_or_default();
+        MediumId { state, removable: of_disk("removable").trim() == "1" }
+    }
+
+    /// Whether the kernel says that the device has no bytes.
+    pub(crate) fn is_empty(&self, device: &str) -> bool {
+        fs::read_to_string(self.sysfs.join(device).join("size")).is_ok_and(|size| size.trim() == "0")
+    }
+
+    /// Whether a device is the one that `name` means. This reads the device, so it can take for ever.
+    pub(crate) fn ask(&self, node: &Path, name: &DeviceName) -> Answer {
+        let is = |file: &File| {
+            let on_disk = |field: fn(Superblock) -> Option<String>| -> Result<Option<String>> {
+                Ok(superblock_reader::read(file, node.display())?.and_then(field))
+            };
+            let device = self.name_of(node);
+            Ok(match name {
+                DeviceName::Node(_) => true,
+                DeviceName::Label(label) => on_disk(|found| found.label)?.as_deref() == Some(label),
+                DeviceName::Uuid(uuid) => on_disk(|found| found.uuid)?.is_some_and(|id| id.eq_ignore_ascii_case(uuid)),
+                DeviceName::PartLabel(label) => self.uevent(&device, "PARTNAME").as_deref() == Some(label),
+                DeviceName::PartUuid(uuid) => self.part_uuid(&device).is_some_and(|id| id.eq_ignore_ascii_case(uuid)),
+            })
+        };
+        match open_readable(node).and_then(|file| is(&file)) {
+            Ok(true) => Answer::Yes,
+            Ok(false) => Answer::No(Error::new(node.display(), OTHER_NAME)),
+            Err(error) => Answer::NotYet(error),
         }
     }
 
     fn part_uuid(&self, device: &str) -> Option<String> {
         let number = self.uevent(device, "PARTN")?.parse().ok()?;
         self.uevent(device, "PARTUUID").or_else(|| {
-            // In sysfs the folder of a partition is in the folder of its disk.
-            let folder = fs::canonicalize(self.sysfs.join(device)).ok()?;
-            let disk = folder.parent()?;
+            let disk = self.disk_folder(device)?;
             let sector = fs::read_to_string(disk.join("queue/logical_block_size")).ok()?;
-            let node = open(&self.node(disk.file_name()?.to_str()?))?;
+            let node = block_device::open(&self.node(disk.file_name()?.to_str()?)).ok()?;
             partition_table::uuid(&node, sector.trim().parse().ok().filter(|size| (512..=4096).contains(size))?, number)
         })
+    }
+
+    /// In sysfs the folder of a partition is in the folder of its disk.
+    fn disk_folder(&self, partition: &str) -> Option<PathBuf> {
+        Some(fs::canonicalize(self.sysfs.join(partition)).ok()?.parent()?.to_owned())
     }
 
     fn uevent(&self, device: &str, key: &str) -> Option<String> {
@@ -120,11 +149,12 @@ impl Devices {
     }
 }
 
-fn has_bytes(node: &Path) -> bool {
-    open(node).as_ref().and_then(block_device::size).is_some_and(|bytes| bytes > 0)
-}
-
-/// Opens a device. One that cannot be opened, such as a drive without a medium, counts as one that is not there yet.
-fn open(node: &Path) -> Option<File> {
-    block_device::open(node).ok()
+/// Opens a device whose first bytes can be read. That its node exists is not enough: a driver makes it before it knows the
+/// disk's size, and a drive without a medium has one.
+pub(crate) fn open_readable(node: &Path) -> Result<File> {
+    let file = block_device::open(node).about(node.display())?;
+    match file.read_at(&mut [0; 512], 0).about(node.display())? {
+        0 => Err(Error::new(node.display(), "empty")),
+        _ => Ok(file),
+    }
 }

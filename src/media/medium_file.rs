@@ -39,8 +39,10 @@ impl MountedMedium<'_> {
         let file = match openat2(&folder, path, OpenHow::new().flags(flags).resolve(resolve)) {
             Ok(file) => File::from(file),
             Err(nix::errno::Errno::ENOENT | nix::errno::Errno::ENOTDIR) => return Ok(None),
-            Err(nix::errno::Errno::EXDEV | nix::errno::Errno::ELOOP) => {
-                return Err(Error::new(name, "a symbolic link leads out of the medium"));
+            Err(nix::errno::Errno::EXDEV) => return Err(Error::new(name, "a symbolic link leads out of the medium")),
+            Err(nix::errno::Errno::ELOOP) => {
+                return Err(Error::new(name, "its symbolic links lead to each other, or are more than 40")
+                    .hint("what the kernel allows: path_resolution(7)"));
             }
             Err(error) => return Err(Error::new(name, error)),
         };

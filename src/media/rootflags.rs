@@ -88,12 +88,6 @@ impl RootFlags {
     pub(crate) fn ignore_journal(&self) -> bool {
         self.0.iter().any(|word| matches!(word.as_str(), "noload" | "norecovery"))
     }
-
-    /// Whether there is no option.
-    #[must_use]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 /// Words of mount(8) and fstab(5) that change nothing here: they hold always, they are about writing, or they are for the

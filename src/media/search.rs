@@ -1,51 +1,68 @@
 //! Searches every medium for the image (`rootimg=` without `root=`), again and again as devices appear.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::media::answers::Answers;
 use crate::media::devices::Devices;
-use crate::media::image::{Found, Image};
+use crate::media::image::Image;
 use crate::media::image_request::ImageRequest;
-use crate::media::medium;
-use crate::sys::block_device;
+use crate::media::medium::Medium;
+
+/// How long a look waits for answers.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// The first medium, in the order of the devices' names, that has the image.
 ///
 /// # Errors
 /// When no medium has the image in time. The error lists what was found on each.
 pub(crate) fn find_image(devices: &Devices, path: &str, request: ImageRequest) -> Result<Image> {
-    // The key is the device and its size. So a drive is searched again when it gets a medium, and a medium without the
-    // image is not.
-    let mut seen: BTreeMap<(String, u64), String> = BTreeMap::new();
-    let found = request.wait.until_found(|| {
-        for name in devices.names()? {
-            let node = devices.node(&name);
-            let Some(bytes) = media_size(&node) else { continue };
-            let key = (name, bytes);
-            if seen.contains_key(&key) {
-                continue;
-            }
-            // An error on one medium must not keep us from finding the image on another.
-            match medium::find_image(&node, Found::Searched, path, request) {
-                Ok(Some(image)) => return Ok(Some(image)),
-                Ok(None) => drop(seen.insert(key, format!("{}: no such file", node.display()))),
-                Err(error) => {
-                    log::info!("{error}");
-                    seen.insert(key, error.to_string());
-                }
-            }
-        }
-        Ok(None)
-    })?;
-    found.ok_or_else(|| {
-        let seconds = request.wait.seconds();
-        let all: Vec<_> = seen.into_values().collect();
-        let all = if all.is_empty() { "no block device appeared".to_owned() } else { all.join("; ") };
-        Error::new(format!("/{path}"), format!("not found on any medium in {seconds} s")).hint(all)
-    })
+    let mut answers = Answers::default();
+    if let Some(device) = request.wait.until_found(|| look(devices, &mut answers, path, request))? {
+        return Medium::searched(&devices.node(&device)).open(path, request);
+    }
+    let cause = format!("not found on any medium in {} s", request.wait.seconds());
+    Err(Error::new(format!("/{path}"), cause).hint(list(devices, &answers)?))
 }
 
-fn media_size(node: &Path) -> Option<u64> {
-    block_device::open(node).ok().as_ref().and_then(block_device::size).filter(|&bytes| bytes > 0)
+/// The device whose medium has the image; `None` if none has it yet, or if others have not answered yet.
+fn look(devices: &Devices, answers: &mut Answers, path: &str, request: ImageRequest) -> Result<Option<String>> {
+    let names = devices.names()?;
+    answers.keep(&names);
+    let mut is_settled = true;
+    for name in &names {
+        // While a partition is mounted, its disk cannot be, and the partition is the better answer. So the disk comes last.
+        let mut partitions = names.iter().filter(|other| devices.disk_of(other).as_ref() == Some(name));
+        if !partitions.all(|partition| answers.is_settled(partition)) {
+            is_settled = false;
+            continue;
+        }
+        let node = devices.node(name);
+        answers.ask((name, devices.medium(name)), &node, || Medium::searched(&node).ask(path, request))?;
+    }
+    answers.wait(LOOK);
+    let found = devices.preferred(answers.yes());
+    let Some(first) = found.first() else { return Ok(None) };
+    if !is_settled || devices.names()? != names || !names.iter().all(|name| answers.is_settled(name)) {
+        return Ok(None);
+    }
+    if found.len() > 1 {
+        log::warn!("/{path}: found on {}; {first} is used", found.join(", "));
+    }
+    for hung in answers.hung() {
+        log::warn!("{hung}: does not answer, and is left out");
+    }
+    Ok(Some((*first).to_owned()))
+}
+
+/// What was found on the devices. Those that are alike share their reason: a message must fit into a record of the kernel's log.
+fn list(devices: &Devices, answers: &Answers) -> Result<String> {
+    let mut by_reason: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for name in devices.names()? {
+        let reason = answers.reason(&name).unwrap_or_else(|| "was not read".to_owned());
+        by_reason.entry(reason).or_default().push(name);
+    }
+    let all: Vec<_> = by_reason.into_iter().map(|(reason, names)| format!("{}: {reason}", names.join(", "))).collect();
+    Ok(if all.is_empty() { "no block device appeared".to_owned() } else { all.join("; ") })
 }

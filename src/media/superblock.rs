@@ -173,22 +173,27 @@ fn iso9660(head: &Fields) -> Reading {
     Some(Ok(Superblock { kind: FileSystem::Iso9660, bytes: 0, block: 4096, label: head.text::<32>(AT + 40), uuid }))
 }
 
-/// Microsoft's FAT specification 1.03: the boot sector, whose layout differs between FAT32 and the smaller ones.
+/// Microsoft's FAT specification 1.03: the boot sector, whose layout differs between FAT32 and the smaller ones. The label is not in
+/// it. Not every program writes the name of the kind, so the numbers are checked as in blkid (util-linux,
+/// libblkid/src/superblocks/vfat.c: fat_valid_superblock).
 fn vfat(head: &Fields) -> Reading {
     let sector = head.u16_le(11)?;
-    let boots = matches!(head.at(0)?, [0xeb | 0xe9]) && head.at(510)? == [0x55, 0xaa];
-    let base = match (&head.at::<8>(54)?, &head.at::<8>(82)?) {
-        (_, b"FAT32   ") => 64,
-        (b"FAT12   " | b"FAT16   ", _) => 36,
-        _ => return None,
+    let [cluster] = head.at(13)?;
+    let [tables] = head.at(16)?;
+    let [medium] = head.at(21)?;
+    let numbers = matches!(sector, 512 | 1024 | 2048 | 4096) && cluster.is_power_of_two() && tables > 0;
+    let is_fat = numbers && head.u16_le(14)? > 0 && (medium == 0xf0 || medium >= 0xf8) && head.at(510)? == [0x55, 0xaa];
+    is_fat.then_some(())?;
+    let serial = match (head.u16_le(22)?, head.u32_le(36)?) {
+        (0, 0) => return None,
+        (0, _) => head.u32_le(67)?,
+        _ => head.u32_le(39)?,
     };
-    (boots && matches!(sector, 512 | 1024 | 2048 | 4096)).then_some(())?;
-    let serial = head.u32_le(base + 3)?;
     Some(Ok(Superblock {
         kind: FileSystem::Vfat,
         bytes: 0,
-        block: 4096,
-        label: head.text::<11>(base + 7).filter(|label| label != "NO NAME"),
-        uuid: Some(format!("{:04X}-{:04X}", serial >> 16, serial & 0xffff)),
+        block: sector.into(),
+        label: None,
+        uuid: Some(format!("{:04X}-{:04X}", serial >> 16, serial & 0xffff)).filter(|_| serial != 0),
     }))
 }

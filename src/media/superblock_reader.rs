@@ -5,7 +5,8 @@ use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
 
 use crate::error::{Error, Result};
-use crate::media::superblock::{self, HEAD, Superblock};
+use crate::media::fat_label;
+use crate::media::superblock::{self, FileSystem, HEAD, Superblock};
 
 /// The hint if a device or file cannot be the root.
 const IMAGE: &str = "an image is squashfs, erofs or ext4: not a disk with partitions, not a .gz, .xz or .zst; \
@@ -28,7 +29,11 @@ pub fn read(file: &File, name: impl std::fmt::Display) -> Result<Option<Superblo
             Err(error) => return Err(Error::new(name, error)),
         }
     }
-    superblock::probe(&head[..filled]).map_err(|error| error.on(name))
+    let mut found = superblock::probe(&head[..filled]).map_err(|error| error.on(name))?;
+    if let Some(vfat) = found.as_mut().filter(|found| found.kind == FileSystem::Vfat) {
+        vfat.label = fat_label::read(file, &head);
+    }
+    Ok(found)
 }
 
 /// Reads the superblock of a file system that will be the root. An empty list of `fstypes` allows every one that can be

@@ -11,6 +11,7 @@ use crate::error::{Context, Result};
 #[allow(missing_docs)]
 mod request {
     nix::ioctl_write_ptr_bad!(blkroset, nix::request_code_none!(0x12, 93), nix::libc::c_int);
+    nix::ioctl_read_bad!(blkroget, nix::request_code_none!(0x12, 94), nix::libc::c_int);
     nix::ioctl_read_bad!(blksszget, nix::request_code_none!(0x12, 104), nix::libc::c_int);
 }
 
@@ -52,6 +53,17 @@ pub(crate) fn set_read_only(device: &File, name: &str) -> Result<()> {
     let on = 1;
     // SAFETY: BLKROSET reads one int, which lives until the call returns.
     unsafe { request::blkroset(device.as_raw_fd(), &raw const on) }.map(drop).about(name)
+}
+
+/// Whether the kernel refuses to write to a block device, because the device is write-protected or was set so.
+///
+/// # Errors
+/// When the file is no block device.
+pub(crate) fn is_read_only(device: &File, name: &str) -> Result<bool> {
+    let mut on = 0;
+    // SAFETY: BLKROGET writes one int, which lives until the call returns.
+    unsafe { request::blkroget(device.as_raw_fd(), &raw mut on) }.about(name)?;
+    Ok(on != 0)
 }
 
 /// The logical block size of a block device in bytes: the smallest unit that it reads.

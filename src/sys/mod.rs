@@ -2,6 +2,7 @@
 //! has `unsafe`.
 
 pub(crate) mod block_device;
+pub(crate) mod child;
 pub(crate) mod device_mapper;
 pub(crate) mod environment;
 pub(crate) mod loop_device;

@@ -27,6 +27,12 @@ pub(crate) fn likely_cause(fstype: &str, errno: Option<i32>) -> String {
             let compression = if compressed { ", and can the kernel read its compression" } else { "" };
             format!("is the {fstype} complete{compression}? dmesg tells more")
         }
+        Some(Errno::EOPNOTSUPP) if fstype == "erofs" => {
+            "has the kernel its compression (CONFIG_EROFS_FS_ZIP, and for each \
+            algorithm CONFIG_EROFS_FS_ZIP_LZMA, _DEFLATE or _ZSTD) and its features? dmesg names what is missing"
+                .to_owned()
+        }
+        Some(Errno::EBUSY) => "is the device mounted or in use already?".to_owned(),
         _ => String::new(),
     }
 }

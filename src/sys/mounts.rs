@@ -107,6 +107,23 @@ pub(crate) fn make_private(target: &str) -> Result<()> {
         .about(format_args!("mount --make-rprivate {target}"))
 }
 
+/// Unmounts what is mounted on a folder.
+///
+/// # Errors
+/// The errors of umount2(2).
+pub(crate) fn unmount(target: &str) -> Result<()> {
+    sys_mount::unmount(Path::new(target), UnmountFlags::empty()).about(format_args!("umount {target}"))
+}
+
+/// Gives this process mounts of its own: what it mounts from now on is seen by no other process, and goes with it.
+///
+/// # Errors
+/// The errors of unshare(2) and mount(2).
+pub(crate) fn leave_namespace() -> Result<()> {
+    nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).about("unshare --mount")?;
+    make_private("/")
+}
+
 impl Display for Mount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.flags.contains(MountFlags::MOVE) {

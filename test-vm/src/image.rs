@@ -118,14 +118,28 @@ impl Image {
 
     /// An uncompressed root image with the probe as its init and `content` as its file /secret.
     pub fn uncompressed(format: Uncompressed, content: &str) -> Result<Self> {
+        let scratch = Self::tree()?;
+        fs::write(scratch.path("tree/secret"), content)?;
+        Self::made(scratch, format.command())
+    }
+
+    /// An uncompressed squashfs with the probe as its init, /busybox, and an empty folder /mnt.
+    pub fn with_busybox() -> Result<Self> {
+        let scratch = Self::tree()?;
+        fs::create_dir(scratch.path("tree/mnt"))?;
+        fs::copy("/bin/busybox", scratch.path("tree/busybox"))?;
+        Self::made(scratch, Uncompressed::Squashfs.command())
+    }
+
+    /// A folder `tree` with the probe as its init.
+    fn tree() -> Result<Scratch> {
         let scratch = Scratch::new()?;
         let tree = scratch.path("tree");
         for folder in ["dev", "proc", "sys", "run", "tmp", "etc", "sbin"] {
             fs::create_dir_all(tree.join(folder))?;
         }
         fs::copy(assets::probe()?, tree.join("sbin/init"))?;
-        fs::write(tree.join("secret"), content)?;
-        Self::made(scratch, format.command())
+        Ok(scratch)
     }
 
     /// A squashfs of the folder `tree`, after these shell commands have changed it. At first it has the folders of a root image,
@@ -144,9 +158,6 @@ impl Image {
     /// A medium that holds `image` as its file /image. On ISO 9660 the file stands at the paths of other live systems
     /// instead.
     pub fn holding(format: Medium, image: &Self) -> Result<Self> {
-        let scratch = Scratch::new()?;
-        fs::create_dir(scratch.path("tree"))?;
-        fs::copy(&image.path, scratch.path("tree/image"))?;
         let make = match format {
             Medium::Vfat => "truncate --size=32M made && /usr/sbin/mkfs.vfat made && mcopy -i made tree/image ::",
             Medium::Ext4 => "/usr/sbin/mke2fs -q -t ext4 -b 4096 -d tree made 32M",
@@ -156,6 +167,14 @@ impl Image {
                  mv tree/image tree/live/filesystem.squashfs && xorriso -as mkisofs -quiet -R -V 'A LIVE' -o made tree"
             }
         };
+        Self::around(image, make)
+    }
+
+    /// The file `made` that a shell command makes. In its folder, tree/image is a copy of `image`.
+    pub fn around(image: &Self, make: &str) -> Result<Self> {
+        let scratch = Scratch::new()?;
+        fs::create_dir(scratch.path("tree"))?;
+        fs::copy(&image.path, scratch.path("tree/image"))?;
         Self::made(scratch, make)
     }
 

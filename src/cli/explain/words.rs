@@ -60,8 +60,10 @@ pub(super) fn image(config: &Config, time: &str) -> Vec<String> {
         [] => String::new(),
         list => format!(", which must be {}", list.join(" or ")),
     };
-    let flags = &config.flags;
-    let options = if flags.is_empty() { String::new() } else { format!(", mounted with {flags}") };
+    let options = match config.flags.to_string().as_str() {
+        "" => String::new(),
+        options => format!(", mounted with {options}"),
+    };
     vec![match &config.source {
         ImageSource::Device(device) if config.roothash.is_some() => {
             format!("{device}{types}{options}, which is not read yet")
