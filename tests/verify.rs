@@ -143,7 +143,8 @@ fn an_image_that_the_log_passes_off_as_a_root_hash_is_not_trusted() {
 fn the_separator_of_a_later_systemd_is_a_reason_of_its_own() {
     let separator = || Measured::other(13, "os-separator");
     for (events, part) in [
-        (vec![Measured::image(b"image"), separator()], "systemd-pcrosseparator.service"),
+        (vec![Measured::image(b"image"), separator()], "and then the os-separator of the image's own systemd"),
+        (vec![separator(), Measured::image(b"image")], "behind the os-separator of a systemd that ran before"),
         (
             vec![Measured::image(b"image"), separator(), Measured::other(13, "x")],
             "0 events before it, 2 events after it",

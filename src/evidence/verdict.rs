@@ -96,7 +96,9 @@ impl Proof {
             (_, 0) => format!("nothing was measured into PCR {}", self.pcr),
             _ if self.is_marked(UNMEASURED) => "the boot did not measure its image (measureroot=off)".to_owned(),
             _ if self.is_marked(FAILED) => "the boot failed".to_owned(),
-            (Some((0, name)), 2) if os_separator::is_separator(events[1], &self.banks) => os_separator::reason(name),
+            (Some((at, name)), 2) if os_separator::is_separator(events[1 - at], &self.banks) => {
+                os_separator::reason(name, at == 0)
+            }
             (Some((at, name)), count) => format!(
                 "{name} was measured, but PCR {} was not extended with it alone: {} before it, {} after it",
                 self.pcr,
