@@ -1,5 +1,5 @@
-//! The premise of `src/measure/pcr.rs`: a TPM lets Linux reset and extend exactly the PCRs that its table says. So no PCR that a
-//! running program can set back to its start value may hold the measurement of an image.
+//! The premise of `src/measure/pcr.rs`: a TPM lets Linux reset and extend exactly the PCRs that its table says. So no PCR
+//! that a running program can set back to its start value may hold the measurement of an image.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test panics with the reason.
 
 mod swtpm;

@@ -27,8 +27,8 @@ pub(super) fn read(path: &Path) -> Result<AllowList> {
     text.parse().map_err(|error: Error| error.on(path.display()))
 }
 
-/// Adds an image to the file, which need not exist yet, as [`AllowList::add`] does. The file is replaced as a whole: a reader
-/// sees the old list or the new one, and if an error occurs, the old one stays.
+/// Adds an image to the file, which need not exist yet, as [`AllowList::add`] does. The file is replaced as a whole: a
+/// reader sees the old list or the new one, and if an error occurs, the old one stays.
 pub(super) fn append(path: &Path, image: &TrustedImage, named: bool) -> Result<(Added, TrustedImage)> {
     // A symbolic link stays, and the file that it names is replaced.
     let path = &path.canonicalize().or_else(|error| match error.kind() {
@@ -85,8 +85,8 @@ fn locked(folder: &Path, most: Duration) -> Result<Flock<File>> {
     }
 }
 
-/// Gives the new file the owner and the group of the old one. With another group, its readers could lose it; another owner is only
-/// said, because only root can give a file away.
+/// Gives the new file the owner and the group of the old one. With another group, its readers could lose it; another owner
+/// is only said, because only root can give a file away.
 fn keep_owner(file: &File, old: &Metadata, path: &Path) -> Result<()> {
     let new = file.metadata().about(path.display())?;
     if new.gid() != old.gid() {

@@ -74,8 +74,8 @@ impl ImageFile {
         Ok(*bytes)
     }
 
-    /// The same as [`ImageFile::measured_bytes`], but a file without a known file system only causes a warning: the evidence may be about
-    /// an image that a newer measureroot booted.
+    /// The same as [`ImageFile::measured_bytes`], but a file without a known file system only causes a warning: the
+    /// evidence may be about an image that a newer measureroot booted.
     pub(super) fn measured_bytes_of_any(&self, device: bool) -> Result<u64> {
         let unknown = superblock_reader::read(&self.file, &self.name)?.is_none();
         if unknown && self.bytes > 0 && self.is_measured_as_file(device)? {
@@ -119,8 +119,8 @@ impl ImageFile {
     }
 }
 
-/// Opens a regular file or a block device, which can be read at any place. A pipe would wait for its writer, perhaps for ever, and
-/// can be read only once.
+/// Opens a regular file or a block device, which can be read at any place. A pipe would wait for its writer, perhaps for
+/// ever, and can be read only once.
 pub(super) fn open_seekable(path: &Path) -> Result<File> {
     let name = &path.display();
     // Without O_NONBLOCK, open(2) of a FIFO waits for a writer (fifo(7)).

@@ -31,8 +31,8 @@ pub(super) struct Replay {
     /// The logs.
     #[arg(required = true, value_name = "LOG")]
     logs: Vec<PathBuf>,
-    /// The PCR values, printed by tpm2_pcrread or measureroot predict, or written by tpm2_quote --pcr. The logs must lead to each of
-    /// them.
+    /// The PCR values, printed by tpm2_pcrread or measureroot predict, or written by tpm2_quote --pcr. The logs must lead
+    /// to each of them.
     #[arg(long, value_name = "FILE", conflicts_with = "tpm")]
     pcrs: Option<PathBuf>,
     /// Compare with this machine's TPM: with each PCR that the logs have an event for.

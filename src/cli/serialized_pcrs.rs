@@ -7,8 +7,8 @@ use crate::hash::bank::Bank;
 use crate::hash::digest::Digest;
 use crate::measure::pcr::Pcr;
 
-/// The most selections in a `TPML_PCR_SELECTION`, and the bytes of each `TPMS_PCR_SELECTION` in memory: algorithm, length and bitmap
-/// (tpm2-tss, tss2_tpm2_types.h). The file begins with them (tpm2-tools, lib/pcr.c).
+/// The most selections in a `TPML_PCR_SELECTION`, and the bytes of each `TPMS_PCR_SELECTION` in memory: algorithm, length
+/// and bitmap (tpm2-tss, tss2_tpm2_types.h). The file begins with them (tpm2-tools, lib/pcr.c).
 const SELECTIONS: u32 = 16;
 const SELECTION: usize = 8;
 /// The most digests in a `TPML_DIGEST`, and the size of each in memory: its length, and room for the longest digest.

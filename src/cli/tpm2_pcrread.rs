@@ -1,5 +1,5 @@
-//! PCR values as `tpm2_pcrread` prints them: YAML with a heading for each bank and a line for each PCR. Every option that takes PCR
-//! values reads this, and the binary form of tpm2-tools.
+//! PCR values as `tpm2_pcrread` prints them: YAML with a heading for each bank and a line for each PCR. Every option that
+//! takes PCR values reads this, and the binary form of tpm2-tools.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -11,8 +11,8 @@ use crate::hash::bank::Bank;
 use crate::hash::digest::Digest;
 use crate::measure::pcr::Pcr;
 
-/// Banks that tpm2-tools print and this program lacks (tpm2-tools, lib/tpm2_alg_util.c). Other names are errors: the values under a misspelt
-/// one would not be compared.
+/// Banks that tpm2-tools print and this program lacks (tpm2-tools, lib/tpm2_alg_util.c). Other names are errors: the values
+/// under a misspelt one would not be compared.
 const OTHER_BANKS: [&str; 4] = ["sm3_256", "sha3_256", "sha3_384", "sha3_512"];
 
 /// The hint of every error here.
@@ -31,7 +31,8 @@ pub(super) fn text(values: &PcrValues) -> String {
     text
 }
 
-/// Reads a file with the output of `tpm2_pcrread`, or with the binary form that `tpm2_pcrread --output` and `tpm2_quote --pcr` write.
+/// Reads a file with the output of `tpm2_pcrread`, or with the binary form that `tpm2_pcrread --output` and `tpm2_quote
+/// --pcr` write.
 pub(super) fn read(path: &Path) -> Result<PcrValues> {
     let bytes = read_limited::read(path, read_limited::LOG)?;
     let values = match as_text(&bytes) {

@@ -29,9 +29,9 @@ pub struct AllowList {
 }
 
 impl AllowList {
-    /// Adds what a user states about an image. All older entries about the same boot become one with it: if one of them stayed,
-    /// an earlier end would revoke nothing. What the user does not state stays: the name, unless `named`, and the earliest end.
-    /// Returns the entry, too.
+    /// Adds what a user states about an image. All older entries about the same boot become one with it: if one of them
+    /// stayed, an earlier end would revoke nothing. What the user does not state stays: the name, unless `named`, and the
+    /// earliest end. Returns the entry, too.
     pub(crate) fn add(&mut self, stated: &TrustedImage, named: bool) -> (Added, TrustedImage) {
         let (old, mut entry) = (self.images.clone(), stated.clone());
         let mut place = None;

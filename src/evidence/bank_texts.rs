@@ -6,8 +6,8 @@ use std::fmt;
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// The texts. serde's own maps take the last of two equal keys, so a reader of the list could see another digest than the one
-/// that counts. Here, the second one is an error.
+/// The texts. serde's own maps take the last of two equal keys, so a reader of the list could see another digest than the
+/// one that counts. Here, the second one is an error.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct BankTexts(pub(super) BTreeMap<String, String>);
 

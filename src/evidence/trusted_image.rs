@@ -46,8 +46,8 @@ impl TrustedImage {
         Some(self.before(bank).extended(bank, self.digests.get(&bank)?))
     }
 
-    /// Whether both are about the same boot: they have a bank in common, and the same measurement in each bank that both have.
-    /// An entry for more banks is about the same image as an entry for one of them.
+    /// Whether both are about the same boot: they have a bank in common, and the same measurement in each bank that both
+    /// have. An entry for more banks is about the same image as an entry for one of them.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         let mut common = self.digests.keys().filter(|bank| other.digests.contains_key(bank)).peekable();
         let is_equal = |bank: &&Bank| {
@@ -73,8 +73,8 @@ impl TrustedImage {
     }
 }
 
-/// Whether the log calls the event our measurement of an image. If it claims a root hash, the digest must be that of the claimed
-/// root hash, in each of `banks`: otherwise the log passes an image off as a prepared one.
+/// Whether the log calls the event our measurement of an image. If it claims a root hash, the digest must be that of the
+/// claimed root hash, in each of `banks`: otherwise the log passes an image off as a prepared one.
 pub(super) fn is_called_image(event: &Event, banks: &[Bank]) -> bool {
     let Some(claim) = Claim::of(event) else { return false };
     match (claim.event, claim.text()) {

@@ -96,9 +96,9 @@ impl Pcr {
         (0..Self::COUNT).map(Self)
     }
 
-    /// The tables "PCR Attributes" and "PCR Initial and Reset Values" of the TCG PC Client Platform TPM Profile 1.05, sections 4.6.1
-    /// and 4.6.2. What follows from them (which PCRs can hold a measurement, start values) is derived from here alone.
-    /// tests/pcr_attributes.rs tries each row on a software TPM.
+    /// The tables "PCR Attributes" and "PCR Initial and Reset Values" of the TCG PC Client Platform TPM Profile 1.05,
+    /// sections 4.6.1 and 4.6.2. What follows from them (which PCRs can hold a measurement, start values) is derived from
+    /// here alone. tests/pcr_attributes.rs tries each row on a software TPM.
     fn attributes(self) -> Attributes {
         let (reset, extend, ones) = match self.0 {
             // The static root of trust: firmware, boot loader, operating system.

@@ -11,11 +11,12 @@ use crate::media::superblock::{FileSystem, Superblock};
 use crate::media::superblock_reader;
 use crate::sys::block_device;
 
-/// mksquashfs pads the file with zeros to a multiple of this many bytes, unless it has -nopad (squashfs-tools, mksquashfs.c). The
-/// superblock gives the length without the padding.
+/// mksquashfs pads the file with zeros to a multiple of this many bytes, unless it has -nopad (squashfs-tools,
+/// mksquashfs.c). The superblock gives the length without the padding.
 pub(crate) const SQUASHFS_PAD: u64 = 4096;
 
-/// The length of an image on a device that has room for its padding; it may overflow only to `u64::MAX`, which no device has.
+/// The length of an image on a device that has room for its padding; it may overflow only to `u64::MAX`, which no device
+/// has.
 #[must_use]
 pub(crate) fn padded_length(superblock: &Superblock) -> u64 {
     match superblock.kind {
@@ -24,8 +25,9 @@ pub(crate) fn padded_length(superblock: &Superblock) -> u64 {
     }
 }
 
-/// Checks that only zeros are between the end of the file system and `end`, the end of what is measured. An image without padding has
-/// what was on the device before it there: the PCR would be another one on each device, and no prediction could know it.
+/// Checks that only zeros are between the end of the file system and `end`, the end of what is measured. An image without
+/// padding has what was on the device before it there: the PCR would be another one on each device, and no prediction could
+/// know it.
 ///
 /// # Errors
 /// When there is another byte, or when the bytes cannot be read.

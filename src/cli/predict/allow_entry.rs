@@ -20,8 +20,8 @@ pub(super) struct AllowEntry {
     /// The image's name in the list [default: the name that the list has for it, else the name of its file].
     #[arg(long, requires = "list")]
     name: Option<String>,
-    /// Trust the image until the end of this day (2027-01-31, in UTC) or until this moment (RFC 3339) [default: the end that the
-    /// list has for it, else without end].
+    /// Trust the image until the end of this day (2027-01-31, in UTC) or until this moment (RFC 3339) [default: the end
+    /// that the list has for it, else without end].
     #[arg(long, value_name = "DATE", requires = "list")]
     until: Option<Expiry>,
 }

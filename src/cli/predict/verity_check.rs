@@ -25,8 +25,8 @@ pub(super) struct VerityCheck<'a> {
 
 impl VerityCheck<'_> {
     /// Builds the tree anew from every byte of the image, with the block sizes and the salt of the superblock, and compares
-    /// the two: at the first block that does not match, a boot would fail. The tree must cover the whole file system of the image,
-    /// as a boot demands. Returns the root hash.
+    /// the two: at the first block that does not match, a boot would fail. The tree must cover the whole file system of the
+    /// image, as a boot demands. Returns the root hash.
     pub(super) fn root_hash(self) -> Result<TreeHash> {
         let image = ImageFile::open(self.image)?;
         let tree_name = self.tree.display().to_string();

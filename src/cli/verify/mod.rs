@@ -50,8 +50,8 @@ pub(super) struct Verify {
     /// The nonce that tpm2_quote --qualification was given, in hex; without it, the quote may be from an earlier boot.
     #[arg(long, value_name = "HEX", value_parser = nonce)]
     nonce: Option<Nonce>,
-    /// The PCR values, printed by tpm2_pcrread, or written by tpm2_quote --pcr in either format. They must be the quoted ones. With
-    /// them, an error names the PCR that the logs do not lead to.
+    /// The PCR values, printed by tpm2_pcrread, or written by tpm2_quote --pcr in either format. They must be the quoted
+    /// ones. With them, an error names the PCR that the logs do not lead to.
     #[arg(long, value_name = "FILE")]
     pcrs: Option<PathBuf>,
     /// The machine's event logs, in the order of the boot: /run/measureroot/binary_bios_measurements, or the firmware's log
@@ -67,8 +67,8 @@ pub(super) struct Verify {
     /// A list of trusted images, written by measureroot predict --allow-entry.
     #[arg(long, value_name = "FILE")]
     allow: Option<PathBuf>,
-    /// The values that other PCRs must have: --pcrs of a machine that you trust. The quote must have each of these PCRs, in a
-    /// better bank than SHA-1.
+    /// The values that other PCRs must have: --pcrs of a machine that you trust. The quote must have each of these PCRs, in
+    /// a better bank than SHA-1.
     #[arg(long, value_name = "FILE")]
     expect: Option<PathBuf>,
     /// The machine boots the images from block devices, where only the bytes of their file systems are measured.
@@ -137,7 +137,8 @@ impl Verify {
         Ok(report.exit_code())
     }
 
-    /// The values of the quoted PCRs, one after the other. A file in a binary form stays as it is: the check of the evidence reads it.
+    /// The values of the quoted PCRs, one after the other. A file in a binary form stays as it is: the check of the
+    /// evidence reads it.
     fn values(path: &Path, quote: &[u8]) -> Result<Vec<u8>> {
         let bytes = read_limited::read(path, MAX_BYTES)?;
         // Of a malformed quote, nothing is selected, and its check fails.
@@ -153,8 +154,8 @@ impl Verify {
         Ok(quoted.into_iter().flat_map(|digest| digest.as_bytes().to_vec()).collect())
     }
 
-    /// The values that other PCRs must have. Fails if a PCR has none that counts: with a value for SHA-1 alone, the verdict would
-    /// trust what another machine can have, too.
+    /// The values that other PCRs must have. Fails if a PCR has none that counts: with a value for SHA-1 alone, the verdict
+    /// would trust what another machine can have, too.
     fn expected(&self, path: &Path) -> Result<PcrValues> {
         let values = tpm2_pcrread::read(path)?;
         let sha1 = values.get(&Bank::Sha1).into_iter().flat_map(|values| values.keys());
