@@ -55,7 +55,7 @@ measureroot_choose() {
 				"and run depmod ${folder##*/}"
 		else
 			measureroot_complain "the kernel ${folder##*/} has no $(echo "$word" | sed 's/|/, no /g'), neither as a module nor built in:" \
-				"take another kernel, or, if your boot does not need it, list the modules that it needs in ${measureroot_list:-measureroot.conf}"
+				"take another kernel, or, if your boot does not need it, list the modules that it needs in ${measureroot_list:-the variable measureroot_modules}"
 		fi
 		return 1
 	done

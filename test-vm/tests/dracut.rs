@@ -58,12 +58,14 @@ fn every_way_to_ask_gives_a_lean_initramfs_and_the_same_one_each_time() -> Resul
         "dracut --add 'lvm measureroot bash' --kver $KERNEL_6_1 --install /bin/bash added.img
          dracut --modules measureroot --hostonly --kver $KERNEL_6_1 host.img
          dracut --modules measureroot --no-kernel --kver $KERNEL_6_1 agent.img
-         sed --in-place 's/^#add_dracutmodules/add_dracutmodules/' /etc/dracut.conf.d/measureroot.conf
+         mkdir -p /etc/dracut.conf.d
+         conf=/etc/dracut.conf.d/50-measureroot.conf
+         sed 's/^#add_dracutmodules/add_dracutmodules/' /usr/lib/dracut/dracut.conf.d/50-measureroot.conf >$conf
          dracut --kver $KERNEL_6_1 always.img
          touch /usr/lib/measureroot/init
          dracut --kver $KERNEL_6_1 again.img
          cmp always.img again.img
-         sed --in-place 's/^#measureroot_/measureroot_/' /etc/dracut.conf.d/measureroot.conf
+         sed --in-place 's/^#measureroot_/measureroot_/' $conf
          dracut --kver $KERNEL_6_1 few.img",
     )?)?;
     for name in ["added.img", "host.img", "agent.img", "always.img"] {

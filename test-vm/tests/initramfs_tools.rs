@@ -56,8 +56,8 @@ fn the_installation_does_not_change_ordinary_initramfs() -> Result<()> {
     Ok(())
 }
 
-/// Another hook. Its name makes it the last one, and it adds files to the initramfs, also in a second archive.
-const OTHER_HOOK: &str = "cat >/etc/initramfs-tools/hooks/zz-other <<'END'
+/// Another hook in `$folder`. Its name makes it the last one, and it adds files to the initramfs, also in a second archive.
+const OTHER_HOOK: &str = "cat >$folder/zz-other <<'END'
 #! /bin/sh
 if [ \"$1\" = prereqs ]; then exit; fi
 . /usr/share/initramfs-tools/hook-functions
@@ -65,13 +65,14 @@ copy_exec /bin/bash /bin
 echo init | cpio --create --format=newc --directory=/usr/share/initramfs-tools --quiet >/tmp/second.cpio
 catenate_cpiogz /tmp/second.cpio
 END
-chmod +x /etc/initramfs-tools/hooks/zz-other";
+chmod +x $folder/zz-other";
 
 #[test]
 fn every_way_to_ask_gives_a_lean_initramfs_and_the_same_one_each_time() -> Result<()> {
     let builder = Builder::initramfs()?;
     builder.run(&installed(&format!(
-        "{OTHER_HOOK}
+        "folder=/usr/share/initramfs-tools/hooks
+         {OTHER_HOOK}
          mkinitramfs -o other.img $KERNEL_6_1
          grep --text --count TRAILER!!! other.img
          MEASUREROOT=yes mkinitramfs -o once.img $KERNEL_6_1
@@ -105,6 +106,11 @@ fn a_build_that_lacks_something_fails_and_names_it() -> Result<()> {
             message: "/lib/modules/9.9.9/modules.dep is missing: install this kernel's package",
         },
         Refusal {
+            prepare: &format!("folder=/etc/initramfs-tools/hooks\n{OTHER_HOOK}"),
+            kernel: "$KERNEL_6_1",
+            message: "/etc/initramfs-tools/hooks/zz-other would run later and could change the initramfs",
+        },
+        Refusal {
             prepare: "echo nowhere >/etc/initramfs-tools/modules",
             kernel: "$KERNEL_6_1",
             message: "has no nowhere, neither as a module nor built in",
@@ -113,6 +119,23 @@ fn a_build_that_lacks_something_fails_and_names_it() -> Result<()> {
     refuses(&more, |Refusal { prepare, kernel, .. }| {
         installed(&format!("export MEASUREROOT=yes\n{prepare}\n mkinitramfs -o x.img {kernel}"))
     })
+}
+
+/// The administrator's `MEASUREROOT=yes` outlives the package: without the hook, it must change nothing.
+#[test]
+fn what_stays_after_a_removal_does_not_change_ordinary_initramfs() -> Result<()> {
+    let builder = Builder::initramfs()?;
+    let ordinary = "export SOURCE_DATE_EPOCH=0\nmkinitramfs -l 1 -o";
+    builder.run(&installed(&format!(
+        "{ordinary} before.img $KERNEL_6_1
+         sed --in-place 's/^: .*MEASUREROOT:=no.*/MEASUREROOT=yes/' /etc/initramfs-tools/conf.d/measureroot.conf
+         rm /usr/share/initramfs-tools/*/measureroot
+         rm -r /usr/lib/measureroot
+         {ordinary} after.img $KERNEL_6_1"
+    ))?)?;
+    assert_eq!(builder.modules("before.img")?, builder.modules("after.img")?);
+    ensure!(!builder.modules("after.img")?.is_empty(), "an ordinary initramfs has modules");
+    Ok(())
 }
 
 #[test]

@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
 # Makes an initramfs of the agent, its /init, and the kernel modules that it loads: no shell, no udev, nothing of dracut's other
-# modules. It is used only if it is named, as by `dracut --add measureroot`. dracut sources this file and runs the functions in
-# its own shell: variables that are neither local nor `measureroot_*` are dracut's.
+# modules. It is used only if it is named, as by `dracut --add measureroot`. Its number is in the range for modules that are not
+# dracut's own. dracut sources this file and runs the functions in its own shell: variables that are neither local nor
+# `measureroot_*` are dracut's.
 # shellcheck disable=SC2034,SC2154
 
 measureroot_folder=${dracutsysrootdir-}/usr/lib/measureroot
+measureroot_list=/etc/dracut.conf.d/50-measureroot.conf
 
+# dracut.modules(7): 255 includes this module only if an option or the configuration names it; 1 never does.
 check() {
 	[[ " $dracutmodules $add_dracutmodules $force_add_dracutmodules " == *\ measureroot\ * ]] || return 255
 	if ! [[ -f $measureroot_folder/boot-modules.sh ]]; then
@@ -15,18 +18,28 @@ check() {
 	# shellcheck source=initramfs/installed/boot-modules.sh
 	. "$measureroot_folder/boot-modules.sh"
 	measureroot_check_agent "$measureroot_folder/init" || return 1
+	measureroot_alone
+	return 255
+}
 
+# Keeps everything else out of this initramfs. dracut has no option by which one module asks for that.
+measureroot_alone() {
 	# Drop the modules that dracut has chosen so far, and keep it from choosing more.
 	[[ -z ${mods_to_load// /} ]] || dinfo "measureroot: leaves out dracut's modules$mods_to_load"
 	mods_to_load='' dracutmodules=measureroot add_dracutmodules='' force_add_dracutmodules=''
-	# dracut adds no folders, links, libraries or files itself: installkernel alone fills the initramfs.
+	# dracut adds no folders, links, libraries or files itself: it runs installkernel() only.
 	kernel_only=yes
 	((${#include_src[@]} == 0)) || dwarn "measureroot: the files that --include names go into the initramfs unchecked"
 	# The agent is not changed, and the same input gives the same initramfs, because the initramfs is measured, too.
 	do_strip=no DRACUT_REPRODUCIBLE=1
 	[[ -n $compress ]] || ! command -v zstd >/dev/null || compress=zstd
-	# With 0, dracut would use this module even if no option names it.
-	return 255
+}
+
+# Everything that is not the kernel's: the agent, the nodes for its first messages, and the folder for dracut's notes.
+install() {
+	mkdir -p "$initdir/lib/dracut"
+	inst_simple "$measureroot_folder/init" /init || return 1
+	[[ $EUID != 0 || -n ${DRACUT_NO_MKNOD-} ]] || measureroot_nodes "$initdir"
 }
 
 installkernel() {
@@ -39,9 +52,8 @@ installkernel() {
 	if [[ -L ${dracutsysrootdir-}/lib ]]; then
 		mkdir -p "$initdir/usr/lib" && ln -s usr/lib "$initdir/lib"
 	fi
-	mkdir -p "$initdir/lib/dracut"
-	install --mode=0755 "$measureroot_folder/init" "$initdir/init" || return 1
-	[[ $EUID != 0 || -n ${DRACUT_NO_MKNOD-} ]] || measureroot_nodes "$initdir"
+	# dracut does not run it, because of kernel_only.
+	install || return 1
 	[[ $no_kernel != yes ]] || return 0
 
 	# shellcheck disable=SC2086
