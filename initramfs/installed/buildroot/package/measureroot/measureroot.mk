@@ -105,9 +105,12 @@ define MEASUREROOT_PREDICT
 endef
 
 ifeq ($(BR2_PACKAGE_MEASUREROOT),y)
+# check-package TypoInPackageVariable
 ROOTFS_SQUASHFS_POST_GEN_HOOKS += MEASUREROOT_PREDICT
+# check-package TypoInPackageVariable
 ROOTFS_EROFS_POST_GEN_HOOKS += MEASUREROOT_PREDICT
 ifeq ($(BR2_TARGET_ROOTFS_EXT2_4),y)
+# check-package TypoInPackageVariable
 ROOTFS_EXT2_POST_GEN_HOOKS += MEASUREROOT_PREDICT
 endif
 endif
