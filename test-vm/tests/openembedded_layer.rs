@@ -78,8 +78,14 @@ fn the_recipe_agrees_with_the_project() -> Result<()> {
         let value = build.bakes(RECIPE, &[], &[variable])?.replace("+git", "");
         ensure!(cargo.contains(&format!("\n{field} = \"{value}\"\n")), "{variable}{value} is not Cargo.toml's {field}");
     }
-    let licence = tool::output(Duration::from_secs(10), "md5sum", [assets::checkout().join("LICENSE-MIT")])?;
-    ensure!(recipe.contains(licence.split(' ').next().ok_or("md5sum")?), "another LICENSE-MIT");
+    for file in ["LICENSE-MIT", "LICENSE-APACHE"] {
+        let licence = tool::output(Duration::from_secs(10), "md5sum", [assets::checkout().join(file)])?;
+        let sum = licence.split(' ').next().ok_or("md5sum")?;
+        ensure!(recipe.contains(&format!("file://{file};md5={sum}")), "another {file}");
+    }
+    // AUTOREV would ask the repository at each parse, and no build could be repeated.
+    let head = tool::output(Duration::from_secs(10), "git", ["-C", env!("CARGO_MANIFEST_DIR"), "rev-parse", "HEAD"])?;
+    assert_eq!(build.bakes(RECIPE, &[], &["SRCREV="])?.trim(), head.trim());
     let rule = assets::text(".cargo/config.toml")?;
     ensure!(
         rule.contains("tss2-esys]\nversion = \"4.1.3\"") && recipe.contains("tss2-esys.version=\\\"4.1.3\\\""),

@@ -2,21 +2,23 @@ SUMMARY = "Measure a root image into a TPM 2.0 PCR, and make it the root"
 DESCRIPTION = "For the target: the static agent, the /init of an initramfs. For the build machine: the program that predicts \
                the PCR and packs the initramfs."
 SECTION = "base"
-# The program itself, and the crates and tpm2-tss inside it (docs/licences.md).
-LICENSE = "MIT & Apache-2.0 & BSD-2-Clause & BSD-3-Clause"
+# The program itself, at the user's choice; then the crates and tpm2-tss inside it (docs/licences.md).
+LICENSE = "(MIT | Apache-2.0) & MIT & Apache-2.0 & BSD-2-Clause & BSD-3-Clause"
 LIC_FILES_CHKSUM = "\
     file://LICENSE-MIT;md5=f448dcc2ce75472522cc7964ef6bbd41 \
+    file://LICENSE-APACHE;md5=3b83ef96387f14655fc854ddc3c6bd57 \
     file://../tpm2-tss-4.1.3/LICENSE;md5=500b2e742befc3da00684d8a1d5fd9da \
 "
 
 PV = "0.1.0+git"
-# The current commit of the layer's checkout. destsuffix is the default of S in every release.
+# destsuffix is the default of S in every release.
 SRC_URI = "\
-    git://${MEASUREROOT_CHECKOUT};protocol=file;nobranch=1;usehead=1;destsuffix=${BP} \
+    git://${MEASUREROOT_CHECKOUT};protocol=file;nobranch=1;destsuffix=${BP} \
     https://github.com/tpm2-software/tpm2-tss/archive/refs/tags/4.1.3.tar.gz;name=tpm2-tss;downloadfilename=tpm2-tss-4.1.3.tar.gz \
 "
 SRC_URI[tpm2-tss.sha256sum] = "8a389bda64690910e7af7deaf64703a3faed416dc538c9c3e4f893f24893524d"
-SRCREV = "${AUTOREV}"
+# The current commit of the layer's checkout: the layer and the sources belong together.
+SRCREV = "${@bb.process.run(['git', '-C', d.getVar('MEASUREROOT_CHECKOUT'), 'rev-parse', 'HEAD'])[0].strip()}"
 # The archive that GitHub packs from the tag is tested, and Debian has it, too, byte for byte.
 # nooelint: oelint.vars.insaneskip
 INSANE_SKIP += "src-uri-bad"
