@@ -38,13 +38,17 @@ fn the_package_works_when_installed_and_leaves_nothing_when_purged() -> Result<(
          . /usr/share/bash-completion/completions/measureroot
          complete -p measureroot
          ls /usr/share/man/man8/measureroot.8.gz /usr/share/man/man7/measureroot.cmdline.7.gz
+         ls /usr/share/doc/measureroot/README.md* /usr/share/man/man8/measureroot-live.8.gz
+         measureroot-live --help
          zcat /usr/share/doc/measureroot/sbom/agent.cdx.json.gz | grep --count tpm2-tss\n",
             &page.block("apt-get purge")?,
             "files >files.after\ndiff files.before files.after\n",
         ]
         .concat(),
     )?;
-    for part in [" -F _measureroot measureroot", "  sha256:\n    13: 0x", "start init\n"] {
+    for part in
+        [" -F _measureroot measureroot", "  sha256:\n    13: 0x", "start init\n", "--toram          copy the image"]
+    {
         ensure!(said.contains(part), "not {part:?} but {said}");
     }
     builder.is_lean("dracut.img", &["lib/dracut/build-parameter.txt", "lib/dracut/modules.txt"])?;
