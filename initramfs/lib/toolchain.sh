@@ -41,11 +41,12 @@ choose_toolchain() {
 	export CARGO=${found[0]}/cargo RUSTC=${found[0]}/rustc RUSTDOC=${found[0]}/rustdoc
 }
 
-# Building a tool takes minutes, so it is kept outside of the checkout.
+# Building a tool takes minutes, so it is kept outside of the checkout. It is not optimised: that would take twice as long, and the
+# tools have little to do.
 need_cargo_tool() {
 	local tools=${XDG_CACHE_HOME:-$HOME/.cache}/measureroot/$1-$2
 	CARGO_TOOL=$tools/bin/$1
-	[[ -x $CARGO_TOOL ]] || "$CARGO" install --quiet --locked --root "$tools" "$1@$2"
+	[[ -x $CARGO_TOOL ]] || CARGO_PROFILE_DEV_DEBUG=false "$CARGO" install --quiet --locked --debug --root "$tools" "$1@$2"
 }
 
 # MEASUREROOT_STD=rebuilt|prebuilt forces one of the two; a rebuilt library makes the agent some 270 KB smaller.
