@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
@@ -27,10 +28,20 @@ pub(crate) fn start() -> Result<()> {
 }
 
 /// Lets /dev/kmsg take every line. By default it takes ten lines in five seconds and drops the others
-/// (kernel.printk_devkmsg).
+/// (kernel.printk_devkmsg). With `printk.devkmsg=` on the command line, this cannot be changed, and the kernel does not say what it
+/// drops: then each error goes to the console itself, too.
 pub(crate) fn unlimit() -> Option<Sysctl> {
-    Sysctl::set("/proc/sys/kernel/printk_devkmsg", "on")
+    let path = "/proc/sys/kernel/printk_devkmsg";
+    if fs::read_to_string(path).is_ok_and(|value| value.trim_end() == "on") {
+        return None;
+    }
+    let changed = Sysctl::set(path, "on");
+    DROPS.store(changed.is_none(), Ordering::Relaxed);
+    changed
 }
+
+/// Whether the kernel may drop what is written to /dev/kmsg.
+static DROPS: AtomicBool = AtomicBool::new(false);
 
 /// How to show progress. On a screen, one line is rewritten; with `quiet` on the kernel's command line, no progress is
 /// shown. The output of a serial line may be recorded, so a serial line gets log lines.
@@ -81,7 +92,8 @@ impl KernelLog {
             records(priority, text).iter().all(|record| kmsg.write_all(record.as_bytes()).is_ok())
         });
         // The person at the machine must see errors, even with `quiet` on the kernel's command line.
-        if logged && (priority > ERROR || priority < console_level()) {
+        let shown = priority < console_level() && !DROPS.load(Ordering::Relaxed);
+        if logged && (priority > ERROR || shown) {
             return;
         }
         let line = format!("{PREFIX}{text}\n");

@@ -13,7 +13,8 @@ impl Sysctl {
     /// Sets the parameter; `None` if the kernel has no such parameter or refuses the value. The boot goes on without it.
     pub(crate) fn set(path: &'static str, value: &str) -> Option<Self> {
         let set = fs::read_to_string(path).and_then(|before| {
-            fs::write(path, value)?;
+            // Some parameters refuse a value without a newline (kernel/printk/printk.c, `devkmsg_sysctl_set_loglvl`).
+            fs::write(path, format!("{value}\n"))?;
             Ok(Self { path, before })
         });
         set.inspect_err(|error| log::debug!("{path}: {error}")).ok()

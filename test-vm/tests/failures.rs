@@ -80,6 +80,11 @@ fn a_failure_is_on_the_console_in_spite_of_quiet() -> Result<()> {
 }
 
 #[test]
+fn a_failure_is_on_the_console_if_the_kernel_drops_what_programs_log() -> Result<()> {
+    fails("root=/dev/vdb measureroot.timeout=2 printk.devkmsg=off")?.at(Step::WaitForDevices, "/dev/vdb")
+}
+
+#[test]
 fn a_failure_that_is_longer_than_a_record_of_the_kernel_is_shown() -> Result<()> {
     let value = "9".repeat(1000);
     let failed = fails(&format!("root=/dev/vda rootimgpcr={value}"))?;
