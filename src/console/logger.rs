@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
@@ -31,6 +31,7 @@ pub(crate) fn start() -> Result<()> {
 /// (kernel.printk_devkmsg). With `printk.devkmsg=` on the command line, this cannot be changed, and the kernel does not say what it
 /// drops: then each error goes to the console itself, too.
 pub(crate) fn unlimit() -> Option<Sysctl> {
+    console_level();
     let path = "/proc/sys/kernel/printk_devkmsg";
     if fs::read_to_string(path).is_ok_and(|value| value.trim_end() == "on") {
         return None;
@@ -67,11 +68,18 @@ pub(crate) fn rewrite_line(text: &str, last: bool) {
     }
 }
 
-/// The kernel itself shows messages below this level on the console (kernel.printk).
+/// The kernel itself shows messages below this level on the console (kernel.printk). While /proc moves to the new root, the level
+/// is the last one that was read.
 fn console_level() -> u8 {
     let text = fs::read_to_string("/proc/sys/kernel/printk").unwrap_or_default();
-    text.split_whitespace().next().and_then(|level| level.parse().ok()).unwrap_or(0)
+    if let Some(level) = text.split_whitespace().next().and_then(|level| level.parse().ok()) {
+        LEVEL.store(level, Ordering::Relaxed);
+    }
+    LEVEL.load(Ordering::Relaxed)
 }
+
+/// Zero, until a level was read, stands for a kernel that shows nothing.
+static LEVEL: AtomicU8 = AtomicU8::new(0);
 
 fn open(path: &str) -> io::Result<File> {
     OpenOptions::new().write(true).open(path)

@@ -68,7 +68,7 @@ fn a_dangling_init_is_named_before_anything_moves() -> Result<()> {
 
 #[test]
 fn a_full_run_fails_the_boot_and_is_marked_once() -> Result<()> {
-    let full = ["mkdir -p /run", "mount -t tmpfs -o size=4k tmpfs /run", "dd if=/dev/zero of=/run/full bs=4k count=1"];
+    let full = ["mkdir -p /run", "mount -t tmpfs -o size=4k tmpfs /run", "dd if=/init of=/run/full bs=4k count=1"];
     fails_after(&full, Step::WriteLog, "/run/measureroot/eventlog.bin")
 }
 
@@ -83,9 +83,14 @@ fn mounts_that_another_program_made_shared_are_no_failure() -> Result<()> {
 fn a_machine_without_memory_restarts() -> Result<()> {
     // 2 MiB are left: too little for the modules. Either they cannot be loaded, or the kernel panics, because it cannot end PID 1.
     let all_but_2_mib = "sh -c 'n=$(/busybox awk \"/^MemAvailable/ {print int(\\$2 / 1024) - 2}\" /proc/meminfo); \
-        /busybox dd if=/dev/zero of=/fill/it bs=1M count=$n'";
-    let commands =
-        ["mkdir -p /proc /fill", "mount -t proc proc /proc", "mount -t tmpfs -o size=100% tmpfs /fill", all_but_2_mib];
+        /busybox dd if=/dev/zero of=/fill/it bs=1M count=$n; true'";
+    let commands = [
+        "mkdir -p /proc /fill",
+        "mount -t devtmpfs devtmpfs /dev",
+        "mount -t proc proc /proc",
+        "mount -t tmpfs -o size=100% tmpfs /fill",
+        all_but_2_mib,
+    ];
     let wrapped = WrappedInitramfs::new(Kernel::V6_1, &commands)?;
     let line = format!("console=ttyS0 {} root=/dev/vda", WrappedInitramfs::PARAMETER);
     let vm = Vm::new("").cmdline(&line).disk(&Image::squashfs_of(GOOD)?).initramfs(wrapped.file());
