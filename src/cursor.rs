@@ -15,17 +15,29 @@ pub(crate) struct Cursor<'a> {
     object: &'static str,
     bytes: &'a [u8],
     offset: usize,
+    /// Where `bytes` begin in the whole structure. Errors count from there.
+    base: usize,
 }
 
 impl<'a> Cursor<'a> {
     /// A cursor at the start of `bytes`. Errors call the structure `object`.
     pub(crate) fn new(object: &'static str, bytes: &'a [u8]) -> Self {
-        Self { object, bytes, offset: 0 }
+        Self { object, bytes, offset: 0, base: 0 }
     }
 
     /// Whether every byte has been read.
     pub(crate) fn is_empty(&self) -> bool {
         self.left() == 0
+    }
+
+    /// Where the cursor stands, counted from the beginning of the whole structure.
+    pub(crate) fn position(&self) -> usize {
+        self.base + self.offset
+    }
+
+    /// The bytes that are left.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.offset..).unwrap_or_default()
     }
 
     /// An error about the whole structure.
@@ -35,7 +47,7 @@ impl<'a> Cursor<'a> {
 
     /// An error about the byte at which the cursor stands.
     pub(crate) fn error_here(&self, cause: impl Display) -> Error {
-        Error::new(format_args!("{}, byte {}", self.object, self.offset), cause)
+        Error::new(format_args!("{}, byte {}", self.object, self.position()), cause)
     }
 
     /// Reads `length` bytes.
@@ -76,6 +88,15 @@ impl<'a> Cursor<'a> {
         let length = self.u32_le()?;
         // A length beyond the address space is beyond the end of the bytes too.
         self.take(usize::try_from(length).unwrap_or(usize::MAX))
+    }
+
+    /// Reads a little-endian length of 32 bits, and returns a cursor over as many bytes.
+    ///
+    /// # Errors
+    /// If fewer bytes are left.
+    pub(crate) fn nested_u32_le(&mut self) -> Result<Self> {
+        let bytes = self.counted_u32_le()?;
+        Ok(Self { object: self.object, bytes, offset: 0, base: self.position() - bytes.len() })
     }
 
     /// Checks that no bytes are left: another program might give a meaning to bytes that we ignore.
@@ -191,6 +212,11 @@ mod tests {
         assert_eq!(cursor.u8().unwrap(), 9, "a read that fails does not move the cursor");
         assert!(cursor.is_empty() && cursor.u8().is_err());
         assert!(Cursor::new("x", &[0xFF; 4]).counted_u32_le().is_err());
+        let mut cursor = Cursor::new("x", &[9, 2, 0, 0, 0, 7, 8, 6]);
+        cursor.u8().unwrap();
+        let mut nested = cursor.nested_u32_le().unwrap();
+        assert_eq!((nested.u8().unwrap(), nested.position(), nested.rest(), cursor.rest()), (7, 6, &[8][..], &[6][..]));
+        assert_eq!(nested.u16_le().unwrap_err().to_string(), "x, byte 6: ends 1 byte too early (was it cut off?)");
     }
 
     #[test]

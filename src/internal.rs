@@ -15,7 +15,7 @@ pub mod error {
 
 pub mod eventlog {
     pub use crate::eventlog::{
-        Event, EventType, Log, PcrValues, cel, claim::Claim, header::Header, parse, sequence, tcg,
+        Event, EventType, Log, PcrValues, cel, claim::Claim, header::Header, parse, sequence, tcg, tcg_sha1,
     };
 }
 

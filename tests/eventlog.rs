@@ -92,7 +92,7 @@ fn the_log_of_a_firmware_leads_to_the_values_in_its_tpm() {
             assert_eq!(words.split(':').next(), Some(name.as_str()), "{firmware}");
         }
     }
-    assert!(replay(&[text(&log_of("ovmf"))]).out.contains("EV_EFI_VARIABLE_BOOT: BootOrder\n"));
+    assert!(replay(&[text(&log_of("ovmf"))]).out.contains("EV_EFI_VARIABLE_BOOT: BootOrder: 0000\n"));
 }
 
 #[test]

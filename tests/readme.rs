@@ -172,7 +172,7 @@ fn the_log_of_a_boot_is_replayed() {
     let command = block("measureroot replay").replace("/run/measureroot/", "").replace("--tpm ", &device);
     assert!(command.contains(&device));
     let text = run(&command, folder.path(), &[("TPM2TOOLS_TCTI", &swtpm.tcti())]);
-    let event = "# event 1, PCR 13: EV_EVENT_TAG: the text \"measureroot: failed\"";
+    let event = "# event 1, PCR 13, proven: EV_EVENT_TAG: the text \"measureroot: failed\"";
     assert_eq!(text.matches(event).count(), 2, "{text}");
 }
 

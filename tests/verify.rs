@@ -8,6 +8,7 @@ mod swtpm;
 use common::{Ran, measureroot, squashfs};
 use evidence::{Machine, Measured, NONCE, log};
 use measureroot::internal::eventlog::Claim;
+use measureroot::internal::hash::{Bank, Digest};
 use serde_json::Value;
 
 #[test]
@@ -163,6 +164,19 @@ fn the_sha1_bank_alone_proves_nothing_unless_asked_for() {
     let Ran { code, out, .. } = machine.judge(&["--image", &machine.file("image")]);
     assert!(code == 4 && out.contains("sha1 bank alone"), "{out}");
     assert_eq!(machine.judge(&["--image", &machine.file("image"), "--sha1"]).code, 0);
+    // The same log in the older form, which has only SHA-1 digests.
+    let event = Measured::image(b"image");
+    let older = [
+        &[13, 0, 0, 0, 6, 0, 0, 0],
+        event.digests[&Bank::Sha1].as_bytes(),
+        &u32::try_from(event.data.len()).unwrap().to_le_bytes(),
+        &event.data,
+    ];
+    machine.write("log", &older.concat());
+    let Ran { code, out, .. } = machine.judge(&["--image", &machine.file("image")]);
+    assert!(code == 4 && out.contains("sha1 bank alone"), "{out}");
+    let Ran { code, err, .. } = machine.judge(&["--image", &machine.file("image"), "--sha1"]);
+    assert!(code == 0 && err.contains("has only SHA-1 digests: such a log can be forged"), "{err}");
     // A signature with SHA-1 is never accepted.
     machine.key("rsa2048:rsassa-sha1");
     machine.quote("sha256:13", NONCE, "rsassa-sha1");
@@ -190,6 +204,56 @@ fn a_key_whose_signature_proves_nothing_is_refused() {
     machine.tool("tpm2_readpublic", &["-Q", "-c", &key, "-f", "tss", "-o", &machine.file("ak.tss")]);
     let Ran { code, out, .. } = machine.judge(&["--image", &machine.file("image")]);
     assert!(code == 4 && out.contains("sign is not set"), "{out}");
+}
+
+#[test]
+fn a_key_may_be_in_a_certificate_and_in_any_form_of_pem() {
+    let machine = Machine::quoted(&[Measured::image(b"image")], "sha256:13");
+    let pem = String::from_utf8(machine.read("ak.pem")).unwrap();
+    machine.write("text.pem", format!("Public-Key: (256 bit)\n{pem}more text\n").as_bytes());
+    let lines: Vec<_> = pem.lines().collect();
+    machine.write("line.pem", lines.join("").as_bytes());
+    // A certificate of the key, signed by another one, as an authority issues it.
+    let files = ["ca.key", "ca.crt", "ak.pem", "ak.crt", "ak.der.crt"].map(|name| machine.file(name));
+    let [ca, root, key, certificate, der] = files.each_ref().map(String::as_str);
+    let curve = "ec_paramgen_curve:P-256";
+    let line = ["req", "-x509", "-newkey", "ec", "-pkeyopt", curve, "-nodes", "-subj", "/CN=ca"];
+    machine.swtpm.tool("openssl", &[&line[..], &["-keyout", ca, "-out", root]].concat());
+    let line =
+        ["x509", "-new", "-subj", "/CN=ak", "-force_pubkey", key, "-CA", root, "-CAkey", ca, "-out", certificate];
+    machine.swtpm.tool("openssl", &line);
+    machine.swtpm.tool("openssl", &["x509", "-in", certificate, "-outform", "DER", "-out", der]);
+    for (name, is_certified) in [("text.pem", false), ("line.pem", false), ("ak.crt", true), ("ak.der.crt", true)] {
+        let options = ["--key", &machine.file(name), "--signature", &machine.file("signature.tss"), "--nonce", NONCE];
+        let Ran { code, out, err } = machine.verify(&[&options[..], &["--image", &machine.file("image")]].concat());
+        assert!(code == 0 && err.contains("taken from a certificate") == is_certified, "{name}: {out}{err}");
+    }
+}
+
+#[test]
+fn an_images_digest_under_a_claim_about_a_root_hash_is_broken_evidence() {
+    let hash = "5a".repeat(32);
+    let claim = serde_json::json!({ "event": "roothash", "root_hash": hash, "version": "0" });
+    let claim: Claim = serde_json::from_value(claim).unwrap();
+    let as_root_hash = |content: &[u8]| Measured { data: claim.tagged().unwrap(), ..Measured::image(content) };
+    let machine = Machine::quoted(&[as_root_hash(b"image")], "sha256:13");
+    let Ran { code, out, .. } = machine.judge(&["--image", &machine.file("image")]);
+    assert!(code == 4 && out.contains("do not mark the event with the image's digest as measureroot's"), "{out}");
+    let right = as_root_hash(format!("measureroot: roothash={hash}").as_bytes());
+    let machine = Machine::quoted(std::slice::from_ref(&right), "sha256:13");
+    assert_eq!(machine.judge(&["--roothash", &hash]).code, 0);
+    // A log that the firmware began has zeros for a bank that the TPM has not active. Only the quoted banks are judged.
+    let zeros = |mut event: Measured| {
+        event.digests.insert(Bank::Sha1, Digest::zero(Bank::Sha1));
+        event
+    };
+    machine.write("log", &log(&[zeros(right)]));
+    let Ran { code, out, .. } = machine.judge(&["--roothash", &hash]);
+    assert!(code == 0 && !out.contains("DOES NOT MATCH"), "{out}");
+    let machine = Machine::quoted(&[Measured::failed()], "sha256:13");
+    machine.write("log", &log(&[zeros(Measured::failed())]));
+    let Ran { code, out, .. } = machine.judge(&["--roothash", &hash]);
+    assert!(code == 3 && out.contains("the boot failed"), "{out}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `measureroot replay`: the PCRs that event logs lead to, compared with those of a TPM.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs::File;
 use std::io::ErrorKind;
@@ -9,12 +10,13 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::stdout::print;
-use super::{read_limited, tpm2_pcrread};
+use super::{json, read_limited, tpm2_pcrread};
 use crate::count::counted;
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::eventlog::compare::{Comparison, Difference};
 use crate::eventlog::event::Content;
 use crate::eventlog::{self, Event, Log, PcrValues, cel};
+use crate::hash::bank::Bank;
 use crate::measure::pcr::Pcr;
 use crate::tpm::EsysPcrs;
 
@@ -57,6 +59,13 @@ impl Replay {
     pub(super) fn run(self) -> Result<bool> {
         let logs = self.logs.iter().map(|path| log(path)).collect::<Result<Vec<_>>>()?;
         let log = Log::join(logs)?;
+        for (pcr, bank, index) in log.gaps() {
+            let event = log.events().get(index).map(Event::describe).unwrap_or_default();
+            log::warn!(
+                "PCR {pcr}, {bank}: no value, because event {} ({event}) has no digest for this bank",
+                index + 1
+            );
+        }
         let values = log.replay();
         let held = match (&self.pcrs, &self.tpm) {
             (Some(path), _) => Some(tpm2_pcrread::read(path)?),
@@ -65,11 +74,9 @@ impl Replay {
         };
         let compared = held.as_ref().map(|held| log.compare(held));
         let text = match (self.to, self.json) {
-            (Some(LogFormat::Cel), _) => serde_json::to_string_pretty(&cel::encode(&log)).about("JSON")? + "\n",
-            (None, true) => {
-                serde_json::to_string_pretty(&as_json(&log, &values, compared.as_ref())).about("JSON")? + "\n"
-            }
-            (None, false) => as_text(&log) + &tpm2_pcrread::text(&values),
+            (Some(LogFormat::Cel), _) => json::pretty(&cel::encode(&log))?,
+            (None, true) => json::pretty(&as_json(&log, &values, held.as_ref(), compared.as_ref()))?,
+            (None, false) => as_text(&log, held.as_ref()) + &tpm2_pcrread::text(&values),
         };
         print(text.as_bytes())?;
         let (Some(compared), Some(held)) = (compared, held) else { return Ok(true) };
@@ -77,7 +84,7 @@ impl Replay {
             log::error!("{}", difference.describe(&log));
         }
         if compared.agrees() {
-            let count: usize = held.values().map(std::collections::BTreeMap::len).sum();
+            let count: usize = held.values().map(BTreeMap::len).sum();
             log::info!("the logs lead to each value that was compared ({})", counted(count, "PCR value"));
         }
         Ok(compared.agrees())
@@ -85,7 +92,17 @@ impl Replay {
 }
 
 fn log(path: &Path) -> Result<Log> {
-    eventlog::parse(&read_limited::read(path, read_limited::LOG)?).map_err(|error| error.on(path.display()))
+    let log =
+        eventlog::parse(&read_limited::read(path, read_limited::LOG)?).map_err(|error| error.on(path.display()))?;
+    for note in log.notes() {
+        log::warn!("{}: {note}", path.display());
+    }
+    Ok(log)
+}
+
+/// The banks by whose digests an event is described: those of the TPM, if its values are known.
+fn banks(event: &Event, held: Option<&PcrValues>) -> Vec<Bank> {
+    held.map_or_else(|| event.banks(), |held| held.keys().copied().collect())
 }
 
 /// The values in the TPM, for each PCR that the log has an event for.
@@ -122,24 +139,31 @@ fn can_be_used(device: &Path) -> Result<()> {
 }
 
 /// The events as comments, to be followed by YAML.
-fn as_text(log: &Log) -> String {
+fn as_text(log: &Log, held: Option<&PcrValues>) -> String {
     log.events().iter().enumerate().fold(String::new(), |mut text, (place, event)| {
         let pcr = event.pcr.map_or_else(|| "-".to_owned(), |pcr| pcr.to_string());
+        let banks = banks(event, held);
+        let standing = event.standing(&banks).name();
         // Writing to a string does not fail.
-        writeln!(text, "# event {}, PCR {pcr}: {}", place + 1, event.describe()).ok();
+        writeln!(text, "# event {}, PCR {pcr}, {standing}: {}", place + 1, event.describe_in(&banks)).ok();
         text
     })
 }
 
-fn as_json(log: &Log, values: &PcrValues, compared: Option<&Comparison>) -> Value {
+fn as_json(log: &Log, values: &PcrValues, held: Option<&PcrValues>, compared: Option<&Comparison>) -> Value {
     let event = |(place, event): (usize, &Event)| {
         let kind = match &event.content {
             Content::Tcg { kind, .. } => kind.to_string(),
             Content::Json { content_type, .. } => content_type.clone(),
         };
+        let banks = banks(event, held);
+        let others: BTreeMap<_, _> = event.others.iter().map(|(name, digest)| (name, hex::encode(digest))).collect();
+        let digests = event.digests.iter().map(|(bank, digest)| (bank.name(), digest.to_string()));
+        let digests: BTreeMap<_, _> =
+            digests.chain(others.into_iter().map(|(name, digest)| (name.as_str(), digest))).collect();
         let proven = compared.map(|compared| compared.proven.binary_search(&place).is_ok());
-        json!({ "event": place + 1, "pcr": event.pcr, "type": kind, "digests": event.digests, "words": event.describe(),
-            "proven": proven })
+        json!({ "event": place + 1, "pcr": event.pcr, "type": kind, "digests": digests,
+            "words": event.describe_in(&banks), "standing": event.standing(&banks).name(), "proven": proven })
     };
     let difference = |difference: &Difference| {
         json!({ "pcr": difference.pcr, "bank": difference.bank, "held": difference.held,

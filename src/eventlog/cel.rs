@@ -1,9 +1,12 @@
 //! CEL-JSON, the JSON form of the TCG's Canonical Event Log (TCG Canonical Event Log Format 1.0, section 5.3). The events of
 //! every format can be written in it.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::event::{Content, Event};
+use super::hash_name::HashName;
 use super::log::Log;
 use crate::error::{Context, Error, Result};
 use crate::hash::bank::Bank;
@@ -11,7 +14,7 @@ use crate::hash::digest::{Digest, Digests};
 use crate::measure::pcr::Pcr;
 
 /// The `content_type` of events from a TCG log.
-const PCCLIENT: &str = "pcclient_std";
+pub(super) const PCCLIENT: &str = "pcclient_std";
 
 /// Encodes a log as one JSON array. The format has no record for an event that names no PCR, so those are left out.
 #[must_use]
@@ -19,7 +22,8 @@ pub fn encode(log: &Log) -> Value {
     let records = log.events().iter().filter_map(|event| event.pcr.map(|pcr| (pcr, event)));
     let record = |(number, (pcr, event)): (usize, (Pcr, &Event))| {
         let digest = |(bank, digest): (&Bank, &Digest)| json!({ "hashAlg": bank, "digest": digest });
-        let digests: Vec<_> = event.digests.iter().map(digest).collect();
+        let other = |(name, digest): (&String, &Vec<u8>)| json!({ "hashAlg": name, "digest": hex::encode(digest) });
+        let digests: Vec<_> = event.digests.iter().map(digest).chain(event.others.iter().map(other)).collect();
         let (content_type, content) = match &event.content {
             Content::Tcg { kind, data } => {
                 (PCCLIENT, json!({ "event_type": kind.to_string(), "event_data": hex::encode(data) }))
@@ -54,32 +58,56 @@ pub(super) fn event(record: &Value, place: &str) -> Result<Option<Event>> {
     }
     let pcr = record.get("pcr").and_then(Value::as_u64).and_then(|pcr| u32::try_from(pcr).ok());
     let pcr = Pcr::try_from(pcr.ok_or_else(|| malformed("pcr"))?).map_err(|error| error.on(place))?;
-    let mut digests = Digests::new();
-    for digest in record.get("digests").and_then(Value::as_array).ok_or_else(|| malformed("digests"))? {
-        let field = |name: &str| digest.get(name).and_then(Value::as_str).ok_or_else(|| malformed(name));
-        let (name, digest) = (field("hashAlg")?, field("digest")?);
-        // An unknown hash algorithm does not make the other digests invalid.
-        let Ok(bank) = name.parse::<Bank>() else { continue };
-        let digest = Digest::from_bytes(bank, &hex::decode(digest).about(place)?).map_err(|error| error.on(place))?;
-        if digests.insert(bank, digest).is_some() {
-            return Err(Error::new(place, format!("has two {bank} digests")));
+    let content = content(record).ok_or_else(|| malformed("content"))?;
+    let mut event = Event { pcr: Some(pcr), digests: Digests::new(), others: BTreeMap::new(), content };
+    let digests = match record.get("digests") {
+        // An event that extends nothing needs no digests.
+        None if event.extends().is_none() => &Vec::new(),
+        digests => digests.and_then(Value::as_array).ok_or_else(|| malformed("digests"))?,
+    };
+    for digest in digests {
+        let name = digest.get("hashAlg").and_then(HashName::of_json).ok_or_else(|| malformed("hashAlg"))?;
+        let digest = digest.get("digest").and_then(Value::as_str).ok_or_else(|| malformed("digest"))?;
+        let digest = hex::decode(digest).about(place)?;
+        let (shown, twice) = match name {
+            HashName::Known(bank) => {
+                let digest = Digest::from_bytes(bank, &digest).map_err(|error| error.on(place))?;
+                (bank.to_string(), event.digests.insert(bank, digest).is_some())
+            }
+            HashName::Other(name) => (name.clone(), event.others.insert(name, digest).is_some()),
+        };
+        if twice {
+            return Err(Error::new(place, format!("has two {shown} digests")));
         }
     }
-    let content_type = record.get("content_type").and_then(Value::as_str).unwrap_or_default();
-    let content = record.get("content").unwrap_or(&Value::Null);
-    let content = match content.as_object() {
-        Some(content) if content_type == PCCLIENT => pcclient(content).ok_or_else(|| malformed("content"))?,
-        _ => Content::Json { content_type: content_type.to_owned(), content: content.clone() },
-    };
-    Ok(Some(Event { pcr: Some(pcr), digests, content }))
+    Ok(Some(event))
 }
 
-/// The content of an event from a TCG log. Its type is a name or a number.
-fn pcclient(content: &Map<String, Value>) -> Option<Content> {
+/// What a record says about its event. `None` if an event of a TCG log lacks its type or its data.
+fn content(record: &Map<String, Value>) -> Option<Content> {
+    let content_type = match record.get("content_type") {
+        // The number is that of the binary form of the log (section 5.2).
+        Some(Value::Number(number)) if number.as_u64() == Some(5) => PCCLIENT.to_owned(),
+        Some(Value::String(name)) if name.eq_ignore_ascii_case(PCCLIENT) => PCCLIENT.to_owned(),
+        Some(Value::String(name)) => name.clone(),
+        Some(other) => other.to_string(),
+        None => String::new(),
+    };
+    let whole = record.get("content").unwrap_or(&Value::Null);
+    let Some(content) = whole.as_object().filter(|_| content_type == PCCLIENT) else {
+        return Some(Content::Json { content_type, content: whole.clone() });
+    };
     let kind = content.get("event_type")?;
-    let kind = kind.as_str().map_or_else(|| kind.to_string(), str::to_owned).parse().ok()?;
     let data = hex::decode(content.get("event_data")?.as_str()?).ok()?;
-    Some(Content::Tcg { kind, data })
+    match kind {
+        Value::String(name) => match name.parse() {
+            Ok(kind) => Some(Content::Tcg { kind, data }),
+            // A type that is newer than this program. It is no EV_NO_ACTION, so the event extends its PCR.
+            Err(_) if !name.is_empty() => Some(Content::Json { content_type, content: whole.clone() }),
+            Err(_) => None,
+        },
+        kind => Some(Content::Tcg { kind: kind.to_string().parse().ok()?, data }),
+    }
 }
 
 #[cfg(test)]
@@ -100,6 +128,33 @@ mod tests {
         assert_eq!(event.extends().map(Pcr::get), Some(6));
         assert_eq!(event.content, Content::Tcg { kind: EventType(0xC), data: b"Dell Configuration 2".to_vec() });
         assert_eq!(event.digests.keys().collect::<Vec<_>>(), [&Bank::Sha1]);
+        assert_eq!(event.others.keys().collect::<Vec<_>>(), ["sm3_256"]);
+        assert_eq!(parse(encode(&log).to_string().as_bytes()).unwrap(), log);
+    }
+
+    #[test]
+    fn a_type_may_be_written_in_several_ways_or_be_unknown() {
+        let read = |kind: &str, content_type: &str| {
+            let log = format!(
+                r#"[{{"pcr":6,"digests":[],"content_type":{content_type},"content":{{"event_type":{kind},"event_data":""}}}}]"#
+            );
+            parse(log.as_bytes()).map(|log| log.events()[0].clone())
+        };
+        for kind in ["12", "\"12\"", "\"0xc\"", "\"EV_COMPACT_HASH\"", "\"ev_compact_hash\"", "\"compact-hash\""] {
+            for content_type in ["\"pcclient_std\"", "\"PCCLIENT_STD\"", "5"] {
+                let content = Content::Tcg { kind: EventType(0xC), data: Vec::new() };
+                assert_eq!(read(kind, content_type).unwrap().content, content, "{kind} {content_type}");
+            }
+        }
+        let unknown = read("\"EV_EFI_NEW\"", "\"pcclient_std\"").unwrap();
+        assert_eq!(unknown.extends().map(Pcr::get), Some(6));
+        assert!(matches!(unknown.content, Content::Json { .. }));
+        assert_eq!(read("\"ev_no_action\"", "\"pcclient_std\"").unwrap().extends(), None);
+        let none =
+            br#"[{"pcr":9,"content_type":"pcclient_std","content":{"event_type":"ev_no_action","event_data":"aa"}}]"#;
+        assert_eq!(parse(none).unwrap().events().len(), 1);
+        let version = br#"[{"pcr":9,"digests":[],"content_type":"cel","content":{"type":"cel_version"}}]"#;
+        assert_eq!(parse(version).unwrap().events()[0].extends(), None);
     }
 
     #[test]
@@ -126,8 +181,9 @@ mod tests {
             ("}]", "}"),
             ("[{\"pcr\"", "[3,{\"pcr\""),
             ("6", "6.5"),
-            ("12", "\"EV_\""),
+            ("12", "\"\""),
             ("12", "4294967296"),
+            ("12", "true"),
             ("\"event_data\":\"\"", "\"event_data\":\"0\""),
             ("\"event_data\":\"\"", "\"x\":\"\""),
             ("\"digests\"", "\"d\""),

@@ -131,11 +131,18 @@ impl Claim {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::hash::digest::Digests;
 
     fn event(data: Vec<u8>) -> Event {
-        Event { pcr: None, digests: Digests::new(), content: Content::Tcg { kind: EventType::EVENT_TAG, data } }
+        Event {
+            pcr: None,
+            digests: Digests::new(),
+            others: BTreeMap::new(),
+            content: Content::Tcg { kind: EventType::EVENT_TAG, data },
+        }
     }
 
     #[test]

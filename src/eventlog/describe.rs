@@ -1,57 +1,138 @@
 //! Describes an event for a person. The text comes from a log that an attacker may have written. So it is cut to a length,
-//! and its control characters are replaced: it cannot leave its own line on the reader's terminal.
+//! and its hidden characters are escaped: it cannot leave its own line on the reader's terminal.
+//!
+//! No PCR holds a hash of an event's type and data. But what many events extend a PCR with is the digest of their own data.
+//! Then the data is as true as the digest: nobody finds other data with the same one.
 
 use serde_json::Value;
 
 use super::claim::{Claim, EventKind};
+use super::data_words;
 use super::event::{Content, Event};
 use super::event_type::EventType;
+use super::text::{self, shown};
 use crate::count::counted;
-use crate::cursor::Fields;
+use crate::hash::bank::Bank;
 use crate::measure::measurement::{FAILED, UNMEASURED};
 
-/// The most characters of a log's own text that are shown.
-const SHOWN: usize = 160;
+/// What an `EV_SEPARATOR` extends a PCR with: the end of the firmware's measurements, or an error of the firmware (TCG PC Client
+/// Platform Firmware Profile 1.05, section 10.4.1). Firmware of both byte orders exists.
+const SEPARATORS: [[u8; 4]; 4] = [[0; 4], [0xFF; 4], [1, 0, 0, 0], [0, 0, 0, 1]];
+/// What GRUB puts in front of the text that it measures, in the event's data (grub-core/commands/tpm.c). GRUB with Red Hat's older
+/// changes has no colon.
+const GRUB: [&[u8]; 5] =
+    [b"grub_cmd: ", b"kernel_cmdline: ", b"module_cmdline: ", b"grub_cmd ", b"grub_kernel_cmdline "];
+
+/// How far the words about an event can be trusted, if its digest is right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// The digest is that of the data, so the words are true. This does not include the event's type.
+    Proven,
+    /// The digest is that of something else. The words are what the writer of the log says about it.
+    Claimed,
+    /// The event extends no PCR. Nothing protects its words.
+    Unmeasured,
+}
+
+impl Standing {
+    /// The name in the output of `replay`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Proven => "proven",
+            Self::Claimed => "claimed",
+            Self::Unmeasured => "not measured",
+        }
+    }
+}
 
 impl Event {
-    /// The description of an event, as the log claims it.
+    /// The description of an event: its type, and its data in words.
     #[must_use]
     pub fn describe(&self) -> String {
-        let kind = match &self.content {
-            Content::Tcg { kind, .. } => kind.to_string(),
-            Content::Json { content_type, .. } => printable(content_type),
-        };
-        let (claimed, text) = (self.claimed(), Claim::of(self).and_then(|claim| claim.text()));
-        // The digest identifies these two events, whatever the log claims about them.
-        let known = [FAILED, UNMEASURED].into_iter().find(|text| self.is_digest_of(text.as_bytes()));
-        match (known, text) {
-            (Some(known), _) => format!("{kind}: the text \"{known}\""),
-            (None, Some(text)) if !self.is_digest_of(text.as_bytes()) => {
-                format!("{kind}: {claimed}; BUT ITS DIGEST DOES NOT MATCH")
-            }
-            _ if claimed.is_empty() => kind,
-            _ => format!("{kind}: {claimed}"),
-        }
+        self.describe_in(&self.banks())
     }
 
-    /// Whether the event has digests, and all of them are digests of `bytes`.
-    pub(crate) fn is_digest_of(&self, bytes: &[u8]) -> bool {
-        !self.digests.is_empty() && self.digests.iter().all(|(bank, digest)| *digest == bank.digest(bytes))
+    /// The same, judged by the digests in `banks`: those that a TPM has, or that were quoted.
+    pub(crate) fn describe_in(&self, banks: &[Bank]) -> String {
+        let kind = self.kind();
+        let (words, _) = self.words(banks);
+        if words.is_empty() { kind } else { format!("{kind}: {words}") }
     }
 
-    /// What the log claims.
-    fn claimed(&self) -> String {
-        if let Some(claim) = Claim::of(self) {
-            return printable(&claim.describe());
-        }
+    /// The type of the event.
+    pub(crate) fn kind(&self) -> String {
         match &self.content {
-            Content::Tcg { kind, data } => text(variable_name(*kind, data).unwrap_or(data)),
-            Content::Json { content: Value::Null, .. } => String::new(),
-            Content::Json { content, .. } => {
-                let string = content.get("string").and_then(Value::as_str);
-                string.map_or_else(|| printable(&content.to_string()), printable)
-            }
+            Content::Tcg { kind, .. } => kind.to_string(),
+            Content::Json { content_type, .. } => shown(content_type),
         }
+    }
+
+    /// How far the description can be trusted, judged by the digests in `banks`.
+    pub(crate) fn standing(&self, banks: &[Bank]) -> Standing {
+        if self.extends().is_none() {
+            return Standing::Unmeasured;
+        }
+        self.words(banks).1
+    }
+
+    /// The words, and whether the digests in `banks` prove them.
+    fn words(&self, banks: &[Bank]) -> (String, Standing) {
+        let is = |bytes: &[u8]| self.is_digest_of(bytes, banks);
+        // The digest identifies these two events, whatever the log claims about them.
+        if let Some(known) = [FAILED, UNMEASURED].into_iter().find(|text| is(text.as_bytes())) {
+            return (format!("the text \"{known}\""), Standing::Proven);
+        }
+        if let Some(claim) = Claim::of(self) {
+            return self.words_of_claim(&claim, banks);
+        }
+        let (words, proven) = match &self.content {
+            Content::Tcg { kind: EventType::SEPARATOR, data } => {
+                let measured = SEPARATORS.iter().find(|value| is(*value));
+                let words = measured.map(|value| data_words::words(EventType::SEPARATOR, value));
+                let claimed = data_words::words(EventType::SEPARATOR, data);
+                match words {
+                    Some(words) if words == claimed => (words, true),
+                    Some(words) => (format!("{words}; the log claims: {claimed}"), true),
+                    None => (claimed, is(data)),
+                }
+            }
+            Content::Tcg { kind, data } => (data_words::words(*kind, data), measured(data).any(is)),
+            Content::Json { content, .. } => match content.get("string").and_then(Value::as_str) {
+                // systemd measures this text.
+                Some(string) => (shown(string), is(string.as_bytes())),
+                None => (json_words(content), false),
+            },
+        };
+        (words, if proven { Standing::Proven } else { Standing::Claimed })
+    }
+
+    /// The words about an event of ours. Those about an image are claimed: the digest is that of the image.
+    fn words_of_claim(&self, claim: &Claim, banks: &[Bank]) -> (String, Standing) {
+        let words = shown(&claim.describe());
+        let Some(text) = claim.text() else { return (words, Standing::Claimed) };
+        if self.is_digest_of(text.as_bytes(), banks) {
+            return (words, Standing::Proven);
+        }
+        // Without a digest in these banks, nothing can be said against the claim.
+        let judged = banks.iter().any(|&bank| self.digest(bank).is_some());
+        let mismatch = if judged { "; BUT ITS DIGEST DOES NOT MATCH" } else { "" };
+        (words + mismatch, Standing::Claimed)
+    }
+}
+
+/// What of an event's data may be measured: all of it, with or without the zero at its end, or the text behind GRUB's prefix.
+fn measured(data: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let text = GRUB.iter().find_map(|prefix| data.strip_prefix(*prefix));
+    [Some(data), text].into_iter().flatten().flat_map(|bytes| [Some(bytes), bytes.strip_suffix(&[0])]).flatten()
+}
+
+/// The content of a JSON log's record: an event of a type that is not known here, or anything else.
+fn json_words(content: &Value) -> String {
+    let field = |name| content.get(name).and_then(Value::as_str);
+    match (field("event_type"), field("event_data").map(hex::decode), content) {
+        (Some(kind), Some(Ok(data)), _) => shown(&format!("{kind}: {}", text::words(&data))),
+        (.., Value::Null) => String::new(),
+        _ => shown(&content.to_string()),
     }
 }
 
@@ -75,41 +156,10 @@ impl Claim {
     }
 }
 
-/// The variable's name in `UEFI_VARIABLE_DATA`, which has a GUID, two lengths of 64 bits, and the name in UTF-16 (TCG PC Client
-/// Platform Firmware Profile 1.05, section 10.2.6).
-fn variable_name(kind: EventType, data: &[u8]) -> Option<&[u8]> {
-    let has_name = matches!(kind.0, 0x8000_0001 | 0x8000_0002 | 0x8000_000C | 0x8000_00E0);
-    let length = usize::try_from(Fields(data).u64_le(16)?).ok().filter(|_| has_name)?;
-    data.get(32..)?.get(..length.checked_mul(2)?)
-}
-
-/// The text that the bytes hold, in UTF-8 or UTF-16. Empty if they hold no text.
-fn text(bytes: &[u8]) -> String {
-    // Enough for all that is shown, in either encoding.
-    let bytes = &bytes[..bytes.len().min(4 * SHOWN)];
-    let is_text = |text: &str| !text.is_empty() && !text.chars().any(|c| c.is_control() || c == '\u{fffd}');
-    let utf16 = || {
-        // Only ASCII characters count: as UTF-16, arbitrary bytes mostly decode to Chinese characters.
-        bytes
-            .chunks(2)
-            .map(|pair| if let &[ascii @ 0..0x80, 0] = pair { char::from(ascii) } else { '\u{fffd}' })
-            .collect()
-    };
-    let texts = [String::from_utf8_lossy(bytes).into_owned(), utf16()];
-    texts.iter().map(|text| text.trim_end_matches('\0')).find(|text| is_text(text)).map(printable).unwrap_or_default()
-}
-
-/// The text, cut to [`SHOWN`] characters, without control characters.
-fn printable(text: &str) -> String {
-    let whole: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(SHOWN + 1).collect();
-    match whole.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}...", &whole[..end]),
-        None => whole,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::hash::bank::Bank;
     use crate::hash::digest::digests_of;
@@ -117,9 +167,14 @@ mod tests {
     use crate::measure::pcr::Pcr;
     use serde_json::json;
 
-    fn describe(kind: EventType, data: &[u8], measured: &[u8]) -> String {
+    fn event(kind: EventType, data: &[u8], measured: &[u8]) -> Event {
         let content = Content::Tcg { kind, data: data.to_vec() };
-        Event { pcr: Pcr::try_from(13).ok(), digests: digests_of(&Bank::ALL, measured), content }.describe()
+        let digests = digests_of(&Bank::ALL, measured);
+        Event { pcr: Pcr::try_from(13).ok(), digests, others: BTreeMap::new(), content }
+    }
+
+    fn describe(kind: EventType, data: &[u8], measured: &[u8]) -> String {
+        event(kind, data, measured).describe()
     }
 
     #[test]
@@ -155,18 +210,10 @@ mod tests {
 
     #[test]
     fn events_of_other_programs_are_described() {
-        let name: Vec<u8> = "BootOrder".encode_utf16().flat_map(u16::to_le_bytes).collect();
-        let variable = |length: u64| [&[0; 16], &length.to_le_bytes()[..], &[0; 8], &name, &[1, 0]].concat();
-        let long = "x".repeat(1000);
-        let table: [(u32, &[u8], &str); 9] = [
-            (0x4, &[0; 4], "EV_SEPARATOR"),
-            (0xD, b"grub_cmd: ls\0", "EV_IPL: grub_cmd: ls"),
-            (0xD, &name, "EV_IPL: BootOrder"),
-            (0xD, b"two\nlines", "EV_IPL"),
-            (0xD, long.as_bytes(), &format!("EV_IPL: {}...", "x".repeat(SHOWN))),
-            (0x8000_0001, &variable(9), "EV_EFI_VARIABLE_DRIVER_CONFIG: BootOrder"),
-            (0x8000_0001, &variable(u64::MAX), "EV_EFI_VARIABLE_DRIVER_CONFIG"),
-            (0x8000_0001, &[0; 20], "EV_EFI_VARIABLE_DRIVER_CONFIG"),
+        let table: [(u32, &[u8], &str); 4] = [
+            (0x4, &[0; 4], "EV_SEPARATOR: no error"),
+            (0xD, b"two\nlines\0", "EV_IPL: two\\nlines"),
+            (0x8000_0007, b"\xff\xfe\x01", "EV_EFI_ACTION: fffe01"),
             (0x42, b"", "0x00000042"),
         ];
         for (kind, data, wanted) in table {
@@ -174,9 +221,55 @@ mod tests {
         }
         let json = |content_type: &str, content| {
             let content = Content::Json { content_type: content_type.to_owned(), content };
-            Event { pcr: None, digests: digests_of(&[Bank::Sha1], b""), content }.describe()
+            Event { pcr: None, digests: digests_of(&[Bank::Sha1], b""), others: BTreeMap::new(), content }.describe()
         };
         assert_eq!(json("systemd", json!({ "string": "enter-initrd", "x": 1 })), "systemd: enter-initrd");
-        assert_eq!(json("a\u{1b}[2J", json!({ "x": "\n" })), "a\u{fffd}[2J: {\"x\":\"\\n\"}");
+        assert_eq!(json("a\u{1b}[2J", json!({ "x": "\n" })), "a\\u{1b}[2J: {\"x\":\"\\n\"}");
+        let unknown = json!({ "event_type": "EV_NEW", "event_data": "61620a" });
+        assert_eq!(json("pcclient_std", unknown), "pcclient_std: EV_NEW: ab\\n");
+        assert_eq!(json("", Value::Null), "");
+    }
+
+    #[test]
+    fn words_are_proven_if_the_digest_is_that_of_the_data() {
+        let standing = |kind: u32, data: &[u8], measured: &[u8]| {
+            let event = event(EventType(kind), data, measured);
+            (event.describe(), event.standing(&Bank::ALL).name())
+        };
+        let table: [(u32, &[u8], &[u8], &str); 11] = [
+            (5, b"text", b"text", "proven EV_ACTION: text"),
+            (5, b"text", b"other", "claimed EV_ACTION: text"),
+            (5, b"text\0", b"text", "proven EV_ACTION: text"),
+            (3, b"text", b"text", "not measured EV_NO_ACTION: text"),
+            (0xD, b"grub_cmd: ls\0", b"ls", "proven EV_IPL: grub_cmd: ls"),
+            (0xD, b"/vmlinuz", b"the kernel", "claimed EV_IPL: /vmlinuz"),
+            (4, &[0; 4], &[0; 4], "proven EV_SEPARATOR: no error"),
+            (4, &[0; 4], &[1, 0, 0, 0], "proven EV_SEPARATOR: AN ERROR of the firmware; the log claims: no error"),
+            (4, b"a fault", &[0, 0, 0, 1], "proven EV_SEPARATOR: AN ERROR of the firmware; the log claims: a fault"),
+            (4, b"WBCL", b"WBCL", "proven EV_SEPARATOR: WBCL"),
+            (4, &[0; 4], b"x", "claimed EV_SEPARATOR: no error"),
+        ];
+        for (kind, data, measured, wanted) in table {
+            let (words, standing) = standing(kind, data, measured);
+            assert_eq!(format!("{standing} {words}"), wanted);
+        }
+        let image = event(EventType::EVENT_TAG, &Claim::image("/dev/vda", 1, "ram").tagged().unwrap(), b"image");
+        assert_eq!(image.standing(&Bank::ALL), Standing::Claimed);
+        let failed = event(EventType::EVENT_TAG, &Claim::failed().tagged().unwrap(), FAILED.as_bytes());
+        assert_eq!(failed.standing(&Bank::ALL), Standing::Proven);
+    }
+
+    #[test]
+    fn only_the_banks_that_count_are_judged() {
+        // A log that the firmware began has zeros for a bank that the TPM has not active.
+        let mut failed = event(EventType::EVENT_TAG, &Claim::failed().tagged().unwrap(), FAILED.as_bytes());
+        failed.digests.insert(Bank::Sha1, crate::hash::digest::Digest::zero(Bank::Sha1));
+        let words = "EV_EVENT_TAG: the text \"measureroot: failed\"";
+        assert_eq!((failed.describe().as_str(), failed.describe_in(&[Bank::Sha256]).as_str()), (words, words));
+        assert_eq!(failed.banks(), [Bank::Sha256, Bank::Sha384, Bank::Sha512]);
+        failed.digests.insert(Bank::Sha1, Bank::Sha1.digest(b"other"));
+        assert_eq!(failed.describe_in(&[Bank::Sha256]), words);
+        assert!(failed.describe().ends_with("BUT ITS DIGEST DOES NOT MATCH"));
+        assert!(!failed.describe_in(&[]).contains("BUT"));
     }
 }

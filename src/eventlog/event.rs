@@ -1,9 +1,12 @@
 //! One event of a log.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::event_type::EventType;
-use crate::hash::digest::Digests;
+use crate::hash::bank::Bank;
+use crate::hash::digest::{Digest, Digests};
 use crate::measure::pcr::Pcr;
 
 /// An extend that a log claims, and its description in the log.
@@ -11,8 +14,10 @@ use crate::measure::pcr::Pcr;
 pub struct Event {
     /// The PCR. `None` if the log names none, which only an event that extends nothing may do.
     pub(crate) pcr: Option<Pcr>,
-    /// The digests, in the banks that are known here.
+    /// The digests as the log has them, in the banks that are known here. [`Event::digest`] says which of them count.
     pub(crate) digests: Digests,
+    /// The digests of hashes that are not known here, by the hash's name. No PCR value can be computed with them.
+    pub(crate) others: BTreeMap<String, Vec<u8>>,
     /// The log's description of what was measured. This is a claim: these bytes are not the bytes that were hashed.
     pub(crate) content: Content,
 }
@@ -40,13 +45,44 @@ pub(crate) enum Content {
 /// Profile 1.05, section 10.4.5.3, `TCG_EfiStartupLocalityEvent`).
 const STARTUP_LOCALITY: &[u8; 16] = b"StartupLocality\0";
 
+/// The `content_type` of records by which a CEL-JSON log manages itself (TCG Canonical Event Log Format 1.0, section 5.1.4).
+const MANAGEMENT: &str = "cel";
+
 impl Event {
     /// The PCR that the event extends, or `None` if it extends none.
     pub(crate) fn extends(&self) -> Option<Pcr> {
-        match self.content {
+        let is_empty = self.digests.is_empty() && self.others.is_empty();
+        match &self.content {
             Content::Tcg { kind: EventType::NO_ACTION, .. } => None,
+            Content::Json { content_type, .. } if content_type == MANAGEMENT && is_empty => None,
             _ => self.pcr,
         }
+    }
+
+    /// The digest that a bank was extended with. `None` if the log has none, or if it has zeros for this bank only. Zeros are
+    /// no digest of anything: a TCG log has a digest for every hash of its header, and zeros stand for a bank that the TPM has
+    /// not active. Only if all digests are zeros, it may be an extend with zeros.
+    pub(crate) fn digest(&self, bank: Bank) -> Option<&Digest> {
+        let digest = self.digests.get(&bank)?;
+        let mut all = self.digests.values().map(Digest::as_bytes).chain(self.others.values().map(Vec::as_slice));
+        (!is_zero(digest.as_bytes()) || all.all(is_zero)).then_some(digest)
+    }
+
+    /// The banks that the event has a digest for.
+    pub(crate) fn banks(&self) -> Vec<Bank> {
+        self.digests.keys().copied().filter(|&bank| self.digest(bank).is_some()).collect()
+    }
+
+    /// Whether the event has a digest in one of `banks`, and all its digests in them are digests of `bytes`.
+    pub(crate) fn is_digest_of(&self, bytes: &[u8], banks: &[Bank]) -> bool {
+        let mut digests = banks.iter().filter_map(|&bank| Some((bank, self.digest(bank)?))).peekable();
+        digests.peek().is_some() && digests.all(|(bank, digest)| *digest == bank.digest(bytes))
+    }
+
+    /// Whether this is the event of a hardware root of trust that measured the firmware before the TPM was started
+    /// (`EV_EFI_HCRTM_EVENT`; TCG PC Client Platform Firmware Profile 1.05, section 10.4.1).
+    pub(super) fn is_hcrtm(&self) -> bool {
+        matches!(self.content, Content::Tcg { kind: EventType::HCRTM, .. })
     }
 
     /// The locality from which the TPM was started, if this event names it. PCR 0 starts with it.
@@ -61,4 +97,8 @@ impl Event {
             _ => None,
         }
     }
+}
+
+fn is_zero(bytes: &[u8]) -> bool {
+    bytes.iter().all(|&byte| byte == 0)
 }

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 pub struct EventType(pub u32);
 
 /// The names (TCG PC Client Platform Firmware Profile 1.06, section 10.4.1, tables "Event Types" and "EFI Events").
-const NAMES: [(u32, &str); 35] = [
+const NAMES: [(u32, &str); 39] = [
     (0x0000_0000, "EV_PREBOOT_CERT"),
     (0x0000_0001, "EV_POST_CODE"),
     (0x0000_0002, "EV_UNUSED"),
@@ -46,6 +46,10 @@ const NAMES: [(u32, &str); 35] = [
     (0x8000_000D, "EV_EFI_GPT_EVENT2"),
     (0x8000_0010, "EV_EFI_HCRTM_EVENT"),
     (0x8000_00E0, "EV_EFI_VARIABLE_AUTHORITY"),
+    (0x8000_00E1, "EV_EFI_SPDM_FIRMWARE_BLOB"),
+    (0x8000_00E2, "EV_EFI_SPDM_FIRMWARE_CONFIG"),
+    (0x8000_00E3, "EV_EFI_SPDM_DEVICE_POLICY"),
+    (0x8000_00E4, "EV_EFI_SPDM_DEVICE_AUTHORITY"),
 ];
 
 impl EventType {
@@ -53,6 +57,22 @@ impl EventType {
     pub const NO_ACTION: Self = Self(0x0000_0003);
     /// The event data is a `TCG_PCClientTaggedEvent`, as in our own events.
     pub const EVENT_TAG: Self = Self(0x0000_0006);
+    /// The end of the firmware's measurements, or an error of the firmware.
+    pub(super) const SEPARATOR: Self = Self(0x0000_0004);
+    /// A hardware root of trust measured the firmware before the TPM was started.
+    pub(super) const HCRTM: Self = Self(0x8000_0010);
+
+    /// Whether the TCG has named the type.
+    pub(super) fn has_name(self) -> bool {
+        NAMES.iter().any(|(number, _)| *number == self.0)
+    }
+}
+
+/// The letters and digits of a name as programs write it: `EV_EFI_ACTION`, `ev_efi_action` (libcel), `efi-action`
+/// (systemd-pcrlock).
+fn letters(name: &str) -> impl Iterator<Item = char> {
+    let name = name.strip_prefix("EV_").or_else(|| name.strip_prefix("ev_")).unwrap_or(name);
+    name.chars().filter(|c| !matches!(c, '_' | '-')).map(|c| c.to_ascii_uppercase())
 }
 
 impl Display for EventType {
@@ -68,11 +88,11 @@ impl FromStr for EventType {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let number = || match text.strip_prefix("0x") {
+        let number = || match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
             Some(digits) => u32::from_str_radix(digits, 16).ok(),
             None => text.parse().ok(),
         };
-        let named = NAMES.iter().find(|(_, name)| *name == text).map(|(number, _)| *number);
+        let named = NAMES.iter().find(|(_, name)| letters(name).eq(letters(text))).map(|(number, _)| *number);
         named.or_else(number).map(Self).ok_or_else(|| Error::new(text, "is not an event type"))
     }
 }
@@ -86,8 +106,12 @@ mod tests {
         for number in NAMES.iter().map(|(number, _)| *number).chain([0x14, 0x8000_00FF, u32::MAX]) {
             assert_eq!(EventType(number).to_string().parse(), Ok(EventType(number)));
         }
-        assert_eq!("6".parse(), Ok(EventType::EVENT_TAG));
-        for wrong in ["", "EV_", "ev_ipl", "0x1ffffffff", "-1", "0x+1 "] {
+        for (text, number) in
+            [("6", 6), ("0X6", 6), ("ev_ipl", 0xD), ("efi-action", 0x8000_0007), ("preboot-cert", 0), ("event-tag", 6)]
+        {
+            assert_eq!(text.parse(), Ok(EventType(number)), "{text}");
+        }
+        for wrong in ["", "EV_", "ev_ipl2", "0x1ffffffff", "-1", "0x+1 "] {
             assert!(wrong.parse::<EventType>().is_err(), "{wrong}");
         }
     }

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::hash::bank::Bank;
 
 /// The signature of `TCG_EfiSpecIDEvent` (TCG PC Client Platform Firmware Profile 1.05, section 10.4.5.1).
-const SIGNATURE: &[u8; 16] = b"Spec ID Event03\0";
+pub(super) const SIGNATURE: &[u8; 16] = b"Spec ID Event03\0";
 /// The most hash algorithms of a TPM (TPM 2.0 Library, Part 2, `HASH_COUNT`; 16 in the reference code).
 const MAX_ALGORITHMS: usize = 16;
 /// The longest digest of a TPM, in bytes (TPM 2.0 Library, Part 2, `TPMU_HA`).
@@ -49,14 +49,14 @@ impl Header {
         let old = || {
             start
                 .error_here("is not a TCG crypto-agile log: it does not begin with \"Spec ID Event03\"")
-                .hint("a log with only SHA-1 digests is refused, because it can be forged")
+                .hint("a log of the older form has only SHA-1 digests")
         };
         // The header has the older format's layout, TCG_PCR_EVENT: PCR, type, SHA-1 digest, data.
         if (log.u32_le()?, EventType(log.u32_le()?)) != (0, EventType::NO_ACTION) {
             return Err(old());
         }
         log.take(Bank::Sha1.digest_len())?;
-        let mut data = Cursor::new("event log header", log.counted_u32_le()?);
+        let mut data = log.nested_u32_le()?;
         if data.take(SIGNATURE.len()).ok() != Some(SIGNATURE) {
             return Err(old());
         }

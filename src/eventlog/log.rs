@@ -2,7 +2,9 @@
 
 use super::claim::Claim;
 use super::event::Event;
-use crate::error::{Error, Result};
+use super::starts::Starts;
+use crate::error::Result;
+use crate::hash::digest::Digest;
 
 /// How many of our events [`Log::join`] looks for in the next log. A boot has two or three; a hostile log with many would
 /// make the search slow.
@@ -12,27 +14,29 @@ const MOST_OF_OURS: usize = 16;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Log {
     events: Vec<Event>,
-    locality: Option<u8>,
+    /// What the first events say about the values with which PCRs start.
+    pub(super) starts: Starts,
+    notes: Vec<String>,
 }
 
 impl Log {
     /// The log with the events that a parser read.
     ///
     /// # Errors
-    /// If two events name the locality from which the TPM was started.
+    /// If two events name different localities from which the TPM was started.
     pub(super) fn new(events: Vec<Event>) -> Result<Self> {
-        let mut localities = events.iter().filter_map(Event::startup_locality);
-        let locality = localities.next();
-        if localities.next().is_some() {
-            return Err(Error::new("event log", "two events name the locality from which the TPM was started"));
-        }
-        drop(localities);
-        Ok(Self { events, locality })
+        Ok(Self { starts: Starts::of(&events)?, events, notes: Vec::new() })
     }
 
-    /// The locality from which the TPM was started, if the log names it.
-    pub(crate) fn startup_locality(&self) -> Option<u8> {
-        self.locality
+    /// The log with a note for the reader about its file.
+    pub(super) fn noted(mut self, note: impl Into<Option<String>>) -> Self {
+        self.notes.extend(note.into());
+        self
+    }
+
+    /// The notes that the reader of the file made.
+    pub(super) fn own_notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// The events.
@@ -45,29 +49,44 @@ impl Log {
     /// earlier part has counts once.
     ///
     /// # Errors
-    /// If two parts name the locality from which the TPM was started.
+    /// If two parts name different localities from which the TPM was started.
     pub fn join(parts: impl IntoIterator<Item = Self>) -> Result<Self> {
-        let mut events: Vec<Event> = Vec::new();
+        let (mut events, mut notes): (Vec<Event>, Vec<String>) = (Vec::new(), Vec::new());
         for part in parts {
-            let ours = events.iter().filter(|event| Claim::of(event).is_some());
-            let mut known: Vec<_> = ours.take(MOST_OF_OURS).cloned().collect();
+            notes.extend(part.notes);
+            let is_ours = |(_, event): &(usize, &Event)| Claim::of(event).is_some();
+            let ours = events.iter().enumerate().filter(is_ours).map(|(index, _)| index);
+            let mut known: Vec<_> = ours.take(MOST_OF_OURS).collect();
             for event in part.events {
-                match known.iter().position(|known| same(known, &event)) {
-                    Some(at) => drop(known.swap_remove(at)),
+                match known.iter().position(|&index| same(&events[index], &event)) {
+                    Some(at) => complete(&mut events[known.swap_remove(at)], &event),
                     None => events.push(event),
                 }
             }
         }
-        Self::new(events)
+        Ok(Self { notes, ..Self::new(events)? })
     }
 }
 
-/// Whether two events from different logs are the same event of ours. One log may have fewer banks than the other.
+/// Whether two events from different logs are the same event of ours. One log may have fewer banks than the other: a log that
+/// the firmware began has the hashes of its header, and zeros for those that the TPM has no active bank of.
 fn same(one: &Event, other: &Event) -> bool {
-    let common: Vec<_> =
-        one.digests.iter().filter_map(|(bank, digest)| Some((digest, other.digests.get(bank)?))).collect();
-    let digests = !common.is_empty() && common.iter().all(|(one, other)| one == other);
-    digests && one.pcr == other.pcr && Claim::of(one) == Claim::of(other)
+    let (banks, others) = (one.banks(), other.banks());
+    let mut common = banks.iter().filter(|bank| others.contains(bank)).peekable();
+    let none = |event: &Event| event.digests.values().all(|digest| digest.as_bytes().iter().all(|&byte| byte == 0));
+    (common.peek().is_some() || none(one) || none(other))
+        && common.all(|bank| one.digests.get(bank) == other.digests.get(bank))
+        && one.pcr == other.pcr
+        && Claim::of(one) == Claim::of(other)
+}
+
+/// Adds the digests that only the other log has.
+fn complete(event: &mut Event, other: &Event) {
+    for bank in other.banks() {
+        if event.digest(bank).is_none_or(|digest| *digest == Digest::zero(bank)) {
+            event.digests.extend(other.digests.get_key_value(&bank).map(|(&bank, digest)| (bank, digest.clone())));
+        }
+    }
 }
 
 #[cfg(test)]

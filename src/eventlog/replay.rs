@@ -25,14 +25,9 @@ impl Log {
         self.events().iter().enumerate().filter(move |(_, event)| event.extends() == Some(pcr))
     }
 
-    /// The value of a PCR before its first event. PCR 0 starts with the locality from which the TPM was started (TCG PC
-    /// Client Platform Firmware Profile 1.05, section 10.4.5.3).
+    /// The value of a PCR before its first event.
     pub(crate) fn start(&self, pcr: Pcr, bank: Bank) -> Digest {
-        let zero = pcr.reset_value(bank);
-        match self.startup_locality() {
-            Some(locality) if pcr.get() == 0 => zero.with_last_byte(locality),
-            _ => zero,
-        }
+        self.starts.value(pcr, bank)
     }
 
     /// The value of each PCR that an event extends, in each bank for which all its events have a digest.
@@ -57,7 +52,7 @@ impl Log {
         let start = self.start(pcr, bank);
         let mut value = start.clone();
         let step = |(index, event): (usize, &Event)| {
-            value = value.extended(bank, event.digests.get(&bank).ok_or(index)?);
+            value = value.extended(bank, event.digest(bank).ok_or(index)?);
             Ok((index, value.clone()))
         };
         let steps = self.events_of(pcr).map(step).collect::<Result<_, usize>>()?;
@@ -88,22 +83,6 @@ mod tests {
         let one = h(&[&[0; 32], h(&[b"one"]).as_bytes()]);
         assert_eq!(values[&pcr(13)], h(&[one.as_bytes(), h(&[b"two"]).as_bytes()]));
         assert_eq!(values.keys().map(|pcr| pcr.get()).collect::<Vec<_>>(), [4, 13]);
-    }
-
-    #[test]
-    fn pcr_0_starts_with_the_locality() {
-        let start = |events: &[_]| log_of(&[Bank::Sha1], events).start(pcr(0), Bank::Sha1);
-        let mut three = [0; 20];
-        three[19] = 3;
-        assert_eq!(start(&[(0, NO_ACTION, b"StartupLocality\0\x03")]).as_bytes(), three);
-        for (number, kind, data) in [
-            (0, TAG, b"StartupLocality\0\x03".as_slice()),
-            (1, NO_ACTION, b"StartupLocality\0\x03"),
-            (0, NO_ACTION, b"StartupLocality\0"),
-            (0, NO_ACTION, b"StartupLocality\0\x03\0"),
-        ] {
-            assert_eq!(start(&[(number, kind, data)]), Digest::zero(Bank::Sha1), "{data:?}");
-        }
     }
 
     #[test]

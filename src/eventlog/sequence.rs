@@ -56,8 +56,11 @@ pub fn parse(log: &[u8]) -> Result<Log> {
         Some((_, [])) => {}
         _ => return Err(Error::new("event log", "does not begin with a record separator")),
     }
+    let mut at = 0;
     for (number, text) in records {
-        let place = format!("event log, record {number}");
+        // JSON's own errors count within the record.
+        let place = format!("event log, record {number} at byte {at}");
+        at += 1 + text.len();
         if text.last() != Some(&b'\n') {
             return Err(Error::new(place, "does not end with a line feed").hint("its writer was interrupted"));
         }
@@ -115,7 +118,8 @@ mod tests {
             ("\"pcr\":13", "\"pcr\":-1"),
             ("\"pcr\":13", "\"pcr\":\"13\""),
             ("\"pcr\":13", "\"pcrs\":13"),
-            ("\"hashAlg\":\"sha1\"", "\"hashAlg\":4"),
+            ("\"hashAlg\":\"sha1\"", "\"hashAlg\":11"),
+            ("\"hashAlg\":\"sha1\"", "\"hashAlg\":null"),
             ("\"hashAlg\":\"sha256\"", "\"hashAlg\":\"sha1\""),
             ("\"digest\":\"0e", "\"digest\":\""),
             ("\"digest\":\"0e", "\"digest\":\"xy"),

@@ -1,10 +1,14 @@
 //! The TCG's crypto-agile event log (TCG PC Client Platform Firmware Profile 1.05, section 10.2): a header, then events with
 //! one digest for each hash algorithm that the header lists.
 
+use std::collections::BTreeMap;
+
 use super::event::{Content, Event};
 use super::event_type::EventType;
+use super::hash_name::HashName;
 use super::header::{Header, push_counted, push_u32};
 use super::log::Log;
+use super::padding;
 use crate::cursor::Cursor;
 use crate::error::Result;
 use crate::hash::bank::Bank;
@@ -39,10 +43,15 @@ pub fn parse(log: &[u8]) -> Result<Log> {
     let mut cursor = Cursor::new("event log", log);
     let header = Header::read(&mut cursor)?;
     let mut events = Vec::new();
-    while !cursor.is_empty() {
-        events.push(event(&mut cursor, &header)?);
+    let mut padding = None;
+    while !cursor.is_empty() && padding.is_none() {
+        padding = padding::note(&cursor);
+        if padding.is_none() {
+            events.push(event(&mut cursor, &header)?);
+        }
     }
-    Log::new(events)
+    let empty = events.is_empty().then(|| "has a header, but no event".to_owned());
+    Ok(Log::new(events)?.noted(padding).noted(empty))
 }
 
 fn event(cursor: &mut Cursor, header: &Header) -> Result<Event> {
@@ -54,7 +63,7 @@ fn event(cursor: &mut Cursor, header: &Header) -> Result<Event> {
         let cause = format!("an event has {count} digests; the header allows 1 to {most}");
         return Err(start.error_here(cause));
     }
-    let (mut seen, mut digests) = (Vec::new(), Digests::new());
+    let (mut seen, mut digests, mut others) = (Vec::new(), Digests::new(), BTreeMap::new());
     for _ in 0..count {
         let id = cursor.u16_le()?;
         let listed = header.algorithms().iter().find(|algorithm| algorithm.id == id);
@@ -64,18 +73,23 @@ fn event(cursor: &mut Cursor, header: &Header) -> Result<Event> {
         };
         seen.push(id);
         let digest = cursor.take(usize::from(algorithm.size))?;
-        if let Some(bank) = Bank::of_algorithm(id) {
-            digests.insert(bank, Digest::from_bytes(bank, digest)?);
+        match HashName::of_algorithm(id) {
+            HashName::Known(bank) => drop(digests.insert(bank, Digest::from_bytes(bank, digest)?)),
+            HashName::Other(name) => drop(others.insert(name, digest.to_vec())),
         }
     }
     let data = cursor.counted_u32_le()?.to_vec();
-    let pcr = match Pcr::try_from(pcr) {
-        Ok(pcr) => Some(pcr),
-        // An event that extends nothing need not name a PCR.
-        Err(_) if kind == EventType::NO_ACTION => None,
-        Err(_) => return Err(start.error_here(format_args!("an event extends PCR {pcr}, which no TPM has"))),
-    };
-    Ok(Event { pcr, digests, content: Content::Tcg { kind, data } })
+    let pcr = named_pcr(pcr, kind, &start)?;
+    Ok(Event { pcr, digests, others, content: Content::Tcg { kind, data } })
+}
+
+/// The PCR that an event names. An event that extends nothing need not name one.
+pub(super) fn named_pcr(pcr: u32, kind: EventType, event: &Cursor) -> Result<Option<Pcr>> {
+    match Pcr::try_from(pcr) {
+        Ok(pcr) => Ok(Some(pcr)),
+        Err(_) if kind == EventType::NO_ACTION => Ok(None),
+        Err(_) => Err(event.error_here(format_args!("an event extends PCR {pcr}, which no TPM has"))),
+    }
 }
 
 /// A log of events, each with its PCR, its type, and a text that is both measured and the event data.

@@ -6,12 +6,14 @@
 
 pub(crate) mod allow_list;
 mod bank_texts;
+mod certificate;
 pub(crate) mod check;
 pub(crate) mod expiry;
 pub(crate) mod key;
 mod key_material;
 mod log_prefix;
 mod os_separator;
+mod pem;
 pub(crate) mod policy;
 pub(crate) mod proof;
 mod public;

@@ -1,9 +1,11 @@
 //! A quote that passed every check, with the log that leads to it. A verdict judges the boot that it proves.
 
+use std::collections::BTreeSet;
+
 use super::key::Key;
 use super::quote::Quote;
 use super::scheme::Scheme;
-use crate::eventlog::{Event, Log};
+use crate::eventlog::{Event, Log, PcrValues};
 use crate::hash::bank::Bank;
 use crate::hash::digest::Digest;
 use crate::measure::pcr::Pcr;
@@ -27,6 +29,10 @@ pub struct Proof {
     pub(super) log: Log,
     /// How many events of the log the quote proves.
     pub(super) proven: usize,
+    /// The values of quoted PCRs that no log explains. They were sent with the quote, which proves them.
+    pub(super) unlogged: PcrValues,
+    /// What the reader of a log should know about it.
+    pub(crate) notes: Vec<String>,
 }
 
 impl Proof {
@@ -41,8 +47,11 @@ impl Proof {
 
     /// The value of a PCR. `None` if it is not quoted in this bank.
     pub(super) fn value(&self, bank: Bank, pcr: Pcr) -> Option<Digest> {
-        let extend = |value: Digest, event: &Event| Some(value.extended(bank, event.digests.get(&bank)?));
+        let extend = |value: Digest, event: &Event| Some(value.extended(bank, event.digest(bank)?));
         self.quote.selection.iter().find(|one| *one == (bank, pcr))?;
+        if let Some(value) = self.unlogged.get(&bank).and_then(|values| values.get(&pcr)) {
+            return Some(value.clone());
+        }
         self.events_of(pcr).try_fold(self.log.start(pcr, bank), extend)
     }
 
@@ -54,6 +63,11 @@ impl Proof {
     /// How many later events the logs have, which the quote does not prove.
     pub(crate) fn unproven(&self) -> usize {
         self.log.events().len() - self.proven
+    }
+
+    /// The quoted PCRs that no log explains.
+    pub(crate) fn unlogged(&self) -> BTreeSet<Pcr> {
+        self.unlogged.values().flat_map(|values| values.keys().copied()).collect()
     }
 
     /// The other quoted PCRs.

@@ -54,11 +54,12 @@ impl Submission<'_> {
         let banks = self.banks(&quote, pcr)?;
         let values =
             self.values.map(|values| quoted_values::parse(values, &quote)).transpose().checked(Check::Values)?;
-        let log = self.log()?;
-        let Some(proven) = log_prefix::longest(&log, &quote) else {
-            return Err(Broken { check: Check::Log, error: logs_error(&log, values.as_ref()) });
+        let (log, notes) = self.log()?;
+        let unlogged = values.as_ref().map(|values| log_prefix::unlogged(&log, values, pcr)).unwrap_or_default();
+        let Some(proven) = log_prefix::longest(&log, &quote, &unlogged) else {
+            return Err(Broken { check: Check::Log, error: logs_error(&log, values.as_ref(), &unlogged) });
         };
-        Ok(Proof { quote, key, scheme, fresh: self.nonce.is_some(), pcr, banks, log, proven })
+        Ok(Proof { quote, key, scheme, fresh: self.nonce.is_some(), pcr, banks, log, proven, unlogged, notes })
     }
 
     /// Checks that the quote has the verifier's nonce, if there is one.
@@ -93,23 +94,39 @@ impl Submission<'_> {
         Ok(banks)
     }
 
-    /// The log of the whole boot.
-    fn log(&self) -> std::result::Result<Log, Broken> {
-        let read = |(name, bytes): &(String, Vec<u8>)| eventlog::parse(bytes).map_err(|error| error.on(name));
-        let logs = self.logs.iter().map(read).collect::<Result<Vec<_>>>();
-        logs.and_then(Log::join).checked(Check::Log)
+    /// The log of the whole boot, and the notes about its files.
+    fn log(&self) -> std::result::Result<(Log, Vec<String>), Broken> {
+        let mut notes = Vec::new();
+        let mut read = |(name, bytes): &(String, Vec<u8>)| {
+            let log = eventlog::parse(bytes).map_err(|error| error.on(name))?;
+            if log.is_sha1_only() && !self.sha1 {
+                let error = Error::new(name, "has only SHA-1 digests: such a log can be forged");
+                return Err(error.hint("accept it with --sha1, or give a log with better digests"));
+            }
+            notes.extend(log.notes().iter().map(|note| format!("{name}: {note}")));
+            Ok(log)
+        };
+        let logs = self.logs.iter().map(&mut read).collect::<Result<Vec<_>>>();
+        let log = logs.and_then(Log::join).checked(Check::Log)?;
+        Ok((log, notes))
     }
 }
 
 /// The error of logs that do not lead to the quote. Only with the quoted values can it name the PCRs.
-fn logs_error(log: &Log, values: Option<&PcrValues>) -> Error {
+fn logs_error(log: &Log, values: Option<&PcrValues>, unlogged: &PcrValues) -> Error {
     let differences = values.map(|values| log.compare(values).differences).unwrap_or_default();
-    // Later events in a log do not cause this error.
-    let causes = differences.iter().filter(|one| !matches!(one.divergence, Divergence::AtStart | Divergence::After(_)));
+    // Later events in a log do not cause this error, nor do PCRs without a log.
+    let causes = differences.iter().filter(|one| {
+        let is_unlogged = unlogged.get(&one.bank).is_some_and(|values| values.contains_key(&one.pcr));
+        !is_unlogged && !matches!(one.divergence, Divergence::AtStart | Divergence::After(_))
+    });
     let causes: Vec<_> = causes.map(|difference| difference.describe(log)).take(MOST_DIFFERENCES).collect();
     let error = Error::new("logs", "do not lead to the quoted PCRs at any of their events");
     match causes.as_slice() {
-        [] => error.hint("a log is missing, was changed, or is from another boot; with --pcrs, verify names the PCR"),
+        [] => error.hint(
+            "a log is missing, was changed, or is from another boot; with --pcrs, verify names the PCR, and needs no log for a \
+             PCR such as 10, whose log only Linux's IMA has",
+        ),
         causes => error.hint(causes.join("; ")),
     }
 }

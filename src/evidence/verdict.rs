@@ -49,7 +49,8 @@ impl Proof {
 
     /// Whether the boot extended the PCR with this mark.
     fn is_marked(&self, mark: &str) -> bool {
-        self.events().any(|event| event.is_digest_of(mark.as_bytes()))
+        // One bank is enough: what a bank says against the boot counts, whatever the others say.
+        self.events().any(|event| self.banks.iter().any(|&bank| event.is_digest_of(mark.as_bytes(), &[bank])))
     }
 
     /// The first PCR that does not have its expected value, as a reason.
@@ -86,7 +87,7 @@ impl Proof {
         let events: Vec<_> = self.events().collect();
         let is_event_of = |event: &&Event, image: &&TrustedImage| {
             let banks = || self.banks.iter().filter(|bank| image.digests.contains_key(bank));
-            banks().next().is_some() && banks().all(|bank| event.digests.get(bank) == image.digests.get(bank))
+            banks().next().is_some() && banks().all(|&bank| event.digest(bank) == image.digests.get(&bank))
         };
         let known = events.iter().enumerate().find_map(|(at, event)| {
             let image = trusted.iter().find(|image| self.pcr == image.pcr.into() && is_event_of(event, image))?;
@@ -100,13 +101,22 @@ impl Proof {
                 os_separator::reason(name, at == 0)
             }
             (Some((at, name)), count) => format!(
-                "{name} was measured, but PCR {} was not extended with it alone: {} before it, {} after it",
+                "{name} was measured, but PCR {} was not extended with it alone: {} before it, {} after it{}",
                 self.pcr,
                 counted(at, "event"),
-                counted(count - at - 1, "event")
+                counted(count - at - 1, "event"),
+                self.separator()
             ),
             (None, 1) => "an image was booted that is not known".to_owned(),
-            (None, count) => format!("PCR {} was extended {count} times, but not with a known image", self.pcr),
+            (None, count) => {
+                format!("PCR {} was extended {count} times, but not with a known image{}", self.pcr, self.separator())
+            }
         }
+    }
+
+    /// A part of the reason: one of the events is systemd's separator.
+    fn separator(&self) -> &'static str {
+        let is_there = self.events().any(|event| os_separator::is_separator(event, &self.banks));
+        if is_there { "; one of them is the os-separator of systemd-pcrosseparator.service" } else { "" }
     }
 }

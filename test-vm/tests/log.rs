@@ -165,7 +165,7 @@ fn systemd_continues_the_log_and_finds_the_predicted_image() -> Result<()> {
         run(tpm, "systemd-pcrlock", &["log", "--json=short", &format!("--components={}", components.display())])
     })?;
     let said = logs.replay(SYSTEMD, "sha1:13+sha256:13+sha384:13+sha512:13")?;
-    ensure!(said.contains("# event 2, PCR 13: systemd: hello world"), "{said}");
+    ensure!(said.contains("# event 2, PCR 13, proven: systemd: hello world"), "{said}");
     let table: serde_json::Value = serde_json::from_str(&table)?;
     for pcr in table["pcrs"].as_array().ok_or("no PCRs")? {
         // Linux's IMA extends PCR 10, and has its own log.

@@ -77,6 +77,6 @@ impl Event {
     fn of(event: &eventlog::Event, banks: &[Bank]) -> Self {
         let digests = event.digests.iter().filter(|(bank, _)| banks.contains(bank));
         let digests = digests.map(|(&bank, digest)| (bank, digest.clone())).collect();
-        Self { digests, words: event.describe() }
+        Self { digests, words: event.describe_in(banks) }
     }
 }

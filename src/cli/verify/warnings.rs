@@ -7,10 +7,15 @@ use crate::measure::pcr::Pcr;
 
 /// The warnings about a proof. `expected` has the values that the user expects of other PCRs.
 pub(super) fn warnings(proof: &Proof, expected: &PcrValues) -> Vec<String> {
-    [not_fresh(proof), unknown_key(proof), other_pcrs(proof, expected), unproven_events(proof)]
-        .into_iter()
-        .flatten()
-        .collect()
+    let own = [
+        not_fresh(proof),
+        unknown_key(proof),
+        certificate(proof),
+        other_pcrs(proof, expected),
+        unlogged_pcrs(proof, expected),
+        unproven_events(proof),
+    ];
+    own.into_iter().flatten().chain(proof.notes.iter().cloned()).collect()
 }
 
 fn not_fresh(proof: &Proof) -> Option<String> {
@@ -25,9 +30,17 @@ fn unknown_key(proof: &Proof) -> Option<String> {
     })
 }
 
+fn certificate(proof: &Proof) -> Option<String> {
+    proof.key.is_certified.then(|| {
+        "the key was taken from a certificate: make sure who signed it and for which machine, verify does not check that"
+            .to_owned()
+    })
+}
+
 fn other_pcrs(proof: &Proof, expected: &PcrValues) -> Option<String> {
-    let is_expected = |pcr: &Pcr| expected.values().any(|values| values.contains_key(pcr));
-    let (known, unknown): (Vec<_>, Vec<_>) = proof.others().into_iter().partition(is_expected);
+    let unlogged = proof.unlogged();
+    let (known, unknown): (Vec<_>, Vec<_>) =
+        proof.others().into_iter().partition(|&pcr| is_expected(pcr, expected) || unlogged.contains(&pcr));
     let unknown: Vec<_> = unknown.iter().map(ToString::to_string).collect();
     if !unknown.is_empty() {
         return Some(format!(
@@ -40,6 +53,20 @@ fn other_pcrs(proof: &Proof, expected: &PcrValues) -> Option<String> {
             "PCR {} is quoted alone: nothing is proven about the programs that ran before measureroot extended it",
             proof.pcr
         )
+    })
+}
+
+/// Whether the user expects a value of the PCR.
+fn is_expected(pcr: Pcr, expected: &PcrValues) -> bool {
+    expected.values().any(|values| values.contains_key(&pcr))
+}
+
+fn unlogged_pcrs(proof: &Proof, expected: &PcrValues) -> Option<String> {
+    let unlogged = proof.unlogged().into_iter().filter(|&pcr| !is_expected(pcr, expected));
+    let unlogged: Vec<_> = unlogged.map(|pcr| pcr.to_string()).collect();
+    (!unlogged.is_empty()).then(|| {
+        let list = unlogged.join(", ");
+        format!("no log has events of other quoted PCRs ({list}): nothing is known about what extended them")
     })
 }
 

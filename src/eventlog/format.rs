@@ -1,0 +1,72 @@
+//! Which format a file has, and what a file is that is no log of a TPM.
+
+use super::event_type::EventType;
+use super::header::SIGNATURE;
+use super::log::Log;
+use super::{cel, sequence, tcg, tcg_sha1};
+use crate::cursor::Fields;
+use crate::error::{Error, Result};
+
+/// Where the data of a TCG log's first event begins, which has the signature: behind PCR, type, SHA-1 digest and length.
+const SIGNATURE_AT: usize = 4 + 4 + 20 + 4;
+
+/// Reads a log in any of the formats. The first bytes determine the format.
+///
+/// # Errors
+/// If any part of the log is malformed, or if it is no log of a TPM.
+pub fn parse(bytes: &[u8]) -> Result<Log> {
+    match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(&sequence::SEPARATOR) => sequence::parse(bytes),
+        Some(b'[') => cel::parse(bytes),
+        _ if is_ccel(bytes) => Err(no_log(bytes)),
+        _ if is_crypto_agile(bytes) => tcg::parse(bytes),
+        _ if tcg_sha1::is_likely(bytes) => tcg_sha1::parse(bytes),
+        _ => Err(no_log(bytes)),
+    }
+}
+
+/// Whether the log begins with the header of a crypto-agile log. Its PCR is not looked at.
+fn is_crypto_agile(bytes: &[u8]) -> bool {
+    let fields = Fields(bytes);
+    fields.u32_le(4) == Some(EventType::NO_ACTION.0) && fields.at(SIGNATURE_AT).as_ref() == Some(SIGNATURE)
+}
+
+/// Whether this is the log of a confidential virtual machine. It has the form of a crypto-agile log, but it counts the
+/// measurement registers of the machine's processor (UEFI 2.10, section 38.4.1): the first one is 1.
+fn is_ccel(bytes: &[u8]) -> bool {
+    let fields = Fields(bytes);
+    fields.at(SIGNATURE_AT).as_ref() == Some(SIGNATURE) && fields.u32_le(0) == Some(1)
+}
+
+/// The error about a file that is no log of a TPM. It says what the file is, if that is known.
+fn no_log(bytes: &[u8]) -> Error {
+    let error = |cause: &str, hint: &str| Error::new("event log", cause).hint(hint);
+    let firmware = "the kernel has the log in /sys/kernel/security/tpm0/binary_bios_measurements";
+    let start = bytes.trim_ascii_start();
+    if bytes.is_empty() {
+        Error::new("event log", "is empty")
+    } else if is_ccel(bytes) {
+        error(
+            "is that of a confidential virtual machine (CCEL): its events extend the registers of the processor (RTMR), not \
+             the PCRs of a TPM",
+            "if the machine has a TPM too, give the log of that",
+        )
+    } else if [b"TPM2", b"TCPA", b"CCEL"].iter().any(|name| bytes.starts_with(*name)) {
+        error("is the ACPI table that says where the log is, not the log", firmware)
+    } else if start.starts_with(b"{") {
+        error(
+            "is a JSON object; a JSON log is an array of records, or a JSON text sequence (RFC 7464)",
+            "put a single record into [ ]",
+        )
+    } else if start.starts_with(b"---") {
+        error("is YAML, as tpm2_eventlog prints it", "give the log that it read")
+    } else if start.starts_with(b"10 ") {
+        error("is the log of Linux's IMA, which explains PCR 10 only", "replay does not read it")
+    } else {
+        error(
+            "is no event log: it begins neither with a TCG event (such as \"Spec ID Event03\"), nor with [ or a record \
+             separator as a JSON log does",
+            firmware,
+        )
+    }
+}

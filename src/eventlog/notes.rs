@@ -1,0 +1,56 @@
+//! What a reader of a log should know, though it is no error: which digests and which PCRs cannot be judged by it.
+
+use std::collections::BTreeSet;
+
+use super::event::Event;
+use super::log::Log;
+use crate::hash::bank::Bank;
+use crate::measure::pcr::Pcr;
+
+/// The largest number of unknown hashes that a note lists: a hostile log may name thousands.
+const MOST_HASHES: usize = 4;
+
+impl Log {
+    /// Notes about the file that the log was read from.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let unknown: BTreeSet<_> = self.events().iter().flat_map(|event| event.others.keys()).collect();
+        let mut names: Vec<_> = unknown.iter().take(MOST_HASHES).map(|name| name.as_str()).collect();
+        if unknown.len() > MOST_HASHES {
+            names.push("...");
+        }
+        let names = names.join(", ");
+        let known = self.events().iter().any(|event| !event.digests.is_empty());
+        let note = match (unknown.is_empty(), known) {
+            (true, _) => None,
+            (false, true) => {
+                Some(format!("has digests of hashes that are not known here ({names}): they are not checked"))
+            }
+            (false, false) => Some(format!(
+                "has only digests of hashes that are not known here ({names}): no value of a PCR can be computed"
+            )),
+        };
+        let sha1 = self.is_sha1_only().then(|| "has only SHA-1 digests: such a log can be forged".to_owned());
+        self.own_notes().iter().cloned().chain(note).chain(sha1).collect()
+    }
+
+    /// Whether the log has digests, and all of them are SHA-1 digests. Such a log can be forged.
+    #[must_use]
+    pub fn is_sha1_only(&self) -> bool {
+        let mut extending = self.events().iter().filter(|event| event.extends().is_some()).peekable();
+        let is_sha1 = |event: &Event| event.others.is_empty() && event.digests.keys().all(|&bank| bank == Bank::Sha1);
+        extending.peek().is_some() && extending.all(is_sha1)
+    }
+
+    /// For each PCR and bank whose value cannot be computed, though the log has digests for the bank: the index of the first event
+    /// without a digest.
+    pub(crate) fn gaps(&self) -> Vec<(Pcr, Bank, usize)> {
+        let banks =
+            Bank::ALL.into_iter().filter(|&bank| self.events().iter().any(|event| event.digest(bank).is_some()));
+        let gap = |(pcr, bank)| {
+            let lacks = |(_, event): &(usize, &Event)| event.digest(bank).is_none();
+            self.events_of(pcr).find(lacks).map(|(index, _)| (pcr, bank, index))
+        };
+        banks.flat_map(|bank| Pcr::all().map(move |pcr| (pcr, bank))).filter_map(gap).collect()
+    }
+}

@@ -1,0 +1,21 @@
+//! Bytes behind the last event of a TCG log. Firmware reserves memory for its log and fills what is left with zeros or ones;
+//! a copy of that memory has them too.
+
+use crate::count::counted;
+use crate::cursor::Cursor;
+
+/// The fewest bytes that are taken for padding: the fixed fields at the front of a `TCG_PCR_EVENT2`. The first bytes of an event
+/// of PCR 0 that was cut off are fewer zeros.
+const LEAST: usize = 12;
+
+/// A note about the padding, if only padding follows. An event has no such beginning: zeros would be an event without digests,
+/// or one that extends PCR 0 with zeros.
+pub(super) fn note(cursor: &Cursor) -> Option<String> {
+    let rest = cursor.rest();
+    let first = rest.first().filter(|&&first| first == 0 || first == 0xFF)?;
+    let is_padding = rest.len() >= LEAST && rest.iter().all(|byte| byte == first);
+    is_padding.then(|| {
+        let bytes = counted(rest.len(), "byte");
+        format!("ends with {bytes} of padding ({first:#04x}), from byte {} on; they are no events", cursor.position())
+    })
+}

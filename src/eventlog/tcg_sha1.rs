@@ -1,0 +1,106 @@
+//! The older form of the TCG's event log, which firmware for a TPM 1.2 writes: each event has one SHA-1 digest
+//! (`TCG_PCR_EVENT`; TCG PC Client Platform Firmware Profile 1.05, section 10.2.1). Such a log can be forged, because SHA-1 is
+//! broken. So it is read to be shown, and `verify` judges by it only if SHA-1 is accepted.
+
+use std::collections::BTreeMap;
+
+use super::event::{Content, Event};
+use super::event_type::EventType;
+use super::log::Log;
+use super::padding;
+use super::tcg::named_pcr;
+use crate::cursor::Cursor;
+use crate::error::Result;
+use crate::hash::bank::Bank;
+use crate::hash::digest::{Digest, Digests};
+
+/// Whether the bytes begin as an event of such a log does: with a PCR that exists, and a type that the TCG has named.
+pub(super) fn is_likely(log: &[u8]) -> bool {
+    let mut cursor = Cursor::new("event log", log);
+    let (pcr, kind) = (cursor.u32_le(), cursor.u32_le().map(EventType));
+    pcr.is_ok_and(|pcr| pcr < 24) && kind.is_ok_and(EventType::has_name)
+}
+
+/// Reads a whole log.
+///
+/// # Errors
+/// If any part of the log is malformed.
+pub fn parse(log: &[u8]) -> Result<Log> {
+    let mut cursor = Cursor::new("event log", log);
+    let mut events = Vec::new();
+    let mut padding = None;
+    while !cursor.is_empty() && padding.is_none() {
+        padding = padding::note(&cursor);
+        if padding.is_none() {
+            events.push(event(&mut cursor)?);
+        }
+    }
+    Ok(Log::new(events)?.noted(padding))
+}
+
+fn event(cursor: &mut Cursor) -> Result<Event> {
+    let start = cursor.clone();
+    let (pcr, kind) = (cursor.u32_le()?, EventType(cursor.u32_le()?));
+    let digest = Digest::from_bytes(Bank::Sha1, cursor.take(Bank::Sha1.digest_len())?)?;
+    let data = cursor.counted_u32_le()?.to_vec();
+    let pcr = named_pcr(pcr, kind, &start)?;
+    let digests = Digests::from([(Bank::Sha1, digest)]);
+    Ok(Event { pcr, digests, others: BTreeMap::new(), content: Content::Tcg { kind, data } })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::pcr::Pcr;
+
+    fn encoded(pcr: u8, kind: EventType, text: &[u8]) -> Vec<u8> {
+        let digest = Bank::Sha1.digest(text);
+        [
+            &[pcr, 0, 0, 0][..],
+            &kind.0.to_le_bytes(),
+            digest.as_bytes(),
+            &u32::try_from(text.len()).unwrap().to_le_bytes(),
+            text,
+        ]
+        .concat()
+    }
+
+    #[test]
+    fn events_with_one_sha1_digest_are_read() {
+        let log = [encoded(0, EventType::NO_ACTION, b"StartupLocality\0\x03"), encoded(4, EventType(0xD), b"loader")]
+            .concat();
+        assert!(is_likely(&log));
+        let read = parse(&log).unwrap();
+        assert_eq!(read.events().len(), 2);
+        let pcr = Pcr::try_from(4).unwrap();
+        let value = Digest::zero(Bank::Sha1).extended(Bank::Sha1, &Bank::Sha1.digest(b"loader"));
+        assert_eq!(read.replay()[&Bank::Sha1][&pcr], value);
+        assert_eq!(read.start(Pcr::try_from(0).unwrap(), Bank::Sha1).as_bytes()[19], 3);
+        assert!(read.is_sha1_only());
+    }
+
+    #[test]
+    fn a_log_that_was_cut_or_changed_is_refused() {
+        let good = [encoded(13, EventType(0xD), b"one"), encoded(0, EventType(0xD), b"two")].concat();
+        let second = good.len() / 2;
+        for length in 0..good.len() {
+            assert_eq!(parse(&good[..length]).is_ok(), length == 0 || length == second, "{length}");
+        }
+        let mut other = good.clone();
+        other[second] = 24;
+        let why = parse(&other).unwrap_err().to_string();
+        assert_eq!(why, format!("event log, byte {second}: an event extends PCR 24, which no TPM has"));
+        assert!(!is_likely(b"no log at all, but a text") && !is_likely(&[24, 0, 0, 0, 4, 0, 0, 0]) && !is_likely(b""));
+    }
+
+    #[test]
+    fn padding_behind_the_last_event_is_no_event() {
+        let log = encoded(13, EventType(0xD), b"one");
+        for fill in [0, 0xFF] {
+            let padded = [&log[..], &[fill; 512]].concat();
+            let read = parse(&padded).unwrap();
+            assert_eq!((read.events().len(), read.own_notes().len()), (1, 1), "{fill}");
+            assert!(parse(&padded[..log.len() + 11]).is_err(), "{fill}");
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Keys in PEM as people have them: with text around the block, on one line, with lines of any length. RFC 7468 wants that a
+//! parser tolerates text before the block (section 2) and other line lengths.
+
+use p256::pkcs8::Document;
+
+use crate::error::{Context, Error, Result};
+
+/// How many characters a line of the body has (RFC 7468, section 2).
+const LINE: usize = 64;
+/// The blocks that have a public key.
+const LABELS: [&str; 5] = ["PUBLIC KEY", "RSA PUBLIC KEY", "CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"];
+
+/// Whether the bytes have a block of PEM.
+pub(super) fn is_pem(bytes: &[u8]) -> bool {
+    bytes.windows(BEGIN.len()).any(|window| window == BEGIN.as_bytes())
+}
+
+const BEGIN: &str = "-----BEGIN ";
+
+/// The DER in the first block that has a public key.
+///
+/// # Errors
+/// If there is no such block, or if it is malformed.
+pub(super) fn public_key(bytes: &[u8]) -> Result<Vec<u8>> {
+    let text = String::from_utf8_lossy(bytes);
+    let blocks = || text.split(BEGIN).skip(1).filter_map(|rest| rest.split_once("-----"));
+    let Some((label, rest)) = blocks().find(|(label, _)| LABELS.contains(label)) else {
+        let found = blocks().next().map_or("nothing", |(label, _)| label);
+        let error = Error::new("key", format_args!("PEM of \"{found}\", not of \"PUBLIC KEY\" or \"CERTIFICATE\""));
+        return Err(if found.contains("PRIVATE") {
+            error.hint("never give a private key to another machine; openssl pkey -pubout writes the public one")
+        } else {
+            error
+        });
+    };
+    let Some((body, _)) = rest.split_once(&format!("-----END {label}-----")) else {
+        return Err(Error::new("key", format_args!("the block \"{label}\" has no end")).hint("was it cut off?"));
+    };
+    let body: Vec<char> = body.chars().filter(|c| !c.is_ascii_whitespace()).collect();
+    let lines: String = body.chunks(LINE).flat_map(|line| line.iter().copied().chain(['\n'])).collect();
+    let whole = format!("-----BEGIN {label}-----\n{lines}-----END {label}-----\n");
+    Ok(Document::from_pem(&whole).about("key: PEM")?.1.into_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(label: &str, body: &str) -> String {
+        format!("-----BEGIN {label}-----{body}-----END {label}-----")
+    }
+
+    #[test]
+    fn the_block_may_have_any_lines_and_text_around_it() {
+        // The sequence of one number.
+        let der = [0x30, 3, 2, 1, 5];
+        for text in [
+            block("PUBLIC KEY", "MAMCAQU="),
+            block("PUBLIC KEY", "\nMAMC\nAQU=\n"),
+            block("PUBLIC KEY", "\r\nMAMCAQU=\r\n") + "\r\n",
+            format!("Certificate:\n    Data: 0\n{}\ntrailing text\n", block("CERTIFICATE", "\n MAMCAQU=\n")),
+            block("EC PARAMETERS", "\nAAAA\n") + "\n" + &block("PUBLIC KEY", "\nMAMCAQU=\n"),
+        ] {
+            assert!(is_pem(text.as_bytes()));
+            assert_eq!(public_key(text.as_bytes()).unwrap(), der, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_block_without_a_public_key_is_named() {
+        for (text, part) in [
+            (block("EC PRIVATE KEY", "\nMAMCAQU=\n"), "PEM of \"EC PRIVATE KEY\", not of"),
+            (block("PRIVATE KEY", "\nMAMCAQU=\n"), "never give a private key"),
+            ("-----BEGIN PUBLIC KEY-----\nMAMC".to_owned(), "has no end (was it cut off?)"),
+            ("-----BEGIN PUBLIC".to_owned(), "PEM of \"nothing\""),
+            (block("PUBLIC KEY", "\n!!\n"), "key: PEM"),
+        ] {
+            let why = public_key(text.as_bytes()).unwrap_err().to_string();
+            assert!(why.contains(part), "{why}");
+        }
+        assert!(!is_pem(b"-----BEGIN") && !is_pem(b""));
+    }
+}

@@ -1,0 +1,155 @@
+//! Event logs and quotes of machines that differ from the usual one, and files that are no logs: each is read and judged as its
+//! README says (tests/eventlog/README.md, tests/evidence/README.md).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test panics with the reason.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::{ROOT, Ran, measureroot, text};
+
+fn log(name: &str) -> String {
+    format!("{ROOT}/tests/eventlog/{name}")
+}
+
+fn evidence(name: &str) -> String {
+    format!("{ROOT}/tests/evidence/{name}")
+}
+
+/// Judges a recorded boot. All trust the same image.
+fn verify(boot: &str, options: &[&str]) -> Ran {
+    let file = |ending: &str| evidence(&format!("{boot}.{ending}"));
+    let (quote, signature, key, log, image) =
+        (file("quote"), file("sig"), file("ak.pub"), file("log"), evidence("image"));
+    let arguments = ["verify", "--quote", &quote, "--signature", &signature, "--key", &key, "--log", &log];
+    measureroot(&[&arguments[..], &["--image", &image, "--nonce", "00112233"], options].concat())
+}
+
+#[test]
+fn each_recorded_log_is_read() {
+    let table: [(&str, i32, &[&str], &str); 8] = [
+        ("cel-hashalg-hex.json", 0, &["EV_S_CRTM_VERSION", "sha256:\n    13: 0xD38AC819"], ""),
+        ("cel-hashalg-number.json", 0, &["EV_S_CRTM_VERSION", "sha256:\n    13: 0xD38AC819"], ""),
+        ("cel-hashalg-typo.json", 0, &["EV_S_CRTM_VERSION"], "hashes that are not known here (sha265)"),
+        ("cel-type-lowercase.json", 0, &["EV_S_CRTM_VERSION", "13: 0xD38AC819"], ""),
+        ("cel-type-unknown-name.json", 0, &["EV_EFI_SPDM_FIRMWARE_BLOB", "13: 0xD38AC819"], ""),
+        ("json-single-object.json", 2, &[], "is a JSON object; a JSON log is an array of records"),
+        ("sha1-only.bin", 0, &["sha1:\n    0 : 0x3637"], "only SHA-1 digests: such a log can be forged"),
+        (
+            "words.bin",
+            0,
+            &[
+                "# event 1, PCR 0, not measured: EV_NO_ACTION: the TPM was started from locality 3\n",
+                "# event 2, PCR 7, proven: EV_SEPARATOR: AN ERROR of the firmware\n",
+                "# event 3, PCR 8, claimed: EV_IPL: grub_cmd: menuentry x {\\n\\tlinux /evil\\n}\n",
+                "# event 4, PCR 8, claimed: EV_IPL: grub_cmd: linux /ok \\u{202e}live/\\u{202c}\n",
+                "# event 5, PCR 9, claimed: EV_EVENT_TAG: tag 0x8f3b22ec: Linux initrd\n",
+                "# event 6, PCR 2, claimed: EV_EFI_SPDM_FIRMWARE_BLOB: SPDM Device Sec\n",
+            ],
+            "",
+        ),
+    ];
+    for (name, code, shown, said) in table {
+        let Ran { code: ended, out, err } = measureroot(&["replay", &log(name)]);
+        assert!(ended == code && shown.iter().all(|part| out.contains(part)), "{name}: {ended} {out}{err}");
+        assert!(err.contains(said) && err.is_empty() == said.is_empty(), "{name}: {err}");
+    }
+}
+
+#[test]
+fn each_recorded_boot_is_judged() {
+    for boot in ["hcrtm", "drtm"] {
+        let (log, pcrs) = (evidence(&format!("{boot}.log")), evidence(&format!("{boot}.pcrread")));
+        let Ran { code, err, .. } = measureroot(&["replay", &log, "--pcrs", &pcrs]);
+        assert_eq!(code, 0, "{boot}: {err}");
+        assert_eq!(verify(boot, &[]).code, 0, "{boot}");
+    }
+    // IMA keeps its own log. The value of its PCR is proven if it was sent.
+    let (pcrs, pcrread) = (evidence("unlogged-pcr10.pcrs"), evidence("unlogged-pcr10.pcrread"));
+    let Ran { code, out, err } = verify("unlogged-pcr10", &["--pcrs", &pcrs]);
+    assert!(code == 0 && err.contains("no log has events of other quoted PCRs (10)"), "{out}{err}");
+    assert!(err.contains("other quoted PCRs (0, 1, 2, 3, 4, 5, 6, 7), but"), "{err}");
+    let Ran { code, out, err } = verify("unlogged-pcr10", &["--pcrs", &pcrs, "--expect", &pcrread]);
+    assert!(code == 0 && !err.contains("quoted PCRs"), "{out}{err}");
+    let Ran { code, out, .. } = verify("unlogged-pcr10", &[]);
+    assert!(code == 4 && out.contains("needs no log for a PCR such as 10"), "{out}");
+    // The value of the PCR that is judged must come from its log.
+    let Ran { code, out, .. } = verify("unlogged-pcr10", &["--pcrs", &pcrs, "--pcr", "10"]);
+    assert!(code == 4 && out.contains("PCR 10"), "{out}");
+    let folder = tempfile::tempdir().unwrap();
+    let other = folder.path().join("known");
+    fs::write(&other, fs::read_to_string(pcrread).unwrap().replace("10: 0xA6", "10: 0xA7")).unwrap();
+    let Ran { code, out, .. } = verify("unlogged-pcr10", &["--pcrs", &pcrs, "--expect", text(&other)]);
+    assert!(code == 3 && out.contains("PCR 10, sha256, is a6"), "{out}");
+    let Ran { code, out, .. } = verify("os-separator", &[]);
+    assert!(code == 3 && out.contains("the os-separator of systemd-pcrosseparator.service"), "{out}");
+}
+
+#[test]
+fn a_log_with_sha1_digests_alone_is_judged_only_with_sha1() {
+    let sha1 = log("sha1-only.bin");
+    let Ran { code, out, .. } = verify("hcrtm", &["--log", &sha1]);
+    assert!(code == 4 && out.contains("sha1-only.bin: has only SHA-1 digests"), "{out}");
+    // Its events come after those that the quote proves.
+    let Ran { code, out, err } = verify("hcrtm", &["--log", &sha1, "--sha1"]);
+    assert!(code == 0 && err.contains("does not prove 9 events") && err.contains("can be forged"), "{out}{err}");
+}
+
+/// What is done to the bytes of a log.
+type Change = dyn Fn(&mut Vec<u8>);
+
+/// A file that is made from a recorded log.
+fn changed(folder: &Path, name: &str, change: &dyn Fn(&mut Vec<u8>)) -> String {
+    let mut bytes = fs::read(evidence("hcrtm.log")).unwrap();
+    change(&mut bytes);
+    let path = folder.join(name);
+    fs::write(&path, bytes).unwrap();
+    text(&path).to_owned()
+}
+
+#[test]
+fn a_file_that_is_no_whole_log_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let replayed =
+        |name: &str, change: &dyn Fn(&mut Vec<u8>)| measureroot(&["replay", &changed(folder.path(), name, change)]);
+    let values =
+        |ran: &Ran| ran.out.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect::<Vec<_>>();
+    let whole = replayed("whole", &|_| {});
+    for fill in [0, 0xFF] {
+        let padded = replayed("padded", &|log| log.resize(log.len() + 512, fill));
+        assert_eq!((padded.code, values(&padded)), (0, values(&whole)), "{}", padded.err);
+        assert!(padded.err.contains("ends with 512 bytes of padding (0x"), "{}", padded.err);
+    }
+    let table: [(&str, &Change, i32, &str); 9] = [
+        ("a header alone", &|log| log.truncate(69), 0, "has a header, but no event"),
+        ("a CCEL log", &|log| log[0] = 1, 2, "confidential virtual machine (CCEL)"),
+        (
+            "an ACPI table",
+            &|log| log.splice(..0, *b"CCEL").for_each(drop),
+            2,
+            "the ACPI table that says where the log is",
+        ),
+        (
+            "an ACPI table",
+            &|log| log.splice(..0, *b"TPM2").for_each(drop),
+            2,
+            "the ACPI table that says where the log is",
+        ),
+        ("nothing", &Vec::clear, 2, "is empty"),
+        ("YAML", &|log| *log = b"---\nversion: 1\n".to_vec(), 2, "as tpm2_eventlog prints it"),
+        ("IMA's log", &|log| *log = b"10 91f34b5c ima-ng sha1:00 boot_aggregate\n".to_vec(), 2, "Linux's IMA"),
+        // Positions count from the beginning of the file: the header's data begins at byte 32, its list of hashes at 60.
+        ("a header that was cut", &|log| log[56] = 3, 2, "event log, byte 68: ends 1 byte too early"),
+        (
+            "a hash that is not listed",
+            &|log| log[60] = 0x12,
+            2,
+            "event log, byte 69: an event has a digest of the unlisted",
+        ),
+    ];
+    for (name, change, code, part) in table {
+        let Ran { code: ended, out, err } = replayed("log", change);
+        assert!(ended == code && err.contains(part), "{name}: {ended} {out}{err}");
+    }
+}
