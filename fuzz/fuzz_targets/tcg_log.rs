@@ -1,18 +1,27 @@
-//! Reads the input as a TCG crypto-agile log, and does with it all that is done with a log.
+//! Reads the input as a TCG log, crypto-agile and in the older form, and does with it all that is done with a log.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use measureroot::internal::eventlog::{Event, Log, cel, tcg};
+use measureroot::internal::eventlog::{Event, Log, cel, parse, tcg, tcg_sha1};
 
 fuzz_target!(|bytes: &[u8]| {
-    let Ok(log) = tcg::parse(bytes) else { return };
-    // An event takes at least its fixed fields and one digest of one byte.
-    assert!(log.events().len() <= bytes.len() / 17);
+    for log in [tcg::parse(bytes), tcg_sha1::parse(bytes)].into_iter().flatten() {
+        // An event takes at least its fixed fields and one digest of one byte.
+        assert!(log.events().len() <= bytes.len() / 17);
+        used(log);
+    }
+    parse(bytes).ok();
+});
+
+fn used(log: Log) {
     // A log agrees with the values that it leads to.
     let values = log.replay();
     let compared = log.compare(&values);
     assert!(compared.agrees());
-    log.events().iter().map(Event::describe).for_each(drop);
+    for words in log.events().iter().map(Event::describe) {
+        assert!(!words.contains(['\n', '\x1b', '\u{202e}', '\u{200b}']));
+    }
+    log.notes().into_iter().for_each(drop);
     // CEL-JSON leaves out only the events that name no PCR, which extend nothing.
     let again = cel::parse(cel::encode(&log).to_string().as_bytes()).unwrap();
     assert_eq!(again.replay(), values);
@@ -21,4 +30,4 @@ fuzz_target!(|bytes: &[u8]| {
         let places = joined.events().len();
         assert!(joined.compare(&values).proven.iter().all(|&place| place < places));
     }
-});
+}
