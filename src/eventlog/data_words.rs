@@ -28,8 +28,10 @@ fn no_action(data: &[u8]) -> Option<String> {
     let (signature, rest) = data.split_at_checked(16)?;
     let name = signature.strip_suffix(&[0])?;
     match (name, rest) {
-        (b"StartupLocality", [4]) => Some("a hardware root of trust measured before the TPM was started".to_owned()),
-        (b"StartupLocality", [locality]) => Some(format!("the TPM was started from locality {locality}")),
+        (b"StartupLocality", [locality, rest @ ..]) if rest.iter().all(|&byte| byte == 0) => Some(match locality {
+            4 => "a hardware root of trust measured before the TPM was started".to_owned(),
+            locality => format!("the TPM was started from locality {locality}"),
+        }),
         (name, rest) if !rest.is_empty() && name.iter().all(u8::is_ascii_graphic) => {
             Some(format!("{}: {}", text::words(name), text::words(rest)))
         }
@@ -116,10 +118,12 @@ mod tests {
         let mut gpt = [&b"EFI PART"[..], &[0; 84], &[1, 0, 0, 0, 0, 0, 0, 0], &[0; 128]].concat();
         gpt[92 + 8 + 56] = b'r';
         let zero = "00000000-0000-0000-0000-000000000000";
-        let table: [(u32, &[u8], &str); 22] = [
+        let table: [(u32, &[u8], &str); 24] = [
             (3, b"StartupLocality\0\x03", "the TPM was started from locality 3"),
             (3, b"StartupLocality\0\x04", "a hardware root of trust measured before the TPM was started"),
             (3, b"StartupLocality\0", "StartupLocality"),
+            (3, b"StartupLocality\0\x03\0\0", "the TPM was started from locality 3"),
+            (3, b"StartupLocality\0\x03\x01", "StartupLocality: 0301"),
             (3, b"SP800-155Event3\0\x01\x02", "SP800-155Event3: 0102"),
             (4, &[0; 4], "no error"),
             (4, &[0xFF; 4], "no error"),

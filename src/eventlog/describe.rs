@@ -63,6 +63,8 @@ impl Event {
     pub(crate) fn kind(&self) -> String {
         match &self.content {
             Content::Tcg { kind, .. } => kind.to_string(),
+            // Some records in systemd's log lack the field.
+            Content::Json { content_type, .. } if content_type.is_empty() => "record".to_owned(),
             Content::Json { content_type, .. } => shown(content_type),
         }
     }
@@ -227,7 +229,7 @@ mod tests {
         assert_eq!(json("a\u{1b}[2J", json!({ "x": "\n" })), "a\\u{1b}[2J: {\"x\":\"\\n\"}");
         let unknown = json!({ "event_type": "EV_NEW", "event_data": "61620a" });
         assert_eq!(json("pcclient_std", unknown), "pcclient_std: EV_NEW: ab\\n");
-        assert_eq!(json("", Value::Null), "");
+        assert_eq!(json("", json!({ "string": "x" })), "record: x");
     }
 
     #[test]

@@ -89,8 +89,9 @@ impl Event {
     pub(crate) fn startup_locality(&self) -> Option<u8> {
         match &self.content {
             Content::Tcg { kind: EventType::NO_ACTION, data } if self.pcr.is_some_and(|pcr| pcr.get() == 0) => {
-                match data.split_last() {
-                    Some((&locality, signature)) if signature == STARTUP_LOCALITY => Some(locality),
+                // coreboot's entries have a fixed length, so bytes may follow.
+                match data.split_at_checked(STARTUP_LOCALITY.len()) {
+                    Some((signature, [locality, ..])) if signature == STARTUP_LOCALITY => Some(*locality),
                     _ => None,
                 }
             }
