@@ -67,23 +67,6 @@ fn independently_checked(machine: &Machine, scheme: &str) {
 }
 
 #[test]
-fn a_quote_of_a_key_below_an_endorsement_key_is_accepted() {
-    let image = [Measured::image(b"image")];
-    let machine = Machine::quoted(&image, "sha256:13");
-    let (ek, ak, public) = (machine.file("ek.ctx"), machine.file("ak.ctx"), machine.file("ak.tss"));
-    machine.tool("tpm2_createek", &["-Q", "-c", &ek, "-G", "rsa"]);
-    machine.swtpm.tool("tpm2_flushcontext", &["--loaded-session"]);
-    machine.tool(
-        "tpm2_createak",
-        &["-Q", "-C", &ek, "-c", &ak, "-G", "ecc", "-g", "sha256", "-s", "ecdsa", "-u", &public],
-    );
-    machine.swtpm.tool("tpm2_flushcontext", &["--loaded-session"]);
-    machine.quote("sha256:13", NONCE, "ecdsa-sha256");
-    let Ran { code, out, .. } = machine.judge(&["--image", &machine.file("image")]);
-    assert_eq!(code, 0, "{out}");
-}
-
-#[test]
 fn an_image_in_the_format_of_meta_measured_is_known() {
     let machine = Machine::quoted(&[Measured::meta_measured(&squashfs(b"image"))], "sha256:13");
     machine.write("image", &squashfs(b"image"));
@@ -183,50 +166,6 @@ fn the_sha1_bank_alone_proves_nothing_unless_asked_for() {
     for options in [&[][..], &["--sha1"]] {
         let Ran { code, out, .. } = machine.judge(&[&["--image", &machine.file("image")], options].concat());
         assert!(code == 4 && out.contains("signature: uses SHA-1"), "{out}");
-    }
-}
-
-#[test]
-fn a_key_whose_signature_proves_nothing_is_refused() {
-    let machine = Machine::quoted(&[Measured::image(b"image")], "sha256:13");
-    for (attributes, part) in [
-        ("fixedtpm|fixedparent|sensitivedataorigin|userwithauth|sign", "restricted is not set"),
-        ("sensitivedataorigin|userwithauth|restricted|sign", "fixedTPM is not set"),
-    ] {
-        machine.key_with("ecc256:ecdsa-sha256", attributes);
-        machine.quote("sha256:13", NONCE, "ecdsa-sha256");
-        let Ran { code, out, .. } = machine.judge(&["--image", &machine.file("image")]);
-        assert!(code == 4 && out.contains(part), "{out}");
-    }
-    let storage = "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|restricted|decrypt";
-    let key = machine.file("srk.ctx");
-    machine.tool("tpm2_createprimary", &["-Q", "-C", "o", "-G", "ecc256", "-a", storage, "-c", &key]);
-    machine.tool("tpm2_readpublic", &["-Q", "-c", &key, "-f", "tss", "-o", &machine.file("ak.tss")]);
-    let Ran { code, out, .. } = machine.judge(&["--image", &machine.file("image")]);
-    assert!(code == 4 && out.contains("sign is not set"), "{out}");
-}
-
-#[test]
-fn a_key_may_be_in_a_certificate_and_in_any_form_of_pem() {
-    let machine = Machine::quoted(&[Measured::image(b"image")], "sha256:13");
-    let pem = String::from_utf8(machine.read("ak.pem")).unwrap();
-    machine.write("text.pem", format!("Public-Key: (256 bit)\n{pem}more text\n").as_bytes());
-    let lines: Vec<_> = pem.lines().collect();
-    machine.write("line.pem", lines.join("").as_bytes());
-    // A certificate of the key, signed by another one, as an authority issues it.
-    let files = ["ca.key", "ca.crt", "ak.pem", "ak.crt", "ak.der.crt"].map(|name| machine.file(name));
-    let [ca, root, key, certificate, der] = files.each_ref().map(String::as_str);
-    let curve = "ec_paramgen_curve:P-256";
-    let line = ["req", "-x509", "-newkey", "ec", "-pkeyopt", curve, "-nodes", "-subj", "/CN=ca"];
-    machine.swtpm.tool("openssl", &[&line[..], &["-keyout", ca, "-out", root]].concat());
-    let line =
-        ["x509", "-new", "-subj", "/CN=ak", "-force_pubkey", key, "-CA", root, "-CAkey", ca, "-out", certificate];
-    machine.swtpm.tool("openssl", &line);
-    machine.swtpm.tool("openssl", &["x509", "-in", certificate, "-outform", "DER", "-out", der]);
-    for (name, is_certified) in [("text.pem", false), ("line.pem", false), ("ak.crt", true), ("ak.der.crt", true)] {
-        let options = ["--key", &machine.file(name), "--signature", &machine.file("signature.tss"), "--nonce", NONCE];
-        let Ran { code, out, err } = machine.verify(&[&options[..], &["--image", &machine.file("image")]].concat());
-        assert!(code == 0 && err.contains("taken from a certificate") == is_certified, "{name}: {out}{err}");
     }
 }
 

@@ -98,7 +98,10 @@ impl Event {
                     None => (claimed, is(data)),
                 }
             }
-            Content::Tcg { kind, data } => (data_words::words(*kind, data), measured(data).any(is)),
+            Content::Tcg { kind, data } => {
+                let narrow = narrow(data).is_some_and(|text| measured(&text).any(is));
+                (data_words::words(*kind, data), narrow || measured(data).any(is))
+            }
             Content::Json { content, .. } => match content.get("string").and_then(Value::as_str) {
                 // systemd measures this text.
                 Some(string) => (shown(string), is(string.as_bytes())),
@@ -126,6 +129,13 @@ impl Event {
 fn measured(data: &[u8]) -> impl Iterator<Item = &[u8]> {
     let text = GRUB.iter().find_map(|prefix| data.strip_prefix(*prefix));
     [Some(data), text].into_iter().flatten().flat_map(|bytes| [Some(bytes), bytes.strip_suffix(&[0])]).flatten()
+}
+
+/// The ASCII text that the data has in UTF-16. systemd-stub measures the name of a section as ASCII, with a zero at its end, and
+/// logs it as UTF-16 (systemd, src/boot/stub.c).
+fn narrow(data: &[u8]) -> Option<Vec<u8>> {
+    let ascii = |pair: &[u8]| if let &[ascii @ ..0x80, 0] = pair { Some(ascii) } else { None };
+    data.chunks(2).map(ascii).collect()
 }
 
 /// The content of a JSON log's record: an event of a type that is not known here, or anything else.
@@ -238,7 +248,9 @@ mod tests {
             let event = event(EventType(kind), data, measured);
             (event.describe(), event.standing(&Bank::ALL).name())
         };
-        let table: [(u32, &[u8], &[u8], &str); 11] = [
+        let table: [(u32, &[u8], &[u8], &str); 13] = [
+            (0xD, b".\0o\0s\0\0\0", b".os\0", "proven EV_IPL: .os"),
+            (0xD, b".\0o\0s\0\0\0", b"its content", "claimed EV_IPL: .os"),
             (5, b"text", b"text", "proven EV_ACTION: text"),
             (5, b"text", b"other", "claimed EV_ACTION: text"),
             (5, b"text\0", b"text", "proven EV_ACTION: text"),
