@@ -30,7 +30,7 @@ use crate::media::devices::Devices;
 use crate::media::image::{Content, Image, ImagePlace};
 use crate::media::image_device;
 use crate::media::image_request::{ImageLocation, ImageRequest};
-use crate::media::medium::Medium;
+use crate::media::medium::{self, Medium};
 use crate::media::rootflags::{Replay, RootFlags};
 use crate::media::search;
 use crate::media::superblock::FileSystem;
@@ -183,6 +183,10 @@ impl Machine for Linux {
         let file_system = (kind, Replay::Never);
         let mount = options.read_only_mount(file_system, &node, overlay::LOWER, MountFlags::empty())?;
         mount.apply().map_err(|error| error.on(image))?;
+        if let (SealedImage::Ram(_), ImagePlace::File { .. }) = (sealed, &image.place) {
+            // It may be removed from now on.
+            mounts::detach(medium::TARGET)?;
+        }
         Ok(kind)
     }
 

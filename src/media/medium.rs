@@ -18,7 +18,7 @@ use crate::sys::child::Child;
 use crate::sys::mounts::{self, Mount};
 
 /// The folder on which the medium is mounted, and stays mounted. systemd leaves mounts below /run/initramfs alone (its
-/// src/core/mount.c, mount_point_is_extrinsic): it cannot unmount this one, because the image is in use.
+/// src/shared/fstab-util.c, fstab_is_extrinsic): it cannot unmount this one, because the image is in use.
 pub(crate) const TARGET: &str = "/run/initramfs/medium";
 
 /// The medium of a device.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use test_vm::machine::Machine;
-use test_vm::{Bus, Image, Medium, Place, Result, RootFs, Step, Vm, ensure};
+use test_vm::{Bus, Image, Medium, Place, Result, RootFs, SealChoice, Step, Vm, ensure};
 
 /// The path of the small squashfs on the media.
 const FILE: &str = "/images/root.squashfs";
@@ -85,9 +85,10 @@ fn a_disk_that_hangs_does_not_hold_up_the_search() -> Result<()> {
 #[test]
 fn a_disk_that_hangs_is_named_when_the_time_is_over() -> Result<()> {
     let dying = Image::small(RootFs::Squashfs)?.on_disk_of(64 << 20)?;
-    let mut machine = Vm::new("root=LABEL=nowhere measureroot.timeout=10").start()?;
+    let mut machine = Vm::new("root=LABEL=nowhere measureroot.timeout=15").start()?;
+    machine.reaches(Step::WaitForDevices)?;
     plug_dying_disk(&mut machine, &dying)?;
-    machine.says("FAILED at step \"wait for devices\": LABEL=nowhere: did not appear in 10 s (the block devices are: vda (does not answer)")
+    machine.says("FAILED at step \"wait for devices\": LABEL=nowhere: did not appear in 15 s (the block devices are: vda (does not answer)")
 }
 
 /// The stick is a hybrid ISO: the disk and its first partition have the same label and files.
@@ -114,7 +115,8 @@ fn a_fat_is_found_by_the_label_in_its_root_folder() -> Result<()> {
     let make = "truncate -s 32M made && /usr/sbin/mkfs.vfat -n MYSTICK made && mcopy -i made tree/image :: && \
                 printf 'OLD NAME   ' | dd of=made bs=1 seek=43 conv=notrunc status=none";
     let image = Image::small(RootFs::Squashfs)?;
-    let vm = Vm::new("root=LABEL=MYSTICK rootimg=/image").disk(&Image::around(&image, make)?);
+    let stick = Image::around(&image, make)?;
+    let vm = Vm::new("root=LABEL=MYSTICK rootimg=/image").disk(&stick);
     vm.boots()?.ends_measured_at(&image, &Place::file_on("/dev/vda", "/image")).map(drop)
 }
 
@@ -130,8 +132,8 @@ fn cut_off() -> Result<Image> {
 
 #[test]
 fn the_journal_of_a_medium_is_replayed() -> Result<()> {
-    let image = Image::small(RootFs::Squashfs)?;
-    let vm = Vm::new("root=LABEL=MEDIUM rootimg=/image").disk(&cut_off()?);
+    let (image, disk) = (Image::small(RootFs::Squashfs)?, cut_off()?);
+    let vm = Vm::new("root=LABEL=MEDIUM rootimg=/image").disk(&disk);
     vm.boots()?.ends_measured_at(&image, &Place::file_on("/dev/vda", "/image")).map(drop)
 }
 
@@ -175,6 +177,16 @@ fn the_medium_stays_mounted_where_people_find_it() -> Result<()> {
     }
     guest.run(&["/busybox", "mount", "-o", "remount,rw", "/run/initramfs/medium"])?;
     guest.write("/run/initramfs/medium/note", "written")?;
+    guest.ends_measured(&image).map(drop)
+}
+
+#[test]
+fn the_medium_of_a_copy_is_unmounted() -> Result<()> {
+    let image = Image::small(RootFs::Squashfs)?;
+    let medium = Image::holding(Medium::Vfat, &image)?;
+    let mut guest = Vm::new("root=/dev/vda rootimg=/image").seal(SealChoice::Ram).disk(&medium).boots()?;
+    let mounts = guest.read("/proc/self/mountinfo")?;
+    ensure!(!mounts.contains("/dev/vda"), "{mounts}");
     guest.ends_measured(&image).map(drop)
 }
 
