@@ -1,6 +1,6 @@
 //! What is known of the devices. A child process asks each of them once, and again only if its medium changed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -19,12 +19,13 @@ const RETRY: Duration = Duration::from_millis(500);
 /// How often a drive is opened to see whether its medium was changed: the kernel looks only then (block/disk-events.c).
 const TOUCH: Duration = Duration::from_secs(1);
 
-/// The devices that were asked, by name.
+/// The devices that were asked. They are few, and the code of a map is larger than that of a list.
 #[derive(Debug, Default)]
-pub(crate) struct Answers(BTreeMap<String, Asked>);
+pub(crate) struct Answers(Vec<Asked>);
 
 #[derive(Debug)]
 struct Asked {
+    device: String,
     medium: MediumId,
     since: Instant,
     child: Option<Child>,
@@ -43,8 +44,9 @@ impl Answers {
         node: &Path,
         work: impl FnOnce() -> Answer,
     ) -> Result<()> {
-        let running = self.0.values().filter(|asked| asked.child.is_some()).count();
-        let again = match self.0.get_mut(device) {
+        let running = self.0.iter().filter(|asked| asked.child.is_some()).count();
+        let known = self.0.iter().position(|asked| asked.device == device);
+        let again = match known.and_then(|at| self.0.get_mut(at)) {
             None => true,
             Some(asked) if asked.child.is_some() => false,
             Some(asked) if asked.medium != medium => true,
@@ -59,22 +61,23 @@ impl Answers {
         if again && running < MOST {
             let child = Some(Child::start(|| work().encode())?);
             // What it was until now stays known while it is asked again.
-            let answer = self.0.remove(device).and_then(|asked| asked.answer).filter(|answer| *answer != Answer::Yes);
-            let asked = Asked { medium, since: Instant::now(), child, answer, touch: None };
-            self.0.insert(device.to_owned(), asked);
+            let before = known.map(|at| self.0.swap_remove(at));
+            let answer = before.and_then(|asked| asked.answer).filter(|answer| *answer != Answer::Yes);
+            let device = device.to_owned();
+            self.0.push(Asked { device, medium, since: Instant::now(), child, answer, touch: None });
         }
         Ok(())
     }
 
     /// Forgets all devices but these.
     pub(crate) fn keep(&mut self, devices: &BTreeSet<String>) {
-        self.0.retain(|device, _| devices.contains(device));
+        self.0.retain(|asked| devices.contains(&asked.device));
     }
 
     /// Takes the answers that arrive within this time. It ends early if all devices have answered.
     pub(crate) fn wait(&mut self, time: Duration) {
         let end = Instant::now() + time;
-        for asked in self.0.values_mut() {
+        for asked in &mut self.0 {
             let Some(child) = &mut asked.child else { continue };
             if let Some(answer) = child.answer(Some(end.saturating_duration_since(Instant::now()))) {
                 let answer = Answer::decode(&answer);
@@ -86,30 +89,34 @@ impl Answers {
         }
     }
 
-    /// The devices whose answer is yes, in the order of their names.
-    pub(crate) fn yes(&self) -> Vec<&str> {
-        let yes = self.0.iter().filter(|(_, asked)| asked.child.is_none() && asked.answer == Some(Answer::Yes));
-        yes.map(|(device, _)| device.as_str()).collect()
+    /// Those of the devices whose answer is yes, in the same order.
+    pub(crate) fn yes<'a>(&self, devices: &'a BTreeSet<String>) -> Vec<&'a str> {
+        let yes = |asked: &Asked| asked.child.is_none() && asked.answer == Some(Answer::Yes);
+        devices.iter().map(String::as_str).filter(|device| self.of(device).is_some_and(yes)).collect()
     }
 
     /// Whether the device has answered, or is left out because it does not.
     pub(crate) fn is_settled(&self, device: &str) -> bool {
-        self.0.get(device).is_some_and(|asked| asked.child.is_none() || asked.is_late())
+        self.of(device).is_some_and(|asked| asked.child.is_none() || asked.is_late())
     }
 
     /// The devices that are left out because they do not answer.
-    pub(crate) fn hung(&self) -> Vec<&str> {
-        self.0.iter().filter(|(_, asked)| asked.is_late()).map(|(device, _)| device.as_str()).collect()
+    pub(crate) fn hung(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(|asked| asked.is_late()).map(|asked| asked.device.as_str())
     }
 
     /// Why a device is not the one that is looked for; `None` if it was not asked.
     pub(crate) fn reason(&self, device: &str) -> Option<String> {
-        let asked = self.0.get(device)?;
+        let asked = self.of(device)?;
         match &asked.answer {
-            _ if asked.child.is_some() && asked.is_late() => Some("does not answer".to_owned()),
+            _ if asked.is_late() => Some("does not answer".to_owned()),
             Some(Answer::No(error) | Answer::NotYet(error)) => Some(error.reason()),
             _ => None,
         }
+    }
+
+    fn of(&self, device: &str) -> Option<&Asked> {
+        self.0.iter().find(|asked| asked.device == device)
     }
 }
 
@@ -152,14 +159,15 @@ mod tests {
         });
         ask(&mut answers, "found", || Answer::Yes);
         ask(&mut answers, "other", || Answer::No(Error::new("other", "why").hint("what")));
-        assert_eq!(answers.yes(), ["found"]);
-        assert!(!answers.is_settled("hangs") && answers.hung().is_empty() && answers.is_settled("other"));
+        let all = BTreeSet::from(["found", "hangs", "other"].map(str::to_owned));
+        assert_eq!(answers.yes(&all), ["found"]);
+        assert!(!answers.is_settled("hangs") && answers.hung().next().is_none() && answers.is_settled("other"));
         std::thread::sleep(GRACE);
-        assert!(answers.is_settled("hangs") && answers.hung() == ["hangs"]);
+        assert!(answers.is_settled("hangs") && answers.hung().eq(["hangs"]));
         assert_eq!(answers.reason("hangs").as_deref(), Some("does not answer"));
         assert_eq!(answers.reason("other").as_deref(), Some("why (what)"));
         answers.keep(&BTreeSet::new());
-        assert!(answers.yes().is_empty());
+        assert!(answers.yes(&all).is_empty());
     }
 
     #[test]
@@ -171,6 +179,6 @@ mod tests {
         ask(&mut answers, "empty", || Answer::NotYet(Error::new("a", "b")));
         std::thread::sleep(RETRY);
         ask(&mut answers, "empty", || Answer::Yes);
-        assert_eq!(answers.yes(), ["empty"]);
+        assert_eq!(answers.yes(&BTreeSet::from(["empty", "seen"].map(str::to_owned))), ["empty"]);
     }
 }

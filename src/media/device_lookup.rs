@@ -40,7 +40,7 @@ impl<'a> DeviceLookup<'a> {
             self.answers.ask((device, medium), &node, || self.devices.ask(&node, self.name))?;
         }
         self.answers.wait(LOOK);
-        let found = self.devices.preferred(self.answers.yes());
+        let found = self.devices.preferred(self.answers.yes(&devices));
         let Some(first) = found.first() else { return Ok(None) };
         // A partition may have appeared while its disk answered.
         if self.candidates()? != devices || !devices.iter().all(|device| self.answers.is_settled(device)) {

@@ -1,6 +1,5 @@
 //! Searches every medium for the image (`rootimg=` without `root=`), again and again as devices appear.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
@@ -42,7 +41,7 @@ fn look(devices: &Devices, answers: &mut Answers, path: &str, request: ImageRequ
         answers.ask((name, devices.medium(name)), &node, || Medium::searched(&node).ask(path, request))?;
     }
     answers.wait(LOOK);
-    let found = devices.preferred(answers.yes());
+    let found = devices.preferred(answers.yes(&names));
     let Some(first) = found.first() else { return Ok(None) };
     if !is_settled || devices.names()? != names || !names.iter().all(|name| answers.is_settled(name)) {
         return Ok(None);
@@ -58,11 +57,14 @@ fn look(devices: &Devices, answers: &mut Answers, path: &str, request: ImageRequ
 
 /// What was found on the devices. Those that are alike share their reason: a message must fit into a record of the kernel's log.
 fn list(devices: &Devices, answers: &Answers) -> Result<String> {
-    let mut by_reason: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut groups: Vec<(String, String)> = Vec::new();
     for name in devices.names()? {
         let reason = answers.reason(&name).unwrap_or_else(|| "was not read".to_owned());
-        by_reason.entry(reason).or_default().push(name);
+        match groups.iter_mut().find(|(_, other)| *other == reason) {
+            Some((names, _)) => *names = format!("{names}, {name}"),
+            None => groups.push((name, reason)),
+        }
     }
-    let all: Vec<_> = by_reason.into_iter().map(|(reason, names)| format!("{}: {reason}", names.join(", "))).collect();
+    let all: Vec<_> = groups.into_iter().map(|(names, reason)| format!("{names}: {reason}")).collect();
     Ok(if all.is_empty() { "no block device appeared".to_owned() } else { all.join("; ") })
 }
