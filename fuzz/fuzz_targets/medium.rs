@@ -4,7 +4,7 @@
 use std::io::Write;
 
 use libfuzzer_sys::fuzz_target;
-use measureroot::internal::media::{length_on_device, partition_table, probe};
+use measureroot::internal::media::{length_on_device, partition_table, probe, superblock_reader};
 use measureroot::internal::seal::prepared_tree::{self, TreeLocation};
 
 fuzz_target!(|head: &[u8]| {
@@ -16,6 +16,7 @@ fuzz_target!(|head: &[u8]| {
     }
     let mut file = tempfile::tempfile_in("/dev/shm").unwrap();
     file.write_all(head).unwrap();
+    superblock_reader::read(&file, "medium").ok();
     for (sector, number) in [(512, 1), (4096, 128), (512, u32::MAX)] {
         assert!(partition_table::uuid(&file, sector, number).is_none_or(|id| id.contains('-')));
     }

@@ -13,6 +13,7 @@ pub(crate) mod image_source;
 pub(crate) mod journal;
 pub(crate) mod medium;
 pub(crate) mod medium_file;
+mod mount_option;
 pub mod partition_table;
 pub(crate) mod rootflags;
 pub(crate) mod search;
