@@ -13,6 +13,9 @@ use crate::measure::session::SessionChoice;
 /// Logs the failure, extends the PCR so that it cannot have the value of any image, waits, and stops the machine.
 pub(super) fn fail(machine: &mut impl Machine, policy: &FailurePolicy, log: &mut Recorder, failure: &Failure) {
     log::error!("{failure}");
+    if let Some(modules) = machine.modules_left_out().filter(|_| failure.step.needs_drivers()) {
+        log::error!("modules that are not loaded: {modules}");
+    }
     mark(machine, policy, log, Some(&failure.error));
     stop(machine, policy);
 }

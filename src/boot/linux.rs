@@ -15,7 +15,7 @@ use crate::boot::panic_hook;
 use crate::boot::root_devices::RootDevices;
 use crate::boot::status::Status;
 use crate::boot::tpm_device;
-use crate::cmdline::tokens::MAX_LEN;
+use crate::cmdline::{self, tokens::MAX_LEN};
 use crate::config::Config;
 use crate::config::failure_policy::{FailureAction, FailurePolicy};
 use crate::console::logger;
@@ -45,6 +45,7 @@ use crate::seal::verity_device;
 use crate::sys::block_device;
 use crate::sys::loop_device;
 use crate::sys::modules;
+use crate::sys::modules_left_out::LeftOut;
 use crate::sys::mounts::{self, Mount};
 use crate::sys::signals;
 use crate::sys::sysctl::Sysctl;
@@ -53,6 +54,7 @@ use crate::sys::sysctl::Sysctl;
 pub(super) struct Linux {
     for_init: InitArguments,
     devices: Devices,
+    modules: LeftOut,
     progress: Option<(Style, Progress)>,
     /// Parameters of the kernel that have their old value again before the init starts.
     changed: Vec<Sysctl>,
@@ -62,7 +64,7 @@ impl Linux {
     /// `for_init` is handed to the new init; nothing else reads it.
     #[must_use]
     pub(super) fn new(for_init: InitArguments) -> Self {
-        Self { for_init, devices: Devices::default(), progress: None, changed: Vec::new() }
+        Self { for_init, devices: Devices::default(), modules: LeftOut::default(), progress: None, changed: Vec::new() }
     }
 }
 
@@ -96,6 +98,7 @@ impl Machine for Linux {
         if line.len() > MAX_LEN {
             return Err(Error::new(path, format!("longer than {MAX_LEN} bytes")));
         }
+        self.for_init.remove(&cmdline::parse(&line));
         Ok(line)
     }
 
@@ -105,7 +108,12 @@ impl Machine for Linux {
         }
         let kernel = nix::sys::utsname::uname().about("uname")?;
         let folder = Path::new("/lib/modules").join(kernel.release());
-        modules::load_all(&folder, &config.module_parameters)
+        self.modules = modules::load_all(&folder, &config.module_parameters, &config.module_blacklist)?;
+        Ok(())
+    }
+
+    fn modules_left_out(&self) -> Option<String> {
+        self.modules.describe()
     }
 
     fn tpm(&mut self, patience: Duration, session: SessionChoice) -> Result<Option<Box<dyn Pcrs>>> {

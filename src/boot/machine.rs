@@ -32,6 +32,10 @@ pub(super) trait Machine {
     /// Checks that the files of / can be deleted later: only those of an initramfs can.
     fn check_initramfs(&mut self) -> Result<()>;
     fn load_modules(&mut self, config: &Config) -> Result<()>;
+    /// The modules of the initramfs that are not in the kernel, each with the reason; `None` if there are none.
+    fn modules_left_out(&self) -> Option<String> {
+        None
+    }
     /// The TPM's PCRs, or `None` if no TPM appears in time.
     fn tpm(&mut self, patience: Duration, session: SessionChoice) -> Result<Option<Box<dyn Pcrs>>>;
     /// The PCRs that an unmeasured boot marks, or `None` if the machine has no TPM 2.0.

@@ -38,6 +38,14 @@ macro_rules! steps {
     };
 }
 
+impl Step {
+    /// Whether a driver that is missing can be the cause of its failure.
+    #[must_use]
+    pub(crate) fn needs_drivers(self) -> bool {
+        matches!(self, Self::Devices | Self::Image | Self::Seal | Self::MountImage | Self::Overlay)
+    }
+}
+
 steps! {
     Mounts: "mounts", "mount the kernel's file systems";
     CommandLine: "command_line", "read the command line";

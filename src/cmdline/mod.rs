@@ -2,6 +2,7 @@
 
 pub(crate) mod choice;
 pub(crate) mod dialects;
+pub(crate) mod number;
 pub(crate) mod own_names;
 pub(crate) mod parameter;
 pub mod tokens;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::cmdline::number::decimal;
 use crate::cmdline::tokens::Token;
 use crate::error::{Error, Result};
 
@@ -55,8 +56,8 @@ pub(crate) fn seconds(tokens: &[Token], key: &str) -> Result<Option<Duration>> {
 }
 
 fn whole_seconds(text: &str) -> Result<Duration> {
-    match text.parse::<u64>() {
-        Ok(seconds @ 0..=86_400) => Ok(Duration::from_secs(seconds)),
-        _ => Err(Error::new(text, "malformed value").hint("whole seconds, at most 86400")),
+    match decimal(text) {
+        Some(seconds @ 0..=86_400) => Ok(Duration::from_secs(seconds)),
+        _ => Err(Error::new(text, "malformed value").hint("whole seconds, at most 86400, in decimal digits")),
     }
 }

@@ -21,6 +21,12 @@ impl Token {
     pub fn key(&self) -> Option<&str> {
         std::str::from_utf8(&self.key).ok()
     }
+
+    /// Whether it is the parameter `name`, with or without a value.
+    #[must_use]
+    pub(crate) fn is(&self, name: &str) -> bool {
+        self.key == name.as_bytes()
+    }
 }
 
 impl std::fmt::Display for Token {
@@ -36,17 +42,32 @@ impl std::fmt::Display for Token {
 /// The parameters before `--`. What follows is for the new init alone (kernel/params.c, `parse_args`).
 #[must_use]
 pub fn parse(line: &[u8]) -> Vec<Token> {
-    let mut rest = skip_spaces(line);
-    let mut tokens = Vec::new();
-    while !rest.is_empty() {
-        let (token, after) = next_arg(rest);
-        if token.key == b"--" && token.value.is_none() {
-            break;
+    words(line).take_while(|token| !is_dashes(token)).collect()
+}
+
+/// The arguments of the new init behind `--`. A second `--` ends them (init/main.c, `start_kernel`).
+#[cfg(feature = "cli")]
+pub(crate) fn behind_dashes(line: &[u8]) -> Vec<Token> {
+    words(line).skip_while(|token| !is_dashes(token)).skip(1).take_while(|token| !is_dashes(token)).collect()
+}
+
+fn is_dashes(token: &Token) -> bool {
+    token.is("--") && token.value.is_none()
+}
+
+/// All words. The newline at the end is of /proc/cmdline (fs/proc/cmdline.c), and not of the line that the kernel has split: a
+/// quote that is left open does not take it in.
+fn words(line: &[u8]) -> impl Iterator<Item = Token> {
+    let mut rest = line.strip_suffix(b"\n").unwrap_or(line);
+    std::iter::from_fn(move || {
+        let start = skip_spaces(rest);
+        if start.is_empty() {
+            return None;
         }
-        tokens.push(token);
-        rest = skip_spaces(after);
-    }
-    tokens
+        let (token, after) = next_arg(start);
+        rest = after;
+        Some(token)
+    })
 }
 
 /// Splits off one token, as `next_arg` of the kernel's lib/cmdline.c does. A quote anywhere toggles whether a space
@@ -133,10 +154,36 @@ mod tests {
             (r#""a"=b c"#, &[(r#"a""#, Some("b")), ("c", None)]),
             ("a -- root=/dev/x", &[("a", None)]),
             ("--x a", &[("--x", None), ("a", None)]),
+            // The newline of /proc/cmdline, and the one before it, which is the boot loader's.
+            ("a=\"b c\n", &[("a", Some("b c"))]),
+            ("\"a b\n", &[("a b", None)]),
+            ("a=b\n", &[("a", Some("b"))]),
+            ("a=\"b\n\n", &[("a", Some("b\n"))]),
+            ("\n", &[]),
+            ("a --\n", &[("a", None)]),
+            ("a \"--\n", &[("a", None)]),
         ];
         for (line, want) in table {
             let want: Vec<_> = want.iter().map(|(k, v)| (k.to_string(), v.map(str::to_owned))).collect();
             assert_eq!(shown(line), want, "{line:?}");
+        }
+    }
+
+    #[cfg(feature = "cli")]
+    #[test]
+    fn what_stands_behind_the_dashes_is_for_init() {
+        let table = [
+            ("a -- b c=d\n", "b c=d"),
+            ("a -- \"b c\" d=\"e f\n", "b c,d=e f"),
+            ("-- a -- b", "a"),
+            ("a --", ""),
+            ("a --=b c", ""),
+        ];
+        for (line, want) in table {
+            let want: Vec<_> =
+                want.split(if want.contains(',') { ',' } else { ' ' }).filter(|w| !w.is_empty()).collect();
+            let found: Vec<_> = behind_dashes(line.as_bytes()).iter().map(ToString::to_string).collect();
+            assert_eq!(found, want, "{line:?}");
         }
     }
 

@@ -73,8 +73,26 @@ fn pause(token: &Token) -> Option<Option<Duration>> {
     if token.key != b"panic" {
         return None;
     }
-    let seconds: i32 = std::str::from_utf8(token.value.as_deref()?).ok()?.parse().ok()?;
+    let seconds = kernel_int(std::str::from_utf8(token.value.as_deref()?).ok()?)?;
     Some((seconds != 0).then(|| Duration::from_secs(u64::from(seconds.max(0).unsigned_abs()))))
+}
+
+/// A number as the kernel reads it (lib/kstrtox.c, `kstrtoint` with the base 0): `010` is eight. This parameter is the kernel's, and
+/// it has obeyed it already.
+fn kernel_int(text: &str) -> Option<i32> {
+    let (sign, number) = match text.as_bytes().first()? {
+        b'-' => ("-", &text[1..]),
+        b'+' => ("", &text[1..]),
+        _ => ("", text),
+    };
+    let (radix, digits) = match number.as_bytes() {
+        [b'0', b'x' | b'X', _, ..] => (16, &number[2..]),
+        [b'0', _, ..] => (8, &number[1..]),
+        _ => (10, number),
+    };
+    // The standard library would take another sign here.
+    let unsigned = digits.starts_with(|first: char| first.is_ascii_hexdigit());
+    i32::from_str_radix(&format!("{sign}{digits}"), radix).ok().filter(|_| unsigned)
 }
 
 #[cfg(test)]
@@ -95,6 +113,32 @@ mod tests {
         ];
         for (line, value) in table {
             assert_eq!(FailurePolicy::of(&cmdline::parse(line.as_bytes())).kernel_panic(), value, "{line}");
+        }
+    }
+
+    #[test]
+    fn panic_is_read_as_the_kernel_reads_it() {
+        let table = [
+            ("0", Some(0)),
+            ("5", Some(5)),
+            ("-1", Some(-1)),
+            ("+5", Some(5)),
+            ("010", Some(8)),
+            ("-010", Some(-8)),
+            ("0x1F", Some(31)),
+            ("08", None),
+            ("0x", None),
+            ("", None),
+            ("-", None),
+            ("--1", None),
+            ("+-1", None),
+            ("0+1", None),
+            ("5s", None),
+            ("2147483648", None),
+            ("\u{663}", None),
+        ];
+        for (text, want) in table {
+            assert_eq!(kernel_int(text), want, "{text:?}");
         }
     }
 }

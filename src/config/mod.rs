@@ -62,6 +62,8 @@ pub struct Config {
     pub debug: bool,
     /// `module.parameter[=value]`: each module with the setting that modprobe would pass to it.
     pub module_parameters: Vec<(String, String)>,
+    /// `module_blacklist=` and others: the modules that are not loaded, by the kernel's names for them.
+    pub module_blacklist: Vec<String>,
 }
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -102,6 +104,7 @@ impl Config {
                 .unwrap_or_else(|| "50%".to_owned()),
             debug: tokens.iter().any(|token| token.key == b"debug" && token.value.is_none()),
             module_parameters: tokens.iter().filter_map(parameters::module_parameter).collect(),
+            module_blacklist: tokens.iter().flat_map(parameters::module_blacklist).collect(),
         })
     }
 

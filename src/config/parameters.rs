@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::cmdline::choice::Choice;
+use crate::cmdline::number::decimal;
 use crate::cmdline::own_names;
 use crate::cmdline::parameter::{parsed, seconds, value};
 use crate::cmdline::tokens::Token;
@@ -10,17 +11,19 @@ use crate::error::{Error, Result};
 use crate::measure::image_format::ImageFormat;
 use crate::seal::choice::SealChoice;
 
-/// Checks that each parameter with our prefix is known.
+/// Checks that each parameter with our prefix is known, and that no parameter is a misspelt one of ours.
 pub(super) fn refuse_unknown(tokens: &[Token]) -> Result<()> {
-    let unknown = tokens.iter().find(|token| {
-        token.key.starts_with(b"measureroot.") && !token.key().is_some_and(|key| own_names::ALL.contains(&key))
-    });
-    match unknown {
-        Some(token) => {
-            Err(Error::new(token, "unknown parameter").hint(format!("known are {}", own_names::ALL.join(", "))))
-        }
-        None => Ok(()),
+    for token in tokens {
+        let hint = match own_names::meant(&token.key) {
+            Some(name) => format!("did you mean {name}?"),
+            None if token.key.starts_with(b"measureroot.") && !own_names::ALL.iter().any(|name| token.is(name)) => {
+                format!("known are {}", own_names::ALL.join(", "))
+            }
+            None => continue,
+        };
+        return Err(Error::new(token, "unknown parameter").hint(hint));
     }
+    Ok(())
 }
 
 /// `measureroot`, or `measureroot=off`.
@@ -36,12 +39,16 @@ pub(super) fn measured(tokens: &[Token]) -> Result<bool> {
     }
 }
 
-/// `rootwait` waits for ever, `rootwait=N` for N seconds (kernel, init/do_mounts.c); `None` if neither is given.
+/// `rootwait` waits for ever, `rootwait=N` for N seconds (kernel, init/do_mounts.c); `None` if neither is given. Both together are
+/// a conflict, like any two different values.
 pub(super) fn rootwait(tokens: &[Token]) -> Result<Option<Option<Duration>>> {
-    if tokens.iter().any(|token| token.key == b"rootwait" && token.value.is_none()) {
-        return Ok(Some(None));
+    let mut given = tokens.iter().filter(|token| token.key == b"rootwait");
+    match given.next() {
+        None => Ok(None),
+        Some(Token { value: None, .. }) if given.all(|token| token.value.is_none()) => Ok(Some(None)),
+        // `value` reports the conflict.
+        Some(_) => Ok(seconds(tokens, "rootwait")?.map(Some)),
     }
-    Ok(seconds(tokens, "rootwait")?.map(Some))
 }
 
 /// The seal. Without a measurement there is nothing that a seal can preserve, and a prepared image has its own seal.
@@ -80,6 +87,10 @@ pub(super) fn access(token: &Token) -> Option<bool> {
 
 pub(super) fn fstypes(tokens: &[Token]) -> Result<Vec<String>> {
     let Some(list) = value(tokens, "rootfstype")? else { return Ok(Vec::new()) };
+    // As for mount(8) and dracut, `auto` is any type; in a list, too.
+    if list.split(',').any(|name| name == "auto") {
+        return Ok(Vec::new());
+    }
     let types: Vec<_> = list.split(',').map(str::to_owned).collect();
     let well_formed = |name: &String| {
         !name.is_empty() && name.len() <= 32 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
@@ -108,18 +119,40 @@ pub(super) fn overlay_size(text: &str) -> Result<String> {
         Some(b'k' | b'K' | b'm' | b'M' | b'g' | b'G') => (&text[..text.len() - 1], false),
         _ => (text, false),
     };
-    let number: Option<u64> = digits.parse().ok().filter(|_| digits.bytes().all(|b| b.is_ascii_digit()));
-    match number {
+    match decimal(digits) {
         Some(1..=100) if percent => Ok(text.to_owned()),
         Some(1..) if !percent => Ok(text.to_owned()),
         _ => Err(Error::new(text, "malformed value").hint("a size as tmpfs reads it: 50%, 512m, 2g")),
     }
 }
 
+/// The modules that one parameter forbids, separated by commas, by the kernel's names for them: `module_blacklist=` of the kernel
+/// (kernel/module/main.c), `modprobe.blacklist=` of modprobe(8), `rd.driver.blacklist=` of dracut (`rdblacklist=` in its old
+/// versions), `blacklist=` of initramfs-tools(7).
+pub(super) fn module_blacklist(token: &Token) -> Vec<String> {
+    // The kernel takes `-` for `_` in its own parameters.
+    let keys = [
+        "module_blacklist",
+        "module-blacklist",
+        "modprobe.blacklist",
+        "rd.driver.blacklist",
+        "rdblacklist",
+        "blacklist",
+    ];
+    if !keys.iter().any(|key| token.is(key)) {
+        return Vec::new();
+    }
+    let names = String::from_utf8_lossy(token.value.as_deref().unwrap_or_default());
+    names.split(',').map(str::trim).filter(|name| !name.is_empty()).map(|name| name.replace('-', "_")).collect()
+}
+
+/// What has the form of a module's parameter, and is for a program: dracut, systemd, modprobe, udev, and this one.
+const NO_MODULES: [&str; 5] = ["measureroot", "rd", "systemd", "modprobe", "udev"];
+
 /// A parameter of a kernel module: the module, and the setting in the format of the module loader.
 pub(super) fn module_parameter(token: &Token) -> Option<(String, String)> {
     let key = token.key()?;
-    let (module, parameter) = key.split_once('.').filter(|(module, _)| *module != "measureroot")?;
+    let (module, parameter) = key.split_once('.').filter(|(module, _)| !NO_MODULES.contains(module))?;
     let setting = match &token.value {
         Some(value) => format!("{parameter}=\"{}\"", std::str::from_utf8(value).ok()?),
         None => parameter.to_owned(),

@@ -2,7 +2,7 @@
 
 use crate::cmdline::parameter::parsed;
 use crate::cmdline::tokens::Token;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::media::device_name::DeviceName;
 use crate::media::image_source::{ImageSource, image_path};
 use crate::seal::prepared_devices;
@@ -13,13 +13,59 @@ use crate::seal::prepared_root_hash::RootHash;
 /// # Errors
 /// When nothing names an image, or a name is malformed.
 pub(super) fn source(tokens: &[Token], roothash: Option<&RootHash>) -> Result<ImageSource> {
+    if let Some(token) = tokens.iter().find(|token| is_on_the_network(token)) {
+        return Err(Error::new(token, "is on the network, which this initramfs does not start")
+            .hint("the image must be on a block device: /dev/X, LABEL=, UUID=, PARTUUID= or PARTLABEL="));
+    }
     let path = parsed(tokens, "rootimg", image_path)?;
     let device = match roothash {
         Some(roothash) if path.is_none() => Some(prepared_devices::data(tokens, &roothash.hash)?),
         Some(_) => prepared_devices::medium(tokens)?,
-        None => parsed(tokens, "root", DeviceName::parse)?,
+        None => parsed(tokens, "root", device_name)?,
     };
     ImageSource::named(device, path)
+}
+
+fn device_name(text: &str) -> Result<DeviceName> {
+    if matches!(text, "gpt-auto" | "gpt-auto-force" | "dissect" | "dissect-force" | "fstab" | "tmpfs") {
+        return Err(Error::new(text, "is a word of systemd, which does not run in this initramfs")
+            .hint("name the partition: PARTUUID= or PARTLABEL="));
+    }
+    DeviceName::parse(text)
+}
+
+/// Whether `root=` names a root file system on the network: in the forms of the kernel (Documentation/admin-guide/nfs/nfsroot.rst
+/// and cifs/usage.rst) and of dracut.cmdline(7). `netroot=` is another name for it in dracut.
+fn is_on_the_network(token: &Token) -> bool {
+    let value = token.value.as_deref().unwrap_or_default();
+    let protocol = value.split(|&byte| byte == b':').next().filter(|protocol| protocol.len() < value.len());
+    let by_protocol = matches!(
+        protocol,
+        Some(
+            b"nfs"
+                | b"nfs4"
+                | b"cifs"
+                | b"smb"
+                | b"nbd"
+                | b"iscsi"
+                | b"fcoe"
+                | b"aoe"
+                | b"nvmf"
+                | b"http"
+                | b"https"
+                | b"ftp"
+                | b"tftp"
+                | b"torrent"
+                | b"dhcp"
+        )
+    );
+    let by_name =
+        matches!(value, b"/dev/nfs" | b"/dev/cifs" | b"nfs" | b"cifs" | b"dhcp" | b"dhcp6" | b"either6" | b"auto6");
+    match token.key.as_slice() {
+        b"root" => by_protocol || by_name,
+        b"netroot" => !value.is_empty(),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -43,6 +89,7 @@ mod tests {
         let table = [
             ("", ImageSource::Device(first()), Some(last()), 0),
             ("root=/dev/mapper/root", ImageSource::Device(first()), Some(last()), 0),
+            ("root=gpt-auto", ImageSource::Device(first()), Some(last()), 0),
             ("root=/dev/vda", ImageSource::Device(node("vda")), Some(last()), 0),
             ("root=/dev/vda measureroot.hashdev=/dev/vdb", ImageSource::Device(node("vda")), Some(node("vdb")), 0),
             ("root=/dev/vda measureroot.hashoffset=4096", ImageSource::Device(node("vda")), None, 4096),
@@ -70,6 +117,34 @@ mod tests {
             let (found, roothash) = read(words).unwrap();
             assert_eq!((found, roothash.tree, roothash.offset), (source, tree, offset), "{words}");
             assert_eq!(hex::encode(roothash.hash), HEX);
+        }
+    }
+
+    #[test]
+    fn a_root_on_the_network_is_refused() {
+        for root in [
+            "root=/dev/nfs",
+            "root=/dev/cifs",
+            "root=nfs",
+            "root=nfs:10.0.0.1:/srv/root",
+            "root=nfs4:10.0.0.1:/srv/root",
+            "root=cifs://guest@10.0.0.1/share",
+            "root=iscsi:10.0.0.1::::iqn.2009-06.example:root",
+            "root=nbd:10.0.0.1:export",
+            "root=https://example.com/root.squashfs",
+            "root=dhcp",
+            "root=dhcp6",
+            "netroot=nbd:10.0.0.1:export",
+        ] {
+            let tokens = tokens::parse(format!("rootimg=/a {root}").as_bytes());
+            let error = source(&tokens, None).unwrap_err();
+            assert_eq!(error.object(), root);
+            assert!(error.to_string().contains("is on the network"), "{error}");
+        }
+        for root in
+            ["root=/dev/nfsd", "root=LABEL=nfs", "root=LABEL=http://x", "root=UUID=1", "nfsroot=1:/a", "netroot="]
+        {
+            assert!(!is_on_the_network(&tokens::parse(root.as_bytes())[0]), "{root}");
         }
     }
 

@@ -31,6 +31,7 @@ fn each_parameter_has_its_effect() {
     assert_eq!(of("rootdelay=2").root_wait.delay, seconds(2));
     assert_eq!(of("init=/bin/a init=/bin/b").init.as_deref(), Some("/bin/b"));
     assert_eq!(of("rootfstype=ext4,erofs").fstypes, ["ext4", "erofs"]);
+    assert!(of("rootfstype=auto").fstypes.is_empty() && of("rootfstype=ext4,auto").fstypes.is_empty());
     assert_eq!(of("rootflags=threads=multi,ro,noatime").flags.to_string(), "threads=multi,noatime");
     assert_eq!(of("measureroot.overlaysize=512m").overlay_size, "512m");
     assert!(of("measureroot").measured && !of("measureroot=off").measured && of("debug").debug);
@@ -38,6 +39,10 @@ fn each_parameter_has_its_effect() {
         of("loop.max_loop=3 virtio-blk.x").module_parameters,
         [("loop".to_owned(), "max_loop=\"3\"".to_owned()), ("virtio_blk".to_owned(), "x".to_owned())]
     );
+    assert!(of("systemd.unit=a rd.live.check modprobe.blacklist=a").module_parameters.is_empty());
+    let words = "module_blacklist=vfat,nls-utf8 modprobe.blacklist=a rd.driver.blacklist=b,,c rd.driver.blacklist=d module_blacklist=";
+    assert_eq!(of(words).module_blacklist, ["vfat", "nls_utf8", "a", "b", "c", "d"]);
+    assert_eq!(of("module-blacklist=e blacklist=f,g rdblacklist=h blacklist").module_blacklist, ["e", "f", "g", "h"]);
     assert_eq!((of("").seal, of("measureroot.seal=verity").seal), (SealChoice::Auto, SealChoice::Verity));
     assert_eq!((of("measureroot.seal=toram").seal, of("measureroot=off").seal), (SealChoice::Ram, SealChoice::None));
     assert_eq!(of("measureroot.oncorrupt=panic").on_corrupt, OnCorrupt::Panic);
@@ -61,6 +66,9 @@ fn an_error_names_its_token() {
         ("root=/dev/vda root=/dev/vdb", "root=/dev/vdb"),
         ("root=/dev/disk/by-id/x", "root=/dev/disk/by-id/x"),
         ("root=nfs", "root=nfs"),
+        ("root=/dev/nfs", "root=/dev/nfs"),
+        ("root=8:1", "root=8:1"),
+        ("root=gpt-auto", "root=gpt-auto"),
         ("rootimg=../x", "rootimg=../x"),
         ("root=/dev/vda rootimgpcr=16", "rootimgpcr=16"),
         ("root=/dev/vda rootimgpcr=23", "rootimgpcr=23"),
@@ -72,6 +80,9 @@ fn an_error_names_its_token() {
         ("root=/dev/vda rootfstype=a/b", "rootfstype=a/b"),
         ("root=/dev/vda rootdelay=-1", "rootdelay=-1"),
         ("root=/dev/vda rootwait=x", "rootwait=x"),
+        ("root=/dev/vda rootwait rootwait=7", "rootwait=7"),
+        ("root=/dev/vda rootwait=7 rootwait", "rootwait"),
+        ("root=/dev/vda live-media-timeout=3 rootwait", "rootwait"),
         ("root=/dev/vda init=sh", "init=sh"),
         ("root=/dev/vda measureroot.timeout=1m", "measureroot.timeout=1m"),
         ("root=/dev/vda measureroot.timeout=86401", "measureroot.timeout=86401"),
@@ -90,6 +101,12 @@ fn an_error_names_its_token() {
         (&format!("root=/dev/vda roothash={} measureroot.seal=ram", "0".repeat(64)), "measureroot.seal"),
         (&format!("root=/dev/vda roothash={} measureroot.format=meta-measured", "0".repeat(64)), "measureroot.format"),
         ("root=/dev/vda measureroot measureroot=off", "measureroot"),
+        ("root=/dev/vda root_img=/a", "root_img=/a"),
+        ("root=/dev/vda rootimg-pcr=9", "rootimg-pcr=9"),
+        ("root=/dev/vda rootimgpcrr=9", "rootimgpcrr=9"),
+        ("root=/dev/vda root_hash=1", "root_hash=1"),
+        ("root=/dev/vda measureroot_seal=none", "measureroot_seal=none"),
+        ("root=/dev/vda measureroots", "measureroots"),
     ];
     for (line, object) in table {
         assert_eq!(config(line).unwrap_err().object(), object, "{line}");
@@ -97,8 +114,46 @@ fn an_error_names_its_token() {
 }
 
 #[test]
+fn a_number_has_decimal_digits_without_a_sign_or_a_leading_zero() {
+    let hash = "0".repeat(64);
+    let names = [
+        "rootimgpcr=",
+        "rootwait=",
+        "rootdelay=",
+        "measureroot.timeout=",
+        "measureroot.overlaysize=",
+        "live-media-timeout=",
+        "rd.live.overlay.size=",
+        &format!("measureroot.hashdev=/dev/vdb roothash={hash} measureroot.hashoffset="),
+    ];
+    for name in names {
+        let config = |number: &str| config(&format!("root=/dev/vda {name}{number}"));
+        let right = if name.ends_with("hashoffset=") { "512" } else { "9" };
+        assert!(config(right).is_ok(), "{name}");
+        for wrong in
+            [format!("+{right}"), format!("0{right}"), format!("00{right}"), "010".into(), "-1".into(), "0x10".into()]
+        {
+            assert!(config(&wrong).is_err(), "{name}{wrong}");
+        }
+    }
+}
+
+#[test]
+fn a_misspelt_name_is_an_error_that_names_ours() {
+    let error = |words: &str| config(&format!("root=/dev/vda {words}")).unwrap_err().to_string();
+    assert_eq!(error("root_img=/a"), "root_img=/a: unknown parameter (did you mean rootimg?)");
+    assert_eq!(
+        error("measureroot.sael=ram"),
+        "measureroot.sael=ram: unknown parameter (did you mean measureroot.seal?)"
+    );
+    assert!(error("measureroot.x").starts_with("measureroot.x: unknown parameter (known are measureroot.timeout, "));
+}
+
+#[test]
 fn equal_repetitions_and_the_parameters_of_other_programs_are_accepted() {
-    for words in ["root=/dev/vda", "rootovl=1 measureroots=1", "-- measureroot.x", "systemd.unit=a", "\u{e0}=\u{e0}"] {
+    let others =
+        ["rootovl=1 rootimage2=x", "-- measureroot.x root_img=1", "systemd.unit=a", "\u{e0}=\u{e0}", "netroot="];
+    for words in ["root=/dev/vda", "rootwait rootwait", "rootwait=7 rootwait=7"].into_iter().chain(others) {
         assert!(config(&format!("root=/dev/vda {words}")).is_ok(), "{words}");
     }
 }

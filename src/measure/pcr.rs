@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
+use crate::cmdline::number::decimal;
 use crate::error::{Error, Result};
 use crate::hash::bank::Bank;
 use crate::hash::digest::Digest;
@@ -49,12 +50,8 @@ impl FromStr for PcrIndex {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let error = || Error::new(text, "not the number of a PCR").hint(USABLE);
-        // A sign or a zero in front may mean another number to another program: 010 is 8 in C.
-        if text.starts_with('+') || text.len() > 1 && text.starts_with('0') {
-            return Err(error());
-        }
-        Self::try_from(text.parse::<u8>().map_err(|_| error())?)
+        let index = decimal(text).and_then(|index| u8::try_from(index).ok());
+        index.map_or_else(|| Err(Error::new(text, "not the number of a PCR").hint(USABLE)), Self::try_from)
     }
 }
 
@@ -169,7 +166,7 @@ mod tests {
             let error = PcrIndex::try_from(index).unwrap_err().to_string();
             assert!(error.contains(cause), "{error}");
         }
-        for text in ["", "-1", "13 ", "0x0d", "256", "+13", "013", "00", "+", "1\n"] {
+        for text in ["", "-1", "13 ", "0x0d", "256", "+13", "013", "00", "+", "1\n", "09", "010"] {
             assert!(text.parse::<PcrIndex>().is_err(), "{text:?}");
         }
     }

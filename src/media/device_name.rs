@@ -33,7 +33,7 @@ impl DeviceName {
             ("PARTLABEL=", "/dev/disk/by-partlabel/", Self::PartLabel),
         ];
         for (prefix, folder, name) in named {
-            if let Some(value) = text.strip_prefix(prefix) {
+            if let Some(value) = text.strip_prefix(prefix).map(unquoted) {
                 if value.is_empty() || value.contains("/PARTNROFF=") {
                     return fail("malformed value", "give the identifier itself, as blkid prints it");
                 }
@@ -54,6 +54,13 @@ impl DeviceName {
             _ => fail("not a block device", "use /dev/X, LABEL=, UUID=, PARTUUID=, PARTLABEL= or /dev/disk/by-*"),
         }
     }
+}
+
+/// The value without quotes around it. People write `LABEL="my disk"` as in fstab, where mount(8) removes the quotes (libblkid,
+/// `blkid_parse_tag_string`); the kernel's parser of the command line removes only those around the whole value of `root=`.
+fn unquoted(value: &str) -> &str {
+    let inside = |quote| value.strip_prefix(quote)?.strip_suffix(quote);
+    inside('"').or_else(|| inside('\'')).unwrap_or(value)
 }
 
 /// Whether a path is relative and has no `.` or `..` and no empty part. 4096 is `PATH_MAX` (linux/limits.h).
@@ -99,6 +106,11 @@ mod tests {
             ("/dev/vda", Some(DeviceName::Node("/dev/vda".into()))),
             ("/dev/mapper/a", Some(DeviceName::Node("/dev/mapper/a".into()))),
             ("LABEL=my disk", Some(DeviceName::Label("my disk".into()))),
+            ("LABEL=\"my disk\"", Some(DeviceName::Label("my disk".into()))),
+            ("PARTLABEL='root'", Some(DeviceName::PartLabel("root".into()))),
+            ("LABEL=a\"b", Some(DeviceName::Label("a\"b".into()))),
+            ("LABEL=\"", Some(DeviceName::Label("\"".into()))),
+            ("LABEL=\"\"", None),
             ("/dev/disk/by-label/my\\x20disk", Some(DeviceName::Label("my disk".into()))),
             ("/dev/disk/by-uuid/1234-ABCD", Some(DeviceName::Uuid("1234-ABCD".into()))),
             ("PARTUUID=abcd-01", Some(DeviceName::PartUuid("abcd-01".into()))),

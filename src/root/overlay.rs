@@ -36,7 +36,10 @@ pub(crate) fn plan(size: &str, writable: bool) -> [Mount; 2] {
             source: "measureroot".to_owned(),
             target: ROOT.to_owned(),
             flags: access,
-            data: format!("lowerdir={LOWER},upperdir={UPPER},workdir={WORK}"),
+            // Without redirect_dir=on, renaming a folder of the image fails with EXDEV, as if it were on another file system
+            // (kernel, Documentation/filesystems/overlayfs.rst, "Renaming directories"). Only root can set the attribute that the
+            // kernel follows then (trusted.overlay.redirect), and the attributes of the image are measured.
+            data: format!("redirect_dir=on,lowerdir={LOWER},upperdir={UPPER},workdir={WORK}"),
         },
     ]
 }
@@ -90,11 +93,11 @@ mod tests {
             lines(true),
             [
                 "mount -t tmpfs -o mode=0755,size=50% measureroot /measureroot/overlay",
-                "mount -t overlay -o lowerdir=/measureroot/image,upperdir=/measureroot/overlay/upper,\
+                "mount -t overlay -o redirect_dir=on,lowerdir=/measureroot/image,upperdir=/measureroot/overlay/upper,\
              workdir=/measureroot/overlay/work measureroot /sysroot",
             ]
         );
-        assert!(lines(false)[1].contains("-o ro,lowerdir="));
+        assert!(lines(false)[1].contains("-o ro,redirect_dir=on,lowerdir="));
     }
 
     #[test]

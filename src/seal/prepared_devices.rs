@@ -7,8 +7,9 @@ use crate::error::{Error, Result};
 use crate::hash::tree_shape::TreeHash;
 use crate::media::device_name::DeviceName;
 
-/// systemd's name for the verity device itself: `root=` with this name does not name the device with the data.
-const VERITY_DEVICE: &str = "/dev/mapper/root";
+/// systemd's names for the verity device itself, and its words for "find the partitions" (systemd-gpt-auto-generator(8)): `root=`
+/// with one of these does not name the device with the data.
+const VERITY_DEVICES: [&str; 5] = ["/dev/mapper/root", "gpt-auto", "gpt-auto-force", "dissect", "dissect-force"];
 
 /// The device that holds the data: the named device, else the partition whose UUID is the first half of the root hash
 /// (systemd-veritysetup-generator(8)).
@@ -46,8 +47,9 @@ pub(crate) fn medium(tokens: &[Token]) -> Result<Option<DeviceName>> {
 }
 
 fn without_verity_device(tokens: &[Token]) -> Vec<Token> {
-    let is_verity_device =
-        |token: &Token| token.key == b"root" && token.value.as_deref() == Some(VERITY_DEVICE.as_bytes());
+    let is_verity_device = |token: &Token| {
+        token.is("root") && VERITY_DEVICES.iter().any(|name| token.value.as_deref() == Some(name.as_bytes()))
+    };
     tokens.iter().filter(|token| !is_verity_device(token)).cloned().collect()
 }
 

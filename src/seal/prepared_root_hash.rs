@@ -1,5 +1,6 @@
 //! `roothash=`: the root hash of an image that was prepared with veritysetup, and where its Merkle tree is.
 
+use crate::cmdline::number::decimal;
 use crate::cmdline::parameter::parsed;
 use crate::cmdline::tokens::Token;
 use crate::error::{Context, Error, Result};
@@ -73,8 +74,8 @@ pub(crate) fn parse_hash(text: &str) -> Result<TreeHash> {
 /// # Errors
 /// For anything else.
 pub(crate) fn parse_offset(text: &str) -> Result<u64> {
-    match text.parse() {
-        Ok(offset) if u64::is_multiple_of(offset, 512) => Ok(offset),
+    match decimal(text) {
+        Some(offset) if u64::is_multiple_of(offset, 512) => Ok(offset),
         _ => Err(Error::new(text, "malformed value").hint("bytes, a multiple of 512")),
     }
 }

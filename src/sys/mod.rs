@@ -8,6 +8,7 @@ pub(crate) mod environment;
 pub(crate) mod loop_device;
 pub(crate) mod modules;
 pub(crate) mod modules_dep;
+pub(crate) mod modules_left_out;
 pub(crate) mod mount_hint;
 pub(crate) mod mounts;
 pub(crate) mod random;

@@ -20,9 +20,14 @@ pub(super) fn of(step: Step, config: &Config) -> Vec<String> {
             let with_parameters = |(module, setting): &(String, String)| {
                 format!("{module} with {setting}, if the initramfs has this module")
             };
-            std::iter::once("all in the initramfs, each after the modules that it needs".to_owned())
-                .chain(config.module_parameters.iter().map(with_parameters))
-                .collect()
+            let forbidden = |module: &String| format!("not {module}, and not the modules that need it");
+            std::iter::once(
+                "all in the initramfs, each after the modules that it needs; not those that have no device here"
+                    .to_owned(),
+            )
+            .chain(config.module_blacklist.iter().map(forbidden))
+            .chain(config.module_parameters.iter().map(with_parameters))
+            .collect()
         }
         Step::Devices => {
             let tpm = format!("/dev/tpm0, {}", words::limit(Some(config.timeout)));

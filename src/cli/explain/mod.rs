@@ -26,7 +26,10 @@ impl Explain {
         let tokens = tokens::parse(self.line.as_bytes());
         let policy = words::on_failure(&FailurePolicy::of(&tokens));
         match Config::parse(&tokens) {
-            Ok(config) => print(format!("{}\non any failure\n  {policy}\n", steps(&config)).as_bytes()),
+            Ok(config) => {
+                let steps = steps(&config) + &words::init_arguments(&tokens::behind_dashes(self.line.as_bytes()));
+                print(format!("{steps}\non any failure\n  {policy}\n").as_bytes())
+            }
             Err(error) => {
                 let translated = dialects::translate(&tokens).map(|ours| ours.words).unwrap_or_default();
                 let failure = Failure { step: Step::CommandLine, error: error.clone() }.to_string();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::cmdline::tokens::Token;
 use crate::config::Config;
 use crate::config::failure_policy::{FailureAction, FailurePolicy};
 use crate::measure::image_digest;
@@ -97,6 +98,12 @@ pub(super) fn seal(config: &Config) -> String {
         }
         SealChoice::None => "none, because nothing is measured".to_owned(),
     }
+}
+
+/// What the init gets from behind `--`, whatever it is called. It is the last line of the last step.
+pub(super) fn init_arguments(tokens: &[Token]) -> String {
+    let words: Vec<_> = tokens.iter().map(|token| crate::error::one_line(token)).collect();
+    if words.is_empty() { String::new() } else { format!("\n  with the arguments behind --: {}", words.join(" ")) }
 }
 
 /// What happens if a step fails.

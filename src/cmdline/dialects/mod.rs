@@ -23,14 +23,20 @@ pub(crate) struct Translation {
 pub(crate) fn translate(tokens: &[Token]) -> Result<Translation> {
     let mut ours = Translation::default();
     let (mut file, mut folder, mut name) = (FilePart::default(), FilePart::default(), FilePart::default());
+    let boot_live = boot_live(tokens);
+    let is_live = tokens.iter().any(|token| meaning(token, boot_live).is_some_and(Meaning::is_live));
     for token in tokens {
-        let Some(meaning) = meaning(token, tokens) else {
-            ours.tokens.push(token.clone());
+        let Some(meaning) = meaning(token, boot_live) else {
+            if is_live && (token.is("ro") || token.is("rw")) && token.value.is_none() {
+                ours.note(token, "nothing to do: it is for the medium of a live system");
+            } else {
+                ours.tokens.push(token.clone());
+            }
             continue;
         };
         match meaning {
             Meaning::Refused(why) => return Err(Error::new(token, "is not supported").hint(why)),
-            Meaning::Nothing => ours.note(token, "nothing to do"),
+            Meaning::Nothing | Meaning::Overlay => ours.note(token, "nothing to do"),
             Meaning::Ours(parameter, rest) => ours.push(token, parameter, rest),
             Meaning::OursAndFile(parameter, rest, default) => {
                 file.set(default, token)?;
@@ -121,9 +127,13 @@ impl Ours {
     }
 }
 
+/// Whether it is a command line of live-boot.
+fn boot_live(tokens: &[Token]) -> bool {
+    tokens.iter().any(|token| token.is("boot") && token.value.as_deref() == Some(b"live"))
+}
+
 /// The meaning of a parameter; `None` if it belongs to no dialect.
-fn meaning<'a>(token: &'a Token, all: &[Token]) -> Option<Meaning<'a>> {
-    let boot_live = all.iter().any(|token| token.key == b"boot" && token.value.as_deref() == Some(b"live"));
+fn meaning(token: &Token, boot_live: bool) -> Option<Meaning<'_>> {
     let value = token.value.as_deref().map(|value| std::str::from_utf8(value).unwrap_or("\u{fffd}"));
     rules::meaning(token.key()?, value, boot_live)
 }
@@ -150,6 +160,22 @@ pub(crate) mod tests {
         ("root=live:/dev/a rd.live.ram=1", "root=/dev/a measureroot.seal=ram rootimg=LiveOS/squashfs.img"),
         ("rootimg=a rd.live.ram=0 rd.live.overlay.size=512", "rootimg=a measureroot.overlaysize=512m"),
         ("rootimg=a rd.overlay rd.overlay=1 rd.live.overlay.overlayfs=yes rd.live.overlay.reset=0", "rootimg=a"),
+        ("rootimg=a rd.overlay=tmpfs rd.live.overlay.nouserconfirmprompt", "rootimg=a"),
+        ("rootimg=a rd.overlay=tmpfs:size=25%", "rootimg=a measureroot.overlaysize=25%"),
+        // `ro` and `rw` are for the medium of a live system, and not for its overlay.
+        (
+            r"root=live:LABEL=A\x20B ro rd.live.image quiet",
+            r"root=/dev/disk/by-label/A\x20B quiet rootimg=LiveOS/squashfs.img",
+        ),
+        ("rd.live.image rw root=LABEL=a", "root=LABEL=a rootimg=LiveOS/squashfs.img"),
+        ("ro boot=live", "rootimg=live/filesystem.squashfs"),
+        ("root=/dev/sda ro overlayroot=tmpfs", "root=/dev/sda"),
+        ("root=/dev/sda ro overlayroot=disabled", "root=/dev/sda ro"),
+        ("root=/dev/sda ro rd.overlay", "root=/dev/sda"),
+        ("root=/dev/sda ro rd.overlay=0 rd.live.image=0", "root=/dev/sda ro"),
+        ("root=/dev/sda ro systemd.volatile=overlay", "root=/dev/sda"),
+        ("root=/dev/sda rw systemd.volatile=state", "root=/dev/sda rw ro"),
+        ("root=/dev/sda ro=1 rd.overlay", "root=/dev/sda ro=1"),
         // live-boot
         ("boot=live", "rootimg=live/filesystem.squashfs"),
         ("boot=live toram", "measureroot.seal=ram rootimg=live/filesystem.squashfs"),
@@ -201,6 +227,11 @@ pub(crate) mod tests {
             "rd.live.overlay.reset=1",
             "rd.live.overlay.cowfs=ext4",
             "rd.overlay=LABEL=x",
+            "rd.overlay=none",
+            "rd.overlay=tmpfs:size=1g,nr_inodes=5",
+            "rd.overlay=tmpfs:nr_blocks=5",
+            "rd.overlay.crypt=LABEL=x",
+            "rd.overlay.reset=1",
             "rd.overlay.readonly=1",
             "rd.writable.fsimg=1",
             "rd.live.updates=x",
@@ -237,6 +268,7 @@ pub(crate) mod tests {
         use rules::File::{Dracut, LiveBoot, OpenEmbedded};
         let ours = |parameter| Some(Meaning::Ours(parameter, "x"));
         let nothing = Some(Meaning::Nothing);
+        let overlay = Some(Meaning::Overlay);
         let table = [
             ("root=live:LABEL=x", Some(Meaning::OursAndFile(Ours::RootByLabel, "x", Dracut))),
             ("root=live:CDLABEL=x", Some(Meaning::OursAndFile(Ours::RootByLabel, "x", Dracut))),
@@ -256,15 +288,19 @@ pub(crate) mod tests {
             ("rd.live.overlay.size=x", ours(Ours::OverlaySizeMib)),
             ("rd.live.debug", nothing),
             ("rd.live.check=1", nothing),
-            ("rd.live.overlay.overlayfs=true", nothing),
-            ("rd.live.overlay.thin=yes", nothing),
-            ("rd.overlay", nothing),
-            ("rd.overlayfs=1", nothing),
+            ("rd.live.overlay.nouserconfirmprompt", nothing),
+            ("rd.live.overlay.overlayfs=true", overlay),
+            ("rd.live.overlay.thin=yes", overlay),
+            ("rd.overlay", overlay),
+            ("rd.overlayfs=1", overlay),
+            ("rd.overlay=tmpfs", overlay),
+            ("rd.overlay=tmpfs:", overlay),
+            ("rd.overlay=tmpfs:size=x", ours(Ours::OverlaySize)),
             ("rd.writable.fsimg=0", nothing),
             ("rd.overlay.readonly=off", nothing),
             ("rd.live.other=", nothing),
-            ("overlayroot=tmpfs", nothing),
-            ("overlayroot=tmpfs:recurse=0", nothing),
+            ("overlayroot=tmpfs", overlay),
+            ("overlayroot=tmpfs:recurse=0", overlay),
             ("overlayroot=disabled", nothing),
             ("live-media=x", ours(Ours::Root)),
             ("live-media-path=x", Some(Meaning::Folder("x", LiveBoot))),
@@ -272,20 +308,20 @@ pub(crate) mod tests {
             ("rootimage=x", ours(Ours::RootImg)),
             ("LABEL=boot", Some(Meaning::File(OpenEmbedded))),
             ("LABEL=x", None),
-            ("systemd.volatile=overlay", nothing),
+            ("systemd.volatile=overlay", overlay),
             ("systemd.volatile=false", nothing),
             ("systemd.volatile=state", Some(Meaning::Ours(Ours::ReadOnly, ""))),
             ("boot=live", Some(Meaning::File(LiveBoot))),
             ("bootfrom=x boot=live", ours(Ours::Root)),
             ("overlay-size=x boot=live", ours(Ours::OverlaySize)),
-            ("union=overlay boot=live", nothing),
+            ("union=overlay boot=live", overlay),
             ("bootfrom=x", None),
             ("overlay-size=x boot=casper", None),
             ("persistence", None),
         ];
         for (line, wanted) in table {
             let tokens = tokens::parse(line.as_bytes());
-            assert_eq!(meaning(&tokens[0], &tokens), wanted, "{line}");
+            assert_eq!(meaning(&tokens[0], boot_live(&tokens)), wanted, "{line}");
         }
         // The tests above have one parameter for each reason; these are the other names.
         let refused = [
@@ -311,7 +347,7 @@ pub(crate) mod tests {
         for line in refused {
             let tokens = tokens::parse(line.as_bytes());
             let last = &tokens[tokens.len() - 1];
-            assert!(matches!(meaning(last, &tokens), Some(Meaning::Refused(_))), "{line}");
+            assert!(matches!(meaning(last, boot_live(&tokens)), Some(Meaning::Refused(_))), "{line}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The rules of the dialects: the meaning of each parameter of another live system.
 //!
-//! Sources: dracut.cmdline(7), chapter "Booting live images" (dracut 059; `rd.overlay` is of dracut-ng), live-boot(7) and its
+//! Sources: dracut.cmdline(7), chapters "OverlayFS" and "Booting live images" (dracut 059 and 111), live-boot(7) and its
 //! 9990-cmdline-old (20230131), overlayroot.conf (0.18), OpenEmbedded's init-live.sh, kernel-command-line(7) of systemd 252.
 
 /// The meaning of a parameter of another live system.
@@ -8,6 +8,8 @@
 pub(super) enum Meaning<'a> {
     /// The parameter needs no translation: the boot always does what it asks for.
     Nothing,
+    /// The same, and what it asks for is an overlay that can be written. There always is one.
+    Overlay,
     /// The boot cannot do what the parameter asks for. The text gives the reason, or what to write instead.
     Refused(&'static str),
     /// Our parameter, with this part of the dialect's value.
@@ -62,6 +64,17 @@ pub(super) enum File {
     OpenEmbedded,
 }
 
+impl Meaning<'_> {
+    /// Whether the parameter is one of a live system, whose overlay can always be written. There, `ro` and `rw` are for the medium.
+    pub(super) fn is_live(self) -> bool {
+        match self {
+            Nothing | Refused(_) => false,
+            Self::Overlay | OursAndFile(..) | Self::File(_) | Folder(..) | Name(..) => true,
+            Self::Ours(ours, _) => matches!(ours, Ours::OverlaySize | Ours::OverlaySizeMib),
+        }
+    }
+}
+
 impl File {
     /// The path from the top of the medium: the folder and the name.
     pub(super) fn path(self) -> (&'static str, &'static str) {
@@ -73,17 +86,13 @@ impl File {
     }
 }
 
-use Meaning::{Folder, Name, Nothing, OursAndFile, Refused};
+use Meaning::{Folder, Name, Nothing, OursAndFile, Overlay, Refused};
 
-/// The parameters of dracut that may be switched on and change nothing here.
-const WITHOUT_EFFECT: [&str; 6] = [
-    "rd.live.debug",
-    "rd.live.check",
-    "rd.live.overlay.overlayfs",
-    "rd.live.overlay.thin",
-    "rd.overlay",
-    "rd.overlayfs",
-];
+/// The parameters of dracut that ask for an overlay that can be written.
+const OVERLAYS: [&str; 4] = ["rd.overlay", "rd.overlayfs", "rd.live.overlay.overlayfs", "rd.live.overlay.thin"];
+
+/// The other parameters of dracut that may be switched on and change nothing here.
+const WITHOUT_EFFECT: [&str; 3] = ["rd.live.debug", "rd.live.check", "rd.live.overlay.nouserconfirmprompt"];
 
 const TMPFS_ONLY: &str = "the only overlay is a tmpfs, and its content is lost at a reboot";
 const NO_FILE_IN_A_FILE: &str = "an image inside another image file is not opened";
@@ -106,6 +115,9 @@ pub(super) fn meaning<'a>(key: &str, value: Option<&'a str>, boot_live: bool) ->
         "toram" => Refused("write toram, and rootimg= for the file"),
         "rd.live.overlay.size" => Meaning::Ours(Ours::OverlaySizeMib, text),
         _ if yes && WITHOUT_EFFECT.contains(&key) => Nothing,
+        _ if yes && OVERLAYS.contains(&key) => Overlay,
+        "rd.overlay" if text == "tmpfs" => Overlay,
+        "rd.overlay" if text.starts_with("tmpfs:") => return tmpfs_options(text),
         _ if key.starts_with("rd.live.") || key.starts_with("rd.overlay") || key == "rd.writable.fsimg" => {
             if no {
                 Nothing
@@ -114,7 +126,8 @@ pub(super) fn meaning<'a>(key: &str, value: Option<&'a str>, boot_live: bool) ->
             }
         }
         "iso-scan/filename" => Refused(NO_FILE_IN_A_FILE),
-        "overlayroot" if matches!(text, "tmpfs" | "tmpfs:recurse=0" | "disabled") => Nothing,
+        "overlayroot" if matches!(text, "tmpfs" | "tmpfs:recurse=0") => Overlay,
+        "overlayroot" if text == "disabled" => Nothing,
         "overlayroot" => {
             Refused("write overlayroot=tmpfs: the only overlay is a tmpfs, and its content is lost at a reboot")
         }
@@ -126,11 +139,23 @@ pub(super) fn meaning<'a>(key: &str, value: Option<&'a str>, boot_live: bool) ->
         "rootimage" => Meaning::Ours(Ours::RootImg, text),
         "LABEL" if text == "boot" => Meaning::File(File::OpenEmbedded),
         "LABEL" if text.starts_with("install") => Refused("nothing is installed here"),
-        "systemd.volatile" if text == "overlay" || no => Nothing,
+        "systemd.volatile" if text == "overlay" => Overlay,
+        "systemd.volatile" if no => Nothing,
         "systemd.volatile" if text == "state" => Meaning::Ours(Ours::ReadOnly, ""),
         "systemd.volatile" => Refused("write systemd.volatile=overlay: all of the image is used, not /usr alone"),
         _ if boot_live => return live_boot(key, text),
         _ => return None,
+    })
+}
+
+/// The options in `rd.overlay=tmpfs:size=SIZE,...` (dracut's prepare-overlayfs.sh).
+fn tmpfs_options(text: &str) -> Option<Meaning<'_>> {
+    Some(match text.strip_prefix("tmpfs:")? {
+        "" => Overlay,
+        options => match options.strip_prefix("size=").filter(|size| !size.contains(',')) {
+            Some(size) => Meaning::Ours(Ours::OverlaySize, size),
+            None => Refused("the only option of the tmpfs that can be set is size="),
+        },
     })
 }
 
@@ -160,7 +185,7 @@ fn live_boot<'a>(key: &str, text: &'a str) -> Option<Meaning<'a>> {
         "boot" if text == "live" => Meaning::File(File::LiveBoot),
         "bootfrom" => Meaning::Ours(Ours::Root, text),
         "overlay-size" => Meaning::Ours(Ours::OverlaySize, text),
-        "union" if text == "overlay" => Nothing,
+        "union" if text == "overlay" => Overlay,
         _ if key.starts_with("persistence") => Refused(TMPFS_ONLY),
         "module" | "union" | "skipunion" | "exposedroot" | "plainroot" | "nfsoverlay" | "todisk" => {
             Refused("there is one image, under one overlay")
