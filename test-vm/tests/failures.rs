@@ -132,6 +132,16 @@ fn a_misspelt_parameter_fails_the_boot() -> Result<()> {
 }
 
 #[test]
+fn a_name_that_looks_like_one_of_measureroot_fails_the_boot() -> Result<()> {
+    fails("root=/dev/vda root_img=/images/root.squashfs")?.at(Step::ReadCommandLine, "root_img=/images/root.squashfs")
+}
+
+#[test]
+fn a_root_on_the_network_fails_the_boot() -> Result<()> {
+    Vm::new("root=/dev/nfs nfsroot=10.0.2.2:/root ip=dhcp").fails()?.at(Step::ReadCommandLine, "root=/dev/nfs")
+}
+
+#[test]
 fn a_pcr_outside_the_allowed_range_fails_the_boot() -> Result<()> {
     fails("root=/dev/vda rootimgpcr=17")?.at(Step::ReadCommandLine, "rootimgpcr=17")
 }

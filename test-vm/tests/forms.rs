@@ -54,6 +54,18 @@ fn the_words_of_fstab_are_no_options_of_the_file_system() -> Result<()> {
 }
 
 #[test]
+fn any_file_system_is_auto() -> Result<()> {
+    boots_from_device("root=/dev/vda rootfstype=auto", RootFs::Ext4)
+}
+
+#[test]
+fn a_quote_that_is_left_open_does_not_take_in_the_newline_of_proc_cmdline() -> Result<()> {
+    let (medium, image) = (Image::medium(Medium::Vfat)?, Image::small(RootFs::Squashfs)?);
+    let place = Place::file_on("/dev/vda", FILE);
+    boots("root=/dev/vda rootimg=\"images/root.squashfs", &medium, &image, &place)
+}
+
+#[test]
 fn a_device_is_found_by_label() -> Result<()> {
     boots_from_device("root=LABEL=small-root", RootFs::Ext4)
 }

@@ -70,6 +70,16 @@ fn a_medium_of_live_boot_boots() -> Result<()> {
 }
 
 #[test]
+fn the_root_of_a_live_system_can_be_written_in_spite_of_ro() -> Result<()> {
+    let medium = Image::holding(Medium::Iso, &Image::small(RootFs::Squashfs)?)?;
+    let vm = Vm::new(r"root=live:LABEL=A\x20LIVE ro rd.live.image quiet").disk_on(Bus::CdRom, &medium);
+    let mut guest = vm.boots()?;
+    let options = guest.mount("/")?.options;
+    ensure!(options.starts_with("rw,"), "{options}");
+    guest.power_off().map(drop)
+}
+
+#[test]
 fn an_overlay_that_keeps_its_writes_is_refused() -> Result<()> {
     let image = Image::small(RootFs::Squashfs)?;
     let failed = Vm::new("root=/dev/vda rd.live.overlay=/dev/vdb").disk(&image).fails()?;

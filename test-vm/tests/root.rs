@@ -1,7 +1,9 @@
 //! The booted root is an overlay whose writes are lost. The image below it cannot be written, and nothing is left of the
 //! initramfs.
 
-use test_vm::{Guest, Image, Result, RootFs, Vm, ensure};
+use std::time::Duration;
+use test_vm::scratch::Scratch;
+use test_vm::{Bus, Guest, Image, Result, RootFs, Vm, assets, ensure, tool};
 
 /// The small image in this format has booted from /dev/vda.
 fn booted(parameters: &str, format: RootFs) -> Result<Guest> {
@@ -50,9 +52,34 @@ fn not_even_root_can_write_to_the_image() -> Result<()> {
 }
 
 #[test]
+fn a_folder_of_the_image_can_be_renamed() -> Result<()> {
+    let scratch = Scratch::new()?;
+    let mut make = tool::limited(Duration::from_secs(60), "sh");
+    let commands = "mkdir -p tree/dev tree/proc tree/sys tree/run tree/sbin tree/large/folder && cp \"$0\" tree/sbin/init && \
+                    cp /bin/busybox tree && head -c 16M /dev/urandom >tree/large/folder/file && \
+                    mksquashfs tree made -all-root -quiet -no-progress";
+    tool::finish(make.current_dir(scratch.folder()).args(["-ec", commands]).arg(assets::probe()?))?;
+    // The overlay is too small for a copy of the folder, which `mv` would try if the kernel refused to rename it.
+    let vm = Vm::new("root=/dev/vda measureroot.overlaysize=4m").disk_file(Bus::Virtio, scratch.path("made"));
+    let mut guest = vm.boots()?;
+    guest.run(&["/busybox", "mv", "/large", "/renamed"])?;
+    assert_eq!(guest.run(&["/busybox", "stat", "-c", "%s", "/renamed/folder/file"])?, "16777216");
+    ensure!(!guest.list("/")?.contains(&"large".into()), "the folder is still there");
+    guest.power_off().map(drop)
+}
+
+#[test]
 fn the_init_of_the_command_line_gets_the_kernel_s_arguments() -> Result<()> {
     let mut guest = booted("init=/sbin/other-init single -- first second", RootFs::Squashfs)?;
     assert_eq!(guest.pid, 1);
     assert_eq!(guest.read("/proc/1/cmdline")?.trim_end_matches('\0'), "/sbin/other-init\0single\0first\0second");
     guest.power_off().map(drop)
+}
+
+#[test]
+fn what_stands_behind_two_dashes_is_init_s_alone() -> Result<()> {
+    let mut guest = booted("measureroot -- a rootimgpcr=9 measureroot.x=1 measureroot", RootFs::Squashfs)?;
+    let arguments = guest.read("/proc/1/cmdline")?;
+    assert_eq!(arguments, "/sbin/init\0a\0rootimgpcr=9\0measureroot.x=1\0measureroot\0");
+    guest.ends_measured(&Image::small(RootFs::Squashfs)?).map(drop)
 }
