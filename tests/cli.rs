@@ -39,6 +39,7 @@ fn explain_shows_the_effect_of_each_parameter() {
         ("root=/dev/vda ro", "-o ro,redirect_dir=on,lowerdir="),
         ("root=/dev/vda measureroot.overlaysize=1g", "size=1g"),
         ("root=/dev/vda init=/bin/x", "start init\n  /bin/x\n"),
+        ("root=/dev/vda", "each after the modules that it needs; a driver that answers with an error is left out"),
         ("root=/dev/vda loop.max_loop=3", "loop with max_loop=\"3\""),
         ("root=/dev/vda measureroot.timeout=5", "/dev/tpm0, for at most 5 s"),
         ("root=/dev/vda measureroot=off", "THE IMAGE IS NOT MEASURED"),

@@ -22,7 +22,7 @@ pub(super) fn of(step: Step, config: &Config) -> Vec<String> {
             };
             let forbidden = |module: &String| format!("not {module}, and not the modules that need it");
             std::iter::once(
-                "all in the initramfs, each after the modules that it needs; not those that have no device here"
+                "all in the initramfs, each after the modules that it needs; a driver that answers with an error is left out"
                     .to_owned(),
             )
             .chain(config.module_blacklist.iter().map(forbidden))
