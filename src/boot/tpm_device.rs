@@ -29,6 +29,10 @@ const MANAGED: &str = "tpmrm0";
 const NODE: &str = "tpm0";
 const VERSION: &str = "class/tpm/tpm0/tpm_version_major";
 
+/// No command to the TPM gets less time than this, even with `measureroot.timeout=0`: TPM2_CreatePrimary takes some TPMs several
+/// seconds.
+const SHORTEST: Duration = Duration::from_secs(20);
+
 /// The folders in which the kernel shows the TPM. They are open, because a failure must be marked wherever /dev and /sys are: they
 /// move to the new root before the boot is over.
 struct Folders {
@@ -174,6 +178,7 @@ fn open_node(node: &str, patience: Duration, session: SessionChoice) -> Result<B
     let opened = inside(&folders()?.dev, || Waiting::ForAnAnswer.during(|| EsysPcrs::open(Path::new(node))));
     let pcrs = opened.map_err(|error| error.renamed(format_args!("/dev/{node}")))?;
     let null_name = null_name()?;
+    let pcrs = pcrs.within(patience.max(SHORTEST));
     let pcrs = Waiting::ForAnAnswer.during(|| pcrs.protected(session, null_name))?;
     Ok(Box::new(PatientTpm(pcrs)))
 }

@@ -1,23 +1,32 @@
 //! The connection to a TPM 2.0.
 
 use std::fmt::Display;
+use std::io::ErrorKind;
 use std::path::Path;
-use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use tss_esapi::Context as Esys;
 use tss_esapi::interface_types::session_handles::AuthSession;
 use tss_esapi::tcti_ldr::{DeviceConfig, TctiNameConf};
-// Without this the static library is not linked.
-use tss2_static as _;
+use tss2_static::tcti::exports::use_next;
+use tss2_static::tcti::line::Line;
 
-use crate::error::{Context, Result};
+use crate::count::counted;
+use crate::error::{Context, Error, Result};
 use crate::measure::session::SessionChoice;
 use crate::tpm::command_error::command_error;
+use crate::tpm::leftovers;
 use crate::tpm::salted::{self, SessionError};
+
+/// How long a command may take if nothing else is said. The slowest is TPM2_CreatePrimary: some TPMs need several seconds.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The PCRs of an open TPM.
 pub struct EsysPcrs {
     esys: Esys,
+    /// The same line that ESYS uses. It keeps why a command had no answer.
+    line: Arc<Line>,
     pub(super) bus: Bus,
 }
 
@@ -41,15 +50,32 @@ impl EsysPcrs {
     /// # Errors
     /// When it cannot be opened.
     pub fn open(device: &Path) -> Result<Self> {
-        // From a value: parsing the usual string form would bring a regular-expression engine into the initramfs.
-        let device_config = DeviceConfig::from_str(&device.to_string_lossy()).about(device.display())?;
-        let esys = Esys::new(TctiNameConf::Device(device_config))
-            .about_hint(device.display(), "does another program hold the TPM?")?;
-        Ok(Self { esys, bus: Bus::Unprotected })
+        let line = Line::open(device, PATIENCE).map_err(|error| {
+            let busy = error.kind() == ErrorKind::ResourceBusy;
+            let error = Error::new(device.display(), error);
+            if busy {
+                error.hint("another program holds the TPM, or the kernel still waits for its answer")
+            } else {
+                error
+            }
+        })?;
+        let line = Arc::new(line);
+        use_next(Arc::clone(&line));
+        // The device is open already. tss-esapi wants a name all the same.
+        let esys = Esys::new(TctiNameConf::Device(DeviceConfig::default())).about(device.display())?;
+        Ok(Self { esys, line, bus: Bus::Unprotected })
+    }
+
+    /// The same TPM, but no command may take longer than `patience`.
+    #[must_use]
+    pub fn within(self, patience: Duration) -> Self {
+        self.line.set_patience(patience);
+        self
     }
 
     /// The same TPM, with the session that `choice` asks for. `null_name` is the kernel's name of the key that salts the
-    /// session, if the kernel has read that key.
+    /// session, if the kernel has read that key. If the TPM has no room for the session, everything that others left in it is
+    /// flushed: only PID 1 calls this, and it is the TPM's only user.
     ///
     /// # Errors
     /// When the session cannot be started.
@@ -75,7 +101,14 @@ impl EsysPcrs {
     fn current_session(&mut self) -> std::result::Result<Option<AuthSession>, SessionError> {
         let Bus::Protected { session, null_name, .. } = &mut self.bus else { return Ok(None) };
         if session.is_none() {
-            *session = Some(salted::start(&mut self.esys, null_name.as_deref())?);
+            let null_name = null_name.as_deref();
+            *session = Some(match salted::start(&mut self.esys, &self.line, null_name) {
+                Err(SessionError::Full(error)) => {
+                    make_room(&self.line, &error).map_err(SessionError::Failed)?;
+                    salted::start(&mut self.esys, &self.line, null_name)?
+                }
+                started => started?,
+            });
         }
         Ok(*session)
     }
@@ -89,7 +122,7 @@ impl EsysPcrs {
     ) -> Result<T> {
         let session = self.current_session()?.or(plain);
         let answer = self.esys.execute_with_session(session, command);
-        let answer = answer.map_err(|error| command_error(name, error))?;
+        let answer = answer.map_err(|error| command_error(&self.line, name, error))?;
         if let Bus::Protected { session, ends: ends @ true, .. } = &mut self.bus {
             *ends = false;
             session.take().into_iter().for_each(|session| salted::forget(&mut self.esys, session));
@@ -105,4 +138,12 @@ impl EsysPcrs {
         }
         Ok(())
     }
+}
+
+/// Flushes what others left in the TPM. `full` is the error that makes it necessary.
+fn make_room(line: &Line, full: &Error) -> Result<()> {
+    log::warn!("{full}: flushes what an earlier user of the TPM left there");
+    let leftovers::Flushed { objects, sessions } = leftovers::flush_all(line)?;
+    log::warn!("flushed {} and {} of an earlier user", counted(objects, "object"), counted(sessions, "session"));
+    Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod command_error;
 mod esys;
+mod leftovers;
 mod pcrs;
 mod salted;
 

@@ -22,6 +22,7 @@ use tss_esapi::interface_types::session_handles::AuthSession;
 use tss_esapi::structures::{Public, SymmetricDefinition};
 use tss_esapi::traits::{Marshall, UnMarshall};
 use tss_esapi::{Context as Esys, Error as EsysError};
+use tss2_static::tcti::line::Line;
 
 use crate::error::{Context, Error, Result};
 use crate::hash::bank::Bank;
@@ -42,10 +43,14 @@ const TEMPLATE: [u8; 26] = [
     0x00, 0x00, 0x00, 0x00, // no unique point
 ];
 
+const CREATE_PRIMARY: &str = "TPM2_CreatePrimary";
+
 /// Why a session could not be started.
 pub(super) enum SessionError {
     /// The TPM answered that it does not support the session. An attacker on the bus can forge this answer.
     Unsupported(Error),
+    /// The TPM answered that it has no room for the key or for the session.
+    Full(Error),
     /// Any other cause.
     Failed(Error),
 }
@@ -53,18 +58,27 @@ pub(super) enum SessionError {
 impl From<SessionError> for Error {
     fn from(error: SessionError) -> Self {
         match error {
-            SessionError::Unsupported(error) | SessionError::Failed(error) => error,
+            SessionError::Unsupported(error) | SessionError::Full(error) | SessionError::Failed(error) => error,
         }
     }
 }
 
 impl SessionError {
-    /// The error of TPM2_CreatePrimary.
-    fn of(error: EsysError) -> Self {
-        const NAME: &str = "TPM2_CreatePrimary";
-        let EsysError::Tss2Error(code) = error else { return Self::Failed(command_error(NAME, error)) };
-        // A TPM returns these codes if it does not support the command, the key's type, its curve, or one of its algorithms.
+    /// The error of TPM2_CreatePrimary or TPM2_StartAuthSession.
+    fn of(line: &Line, name: &str, error: EsysError) -> Self {
+        let EsysError::Tss2Error(code) = error else { return Self::Failed(command_error(line, name, error)) };
         match code.kind() {
+            Some(
+                Code::ContextGap
+                | Code::Memory
+                | Code::ObjectHandles
+                | Code::ObjectMemory
+                | Code::SessionHandles
+                | Code::SessionMemory,
+            ) => Self::Full(command_error(line, name, error)),
+            // A TPM that could make the key supports the session.
+            _ if name != CREATE_PRIMARY => Self::Failed(command_error(line, name, error)),
+            // A TPM returns these codes if it does not support the command, the key's type, its curve, or an algorithm.
             Some(
                 Code::Asymmetric
                 | Code::CommandCode
@@ -78,8 +92,8 @@ impl SessionError {
                 | Code::Symmetric
                 | Code::Type
                 | Code::Value,
-            ) => Self::Unsupported(command_error(NAME, error)),
-            _ => Self::Failed(command_error(NAME, error)),
+            ) => Self::Unsupported(command_error(line, name, error)),
+            _ => Self::Failed(command_error(line, name, error)),
         }
     }
 }
@@ -87,26 +101,33 @@ impl SessionError {
 /// Starts a session that lasts until a command ends it. This takes three commands. The key does not stay in the TPM.
 ///
 /// `null_name` is the kernel's name of the key, if the kernel has read it.
-pub(super) fn start(esys: &mut Esys, null_name: Option<&str>) -> std::result::Result<AuthSession, SessionError> {
+pub(super) fn start(
+    esys: &mut Esys,
+    line: &Line,
+    null_name: Option<&str>,
+) -> std::result::Result<AuthSession, SessionError> {
     let template = Public::unmarshall(&TEMPLATE).about("template of the salt key").map_err(SessionError::Failed)?;
     let key = esys
         .execute_with_session(Some(AuthSession::Password), |esys| {
             esys.create_primary(Hierarchy::Null, template, None, None, None, None)
         })
-        .map_err(SessionError::of)?;
+        .map_err(|error| SessionError::of(line, CREATE_PRIMARY, error))?;
     // A TPM that created such a key supports the session: from here on each failure is an error.
-    let session = check(&key.out_public, null_name).and_then(|()| salted_with(esys, key.key_handle));
-    let flushed = esys.flush_context(key.key_handle.into()).map_err(|error| command_error("TPM2_FlushContext", error));
-    let session = session.map_err(SessionError::Failed)?;
+    let checked = check(&key.out_public, null_name).map_err(SessionError::Failed);
+    let session = checked.and_then(|()| salted_with(esys, line, key.key_handle));
+    let flushed = esys.flush_context(key.key_handle.into());
+    let flushed = flushed.map_err(|error| command_error(line, "TPM2_FlushContext", error));
+    let session = session?;
     flushed.and_then(|()| set_attributes(esys, session, true)).map_err(SessionError::Failed)?;
     Ok(session)
 }
 
-fn salted_with(esys: &mut Esys, key: KeyHandle) -> Result<AuthSession> {
+fn salted_with(esys: &mut Esys, line: &Line, key: KeyHandle) -> std::result::Result<AuthSession, SessionError> {
     const NAME: &str = "TPM2_StartAuthSession";
     let (plain, hash) = (SymmetricDefinition::Null, HashingAlgorithm::Sha256);
     let session = esys.start_auth_session(Some(key), None, None, SessionType::Hmac, plain, hash);
-    session.map_err(|error| command_error(NAME, error))?.ok_or_else(|| Error::new(NAME, "gave no session"))
+    let session = session.map_err(|error| SessionError::of(line, NAME, error))?;
+    session.ok_or_else(|| SessionError::Failed(Error::new(NAME, "gave no session")))
 }
 
 /// Makes tss-esapi forget a session that the TPM has ended. Otherwise it would flush the session again.

@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use measureroot::internal::error::Result;
 use measureroot::internal::hash::digests_of;
@@ -20,8 +21,6 @@ pub(crate) const CREATE_PRIMARY: u32 = 0x131;
 pub(crate) const FLUSH_CONTEXT: u32 = 0x165;
 pub(crate) const START_AUTH_SESSION: u32 = 0x176;
 pub(crate) const GET_CAPABILITY: u32 = 0x17a;
-/// tpm2-tss sends it first, to learn how the device answers.
-pub(crate) const GET_RANDOM: u32 = 0x17b;
 pub(crate) const PCR_READ: u32 = 0x17e;
 pub(crate) const PCR_EXTEND: u32 = 0x182;
 
@@ -72,7 +71,12 @@ impl Bus {
 
     /// Measures the image `image` over this bus, like the boot.
     pub(crate) fn measure(&self, choice: SessionChoice) -> Result<Report> {
-        let mut tpm = EsysPcrs::open(&self.device)?.protected(choice, None)?;
+        self.measure_within(Duration::from_secs(60), choice)
+    }
+
+    /// The same, but no command may take longer than `patience`.
+    pub(crate) fn measure_within(&self, patience: Duration, choice: SessionChoice) -> Result<Report> {
+        let mut tpm = EsysPcrs::open(&self.device)?.within(patience).protected(choice, None)?;
         let banks = tpm.banks(PcrIndex::DEFAULT)?;
         measurement::extend(&mut tpm, PcrIndex::DEFAULT, &digests_of(&banks, b"image"))
     }

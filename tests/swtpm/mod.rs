@@ -4,6 +4,7 @@
 
 pub(crate) mod attacks;
 pub(crate) mod bus;
+pub(crate) mod left;
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;

@@ -87,7 +87,6 @@ fn compile(source: &Path, out: &Path) -> Result<()> {
         .define("_GNU_SOURCE", None)
         .define("NDEBUG", None)
         .define("NO_DL", None)
-        .define("TCTI_DEVICE", None)
         // tss2-crypto has the functions of this backend.
         .define("MBED", None)
         // No log of the library's own: it would go to stderr instead of our log, its texts would be a third of the library, and
@@ -100,12 +99,7 @@ fn compile(source: &Path, out: &Path) -> Result<()> {
     if variable("CARGO_CFG_TARGET_ENV")? == "musl" {
         library.include(kernel_headers(out)?);
     }
-    for file in ["util/log.c", "util/key-value-parse.c", "util-io/io.c"] {
-        library.file(src.join(file));
-    }
-    for file in ["tcti-common.c", "tcti-device.c", "tctildr.c", "tctildr-nodl.c"] {
-        library.file(src.join("tss2-tcti").join(file));
-    }
+    library.file(src.join("util/log.c"));
     for folder in ["tss2-mu", "tss2-sys", "tss2-sys/api", "tss2-esys", "tss2-esys/api"] {
         library.files(c_files(&src.join(folder))?);
     }

@@ -1,0 +1,159 @@
+//! The line to the TPM: one command at a time, with a limit for each wait.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::answer::{Failure, LONGEST, asks_again, missing, response_code};
+
+/// After this time without an answer, the log has a message.
+const UNNOTICED: Duration = Duration::from_secs(5);
+/// The pauses before a command is sent again grow from the first to the last. The kernel's first is the same (Linux,
+/// drivers/char/tpm/tpm.h, `TPM2_DURATION_SHORT`). It repeats `TPM_RC_RETRY` and `TPM_RC_TESTING` itself, for 2.5 s.
+const PAUSES: [Duration; 2] = [Duration::from_millis(20), Duration::from_secs(1)];
+/// The longest time that the kernel's driver waits for a command: TPM2_CreatePrimary (Linux, drivers/char/tpm/tpm.h,
+/// `TPM2_DURATION_LONG_LONG`). Nothing ends it earlier.
+pub const LONGEST_OF_KERNEL: Duration = Duration::from_secs(300);
+
+/// The open device of a TPM.
+pub struct Line {
+    node: PathBuf,
+    device: Arc<File>,
+    patience: Mutex<Duration>,
+    last: Mutex<Result<u32, Failure>>,
+}
+
+impl Line {
+    /// Opens the device. No command may take longer than `patience`.
+    ///
+    /// # Errors
+    /// Those of open(2).
+    pub fn open(node: &Path, patience: Duration) -> io::Result<Self> {
+        let device = OpenOptions::new().read(true).write(true).open(node)?;
+        let (device, patience) = (Arc::new(device), Mutex::new(patience));
+        Ok(Self { node: node.to_owned(), device, patience, last: Mutex::new(Ok(0)) })
+    }
+
+    /// Changes how long a command may take.
+    pub fn set_patience(&self, patience: Duration) {
+        *self.patience.lock().unwrap_or_else(PoisonError::into_inner) = patience;
+    }
+
+    /// The response code of the last command, or why it had none.
+    ///
+    /// # Errors
+    /// If it had none.
+    pub fn last(&self) -> Result<u32, Failure> {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs a command, and returns the whole answer. It is sent again if the TPM asks for that.
+    ///
+    /// # Errors
+    /// If there is no answer in time, or if it is malformed.
+    pub fn run(&self, command: &[u8]) -> Result<Vec<u8>, Failure> {
+        // The device still works on the command before.
+        if let Err(failure @ Failure::Silent(_)) = self.last() {
+            return Err(failure);
+        }
+        let answer = self.repeated(command);
+        let last = answer.as_ref().map(|(code, _)| *code).map_err(|failure| *failure);
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = last;
+        answer.map(|(_, answer)| answer)
+    }
+
+    fn repeated(&self, command: &[u8]) -> Result<(u32, Vec<u8>), Failure> {
+        let patience = *self.patience.lock().unwrap_or_else(PoisonError::into_inner);
+        let (start, [first, last]) = (Instant::now(), PAUSES);
+        let mut pause = first;
+        loop {
+            let answer = self.exchange(command, patience)?;
+            let code = response_code(&answer)?;
+            if !asks_again(code) {
+                return Ok((code, answer));
+            }
+            if start.elapsed() + pause > patience {
+                return Err(Failure::Busy(code, patience));
+            }
+            if pause == first {
+                let (node, name, seconds) = (self.node.display(), name(command), patience.as_secs());
+                log::warn!("{node}: {name}: the TPM is busy (0x{code:x}): sends it again, for at most {seconds} s");
+            }
+            thread::sleep(pause);
+            pause = (2 * pause).min(last);
+        }
+    }
+
+    /// Sends the command once. Another thread does it, because neither write(2) nor poll(2) of the device has a limit.
+    fn exchange(&self, command: &[u8], patience: Duration) -> Result<Vec<u8>, Failure> {
+        let answer = Arc::new(OnceLock::new());
+        let (told, device, sent) = (Arc::clone(&answer), Arc::clone(&self.device), command.to_vec());
+        let waiting = thread::current();
+        let work = move || {
+            told.get_or_init(|| write_and_read(&device, &sent));
+            waiting.unpark();
+        };
+        thread::Builder::new().spawn(work).map_err(|error| kernel(&error))?;
+        if let Some(answer) = within(&answer, UNNOTICED.min(patience)) {
+            return answer;
+        }
+        if patience > UNNOTICED {
+            let (node, name, seconds) = (self.node.display(), name(command), patience.as_secs());
+            log::warn!("{node}: {name}: no answer yet; waits for at most {seconds} s");
+        }
+        within(&answer, patience.saturating_sub(UNNOTICED)).unwrap_or(Err(Failure::Silent(patience)))
+    }
+}
+
+fn write_and_read(mut device: &File, command: &[u8]) -> Result<Vec<u8>, Failure> {
+    // The kernel takes a command only whole.
+    if device.write(command).map_err(|error| kernel(&error))? != command.len() {
+        return Err(Failure::Malformed("the kernel took only a part of the command"));
+    }
+    let mut answer = vec![0; LONGEST];
+    let mut filled = 0;
+    loop {
+        // Older kernels give an answer only whole.
+        let read = match device.read(&mut answer[filled..]) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            read => read.map_err(|error| kernel(&error))?,
+        };
+        filled += read;
+        if read == 0 || missing(&answer[..filled]) == 0 {
+            answer.truncate(filled);
+            return Ok(answer);
+        }
+    }
+}
+
+fn kernel(error: &io::Error) -> Failure {
+    error.raw_os_error().map_or(Failure::Malformed("the device returned no error number"), Failure::Kernel)
+}
+
+/// The answer, if it comes within `limit`.
+fn within<T: Clone>(answer: &OnceLock<T>, limit: Duration) -> Option<T> {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = answer.get() {
+            return Some(answer.clone());
+        }
+        let left = limit.checked_sub(start.elapsed()).filter(|left| !left.is_zero())?;
+        thread::park_timeout(left);
+    }
+}
+
+/// The name of a command (`TPM_CC`, TPM 2.0 Library, Part 2, section 6.5.2).
+fn name(command: &[u8]) -> &'static str {
+    match command.get(8..10) {
+        Some([0x01, 0x31]) => "TPM2_CreatePrimary",
+        Some([0x01, 0x65]) => "TPM2_FlushContext",
+        Some([0x01, 0x76]) => "TPM2_StartAuthSession",
+        Some([0x01, 0x7a]) => "TPM2_GetCapability",
+        Some([0x01, 0x7e]) => "TPM2_PCR_Read",
+        Some([0x01, 0x82]) => "TPM2_PCR_Extend",
+        _ => "command",
+    }
+}
