@@ -15,6 +15,7 @@ mod root_devices;
 mod sequence;
 #[cfg(test)]
 mod sequence_tests;
+mod shown_tpms;
 mod status;
 pub(crate) mod step;
 mod tpm_device;

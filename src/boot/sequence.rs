@@ -19,6 +19,7 @@ use crate::hash::digest::Digests;
 use crate::measure::image_digest::{self, ImageBytes};
 use crate::measure::image_format::ImageFormat;
 use crate::measure::measurement::Report;
+use crate::measure::measurement::warn_if_used;
 use crate::measure::pcr::PcrIndex;
 use crate::measure::pcrs::Pcrs;
 use crate::media::image::Image;
@@ -55,7 +56,9 @@ pub(super) fn boot(
             log.knows(&banks);
             let digests = clock.step(Step::Hash, || hash(machine, &image, &config, &banks, &mut seal))?;
             let claim = claim(&image, &seal, &config);
-            clock.step(Step::Extend, || log.measured(&mut *tpm, config.pcr, &digests, claim))?
+            let report = clock.step(Step::Extend, || log.measured(&mut *tpm, config.pcr, &digests, claim))?;
+            warn_if_used("TPM", config.pcr, report.banks.values().map(|extension| &extension.before));
+            report
         }
         BootTpm::Unmeasured(mut tpm) => {
             log::warn!("THE ROOT IMAGE IS NOT MEASURED: the command line says measureroot=off");

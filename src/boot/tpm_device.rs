@@ -1,4 +1,4 @@
-//! Waiting for the TPM and opening it.
+//! Waiting for the TPMs and opening them.
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -12,22 +12,16 @@ use nix::unistd::fchdir;
 
 use crate::boot::firmware_tpm::FirmwareTpm;
 use crate::boot::patient_tpm::{PatientTpm, Waiting};
+use crate::boot::shown_tpms::{self, ShownTpms, managed, node};
 use crate::error::{Context, Error, Result};
 use crate::measure::pcrs::Pcrs;
 use crate::measure::session::SessionChoice;
 use crate::media::wait::Wait;
 use crate::sys::random::random;
-use crate::tpm::EsysPcrs;
+use crate::tpm::{EsysPcrs, EveryTpm};
 
-/// The TPM that the boot uses, or `None`.
+/// The TPMs that the boot uses, or `None`.
 type Opened = Result<Option<Box<dyn Pcrs>>>;
-
-/// The kernel's resource manager has a node for a TPM 2.0 only, so that node shows that there is one. It is used if /dev/tpm0
-/// cannot be opened a second time. Otherwise it is not: for each command it would save and load the session, which takes 18 more
-/// commands.
-const MANAGED: &str = "tpmrm0";
-const NODE: &str = "tpm0";
-const VERSION: &str = "class/tpm/tpm0/tpm_version_major";
 
 /// No command to the TPM gets less time than this, even with `measureroot.timeout=0`: TPM2_CreatePrimary takes some TPMs several
 /// seconds.
@@ -68,39 +62,30 @@ fn inside<T>(folder: &File, work: impl FnOnce() -> Result<T>) -> Result<T> {
     done
 }
 
-/// What the kernel shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shown {
-    Version2,
-    Version12,
-}
-
-fn shown() -> Result<Option<Shown>> {
-    let folders = folders()?;
-    if inside(&folders.dev, || Ok(Path::new(MANAGED).exists()))? {
-        return Ok(Some(Shown::Version2));
-    }
-    let version = inside(&folders.sys, || Ok(fs::read_to_string(VERSION)))?;
-    Ok(version.is_ok_and(|version| version.trim() == "1").then_some(Shown::Version12))
-}
-
-/// Waits until the kernel shows a TPM that is `wanted`, and says so if it takes long.
-fn wait_for(patience: Duration, wanted: impl Fn(Shown) -> bool + Sync) -> Result<Option<Shown>> {
+/// Waits until the kernel shows TPMs that are `wanted`, and says so if it takes long.
+fn wait_for(patience: Duration, wanted: impl Fn(&ShownTpms) -> bool + Sync) -> Result<Option<ShownTpms>> {
     Waiting::ForTheNode(patience)
-        .during(|| Wait::at_most(patience).until_found(|| Ok(shown()?.filter(|&shown| wanted(shown)))))
+        .during(|| Wait::at_most(patience).until_found(|| Ok(Some(shown()?).filter(|shown| wanted(shown)))))
 }
 
-/// Opens the TPM that the image is measured into; `None` if none appears within `patience`.
+fn shown() -> Result<ShownTpms> {
+    let folders = folders()?;
+    let listed = inside(&folders.sys, || shown_tpms::list(Path::new("class/tpm")))?;
+    inside(&folders.dev, || ShownTpms::sort(&listed, Path::new(".")))
+}
+
+/// Opens the TPMs that the image is measured into; `None` if none appears within `patience`. No command may take longer than
+/// that, but [`SHORTEST`] is always allowed.
 ///
 /// # Errors
-/// When it is a TPM 1.2, when it cannot be opened, or when the session cannot be started.
+/// When there is only a TPM 1.2, when a TPM cannot be opened, or when a session cannot be started.
 pub(super) fn open(patience: Duration, session: SessionChoice) -> Opened {
-    match wait_for(patience, |_| true)? {
-        Some(Shown::Version2) => open_node(NODE, patience, session).map(Some),
-        Some(Shown::Version12) => {
-            Err(Error::new(format!("/dev/{NODE}"), "is a TPM 1.2").hint("measureroot needs a TPM 2.0"))
+    match wait_for(patience, ShownTpms::is_settled)? {
+        Some(shown) if shown.version2.is_empty() => {
+            Err(Error::new("/dev/tpm0", "is a TPM 1.2").hint("measureroot needs a TPM 2.0"))
         }
-        None => Ok(None),
+        Some(shown) => open_all(&shown, patience, session).map(Some),
+        None => shown()?.refuse_unsettled().map(|()| None),
     }
 }
 
@@ -116,20 +101,20 @@ const UNNAMED: Duration = Duration::from_secs(5);
 pub(super) fn open_unmeasured(patience: Duration, session: SessionChoice) -> Opened {
     let named = FirmwareTpm::named_in(Path::new("/sys/firmware"));
     let patience = patience.max(NAMED);
-    let (wait, wanted) = match named {
-        FirmwareTpm::Version2 => (patience, Some(Shown::Version2)),
-        FirmwareTpm::AnyVersion => (patience, None),
-        FirmwareTpm::None | FirmwareTpm::Unknown => (UNNAMED, None),
+    let (wait, only_version2) = match named {
+        FirmwareTpm::Version2 => (patience, true),
+        FirmwareTpm::AnyVersion => (patience, false),
+        FirmwareTpm::None | FirmwareTpm::Unknown => (UNNAMED, false),
     };
-    match wait_for(wait, |shown| wanted.is_none_or(|wanted| wanted == shown))? {
-        Some(Shown::Version2) => open_node(NODE, patience, session).map(Some),
-        Some(Shown::Version12) => {
+    match wait_for(wait, |shown| shown.is_settled() && !(only_version2 && shown.version2.is_empty()))? {
+        Some(shown) if shown.version2.is_empty() => {
             log::warn!(
-                "/dev/{NODE} is a TPM 1.2: it is not told that the boot is unmeasured, and cannot be taken for measured"
+                "/dev/tpm0 is a TPM 1.2: it is not told that the boot is unmeasured, and cannot be taken for measured"
             );
             Ok(None)
         }
-        None => absent(named, wait).map(|()| None),
+        Some(shown) => open_all(&shown, patience, session).map(Some),
+        None => shown()?.refuse_unsettled().and_then(|()| absent(named, wait)).map(|()| None),
     }
 }
 
@@ -149,44 +134,65 @@ fn absent(named: FirmwareTpm, waited: Duration) -> Result<()> {
     }
 }
 
-/// Opens the TPM to mark a boot that failed; `None` if there is no TPM 2.0. Without a session, a TPM that this program has open
+/// Opens the TPMs to mark a boot that failed; `None` if there is no TPM 2.0. Without a session, a TPM that this program has open
 /// already is used through the kernel's resource manager.
 ///
 /// # Errors
-/// As [`open`].
+/// When none of them can be opened. One that can be opened is marked.
 pub(super) fn open_to_mark(session: SessionChoice) -> Opened {
     let named = FirmwareTpm::named_in(Path::new("/sys/firmware"));
     // A boot that fails early can be faster than the TPM's driver.
     let patience = if matches!(named, FirmwareTpm::None) { Duration::ZERO } else { UNNAMED };
-    if wait_for(patience, |_| true)? != Some(Shown::Version2) {
+    let shown = wait_for(patience, ShownTpms::is_settled)?.map_or_else(shown, Ok)?;
+    let open = |&number: &u32| {
+        let opened = open_node(&node(number), number, Duration::ZERO, session);
+        if session == SessionChoice::None {
+            opened.or_else(|_| open_node(&managed(number), number, Duration::ZERO, session))
+        } else {
+            opened
+        }
+    };
+    let opened: Vec<_> = shown.version2.iter().map(|number| (node(*number), open(number))).collect();
+    if opened.is_empty() {
         return Ok(None);
     }
-    let opened = open_node(NODE, Duration::ZERO, session);
-    let opened = if session == SessionChoice::None {
-        opened.or_else(|_| open_node(MANAGED, Duration::ZERO, session))
-    } else {
-        opened
-    };
-    opened.map(Some)
+    EveryTpm::of_those_that_opened(opened, Box::new(count)).map(|tpms| Some(Box::new(tpms) as Box<dyn Pcrs>))
 }
 
-fn open_node(node: &str, patience: Duration, session: SessionChoice) -> Result<Box<dyn Pcrs>> {
+fn open_all(shown: &ShownTpms, patience: Duration, session: SessionChoice) -> Result<Box<dyn Pcrs>> {
+    let numbers = shown.version2.as_slice();
+    if numbers.len() > 1 {
+        log::warn!("this machine has {} TPMs: all of them are extended", numbers.len());
+    }
+    let open = |&number: &u32| {
+        let name = node(number);
+        open_node(&name, number, patience, session).map(|tpm| (name, tpm))
+    };
+    let tpms = numbers.iter().map(open).collect::<Result<Vec<_>>>()?;
+    Ok(Box::new(EveryTpm::new(tpms, Box::new(count))))
+}
+
+/// How many TPMs 2.0 the kernel shows now.
+fn count() -> Result<usize> {
+    shown().map(|shown| shown.version2.len())
+}
+
+fn open_node(node: &str, number: u32, patience: Duration, session: SessionChoice) -> Result<Box<dyn Pcrs>> {
     if session != SessionChoice::None {
         // The session needs random bytes, and would wait for them without a limit.
         random(patience)?;
     }
-    let opened = inside(&folders()?.dev, || Waiting::ForAnAnswer.during(|| EsysPcrs::open(Path::new(node))));
-    let pcrs = opened.map_err(|error| error.renamed(format_args!("/dev/{node}")))?;
-    let null_name = null_name()?;
-    let pcrs = pcrs.within(patience.max(SHORTEST));
+    let opened = inside(&folders()?.dev, || EsysPcrs::open(Path::new(node)));
+    let pcrs = opened.map_err(|error| error.renamed(format_args!("/dev/{node}")))?.within(patience.max(SHORTEST));
+    let null_name = null_name(number)?;
     let pcrs = Waiting::ForAnAnswer.during(|| pcrs.protected(session, null_name))?;
     Ok(Box::new(PatientTpm(pcrs)))
 }
 
 /// The kernel's name of the key that salts its own sessions (Linux 6.10, CONFIG_TCG_TPM2_HMAC). Our sessions use the same key.
-fn null_name() -> Result<Option<String>> {
-    let path = "class/tpm/tpm0/null_name";
-    match inside(&folders()?.sys, || Ok(fs::read_to_string(path)))? {
+fn null_name(number: u32) -> Result<Option<String>> {
+    let path = format!("class/tpm/{}/null_name", node(number));
+    match inside(&folders()?.sys, || Ok(fs::read_to_string(&path)))? {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         name => name.map(Some).about(format_args!("/sys/{path}")),
     }

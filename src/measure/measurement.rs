@@ -94,6 +94,17 @@ pub fn extend_failed(pcrs: &mut dyn Pcrs, pcr: PcrIndex, banks: &[Bank]) -> Resu
     if extended.is_empty() { Err(error) } else { Ok(extended) }
 }
 
+/// Warns if the PCR had a value before the boot extended it. `tpm` says in which TPM.
+pub(crate) fn warn_if_used<'a>(tpm: &str, pcr: PcrIndex, before: impl IntoIterator<Item = &'a Digest>) {
+    if before.into_iter().any(|value| value.as_bytes().iter().any(|&byte| byte != 0)) {
+        log::warn!(
+            "{tpm}: PCR {pcr} was not zero: something extended it before this boot (the firmware, a boot loader, systemd-stub, or \
+             the system before a kexec). A verifier that expects zero will not trust this boot; status.json has the values, and \
+             predict takes them with --before"
+        );
+    }
+}
+
 fn extend_text(pcrs: &mut dyn Pcrs, pcr: PcrIndex, text: &str) -> Result<BTreeMap<Bank, Extension>> {
     let banks = pcrs.banks(pcr)?;
     extend_checked(pcrs, pcr, &digests_of(&banks, text.as_bytes()))

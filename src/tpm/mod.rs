@@ -2,8 +2,10 @@
 
 mod command_error;
 mod esys;
+mod every_tpm;
 mod leftovers;
 mod pcrs;
 mod salted;
 
 pub use esys::EsysPcrs;
+pub(crate) use every_tpm::EveryTpm;

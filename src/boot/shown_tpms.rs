@@ -1,0 +1,151 @@
+//! The TPMs that the kernel shows.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use crate::error::{Context, Error, Result};
+
+/// More TPMs than a machine has. It bounds the time that they take.
+const MOST: usize = 8;
+
+/// The TPMs that the kernel shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct ShownTpms {
+    /// The numbers of the TPMs 2.0.
+    pub(super) version2: Vec<u32>,
+    /// Whether there is a TPM 1.2. Its PCRs are not those of a TPM 2.0: no verifier can take them for such.
+    version12: bool,
+    /// A TPM that the kernel has not got ready.
+    pending: Option<u32>,
+}
+
+/// A TPM in sysfs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Listed {
+    number: u32,
+    version12: bool,
+}
+
+/// The name of the node of a TPM.
+pub(super) fn node(number: u32) -> String {
+    format!("tpm{number}")
+}
+
+/// The name of its node in the kernel's resource manager, which manages TPMs 2.0 only: the node shows that there is one. It is
+/// used if the other node cannot be opened a second time. Otherwise it is not: for each command it would save and load the
+/// session, which takes 18 more commands.
+pub(super) fn managed(number: u32) -> String {
+    format!("tpmrm{number}")
+}
+
+/// The TPMs in this folder of sysfs.
+///
+/// # Errors
+/// When it cannot be read.
+pub(super) fn list(class: &Path) -> Result<Vec<Listed>> {
+    let entries = match fs::read_dir(class) {
+        // The kernel has no TPM driver yet.
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.about(class.display())?,
+    };
+    let mut listed = Vec::new();
+    for entry in entries {
+        let name = entry.about(class.display())?.file_name();
+        let number = name.to_str().and_then(|name| name.strip_prefix("tpm")).and_then(|number| number.parse().ok());
+        let Some(number) = number else { continue };
+        let version = fs::read_to_string(class.join(name).join("tpm_version_major"));
+        listed.push(Listed { number, version12: version.is_ok_and(|version| version.trim() == "1") });
+    }
+    Ok(listed)
+}
+
+impl ShownTpms {
+    /// Sorts the TPMs by what the folder of the nodes has of them.
+    ///
+    /// # Errors
+    /// When there are too many.
+    pub(super) fn sort(listed: &[Listed], nodes: &Path) -> Result<Self> {
+        let mut shown = Self::default();
+        for &Listed { number, version12 } in listed {
+            if version12 {
+                shown.version12 = true;
+            } else if nodes.join(managed(number)).exists() {
+                shown.version2.push(number);
+            } else {
+                shown.pending = Some(number);
+            }
+        }
+        shown.version2.sort_unstable();
+        if shown.version2.len() > MOST {
+            return Err(Error::new("/sys/class/tpm", format!("has {} TPMs, more than {MOST}", shown.version2.len())));
+        }
+        Ok(shown)
+    }
+
+    /// Whether there is a TPM, and the kernel has got all of them ready.
+    pub(super) fn is_settled(&self) -> bool {
+        self.pending.is_none() && (self.version12 || !self.version2.is_empty())
+    }
+
+    /// Refuses a TPM that is not ready although another is: it would stay unextended.
+    ///
+    /// # Errors
+    /// The TPM.
+    pub(super) fn refuse_unsettled(&self) -> Result<()> {
+        match self.pending {
+            Some(number) if !self.version2.is_empty() => {
+                Err(Error::new(format!("/dev/{}", node(number)), "the kernel does not get this TPM ready")
+                    .hint("all TPMs must be extended; the kernel's log may have the cause"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a machine shows that has these TPMs: the name of each, its version, and whether it has a node of the resource manager.
+    fn shown(tpms: &[(&str, &str, bool)]) -> Result<ShownTpms> {
+        let folder = tempfile::tempdir().unwrap();
+        let (class, nodes) = (folder.path().join("class"), folder.path().join("dev"));
+        fs::create_dir_all(&nodes).unwrap();
+        for (name, version, is_managed) in tpms {
+            fs::create_dir_all(class.join(name)).unwrap();
+            fs::write(class.join(name).join("tpm_version_major"), format!("{version}\n")).unwrap();
+            if *is_managed {
+                fs::write(nodes.join(name.replace("tpm", "tpmrm")), "").unwrap();
+            }
+        }
+        ShownTpms::sort(&list(&class)?, &nodes)
+    }
+
+    #[test]
+    fn every_tpm_2_is_found() {
+        let found =
+            |version2: &[u32], version12, pending| ShownTpms { version2: version2.to_vec(), version12, pending };
+        let table = [
+            (&[][..], found(&[], false, None), false),
+            (&[("tpm0", "2", true)], found(&[0], false, None), true),
+            (&[("tpm11", "2", true), ("tpm2", "2", true), ("other", "2", false)], found(&[2, 11], false, None), true),
+            (&[("tpm0", "1", false), ("tpm1", "2", true)], found(&[1], true, None), true),
+            (&[("tpm0", "1", false)], found(&[], true, None), true),
+            (&[("tpm0", "2", true), ("tpm1", "2", false)], found(&[0], false, Some(1)), false),
+            (&[("tpm1", "2", false)], found(&[], false, Some(1)), false),
+        ];
+        for (tpms, expected, settled) in table {
+            let shown = shown(tpms).unwrap();
+            assert_eq!((&shown, shown.is_settled()), (&expected, settled));
+            assert_eq!(shown.refuse_unsettled().is_err(), shown.pending.is_some() && !shown.version2.is_empty());
+        }
+    }
+
+    #[test]
+    fn too_many_tpms_are_an_error() {
+        let names: Vec<_> = (0..=MOST).map(|number| format!("tpm{number}")).collect();
+        let many: Vec<_> = names.iter().map(|name| (name.as_str(), "2", true)).collect();
+        assert!(shown(&many).is_err() && shown(&many[1..]).is_ok());
+    }
+}
