@@ -128,3 +128,26 @@ fn a_malformed_answer_is_called_malformed() {
         }
     }
 }
+
+/// A TPM that tests itself, or that a slow bus connects, needs more than a second for its first answer.
+#[test]
+fn a_slow_first_answer_is_waited_for() {
+    let mut first = true;
+    let slow: Interposer = Box::new(move |command, tpm| {
+        if std::mem::take(&mut first) {
+            std::thread::sleep(Duration::from_millis(1500));
+        }
+        tpm(command)
+    });
+    Bus::with(&Swtpm::start("sha256"), slow).measure(SessionChoice::Auto).unwrap();
+}
+
+/// A TPM that nobody has started answers to everything with `TPM_RC_INITIALIZE`.
+#[test]
+fn a_tpm_that_is_not_started_is_named_so() {
+    for choice in [SessionChoice::None, SessionChoice::Auto] {
+        let unstarted: Interposer = Box::new(|_, _| answer(NO_SESSIONS, 0x100, &[]));
+        let error = Bus::with(&Swtpm::start("sha256"), unstarted).measure(choice).unwrap_err().to_string();
+        assert!(error.contains("the TPM is not started (TPM_RC_INITIALIZE, 0x100)"), "{error}");
+    }
+}

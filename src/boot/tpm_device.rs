@@ -182,7 +182,7 @@ fn open_node(node: &str, number: u32, patience: Duration, session: SessionChoice
         // The session needs random bytes, and would wait for them without a limit.
         random(patience)?;
     }
-    let opened = inside(&folders()?.dev, || EsysPcrs::open(Path::new(node)));
+    let opened = inside(&folders()?.dev, || EsysPcrs::open_when_free(Path::new(node), patience));
     let pcrs = opened.map_err(|error| error.renamed(format_args!("/dev/{node}")))?.within(patience.max(SHORTEST));
     let null_name = null_name(number)?;
     let pcrs = Waiting::ForAnAnswer.during(|| pcrs.protected(session, null_name))?;

@@ -15,6 +15,7 @@ use tss2_static::tcti::line::Line;
 use crate::count::counted;
 use crate::error::{Context, Error, Result};
 use crate::measure::session::SessionChoice;
+use crate::media::wait::Wait;
 use crate::tpm::command_error::command_error;
 use crate::tpm::leftovers;
 use crate::tpm::salted::{self, SessionError};
@@ -50,7 +51,27 @@ impl EsysPcrs {
     /// # Errors
     /// When it cannot be opened.
     pub fn open(device: &Path) -> Result<Self> {
-        let line = Line::open(device, PATIENCE).map_err(|error| {
+        Self::open_when_free(device, Duration::ZERO)
+    }
+
+    /// Opens the device as soon as no other program holds it, for example one that the initramfs before this one started. Waits
+    /// for at most `patience`.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub(crate) fn open_when_free(device: &Path, patience: Duration) -> Result<Self> {
+        let mut told = false;
+        let opened = Wait::at_most(patience).until_found(|| {
+            let opened = Line::open(device, PATIENCE);
+            let busy = opened.as_ref().is_err_and(|error| error.kind() == ErrorKind::ResourceBusy);
+            if busy && !told && !patience.is_zero() {
+                told = true;
+                let (device, seconds) = (device.display(), patience.as_secs());
+                log::warn!("{device}: another program holds the TPM; waits for at most {seconds} s");
+            }
+            Ok((!busy).then_some(opened))
+        })?;
+        let line = opened.unwrap_or_else(|| Line::open(device, PATIENCE)).map_err(|error| {
             let busy = error.kind() == ErrorKind::ResourceBusy;
             let error = Error::new(device.display(), error);
             if busy {

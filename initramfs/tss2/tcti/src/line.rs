@@ -14,6 +14,10 @@ const UNNOTICED: Duration = Duration::from_secs(5);
 /// The pauses before a command is sent again grow from the first to the last. The kernel's first is the same (Linux,
 /// drivers/char/tpm/tpm.h, `TPM2_DURATION_SHORT`). It repeats `TPM_RC_RETRY` and `TPM_RC_TESTING` itself, for 2.5 s.
 const PAUSES: [Duration; 2] = [Duration::from_millis(20), Duration::from_secs(1)];
+/// How often a command is sent again after the kernel's driver lost it.
+const LOST: u32 = 2;
+/// The last two bytes of `TPM_CC_PCR_Extend` (TPM 2.0 Library, Part 2, section 6.5.2). The others are zero.
+const PCR_EXTEND: [u8; 2] = [0x01, 0x82];
 /// The longest time that the kernel's driver waits for a command: TPM2_CreatePrimary (Linux, drivers/char/tpm/tpm.h,
 /// `TPM2_DURATION_LONG_LONG`). Nothing ends it earlier.
 pub const LONGEST_OF_KERNEL: Duration = Duration::from_secs(300);
@@ -67,10 +71,18 @@ impl Line {
 
     fn repeated(&self, command: &[u8]) -> Result<(u32, Vec<u8>), Failure> {
         let patience = *self.patience.lock().unwrap_or_else(PoisonError::into_inner);
-        let (start, [first, last]) = (Instant::now(), PAUSES);
-        let mut pause = first;
+        let (start, [first, longest]) = (Instant::now(), PAUSES);
+        let (mut pause, mut lost) = (first, 0);
         loop {
-            let answer = self.exchange(command, patience)?;
+            let answer = match self.exchange(command, patience) {
+                Err(Failure::Kernel(error)) if may_be_lost(command, error) && lost < LOST => {
+                    lost += 1;
+                    let (node, name) = (self.node.display(), name(command));
+                    log::warn!("{node}: {name}: the kernel's driver got no answer (error {error}): sends it again");
+                    continue;
+                }
+                answer => answer?,
+            };
             let code = response_code(&answer)?;
             if !asks_again(code) {
                 return Ok((code, answer));
@@ -83,7 +95,7 @@ impl Line {
                 log::warn!("{node}: {name}: the TPM is busy (0x{code:x}): sends it again, for at most {seconds} s");
             }
             thread::sleep(pause);
-            pause = (2 * pause).min(last);
+            pause = (2 * pause).min(longest);
         }
     }
 
@@ -145,6 +157,14 @@ fn within<T: Clone>(answer: &OnceLock<T>, limit: Duration) -> Option<T> {
     }
 }
 
+/// Whether the kernel's driver lost the command or its answer, and nothing is wrong if the TPM gets the command again. Some TPMs
+/// answer late now and then (ETIME), or lose a byte (EIO). A second extend would not be the same as one.
+fn may_be_lost(command: &[u8], error: i32) -> bool {
+    const EIO: i32 = 5;
+    const ETIME: i32 = 62;
+    command.get(8..10) != Some(PCR_EXTEND.as_slice()) && (error == EIO || error == ETIME)
+}
+
 /// The name of a command (`TPM_CC`, TPM 2.0 Library, Part 2, section 6.5.2).
 fn name(command: &[u8]) -> &'static str {
     match command.get(8..10) {
@@ -155,5 +175,36 @@ fn name(command: &[u8]) -> &'static str {
         Some([0x01, 0x7e]) => "TPM2_PCR_Read",
         Some([0x01, 0x82]) => "TPM2_PCR_Extend",
         _ => "command",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_driver_lost_is_sent_again_unless_it_extends() {
+        let command = |code| [&[0x80, 2, 0, 0, 0, 10, 0, 0], [1, code].as_slice()].concat();
+        // TPM2_CreatePrimary, TPM2_PCR_Read; ETIME, EIO.
+        for code in [0x31, 0x7e] {
+            assert!(may_be_lost(&command(code), 62) && may_be_lost(&command(code), 5));
+            // ENODEV.
+            assert!(!may_be_lost(&command(code), 19));
+        }
+        assert!(!may_be_lost(&command(0x82), 62));
+        assert_eq!(name(&command(0x82)), "TPM2_PCR_Extend");
+    }
+
+    #[test]
+    fn an_error_of_the_kernel_is_kept() {
+        // /dev/full refuses each write with ENOSPC; /dev/null takes it, and answers nothing.
+        let line = Line::open(Path::new("/dev/full"), UNNOTICED).unwrap();
+        assert_eq!((line.run(&[0; 10]), line.last()), (Err(Failure::Kernel(28)), Err(Failure::Kernel(28))));
+        let line = Line::open(Path::new("/dev/null"), UNNOTICED).unwrap();
+        assert!(matches!(line.run(&[0; 10]), Err(Failure::Malformed(_))));
+        assert_eq!(
+            Line::open(Path::new("/no/such/tpm"), UNNOTICED).map(|_| ()).unwrap_err().kind(),
+            ErrorKind::NotFound
+        );
     }
 }
