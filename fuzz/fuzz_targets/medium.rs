@@ -5,7 +5,7 @@ use std::io::Write;
 
 use libfuzzer_sys::fuzz_target;
 use measureroot::internal::media::{length_on_device, partition_table, probe, superblock_reader};
-use measureroot::internal::seal::prepared_tree::{self, TreeLocation};
+use measureroot::internal::seal::prepared_tree::{self, TreeHead, TreeLocation};
 
 fuzz_target!(|head: &[u8]| {
     let bytes = head.len() as u64;
@@ -21,7 +21,7 @@ fuzz_target!(|head: &[u8]| {
         assert!(partition_table::uuid(&file, sector, number).is_none_or(|id| id.contains('-')));
     }
     for data_bytes in [bytes, u64::MAX] {
-        if let Ok((_, shape)) = prepared_tree::read(&file, "medium", TreeLocation { offset: 0, data_bytes }) {
+        if let Ok(TreeHead { shape, .. }) = prepared_tree::read(&file, "medium", TreeLocation { offset: 0, data_bytes }) {
             assert!(shape.data_bytes() <= data_bytes && shape.tree_bytes() <= bytes);
         }
     }

@@ -248,7 +248,8 @@ impl Machine for Fake {
     }
     fn find_tree(&mut self, _: &Image, roothash: &RootHash, _: Option<&Path>) -> Result<Tree> {
         let shape = TreeShape { data_block: 4096, data_blocks: 1, hash_block: 4096, salt: Vec::new() };
-        self.call(Call::FindTree).map(|()| Tree { node: None, start: 1, shape, root_hash: roothash.hash })
+        let uuid = Default::default();
+        self.call(Call::FindTree).map(|()| Tree { node: None, start: 1, shape, root_hash: roothash.hash, uuid })
     }
     fn progress(&mut self, _: Amount) {}
     fn seal_conditions(&mut self, image: &Image) -> Result<SealConditions> {
@@ -264,8 +265,8 @@ impl Machine for Fake {
     fn mount_image(&mut self, _: &Image, _: &SealedImage, _: &Config) -> Result<FileSystem> {
         self.call(Call::MountImage).map(|()| FileSystem::Squashfs)
     }
-    fn mount_overlay(&mut self, _: &Config) -> Result<()> {
-        self.call(Call::MountOverlay)
+    fn mount_overlay(&mut self, _: &Config) -> Result<String> {
+        self.call(Call::MountOverlay).map(|()| "50%".to_owned())
     }
     fn find_init(&mut self, _: &Config) -> Result<String> {
         self.call(Call::FindInit).map(|()| "/sbin/init".to_owned())

@@ -37,13 +37,14 @@ use crate::media::superblock::FileSystem;
 use crate::root::init_arguments::InitArguments;
 use crate::root::overlay;
 use crate::root::switch_root;
-use crate::seal::choice::{self, SealConditions};
+use crate::seal::choice::SealConditions;
 use crate::seal::prepared_root_hash::RootHash;
 use crate::seal::prepared_tree::{self, Tree};
 use crate::seal::sealed_image::SealedImage;
 use crate::seal::verity_device;
 use crate::sys::block_device;
 use crate::sys::loop_device;
+use crate::sys::memory;
 use crate::sys::modules;
 use crate::sys::modules_left_out::LeftOut;
 use crate::sys::mounts::{self, Mount};
@@ -167,7 +168,7 @@ impl Machine for Linux {
             // The superblock of its Merkle tree gives the block size.
             Content::Prepared => 0,
         };
-        let (verity, memory) = (verity_device::is_supported(), choice::available_memory()?);
+        let (verity, memory) = (verity_device::is_supported(), memory::available()?);
         Ok(SealConditions { bytes: image.bytes, block, sector, verity, memory })
     }
 
@@ -198,7 +199,7 @@ impl Machine for Linux {
         Ok(kind)
     }
 
-    fn mount_overlay(&mut self, config: &Config) -> Result<()> {
+    fn mount_overlay(&mut self, config: &Config) -> Result<String> {
         overlay::mount(&config.overlay_size, config.writable)
     }
 

@@ -53,10 +53,12 @@ pub(super) trait Machine {
     fn seal_conditions(&mut self, image: &Image) -> Result<SealConditions>;
     /// Mounts the image and returns its file system.
     fn mount_image(&mut self, image: &Image, sealed: &SealedImage, config: &Config) -> Result<FileSystem>;
-    fn mount_overlay(&mut self, config: &Config) -> Result<()>;
+    /// Mounts the overlay and returns its size, in tmpfs's notation.
+    fn mount_overlay(&mut self, config: &Config) -> Result<String>;
     fn find_init(&mut self, config: &Config) -> Result<String>;
     /// Writes the recorded events into files, and from then on also each new one.
     fn write_log(&mut self, log: &mut Recorder) -> Result<()>;
+    /// Writes the report, and what else the booted system finds in /run.
     fn write_status(&mut self, status: &Status) -> Result<()>;
     /// Moves the kernel's file systems. It moves none of them if one cannot be moved.
     fn move_mounts(&mut self) -> Result<()>;

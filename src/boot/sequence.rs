@@ -70,7 +70,7 @@ pub(super) fn boot(
     let kind = clock.step(Step::MountImage, || machine.mount_image(&image, &sealed, &config))?;
     let mut status = Status::new(&report, &image, kind, &sealed, &config);
     drop((image, sealed));
-    clock.step(Step::Overlay, || machine.mount_overlay(&config))?;
+    status.overlay_has(clock.step(Step::Overlay, || machine.mount_overlay(&config))?);
     let init = clock.step(Step::Init, || machine.find_init(&config))?;
     clock.step(Step::Log, || machine.write_log(log))?;
     status.finish(&clock);

@@ -123,11 +123,16 @@ impl<'a> Status<'a> {
                 format: Some(config.format).filter(|_| report.measured && config.roothash.is_none()),
             },
             seal: SealStatus::of(sealed),
-            overlay: OverlayStatus { size: config.overlay_size.clone(), writable: config.writable },
+            overlay: OverlayStatus { size: String::new(), writable: config.writable },
             seconds: BTreeMap::new(),
             took: Duration::ZERO,
             memory_peak_kib: None,
         }
+    }
+
+    /// Adds the overlay's size, in tmpfs's notation.
+    pub(super) fn overlay_has(&mut self, size: String) {
+        self.overlay.size = size;
     }
 
     /// Adds the times and the memory that were used until now.

@@ -19,6 +19,7 @@ use crate::media::image_request::ImageRequest;
 use crate::media::image_source::ImageSource;
 use crate::media::rootflags::RootFlags;
 use crate::media::wait::Wait;
+use crate::root::overlay_size::OverlaySize;
 use crate::seal::choice::SealChoice;
 use crate::seal::dm_verity::OnCorrupt;
 use crate::seal::prepared_root_hash::RootHash;
@@ -56,8 +57,8 @@ pub struct Config {
     pub session: SessionChoice,
     /// `init=`.
     pub init: Option<String>,
-    /// The size of the overlay's tmpfs, as tmpfs's `size=`.
-    pub overlay_size: String,
+    /// `measureroot.overlaysize=`.
+    pub overlay_size: OverlaySize,
     /// Whether `debug` was given.
     pub debug: bool,
     /// `module.parameter[=value]`: each module with the setting that modprobe would pass to it.
@@ -100,8 +101,7 @@ impl Config {
             on_corrupt: parsed(tokens, "measureroot.oncorrupt", OnCorrupt::parse)?.unwrap_or_default(),
             session: parsed(tokens, "measureroot.session", SessionChoice::parse)?.unwrap_or_default(),
             init: parameters::init(tokens)?,
-            overlay_size: parsed(tokens, "measureroot.overlaysize", parameters::overlay_size)?
-                .unwrap_or_else(|| "50%".to_owned()),
+            overlay_size: parsed(tokens, "measureroot.overlaysize", OverlaySize::parse)?.unwrap_or_default(),
             debug: tokens.iter().any(|token| token.key == b"debug" && token.value.is_none()),
             module_parameters: tokens.iter().filter_map(parameters::module_parameter).collect(),
             module_blacklist: tokens.iter().flat_map(parameters::module_blacklist).collect(),

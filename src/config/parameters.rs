@@ -112,20 +112,6 @@ pub(super) fn init(tokens: &[Token]) -> Result<Option<String>> {
     }
 }
 
-/// tmpfs's `size=` (tmpfs(5)): bytes with an optional k, m or g, or a percentage of the RAM.
-pub(super) fn overlay_size(text: &str) -> Result<String> {
-    let (digits, percent) = match text.as_bytes().last() {
-        Some(b'%') => (&text[..text.len() - 1], true),
-        Some(b'k' | b'K' | b'm' | b'M' | b'g' | b'G') => (&text[..text.len() - 1], false),
-        _ => (text, false),
-    };
-    match decimal(digits) {
-        Some(1..=100) if percent => Ok(text.to_owned()),
-        Some(1..) if !percent => Ok(text.to_owned()),
-        _ => Err(Error::new(text, "malformed value").hint("a size as tmpfs reads it: 50%, 512m, 2g")),
-    }
-}
-
 /// The modules that one parameter forbids, separated by commas, by the kernel's names for them: `module_blacklist=` of the kernel
 /// (kernel/module/main.c), `modprobe.blacklist=` of modprobe(8), `rd.driver.blacklist=` of dracut (`rdblacklist=` in its old
 /// versions), `blacklist=` of initramfs-tools(7).

@@ -13,7 +13,7 @@ fn defaults_apply_to_what_is_not_given() {
     let config = config("root=/dev/vda quiet BOOT_IMAGE=/vmlinuz panic=5").unwrap();
     assert!(config.measured && config.writable);
     assert_eq!(config.source, ImageSource::Device(DeviceName::Node("/dev/vda".into())));
-    assert_eq!((config.pcr.get(), config.overlay_size.as_str()), (13, "50%"));
+    assert_eq!((config.pcr.get(), &config.overlay_size), (13, &OverlaySize::HalfOfAvailable));
     assert_eq!((config.timeout, config.root_wait.limit), (DEFAULT_TIMEOUT, Some(DEFAULT_TIMEOUT)));
     assert_eq!((config.init, config.root_wait.delay), (None, Duration::ZERO));
 }
@@ -33,7 +33,7 @@ fn each_parameter_has_its_effect() {
     assert_eq!(of("rootfstype=ext4,erofs").fstypes, ["ext4", "erofs"]);
     assert!(of("rootfstype=auto").fstypes.is_empty() && of("rootfstype=ext4,auto").fstypes.is_empty());
     assert_eq!(of("rootflags=threads=multi,ro,noatime").flags.to_string(), "threads=multi,noatime");
-    assert_eq!(of("measureroot.overlaysize=512m").overlay_size, "512m");
+    assert_eq!(of("measureroot.overlaysize=512m").overlay_size, OverlaySize::Asked("512m".to_owned()));
     assert!(of("measureroot").measured && !of("measureroot=off").measured && of("debug").debug);
     assert_eq!(
         of("loop.max_loop=3 virtio-blk.x").module_parameters,

@@ -30,7 +30,7 @@ impl TreeShape {
     /// Bytes of the tree.
     #[must_use]
     pub fn tree_bytes(&self) -> u64 {
-        self.level_sizes().iter().sum::<u64>() * u64::from(self.hash_block)
+        self.level_sizes().iter().sum::<u64>().saturating_mul(self.hash_block.into())
     }
 
     /// How many blocks each level of the tree has, the lowest level first.

@@ -2,13 +2,16 @@
 //! was measured.
 
 use std::fs::{self, DirBuilder};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use sys_mount::MountFlags;
 
 use crate::error::{Context, Result};
-use crate::sys::mounts::{Mount, kernel_filesystems};
+use crate::root::folder_attributes;
+use crate::root::overlay_size::OverlaySize;
+use crate::sys::memory;
+use crate::sys::mounts::{self, Mount, kernel_filesystems};
 
 /// Where the overlay is mounted before it becomes the root.
 pub(crate) const ROOT: &str = "/sysroot";
@@ -44,17 +47,19 @@ pub(crate) fn plan(size: &str, writable: bool) -> [Mount; 2] {
     ]
 }
 
-/// Mounts the overlay at [`ROOT`] and detaches its layers, so that nothing can write to them except through the overlay.
+/// Mounts the overlay at [`ROOT`] and detaches its layers, so that nothing can write to them except through the overlay. Returns its size, as tmpfs's `size=`.
 ///
 /// # Errors
 /// When a mount fails or a folder cannot be created.
-pub(crate) fn mount(size: &str, writable: bool) -> Result<()> {
-    let [tmpfs, overlay] = plan(size, writable);
+pub(crate) fn mount(size: &OverlaySize, writable: bool) -> Result<String> {
+    let size = size.for_tmpfs(memory::total()?, memory::available()?);
+    let [tmpfs, overlay] = plan(&size, writable);
     tmpfs.apply()?;
     Layers { lower: Path::new(LOWER), upper: Path::new(UPPER) }.create_upper()?;
     DirBuilder::new().mode(0o700).create(WORK).about(WORK)?;
     overlay.apply()?;
-    [TMPFS, LOWER].into_iter().try_for_each(crate::sys::mounts::detach)
+    [TMPFS, LOWER].into_iter().try_for_each(mounts::detach)?;
+    Ok(size)
 }
 
 /// The layers of the overlay.
@@ -64,26 +69,26 @@ struct Layers<'a> {
 }
 
 impl Layers<'_> {
-    /// Creates the upper layer. Its top folder hides the image's own, so it gets the same owner and mode. It also gets those
-    /// folders for the kernel's file systems that the image lacks.
+    /// Creates the upper layer. Its top folder hides the image's own, so it gets the same attributes. It also gets those folders
+    /// for the kernel's file systems that the image lacks.
     fn create_upper(&self) -> Result<()> {
         let Self { lower, upper } = *self;
-        let top = fs::metadata(lower).about(lower.display())?;
         DirBuilder::new().mode(0o755).create(upper).about(upper.display())?;
-        chown(upper, Some(top.uid()), Some(top.gid())).about(upper.display())?;
-        fs::set_permissions(upper, fs::Permissions::from_mode(top.mode() & 0o7777)).about(upper.display())?;
+        folder_attributes::copy(lower, upper)?;
         for mount in kernel_filesystems() {
             let name = mount.target.trim_start_matches('/');
             if fs::symlink_metadata(lower.join(name)).is_err() {
                 DirBuilder::new().mode(0o755).create(upper.join(name)).about(upper.join(name).display())?;
             }
         }
-        Ok(())
+        folder_attributes::copy_times(lower, upper)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
     use super::*;
 
     #[test]
@@ -107,7 +112,8 @@ mod tests {
         fs::create_dir_all(lower.join("dev")).unwrap();
         fs::set_permissions(&lower, fs::Permissions::from_mode(0o1711)).unwrap();
         Layers { lower: &lower, upper: &upper }.create_upper().unwrap();
-        assert_eq!(fs::metadata(&upper).unwrap().mode() & 0o7777, 0o1711);
+        let attributes = |path| fs::metadata(path).map(|meta| (meta.mode() & 0o7777, meta.mtime())).unwrap();
+        assert_eq!(attributes(&upper), (0o1711, fs::metadata(&lower).unwrap().mtime()));
         let mut created: Vec<_> = fs::read_dir(&upper).unwrap().map(|e| e.unwrap().file_name()).collect();
         created.sort();
         assert_eq!(created, ["proc", "run", "sys"]);

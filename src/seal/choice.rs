@@ -1,10 +1,8 @@
 //! Which seal an image gets: the choice on the command line, the conditions on this machine, and the decision.
 
-use std::path::Path;
-
 use crate::cmdline::choice::Choice;
-use crate::error::{Context, Error, Result};
-use crate::hash::tree_shape;
+use crate::error::{Error, Result};
+use crate::hash::tree_shape::{self, HASH_BLOCK, TreeShape};
 
 /// `measureroot.seal=`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -87,6 +85,9 @@ impl std::fmt::Display for SealKind {
 
 /// Memory in bytes that the copy in RAM must leave to the rest of the system.
 const SPARE: u64 = 64 << 20;
+/// Memory in bytes that the tree must leave: twice what the agent itself takes. Machines with little memory have a tree, because
+/// it is small, so it need not leave as much as the copy.
+const SPARE_BESIDE_TREE: u64 = 16 << 20;
 
 /// Decides which seal the image gets.
 ///
@@ -126,22 +127,22 @@ fn verity(conditions: SealConditions) -> Result<SealKind> {
             let cause = format!("the image can have blocks of {block} bytes, but the device's sectors have {sector}");
             Err(Error::new("dm-verity", cause).hint("make an image with larger blocks, or use measureroot.seal=ram"))
         }
-        Some(_) => Ok(SealKind::Verity),
+        Some(block) => fits_memory(conditions, block),
     }
 }
 
-/// The available memory in bytes, as the kernel estimates it (proc_meminfo(5), MemAvailable).
-///
-/// # Errors
-/// When /proc/meminfo cannot be read or does not give it.
-pub(crate) fn available_memory() -> Result<u64> {
-    let path = Path::new("/proc/meminfo");
-    let text = std::fs::read_to_string(path).about(path.display())?;
-    // This needs one line. The procfs crate reads all lines, with a parser several times the size of this file's code.
-    let kib = text.lines().find_map(|line| line.strip_prefix("MemAvailable:")?.trim().strip_suffix("kB"));
-    let kib: u64 =
-        kib.and_then(|kib| kib.trim().parse().ok()).ok_or_else(|| Error::new(path.display(), "no MemAvailable"))?;
-    Ok(kib.saturating_mul(1024))
+/// Whether the tree fits in the memory. The length of the image comes from the medium: a sparse image of many gigabytes would
+/// otherwise fill the memory until the kernel panics.
+fn fits_memory(conditions: SealConditions, data_block: u16) -> Result<SealKind> {
+    let SealConditions { bytes, memory, .. } = conditions;
+    let data_blocks = bytes / u64::from(data_block);
+    let tree = TreeShape { data_block, data_blocks, hash_block: HASH_BLOCK, salt: Vec::new() }.tree_bytes();
+    let needed = tree.saturating_add(SPARE_BESIDE_TREE);
+    if needed <= memory {
+        return Ok(SealKind::Verity);
+    }
+    let cause = format!("the tree of an image of {bytes} bytes needs {needed} bytes of memory, {memory} are available");
+    Err(Error::new("dm-verity", cause).hint("add memory, or prepare the image with veritysetup and use roothash="))
 }
 
 #[cfg(test)]
@@ -168,6 +169,11 @@ mod tests {
             (SealChoice::Ram, conditions(GIB, true, poor), None),
             (SealChoice::Ram, conditions(u64::MAX, true, u64::MAX - 1), None),
             (SealChoice::None, conditions(GIB, true, rich), Some(SealKind::None)),
+            // The tree of 8 GiB has 64.5 MiB.
+            (SealChoice::Verity, conditions(8 * GIB, true, 81 << 20), Some(SealKind::Verity)),
+            (SealChoice::Verity, conditions(8 * GIB, true, 80 << 20), None),
+            (SealChoice::Auto, conditions(8 * GIB, true, 80 << 20), None),
+            (SealChoice::Verity, conditions(u64::MAX - 4095, true, u64::MAX / 256), None),
             (SealChoice::Auto, on_sectors(4096, 4096, GIB), Some(SealKind::Verity)),
             (SealChoice::Auto, on_sectors(4096, 1024, GIB), Some(SealKind::Ram)),
             (SealChoice::Verity, on_sectors(4096, 1024, GIB), None),

@@ -26,7 +26,7 @@ pub(crate) struct VerityTarget {
     pub on_corrupt: OnCorrupt,
 }
 
-/// `measureroot.oncorrupt=`: what happens if a block differs from what was measured.
+/// `measureroot.oncorrupt=`: what happens if a block differs from what was measured, or if the medium does not give it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnCorrupt {
     /// The read fails with EIO.
@@ -44,22 +44,30 @@ impl Choice for OnCorrupt {
 }
 
 impl OnCorrupt {
-    /// The argument of dm-verity; `None` for its default.
-    fn argument(self) -> Option<&'static str> {
+    /// The arguments of dm-verity: for a block that differs, and for a read that fails. An attacker who controls the medium would
+    /// choose the failed read if only the wrong block had an effect.
+    fn arguments(self) -> &'static [&'static str] {
         match self {
-            Self::Error => None,
-            Self::Restart => Some("restart_on_corruption"),
-            Self::Panic => Some("panic_on_corruption"),
+            Self::Error => &[],
+            Self::Restart => &["restart_on_corruption", "restart_on_error"],
+            Self::Panic => &["panic_on_corruption", "panic_on_error"],
         }
     }
+
+    /// How many of the arguments the kernels know that have none for a failed read (before Linux 6.13;
+    /// drivers/md/dm-verity-target.c, `verity_is_verity_error_mode`).
+    pub(super) const WITHOUT_READ_ERRORS: usize = 1;
+    /// All arguments.
+    pub(super) const WITH_READ_ERRORS: usize = 2;
 }
 
 impl VerityTarget {
-    /// The arguments in the target's line of the device's table.
+    /// The arguments in the target's line of the device's table, with at most `most` of those of `measureroot.oncorrupt=`.
     #[must_use]
-    fn table(&self) -> String {
+    fn table(&self, most: usize) -> String {
         let hex = |bytes: &[u8]| if bytes.is_empty() { "-".to_owned() } else { hex::encode(bytes) };
-        let options = self.on_corrupt.argument().map_or(String::new(), |word| format!(" 1 {word}"));
+        let words: Vec<_> = self.on_corrupt.arguments().iter().copied().take(most).collect();
+        let options = if words.is_empty() { String::new() } else { format!(" {} {}", words.len(), words.join(" ")) };
         format!(
             "1 {} {} {} {} {} {} sha256 {} {}{options}",
             self.data.display(),
@@ -75,7 +83,7 @@ impl VerityTarget {
 
     /// struct dm_target_spec and the table line after it, padded to a multiple of 8 bytes.
     #[must_use]
-    pub(super) fn encode(&self) -> Vec<u8> {
+    pub(super) fn encode(&self, most: usize) -> Vec<u8> {
         let mut bytes = Vec::new();
         bytes.extend_from_slice(&0u64.to_ne_bytes());
         bytes.extend_from_slice(&(self.shape.data_bytes() / 512).to_ne_bytes());
@@ -83,7 +91,7 @@ impl VerityTarget {
         let mut kind = [0; 16];
         kind[..6].copy_from_slice(b"verity");
         bytes.extend_from_slice(&kind);
-        bytes.extend_from_slice(self.table().as_bytes());
+        bytes.extend_from_slice(self.table(most).as_bytes());
         bytes.push(0);
         bytes.resize(bytes.len().next_multiple_of(8), 0);
         debug_assert!(bytes.len() > TARGET_SPEC);
@@ -106,10 +114,14 @@ mod tests {
             on_corrupt: OnCorrupt::Restart,
         };
         let root = "ab".repeat(32);
+        let line = format!("1 /dev/loop0 /dev/loop1 4096 1024 10 7 sha256 {root} -");
         assert_eq!(
-            target.table(),
-            format!("1 /dev/loop0 /dev/loop1 4096 1024 10 7 sha256 {root} - 1 restart_on_corruption")
+            target.table(OnCorrupt::WITH_READ_ERRORS),
+            format!("{line} 2 restart_on_corruption restart_on_error")
         );
-        assert_eq!(target.encode().len() % 8, 0);
+        assert_eq!(target.table(OnCorrupt::WITHOUT_READ_ERRORS), format!("{line} 1 restart_on_corruption"));
+        assert_eq!(target.encode(OnCorrupt::WITH_READ_ERRORS).len() % 8, 0);
+        let by_default = VerityTarget { on_corrupt: OnCorrupt::Error, ..target };
+        assert_eq!(by_default.table(OnCorrupt::WITH_READ_ERRORS), line);
     }
 }

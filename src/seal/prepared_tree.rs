@@ -33,6 +33,19 @@ pub struct Tree {
     pub shape: TreeShape,
     /// The root hash on the command line.
     pub root_hash: TreeHash,
+    /// The UUID in the superblock. It only names the device.
+    pub uuid: [u8; 16],
+}
+
+/// What the superblock of a tree tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TreeHead {
+    /// Where the tree begins, in blocks of the tree.
+    pub start: u64,
+    /// The shape of the tree.
+    pub shape: TreeShape,
+    /// The UUID of the tree.
+    pub uuid: [u8; 16],
 }
 
 /// Bytes of the superblock. The tree begins at the next block after it.
@@ -40,6 +53,9 @@ const SUPERBLOCK: u64 = 512;
 
 /// Block sizes in bytes. The largest that dm-verity accepts is a page (kernel, drivers/md/dm-verity-target.c, `verity_ctr`).
 const BLOCKS: std::ops::RangeInclusive<u32> = 512..=4096;
+
+/// The offset of the UUID in the superblock, in bytes.
+const UUID: usize = 16;
 
 /// Bytes of the salt field.
 const SALT: usize = 256;
@@ -50,15 +66,15 @@ const SALT: usize = 256;
 /// Those of [`read`], when the device cannot be opened, or when its sectors are larger than the blocks.
 pub(crate) fn find_tree(image: &Image, node: Option<&Path>, roothash: &RootHash) -> Result<Tree> {
     let location = TreeLocation { offset: roothash.offset, data_bytes: image.bytes };
-    let (start, shape) = match node {
+    let TreeHead { start, shape, uuid } = match node {
         None => read(&image.file, &image.to_string(), location)?,
         Some(node) => {
             let name = node.display().to_string();
             let file = block_device::open(node).about(&name)?;
             block_device::set_read_only(&file, &name)?;
-            let (start, shape) = read(&file, &name, location)?;
-            suits_sectors(&file, &name, shape.hash_block)?;
-            (start, shape)
+            let head = read(&file, &name, location)?;
+            suits_sectors(&file, &name, head.shape.hash_block)?;
+            head
         }
     };
     if matches!(image.place, ImagePlace::Device(_)) {
@@ -70,7 +86,7 @@ pub(crate) fn find_tree(image: &Image, node: Option<&Path>, roothash: &RootHash)
         shape.data_bytes(),
         roothash.offset
     );
-    Ok(Tree { node: node.map(Path::to_owned), start, shape, root_hash: roothash.hash })
+    Ok(Tree { node: node.map(Path::to_owned), start, shape, root_hash: roothash.hash, uuid })
 }
 
 /// Checks a block size: the kernel refuses blocks smaller than the device's sectors (drivers/md/dm-verity-target.c: "Invalid data device block
@@ -94,12 +110,12 @@ pub struct TreeLocation {
     pub data_bytes: u64,
 }
 
-/// Reads the superblock of a tree in `file`, which errors call `name`. Returns where the tree begins, in its own blocks, and its
-/// shape, and checks both against the length of the image and of `file`.
+/// Reads the superblock of a tree in `file`, which errors call `name`. Checks the place and the shape of the tree against the
+/// length of the image and of `file`.
 ///
 /// # Errors
 /// When there is no superblock, or when it cannot be used.
-pub fn read(file: &File, name: &str, location: TreeLocation) -> Result<(u64, TreeShape)> {
+pub fn read(file: &File, name: &str, location: TreeLocation) -> Result<TreeHead> {
     let TreeLocation { offset, data_bytes } = location;
     let mut head = [0; 512];
     file.read_exact_at(&mut head, offset).about_hint(
@@ -115,7 +131,10 @@ pub fn read(file: &File, name: &str, location: TreeLocation) -> Result<(u64, Tre
     let start = (offset.saturating_add(SUPERBLOCK)).div_ceil(block);
     let end = start.saturating_mul(block).saturating_add(shape.tree_bytes());
     match block_device::size(file) {
-        Some(bytes) if end <= bytes => Ok((start, shape)),
+        Some(bytes) if end <= bytes => {
+            let uuid = Fields(&head).at(UUID).ok_or_else(|| Error::new(name, "its superblock is cut short"))?;
+            Ok(TreeHead { start, shape, uuid })
+        }
         bytes => {
             let cause = format!("its tree ends at byte {end}, but the device ends at {}", bytes.unwrap_or(0));
             Err(Error::new(name, cause).hint("was it cut short?"))
@@ -245,7 +264,7 @@ mod tests {
         let data = 40 * 4096;
         let tree = |bytes: u64, offset, data_bytes| read(&file(bytes), "tree", TreeLocation { offset, data_bytes });
         // The tree has one block, after the block with the superblock.
-        assert_eq!(tree(8192, 1024, data).unwrap().0, 1);
+        assert_eq!(tree(8192, 1024, data).unwrap().start, 1);
         assert!(tree(8191, 1024, data).unwrap_err().to_string().contains("ends at byte 8192"));
         assert!(tree(8192, 1024, data - 1).unwrap_err().to_string().contains("163840 bytes of data"));
         assert!(tree(8192, 0, data).unwrap_err().to_string().contains("there is none"));

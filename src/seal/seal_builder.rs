@@ -10,7 +10,7 @@ use crate::hash::pass::Tee;
 use crate::hash::tree_shape::{HASH_BLOCK, TreeShape};
 use crate::hash::{merkle, tree_shape};
 use crate::seal::choice::{PREPARED, SealChoice, SealKind};
-use crate::seal::memory_file;
+use crate::seal::memory_file::{self, COPY};
 use crate::seal::prepared_tree::Tree;
 use crate::seal::sealed_image::SealedImage;
 use crate::sys::random::{self, random};
@@ -23,9 +23,9 @@ pub enum SealBuilder {
     Verity(merkle::TreeBuilder),
     /// The Merkle tree is on a device already.
     Prepared(Tree),
-    /// A copy of the image grows in a memory file.
+    /// A copy of the image grows in memory.
     Ram {
-        /// The memory file.
+        /// The file of the copy.
         memory: File,
         /// How many bytes were copied so far.
         written: u64,
@@ -42,7 +42,7 @@ impl SealBuilder {
     pub fn begin(kind: SealKind, bytes: u64, block: u32) -> Result<Self> {
         match kind {
             SealKind::None => Ok(Self::None),
-            SealKind::Ram => Ok(Self::Ram { memory: memory_file::create("image")?, written: 0 }),
+            SealKind::Ram => Ok(Self::Ram { memory: memory_file::create_copy()?, written: 0 }),
             SealKind::Verity => {
                 let block = tree_shape::largest_data_block(bytes, block)
                     .ok_or_else(|| Error::new("image", "is not a whole number of blocks"))?;
@@ -81,8 +81,8 @@ impl SealBuilder {
         match self {
             Self::None => Ok(SealedImage::None),
             Self::Ram { memory, written } => {
-                memory.set_len(written.next_multiple_of(PAGE)).about("copy of the image")?;
-                Ok(SealedImage::Ram(memory_file::seal(memory, "copy of the image")?))
+                memory.set_len(written.next_multiple_of(PAGE)).about(COPY)?;
+                Ok(SealedImage::Ram(memory_file::seal_copy(memory)?))
             }
             Self::Prepared(tree) => Ok(SealedImage::Prepared(tree)),
             Self::Verity(tree) => {
@@ -99,7 +99,7 @@ impl Tee for SealBuilder {
             Self::None | Self::Prepared(_) => Ok(()),
             Self::Verity(tree) => tree.update(bytes),
             Self::Ram { memory, written } => {
-                memory.write_all_at(bytes, *written).about("copy of the image")?;
+                memory.write_all_at(bytes, *written).about(COPY)?;
                 *written += bytes.len() as u64;
                 Ok(())
             }

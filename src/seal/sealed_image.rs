@@ -11,7 +11,7 @@ use crate::media::image::{Content, Image, ImagePlace};
 use crate::seal::choice::{PREPARED, SealChoice};
 use crate::seal::dm_verity::{OnCorrupt, VerityTarget};
 use crate::seal::prepared_tree::Tree;
-use crate::seal::verity_device;
+use crate::seal::verity_device::{self, VerityName};
 use crate::sys::{block_device, loop_device};
 
 /// What protects the measured bytes from now on. It is mounted in place of the medium.
@@ -21,7 +21,7 @@ pub enum SealedImage {
     Verity(File, TreeShape, TreeHash),
     /// The Merkle tree on a device.
     Prepared(Tree),
-    /// The copy of the image in a sealed memory file.
+    /// The copy of the image in memory.
     Ram(File),
     /// Nothing: later reads of the medium are not checked.
     None,
@@ -56,13 +56,13 @@ impl SealedImage {
                 let length = tree.metadata().about("Merkle tree")?.len();
                 let (tree, shape) = (loop_device_on(tree, length, devices)?, shape.clone());
                 let target = VerityTarget { data, tree, tree_start: 0, shape, root_hash: *root_hash, on_corrupt };
-                verity_device::create("measureroot", &target)
+                verity_device::create(&VerityName::own(), &target)
             }
-            Self::Prepared(Tree { node, start, shape, root_hash }) => {
+            Self::Prepared(Tree { node, start, shape, root_hash, uuid }) => {
                 let data = image_device(image, devices)?;
                 let (tree, shape) = (node.clone().unwrap_or_else(|| data.clone()), shape.clone());
                 let target = VerityTarget { data, tree, tree_start: *start, shape, root_hash: *root_hash, on_corrupt };
-                verity_device::create("measureroot", &target)
+                verity_device::create(&VerityName::of_systemd(*uuid), &target)
             }
         }
     }

@@ -90,6 +90,19 @@ impl Guest {
         }
     }
 
+    /// Checks that the distribution's systemd has started everything: nothing failed, and nothing waits.
+    pub fn runs_well(&mut self) -> Result<()> {
+        let init = self.read("/proc/1/comm")?;
+        ensure!(init == "systemd", "PID 1 is {init}");
+        let failed = self.run(&["systemctl", "--failed", "--plain", "--no-legend"])?;
+        ensure!(failed.is_empty(), "failed: {failed}");
+        // It waits for the last jobs, and fails if the system is degraded.
+        let state = self.run(&["systemctl", "is-system-running", "--wait"])?;
+        let jobs = self.run(&["systemctl", "list-jobs", "--plain", "--no-legend"])?;
+        ensure!(state == "running" && jobs.is_empty(), "{state}; jobs: {jobs}");
+        Ok(())
+    }
+
     /// A PCR in every active bank, as the guest's kernel reads it.
     pub fn pcrs(&mut self, index: u8) -> Result<BTreeMap<Bank, String>> {
         let active = self.list("/sys/class/tpm/tpm0")?;

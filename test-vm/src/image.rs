@@ -181,11 +181,16 @@ impl Image {
     /// A disk with these two images, each in its own partition. Each image comes with the UUID of its partition.
     pub fn partitioned(parts: [(&Self, &str); 2]) -> Result<Self> {
         let scratch = Scratch::new()?;
-        let [(first, one), (second, two)] = parts.map(|(image, id)| (image.path.display(), id));
+        // In sectors of 512 bytes. Each partition has more room than its image needs, and begins at a MiB.
+        let sectors = |image: &Self| Ok::<_, crate::Error>(image.bytes()?.div_ceil(1 << 20) * 2048 + 2048);
+        let [(first, one), (second, two)] = parts;
+        let (large, small) = (sectors(first)?, sectors(second)?);
+        let (start, all) = (2048 + large, 2048 + large + small + 2048);
+        let [first, second] = [first, second].map(|image| image.path.display());
         let make = format!(
-            "truncate --size=64M made && printf 'label: gpt\\nstart=2048, size=40960, uuid={one}\\nstart=43008, uuid={two}\\n' \
-             | /usr/sbin/sfdisk --quiet made && dd if={first} of=made seek=2048 conv=notrunc status=none \
-             && dd if={second} of=made seek=43008 conv=notrunc status=none"
+            "truncate --size=$(({all} * 512)) made && printf 'label: gpt\\nstart=2048, size={large}, uuid={one}\\nstart={start}, \
+             size={small}, uuid={two}\\n' | /usr/sbin/sfdisk --quiet made && dd if={first} of=made seek=2048 conv=notrunc \
+             status=none && dd if={second} of=made seek={start} conv=notrunc status=none"
         );
         Self::made(scratch, &make)
     }
@@ -195,6 +200,18 @@ impl Image {
         let table = format!("label: gpt\\n{}", "size=1M\\n".repeat(number));
         let make = format!("truncate --size=64M made && printf '{table}' | /usr/sbin/sfdisk --quiet made");
         Self::made(Scratch::new()?, &make)
+    }
+
+    /// A root image with the probe as its init, and busybox. `more` is a shell command that adds to the folder `tree`; then `make`
+    /// makes the image `made` of it.
+    pub fn with_busybox(more: &str, make: &str) -> Result<Self> {
+        let scratch = Scratch::new()?;
+        let probe = assets::probe()?;
+        let line = format!(
+            "mkdir tree && (cd tree && mkdir dev proc sys run tmp etc sbin && cp {} sbin/init && cp /bin/busybox .) && {more} && {make}",
+            probe.display()
+        );
+        Self::made(scratch, &line)
     }
 
     /// An empty file.

@@ -1,5 +1,5 @@
-//! A disk that lies: the first read of a range of bytes gets the right bytes, and every later read gets other ones. A boot
-//! that measures an image and then trusts the medium runs bytes that it never measured.
+//! A disk that lies: the first read of a range of bytes gets the right bytes, and every later read gets other ones, or an error.
+//! A boot that measures an image and then trusts the medium runs bytes that it never measured.
 //!
 //! It is an NBD server (protocol: doc/proto.md of the NBD project) in a separate thread. QEMU is its only client.
 
@@ -24,11 +24,19 @@ impl LyingDisk {
     /// Serves `image`. From the second read on, it serves `altered` in the place of the first occurrence of `clean`.
     pub fn about(image: &Image, clean: &str, altered: &str) -> Result<Self> {
         ensure!(clean.len() == altered.len() && !clean.is_empty(), "{altered:?} must be as long as {clean:?}");
-        let at = image.find(clean)?;
+        Self::serving(image, clean, Later::Altered(altered.as_bytes().to_vec()))
+    }
+
+    /// Serves `image`. From the second read on, it refuses reads of the first occurrence of `withheld`.
+    pub fn withholding(image: &Image, withheld: &str) -> Result<Self> {
+        Self::serving(image, withheld, Later::Refused(withheld.len()))
+    }
+
+    fn serving(image: &Image, range: &str, later: Later) -> Result<Self> {
+        let at = image.find(range)?;
         let (scratch, reads) = (Scratch::new()?, Arc::new(AtomicUsize::new(0)));
         let listener = UnixListener::bind(scratch.path("disk"))?;
-        let altered = altered.as_bytes().to_vec();
-        let export = Export { file: File::open(image.path())?, at, altered, reads: Arc::clone(&reads) };
+        let export = Export { file: File::open(image.path())?, at, later, reads: Arc::clone(&reads) };
         // An error closes the connection, and the guest sees a broken disk.
         thread::spawn(move || export.serve(listener.accept()?.0));
         Ok(Self { scratch, reads })
@@ -70,11 +78,21 @@ const CMD_DISC: u16 = 2;
 const CMD_FLUSH: u16 = 3;
 /// What the protocol calls `NBD_EPERM`: the disk is read-only.
 const EPERM: u32 = 1;
+/// `NBD_EIO`.
+const EIO: u32 = 5;
+
+/// What the later reads of the range get.
+enum Later {
+    /// These bytes.
+    Altered(Vec<u8>),
+    /// An error. The range has this many bytes.
+    Refused(usize),
+}
 
 struct Export {
     file: File,
     at: u64,
-    altered: Vec<u8>,
+    later: Later,
     reads: Arc<AtomicUsize>,
 }
 
@@ -114,28 +132,36 @@ impl Export {
         let (kind, cookie) = (u16::from_be_bytes(take(client)?), take::<8>(client)?);
         let (offset, length) = (u64::from_be_bytes(take(client)?), u32::from_be_bytes(take(client)?));
         let (error, data) = match kind {
-            CMD_READ => (0, self.read(offset, length)?),
+            CMD_READ => self.read(offset, length)?.map_or((EIO, Vec::new()), |data| (0, data)),
             CMD_FLUSH => (0, Vec::new()),
             CMD_DISC => return Ok(false),
             _ => (EPERM, Vec::new()),
         };
         client.write_all(&[&REPLY.to_be_bytes()[..], &error.to_be_bytes(), &cookie, &data].concat())?;
         // The data of a refused write follow unread. They cannot be told from a request.
-        Ok(error == 0)
+        Ok(error != EPERM)
     }
 
-    fn read(&self, offset: u64, length: u32) -> io::Result<Vec<u8>> {
+    /// The bytes of a range of the disk; `None` if the read is refused.
+    fn read(&self, offset: u64, length: u32) -> io::Result<Option<Vec<u8>>> {
         let mut data = vec![0; usize::try_from(length).map_err(io::Error::other)?];
         self.file.read_exact_at(&mut data, offset)?;
-        let places =
-            (self.at..).zip(&self.altered).filter_map(|(place, byte)| Some((place.checked_sub(offset)?, byte)));
-        let lies: Vec<_> = places.filter(|(place, _)| *place < length.into()).collect();
-        if !lies.is_empty() && self.reads.fetch_add(1, Ordering::SeqCst) > 0 {
-            for (place, byte) in lies {
-                data[usize::try_from(place).map_err(io::Error::other)?] = *byte;
+        let range = match &self.later {
+            Later::Altered(bytes) => bytes.len(),
+            Later::Refused(length) => *length,
+        };
+        let is_met = self.at < offset + u64::from(length) && offset < self.at + range as u64;
+        if !is_met || self.reads.fetch_add(1, Ordering::SeqCst) == 0 {
+            return Ok(Some(data));
+        }
+        let Later::Altered(altered) = &self.later else { return Ok(None) };
+        for (place, byte) in (self.at..).zip(altered) {
+            let place = place.checked_sub(offset).and_then(|place| usize::try_from(place).ok());
+            if let Some(at) = place.and_then(|place| data.get_mut(place)) {
+                *at = *byte;
             }
         }
-        Ok(data)
+        Ok(Some(data))
     }
 }
 

@@ -36,6 +36,15 @@ impl PreparedImage {
         self.tree.as_ref().ok_or_else(|| "the tree is not in a separate file".into())
     }
 
+    /// A disk with the image and its separate tree in two partitions, whose UUIDs are the halves of the root hash.
+    pub fn on_partitions(&self) -> Result<Image> {
+        let half = |from: usize| {
+            let text = &self.root_hash[from..from + 32];
+            [&text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..]].join("-")
+        };
+        Image::partitioned([(&self.image, &half(0)), (self.separate_tree()?, &half(32))])
+    }
+
     /// The parameter that gives the root hash.
     #[must_use]
     pub fn parameter(&self) -> String {

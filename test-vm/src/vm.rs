@@ -193,6 +193,13 @@ impl Vm {
         format!("console={} panic=1 measureroot.onfail=poweroff {}", board.console, self.cmdline)
     }
 
+    /// Gives it so much memory.
+    #[must_use]
+    pub fn memory(mut self, mib: u32) -> Self {
+        self.memory_mib = mib;
+        self
+    }
+
     /// Gives it memory and time for a whole distribution.
     #[must_use]
     pub fn large(mut self) -> Self {

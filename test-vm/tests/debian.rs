@@ -1,16 +1,14 @@
 //! A real distribution boots measured.
 
 use std::time::Duration;
-use test_vm::{Image, Kernel, Result, RootFs, Vm, ensure, tool};
+use test_vm::{Image, Kernel, Prediction, PreparedImage, Result, RootFs, Vm, ensure, tool};
 
 /// Debian's init reaches its goal, no service fails, and Debian switches the machine off.
 fn debian_boots(kernel: Kernel, format: RootFs) -> Result<()> {
     let image = Image::debian(format)?;
     let mut guest =
         Vm::new("root=/dev/vda rw measureroot.overlaysize=200m").kernel(kernel).large().disk(&image).boots()?;
-    assert_eq!(guest.read("/proc/1/comm")?, "systemd");
-    assert_eq!(guest.run(&["systemctl", "is-active", "multi-user.target"])?, "active");
-    assert_eq!(guest.run(&["systemctl", "--failed", "--plain", "--no-legend"])?, "");
+    guest.runs_well()?;
     assert_eq!(guest.mount("/")?.kind, "overlay");
     let size = guest.run(&["df", "--block-size=1M", "--output=size", "/"])?;
     ensure!(size.ends_with(" 200"), "the overlay's size: {size}");
@@ -32,6 +30,18 @@ fn debian_in_squashfs_boots_measured() -> Result<()> {
 #[test]
 fn debian_in_erofs_boots_measured_with_compressed_kernel_modules() -> Result<()> {
     debian_boots(Kernel::V6_12, RootFs::Erofs)
+}
+
+/// The booted systemd reads `roothash=`, too, and finds the device that it would make.
+#[test]
+fn debian_with_a_root_hash_boots_at_full_speed() -> Result<()> {
+    let prepared = PreparedImage::apart(&Image::debian(RootFs::Squashfs)?, &[])?;
+    let disk = prepared.on_partitions()?;
+    let mut guest = Vm::new(&prepared.parameter()).large().disk(&disk).boots()?;
+    guest.runs_well()?;
+    assert_eq!(guest.run(&["systemctl", "is-active", "systemd-veritysetup@root.service"])?, "active");
+    assert_eq!(guest.read("/sys/block/dm-0/dm/name")?, "root");
+    guest.ends_as(&Prediction::of_root_hash(&prepared.root_hash)?).map(drop)
 }
 
 /// Runs the program behind the README's first command.

@@ -1,6 +1,8 @@
-//! A disk that answers the second read with other bytes: the effect of each seal.
+//! A disk that answers the second read with other bytes, or refuses it: the effect of each seal.
 
-use test_vm::{Guest, Image, LyingDisk, Medium, Result, SealChoice, StoppedVm, Uncompressed, Vm, ensure, image};
+use test_vm::{
+    Guest, Image, Kernel, LyingDisk, Medium, Result, SealChoice, StoppedVm, Uncompressed, Vm, ensure, image,
+};
 
 /// The bytes of the image, and the bytes that the disk gives instead from the second read on.
 const TRUTH: &str = "the bytes that were measured";
@@ -162,4 +164,28 @@ fn changed_bytes_restart_the_machine_if_oncorrupt_asks_for_it() -> Result<()> {
 #[test]
 fn changed_bytes_panic_the_kernel_if_oncorrupt_asks_for_it() -> Result<()> {
     stops_at_the_lie("measureroot.oncorrupt=panic")?.says(&["Kernel panic", "dm-verity device"])
+}
+
+/// A disk that refuses every later read of the secret, and a machine with this kernel.
+fn withheld(kernel: Kernel, parameter: &str) -> Result<(LyingDisk, Guest)> {
+    let image = Image::uncompressed(Uncompressed::Erofs, &secret())?;
+    let disk = LyingDisk::withholding(&image, TRUTH)?;
+    let guest = Vm::new("root=/dev/vda").with(parameter).kernel(kernel).lying_disk(&disk).boots()?;
+    Ok((disk, guest))
+}
+
+/// A medium that may choose between a wrong block and none cannot choose what `oncorrupt=` does.
+#[test]
+fn a_refused_read_restarts_the_machine_if_oncorrupt_asks_for_it() -> Result<()> {
+    let (_disk, guest) = withheld(Kernel::V6_12, "measureroot.oncorrupt=restart")?;
+    let vm = guest.ends_reading("/secret")?;
+    assert_eq!(vm.reason(), "guest-reset");
+    vm.says(&["Restarting system", "dm-verity device has I/O error"])
+}
+
+#[test]
+fn a_kernel_that_cannot_restart_at_a_refused_read_is_told() -> Result<()> {
+    let (_disk, mut guest) = withheld(Kernel::V6_1, "measureroot.oncorrupt=restart")?;
+    guest.cannot_read("/secret")?;
+    guest.power_off()?.says(&["measureroot.oncorrupt=restart: only for blocks that differ"])
 }

@@ -97,12 +97,7 @@ fn systemd_s_parameters_name_image_and_tree() -> Result<()> {
 #[test]
 fn the_root_hash_names_the_partitions_of_image_and_tree() -> Result<()> {
     let prepared = PreparedImage::apart(&image(Uncompressed::Erofs)?, &[])?;
-    let tree = prepared.separate_tree()?;
-    let half = |from: usize| {
-        let text = &prepared.root_hash[from..from + 32];
-        [&text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..]].join("-")
-    };
-    let disk = Image::partitioned([(&prepared.image, &half(0)), (tree, &half(32))])?;
+    let disk = prepared.on_partitions()?;
     let vm = Vm::new(&prepared.parameter()).disk(&disk);
     boots(&vm, &prepared, &Place::device("/dev/vda1"))
 }

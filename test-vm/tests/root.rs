@@ -1,9 +1,9 @@
-//! The booted root is an overlay whose writes are lost. The image below it cannot be written, and nothing is left of the
-//! initramfs.
+//! The booted root is an overlay whose writes are lost, and whose top folder is that of the image. The image below it cannot be
+//! written, and nothing is left of the initramfs but what systemd-stub hands over.
 
 use std::time::Duration;
 use test_vm::scratch::Scratch;
-use test_vm::{Bus, Guest, Image, Result, RootFs, Vm, assets, ensure, tool};
+use test_vm::{Bus, Guest, Image, Kernel, Result, RootFs, SealChoice, Vm, assets, ensure, tool};
 
 /// The small image in this format has booted from /dev/vda.
 fn booted(parameters: &str, format: RootFs) -> Result<Guest> {
@@ -82,4 +82,56 @@ fn what_stands_behind_two_dashes_is_init_s_alone() -> Result<()> {
     let arguments = guest.read("/proc/1/cmdline")?;
     assert_eq!(arguments, "/sbin/init\0a\0rootimgpcr=9\0measureroot.x=1\0measureroot\0");
     guest.ends_measured(&Image::small(RootFs::Squashfs)?).map(drop)
+}
+
+/// A program that prints an extended attribute: busybox has none.
+const PRINT_ATTRIBUTE: &str = "printf '#include <stdio.h>\\n#include <sys/xattr.h>\\n\
+    int main(int c, char **v) { char b[99] = {0}; getxattr(v[1], v[2], b, 98); return puts(b) < 0; }' >x.c && \
+    gcc -static -o tree/attribute x.c";
+
+#[test]
+fn the_root_folder_has_the_label_and_the_times_of_the_image() -> Result<()> {
+    // mkfs.erofs needs no privilege for a label of SELinux.
+    let label = "printf '/ -d system_u:object_r:root_t:s0\\n' >labels && chmod 1751 tree";
+    let make = "mkfs.erofs --quiet --all-root -T 1000000000 --file-contexts=labels made tree";
+    let image = Image::with_busybox(&format!("{PRINT_ATTRIBUTE} && {label}"), make)?;
+    let mut guest = Vm::new("root=/dev/vda").disk(&image).boots()?;
+    assert_eq!(guest.run(&["/attribute", "/", "security.selinux"])?, "system_u:object_r:root_t:s0");
+    assert_eq!(guest.run(&["/busybox", "stat", "-c", "%Y %a", "/"])?, "1000000000 1751");
+    guest.ends_measured(&image).map(drop)
+}
+
+/// A copy of 64 MiB leaves little of the memory. The overlay takes half of that, so a system that fills it gets an error and goes
+/// on.
+#[test]
+fn an_overlay_beside_a_copy_in_memory_ends_before_the_memory_does() -> Result<()> {
+    let image = Image::with_busybox("true", "/usr/sbin/mke2fs -q -t ext4 -b 4096 -E root_owner=0:0 -d tree made 64M")?;
+    let vm = Vm::new("root=/dev/vda").seal(SealChoice::Ram).large().memory(256).disk(&image);
+    let mut guest = vm.boots()?;
+    let filled = guest.run(&["/busybox", "dd", "if=/dev/zero", "of=/fill", "bs=1M"]);
+    let refused = filled.err().ok_or("the overlay has no end")?.to_string();
+    ensure!(refused.contains("No space left on device"), "{refused}");
+    guest.ends_measured(&image).map(drop)
+}
+
+#[test]
+fn an_overlay_that_cannot_fit_is_told() -> Result<()> {
+    let vm = booted("measureroot.overlaysize=8g", RootFs::Squashfs)?.power_off()?;
+    vm.says(&["measureroot.overlaysize=8g: only ", "bytes of memory are available"])
+}
+
+/// systemd-stub leaves the files in an archive of its own.
+#[test]
+fn what_systemd_stub_hands_over_reaches_the_booted_system() -> Result<()> {
+    let scratch = Scratch::new()?;
+    let line = "mkdir -p .extra/credentials && echo '{}' >.extra/tpm2-pcr-signature.json && \
+                echo secret >.extra/credentials/key.cred && find .extra | cpio --quiet -o -H newc | cat - \"$0\" >all";
+    let mut shell = tool::limited(Duration::from_secs(60), "sh");
+    tool::finish(shell.current_dir(scratch.folder()).args(["-ec", line]).arg(Kernel::V6_1.initramfs()?))?;
+    let image = Image::small(RootFs::Squashfs)?;
+    let mut guest = Vm::new("root=/dev/vda").initramfs(scratch.path("all")).disk(&image).boots()?;
+    assert_eq!(guest.read("/run/systemd/tpm2-pcr-signature.json")?, "{}");
+    assert_eq!(guest.read("/run/credentials/@encrypted/key")?, "secret");
+    assert_eq!(guest.read("/run/credstore.encrypted/key")?, "secret");
+    guest.ends_measured(&image).map(drop)
 }

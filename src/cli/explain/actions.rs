@@ -58,7 +58,7 @@ pub(super) fn of(step: Step, config: &Config) -> Vec<String> {
         }
         Step::Extend => vec!["THE IMAGE IS NOT MEASURED (measureroot=off)".to_owned(), words::unmeasured(config.pcr)],
         Step::MountImage => vec![format!("read-only on {}", overlay::LOWER)],
-        Step::Overlay => shell(&overlay::plan(&config.overlay_size, config.writable)),
+        Step::Overlay => shell(&overlay::plan(&config.overlay_size.to_string(), config.writable)),
         Step::Log => [journal::OWN, journal::WHOLE, journal::SYSTEMD].map(|name| format!("/run/{name}")).to_vec(),
         Step::Status => vec!["/run/measureroot/status.json".to_owned()],
         Step::MoveMounts => shell(&switch_root::moves(overlay::ROOT)),

@@ -10,7 +10,7 @@ use crate::hash::merkle;
 use crate::hash::pass::{self, Tee};
 use crate::hash::tree_shape::TreeHash;
 use crate::seal::memory_file;
-use crate::seal::prepared_tree::{self, TreeLocation};
+use crate::seal::prepared_tree::{self, TreeHead, TreeLocation};
 
 /// An image, and the tree that shall belong to it.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +32,7 @@ impl VerityCheck<'_> {
         let tree_name = self.tree.display().to_string();
         let tree = open_seekable(self.tree)?;
         let location = TreeLocation { offset: self.offset, data_bytes: image.bytes };
-        let (start, shape) = prepared_tree::read(&tree, &tree_name, location)?;
+        let TreeHead { start, shape, .. } = prepared_tree::read(&tree, &tree_name, location)?;
         prepared_tree::check_file_system(&image.file, &image.name, &shape, &[])?;
         let bar = progress_bar(shape.data_bytes());
         let mut growing = GrowingTree(merkle::TreeBuilder::new(memory_file::create("tree")?, shape));
