@@ -36,6 +36,7 @@ use crate::media::search;
 use crate::media::superblock::FileSystem;
 use crate::root::init_arguments::InitArguments;
 use crate::root::overlay;
+use crate::root::selinux_label;
 use crate::root::stub_files;
 use crate::root::switch_root;
 use crate::seal::choice::SealConditions;
@@ -216,6 +217,7 @@ impl Machine for Linux {
 
     fn write_status(&mut self, status: &Status) -> Result<()> {
         stub_files::hand_over(Path::new("/.extra"), Path::new("/run"));
+        selinux_label::restore_later(Path::new(overlay::ROOT), Path::new("/run"));
         status.write(Path::new("/run/measureroot"))
     }
 
