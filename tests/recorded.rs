@@ -20,10 +20,10 @@ fn evidence(name: &str) -> String {
 /// Judges a recorded boot. All trust the same image.
 fn verify(boot: &str, options: &[&str]) -> Ran {
     let file = |ending: &str| evidence(&format!("{boot}.{ending}"));
-    let (quote, signature, key, log, image) =
-        (file("quote"), file("sig"), file("ak.pub"), file("log"), evidence("image"));
+    let (quote, signature, key, log, list) =
+        (file("quote"), file("sig"), file("ak.pub"), file("log"), evidence("trusted.json"));
     let arguments = ["verify", "--quote", &quote, "--signature", &signature, "--key", &key, "--log", &log];
-    measureroot(&[&arguments[..], &["--image", &image, "--nonce", "00112233"], options].concat())
+    measureroot(&[&arguments[..], &["--allow", &list, "--nonce", "00112233"], options].concat())
 }
 
 #[test]
