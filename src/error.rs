@@ -95,9 +95,16 @@ pub(crate) fn is_hidden(c: char) -> bool {
             | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
+/// How many characters of an object are shown.
+const LONGEST: usize = 300;
+
 impl Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.object, self.cause)?;
+        // The cause must stand on the same line of the log, however long a hostile object is.
+        match self.object.char_indices().nth(LONGEST) {
+            Some((end, _)) => write!(f, "{}... ({} bytes): {}", &self.object[..end], self.object.len(), self.cause)?,
+            None => write!(f, "{}: {}", self.object, self.cause)?,
+        }
         self.hint.as_ref().map_or(Ok(()), |hint| write!(f, " ({hint})"))
     }
 }
@@ -132,6 +139,13 @@ impl<T, E: Display> Context<T> for std::result::Result<T, E> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_object_leaves_room_for_the_cause() {
+        let error = Error::new("\u{20ac}".repeat(1000), "too long").to_string();
+        assert!(error.starts_with('\u{20ac}') && error.ends_with("... (3000 bytes): too long"), "{error}");
+        assert!(error.chars().count() < 350);
+    }
 
     #[test]
     fn hostile_text_stays_on_one_line() {
