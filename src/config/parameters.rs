@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::cmdline::choice::Choice;
-use crate::cmdline::number::decimal;
 use crate::cmdline::own_names;
 use crate::cmdline::parameter::{parsed, seconds, value};
 use crate::cmdline::tokens::Token;

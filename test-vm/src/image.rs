@@ -204,14 +204,10 @@ impl Image {
 
     /// A root image with the probe as its init, and busybox. `more` is a shell command that adds to the folder `tree`; then `make`
     /// makes the image `made` of it.
-    pub fn with_busybox(more: &str, make: &str) -> Result<Self> {
-        let scratch = Scratch::new()?;
-        let probe = assets::probe()?;
-        let line = format!(
-            "mkdir tree && (cd tree && mkdir dev proc sys run tmp etc sbin && cp {} sbin/init && cp /bin/busybox .) && {more} && {make}",
-            probe.display()
-        );
-        Self::made(scratch, &line)
+    pub fn root_with_busybox(more: &str, make: &str) -> Result<Self> {
+        let scratch = Self::tree()?;
+        fs::copy("/bin/busybox", scratch.path("tree/busybox"))?;
+        Self::made(scratch, &format!("{more} && {make}"))
     }
 
     /// An empty file.

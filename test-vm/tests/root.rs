@@ -94,7 +94,7 @@ fn the_root_folder_has_the_label_and_the_times_of_the_image() -> Result<()> {
     // mkfs.erofs needs no privilege for a label of SELinux.
     let label = "printf '/ -d system_u:object_r:root_t:s0\\n' >labels && chmod 1751 tree";
     let make = "mkfs.erofs --quiet --all-root -T 1000000000 --file-contexts=labels made tree";
-    let image = Image::with_busybox(&format!("{PRINT_ATTRIBUTE} && {label}"), make)?;
+    let image = Image::root_with_busybox(&format!("{PRINT_ATTRIBUTE} && {label}"), make)?;
     let mut guest = Vm::new("root=/dev/vda").disk(&image).boots()?;
     assert_eq!(guest.run(&["/attribute", "/", "security.selinux"])?, "system_u:object_r:root_t:s0");
     assert_eq!(guest.run(&["/busybox", "stat", "-c", "%Y %a", "/"])?, "1000000000 1751");
@@ -105,7 +105,8 @@ fn the_root_folder_has_the_label_and_the_times_of_the_image() -> Result<()> {
 /// on.
 #[test]
 fn an_overlay_beside_a_copy_in_memory_ends_before_the_memory_does() -> Result<()> {
-    let image = Image::with_busybox("true", "/usr/sbin/mke2fs -q -t ext4 -b 4096 -E root_owner=0:0 -d tree made 64M")?;
+    let image =
+        Image::root_with_busybox("true", "/usr/sbin/mke2fs -q -t ext4 -b 4096 -E root_owner=0:0 -d tree made 64M")?;
     let vm = Vm::new("root=/dev/vda").seal(SealChoice::Ram).large().memory(256).disk(&image);
     let mut guest = vm.boots()?;
     let filled = guest.run(&["/busybox", "dd", "if=/dev/zero", "of=/fill", "bs=1M"]);
