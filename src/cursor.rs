@@ -75,6 +75,11 @@ impl<'a> Cursor<'a> {
         self.array().map(u16::from_le_bytes)
     }
 
+    /// Reads a big-endian number of 32 bits.
+    pub(crate) fn u32_be(&mut self) -> Result<u32> {
+        self.array().map(u32::from_be_bytes)
+    }
+
     /// Reads a little-endian number of 32 bits.
     pub(crate) fn u32_le(&mut self) -> Result<u32> {
         self.array().map(u32::from_le_bytes)
@@ -124,11 +129,6 @@ impl<'a> Cursor<'a> {
     /// Reads a big-endian number of 16 bits.
     pub(crate) fn u16_be(&mut self) -> Result<u16> {
         self.array().map(u16::from_be_bytes)
-    }
-
-    /// Reads a big-endian number of 32 bits.
-    pub(crate) fn u32_be(&mut self) -> Result<u32> {
-        self.array().map(u32::from_be_bytes)
     }
 
     /// Reads a big-endian number of 64 bits.

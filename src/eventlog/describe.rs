@@ -31,9 +31,11 @@ pub(crate) enum Standing {
     /// The digest is that of something else. The words are what the writer of the log says about it.
     Claimed,
     /// The event extends no PCR. Nothing protects its words.
+    #[cfg(feature = "cli")]
     Unmeasured,
 }
 
+#[cfg(feature = "cli")]
 impl Standing {
     /// The name in the output of `replay`.
     pub(crate) fn name(self) -> &'static str {
@@ -70,6 +72,7 @@ impl Event {
     }
 
     /// How far the description can be trusted, judged by the digests in `banks`.
+    #[cfg(feature = "cli")]
     pub(crate) fn standing(&self, banks: &[Bank]) -> Standing {
         if self.extends().is_none() {
             return Standing::Unmeasured;

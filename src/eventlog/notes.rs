@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::event::Event;
 use super::log::Log;
 use crate::hash::bank::Bank;
+#[cfg(feature = "cli")]
 use crate::measure::pcr::Pcr;
 
 /// The largest number of unknown hashes that a note lists: a hostile log may name thousands.
@@ -44,6 +45,7 @@ impl Log {
 
     /// For each PCR and bank whose value cannot be computed, though the log has digests for the bank: the index of the first event
     /// without a digest.
+    #[cfg(feature = "cli")]
     pub(crate) fn gaps(&self) -> Vec<(Pcr, Bank, usize)> {
         let banks =
             Bank::ALL.into_iter().filter(|&bank| self.events().iter().any(|event| event.digest(bank).is_some()));
