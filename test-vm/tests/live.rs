@@ -40,12 +40,12 @@ fn uefi_boots_a_cd_rom() -> Result<()> {
 
 #[test]
 fn a_bios_boots_a_usb_stick() -> Result<()> {
-    boots("--toram --ram 1G", Firmware::Bios, Bus::Usb, "/dev/sda")
+    boots("--toram --ram 1G", Firmware::Bios, Bus::Usb, "/dev/sda1")
 }
 
 #[test]
 fn uefi_boots_a_usb_stick() -> Result<()> {
-    boots("--label STICK", Firmware::Uefi, Bus::Usb, "/dev/sda")
+    boots("--label STICK", Firmware::Uefi, Bus::Usb, "/dev/sda1")
 }
 
 /// A medium of another live system boots with the parameters of that system, which ask for a copy in RAM.
