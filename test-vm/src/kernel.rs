@@ -10,6 +10,8 @@ pub enum Kernel {
     V6_1,
     /// Debian's 6.12 kernel for clouds. Its modules are compressed.
     V6_12,
+    /// Debian 12's own 6.1 kernel for PCs. It has the drivers of real hardware, and no initramfs: a scenario packs its own.
+    Pc,
     /// A kernel with what kernel-fragments/ ask for and nothing else. It has no modules.
     Own,
     /// Debian's 6.12 kernel for clouds, for arm64. It runs on another machine (see `board`).
@@ -21,6 +23,7 @@ impl Kernel {
         let version = match self {
             Self::V6_1 => "6.1",
             Self::V6_12 => "6.12",
+            Self::Pc => "pc",
             Self::Own => "own",
             Self::Aarch64 => "aarch64",
         };
@@ -37,11 +40,16 @@ impl Kernel {
         self.file("config")
     }
 
+    /// The folder with its modules.
+    pub fn modules(self) -> Result<PathBuf> {
+        self.file("modules")
+    }
+
     /// An initramfs with the agent and this kernel's modules.
     pub fn initramfs(self) -> Result<PathBuf> {
         match self {
             Self::Own => assets::product("initramfs/measureroot.cpio.zst"),
-            Self::V6_1 | Self::V6_12 | Self::Aarch64 => self.file("initramfs.cpio.zst"),
+            Self::V6_1 | Self::V6_12 | Self::Pc | Self::Aarch64 => self.file("initramfs.cpio.zst"),
         }
     }
 
@@ -50,7 +58,7 @@ impl Kernel {
         match self {
             Self::V6_1 => Ok("$KERNEL_6_1"),
             Self::V6_12 => Ok("$KERNEL_6_12"),
-            Self::Own | Self::Aarch64 => Err(format!("test-vm/builder has no kernel {self:?}").into()),
+            Self::Pc | Self::Own | Self::Aarch64 => Err(format!("test-vm/builder has no kernel {self:?}").into()),
         }
     }
 }
