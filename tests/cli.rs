@@ -128,6 +128,49 @@ fn bash_accepts_the_completion() {
 }
 
 #[test]
+fn bash_completes_banks_formats_and_files() {
+    let script = measureroot(&["completion", "bash"]).printed();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("quote.msg"), "").unwrap();
+    // What bash offers behind these words.
+    let offered = |words: &str| {
+        let complete = format!(
+            "{script}\ncd '{}'; COMP_WORDS=(measureroot {words} ''); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+             _measureroot measureroot '' \"${{COMP_WORDS[COMP_CWORD - 1]}}\"; echo \"${{COMPREPLY[@]}}\"",
+            folder.path().display()
+        );
+        run_with("bash", &[], &complete)
+    };
+    assert_eq!(offered("predict --bank"), "sha1 sha256 sha384 sha512");
+    assert_eq!(offered("predict --image-format"), "plain meta-measured");
+    assert_eq!(offered("predict --format"), "hex json tpm2-yaml pcrlock keylime policy");
+    assert_eq!(offered("initramfs --compress"), "zstd gzip none");
+    assert_eq!(offered("verify --quote"), "quote.msg");
+    assert_eq!(offered("replay --pcrs"), "quote.msg");
+}
+
+#[test]
+fn the_examples_of_the_manual_have_options_that_exist() {
+    let page = measureroot(&["man"]).printed();
+    let (_, examples) = page.split_once(".SH EXAMPLES").expect("examples");
+    let (examples, _) = examples.split_once(".SH").unwrap();
+    // roff writes a dash and a backslash with a backslash before it.
+    let text = examples.replace("\\-", "-").replace("\\\\\n", " ");
+    let commands: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("measureroot ")).collect();
+    assert!(commands.len() > 5, "{text}");
+    for command in commands {
+        let mut words = command.split_whitespace();
+        let help = measureroot(&[words.next().unwrap(), "--help"]).printed();
+        for option in words.filter(|word| word.starts_with("--")) {
+            assert!(
+                help.contains(&format!("{option} ")) || help.contains(&format!("{option}[")),
+                "{command}: {option}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_closed_pipe_is_no_error() {
     let pipe = format!("set -o pipefail; '{}' explain root=/dev/vda | true", program().display());
     run_with("bash", &["-c", &pipe], "");

@@ -1,6 +1,7 @@
 //! The commands that a person or a build runs: one file or folder for each, and the files that several of them share.
 
 mod allow_file;
+mod completion;
 mod exit_codes;
 mod explain;
 mod image_file;
@@ -21,7 +22,6 @@ mod verify;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use clap_complete::Shell;
 
 use crate::error::{Error, Result, one_line};
 
@@ -45,11 +45,7 @@ enum Command {
     Replay(replay::Replay),
     Verify(Box<verify::Verify>),
     KernelConfig(kernel_config::KernelConfig),
-    /// Print a completion script for a shell.
-    Completion {
-        /// The shell that reads the script.
-        shell: Shell,
-    },
+    Completion(completion::Completion),
     Man(man::Man),
 }
 
@@ -64,7 +60,7 @@ pub fn run() -> ExitCode {
         Command::Predict(predict) => predict.run(),
         Command::Initramfs(initramfs) => initramfs.run(),
         Command::Explain(explain) => explain.run(),
-        Command::Completion { shell } => completion(shell),
+        Command::Completion(completion) => completion.run(Arguments::command()),
         Command::Man(man) => man.run(Arguments::command()),
     };
     match done {
@@ -125,12 +121,6 @@ fn log_to_stderr() {
         eprintln!("measureroot: another logger runs already");
     }
     log::set_max_level(log::LevelFilter::Info);
-}
-
-fn completion(shell: Shell) -> Result<()> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Arguments::command(), "measureroot", &mut script);
-    stdout::print(&script)
 }
 
 #[cfg(test)]

@@ -15,7 +15,38 @@ const FILES: [(&str, &str); 4] = [
     ("/run/log/systemd/tpm2-measure.log", "The log of systemd's measurements; it begins with those events."),
 ];
 
-/// The whole page: the program, its commands, exit codes, files.
+/// What a person types, and what it is for. `tests/cli.rs` checks their options.
+const EXAMPLES: [(&str, &[&str]); 6] = [
+    (
+        "The PCR of an image, compared with the TPM of a machine that booted it:",
+        &["measureroot predict --bank sha256 rootfs.squashfs >expected", "tpm2_pcrread sha256:13 | diff expected -"],
+    ),
+    (
+        "The initramfs for the running kernel:",
+        &[
+            "measureroot initramfs --output measureroot.img --kernel-modules /lib/modules/$(uname -r) \\",
+            "    --module virtio_pci --module virtio_blk --module squashfs --module loop --module overlay --module dm-verity",
+        ],
+    ),
+    (
+        "What a boot with this command line would do:",
+        &["measureroot explain 'root=LABEL=MEDIUM rootimg=/rootfs.squashfs'"],
+    ),
+    ("The options that the running kernel lacks:", &["measureroot kernel-config running"]),
+    (
+        "What was measured into this machine's TPM since it was switched on:",
+        &["measureroot replay --tpm /run/measureroot/binary_bios_measurements"],
+    ),
+    (
+        "Which image another machine booted, from its quote:",
+        &[
+            "measureroot verify --quote quote.msg --signature quote.sig --key ak.pub --nonce 0011aabb \\",
+            "    --log binary_bios_measurements --image rootfs.squashfs",
+        ],
+    ),
+];
+
+/// The whole page: the program, its commands, exit codes, files, examples.
 ///
 /// # Errors
 /// Only if writing to memory fails.
@@ -44,6 +75,15 @@ pub(super) fn page(program: Command) -> io::Result<Vec<u8>> {
     end.control("SH", ["FILES"]);
     for (name, meaning) in &FILES {
         end.control("TP", []).text([roff::bold(*name)]).text(inline(meaning));
+    }
+    end.control("SH", ["EXAMPLES"]);
+    for (purpose, lines) in EXAMPLES {
+        end.control("PP", []).text([roff::roman(purpose)]);
+        end.control("PP", []).control("RS", ["4"]).control("nf", []);
+        for line in lines {
+            end.text([roff::roman(*line)]);
+        }
+        end.control("fi", []).control("RE", []);
     }
     end.control("SH", ["SEE ALSO"]);
     end.text(inline("`measureroot.cmdline`(7), `tpm2_pcrread`(1), `tpm2_quote`(1), `veritysetup`(8)"));
