@@ -195,13 +195,6 @@ impl Image {
         Self::made(scratch, &make)
     }
 
-    /// A disk with this number of empty partitions.
-    pub fn with_partitions(number: usize) -> Result<Self> {
-        let table = format!("label: gpt\\n{}", "size=1M\\n".repeat(number));
-        let make = format!("truncate --size=64M made && printf '{table}' | /usr/sbin/sfdisk --quiet made");
-        Self::made(Scratch::new()?, &make)
-    }
-
     /// A root image with the probe as its init, and busybox. `more` is a shell command that adds to the folder `tree`; then `make`
     /// makes the image `made` of it.
     pub fn root_with_busybox(more: &str, make: &str) -> Result<Self> {

@@ -93,12 +93,6 @@ fn a_failure_that_is_longer_than_a_record_of_the_kernel_is_shown() -> Result<()>
 }
 
 #[test]
-fn a_search_among_ten_devices_is_shown() -> Result<()> {
-    let vm = Vm::new("rootimg=/nowhere measureroot.timeout=2").disk(&Image::with_partitions(9)?);
-    vm.fails()?.at(Step::FindImage, "/nowhere")
-}
-
-#[test]
 fn a_machine_without_a_console_boots() -> Result<()> {
     let image = Image::small(RootFs::Squashfs)?;
     let vm = Vm::new("").cmdline("console=null panic=1 root=/dev/vda").disk(&image);
