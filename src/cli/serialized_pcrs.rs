@@ -3,6 +3,7 @@
 use crate::cursor::Cursor;
 use crate::error::{Error, Result};
 use crate::eventlog::PcrValues;
+use crate::evidence::quoted_values::serialized_digests;
 use crate::hash::bank::Bank;
 use crate::hash::digest::Digest;
 use crate::measure::pcr::Pcr;
@@ -11,9 +12,6 @@ use crate::measure::pcr::Pcr;
 /// and bitmap (tpm2-tss, tss2_tpm2_types.h). The file begins with them (tpm2-tools, lib/pcr.c).
 const SELECTIONS: u32 = 16;
 const SELECTION: usize = 8;
-/// The most digests in a `TPML_DIGEST`, and the size of each in memory: its length, and room for the longest digest.
-const DIGESTS: usize = 8;
-const DIGEST: usize = 2 + 64;
 
 /// The values with their PCRs, which the selections in front of them name.
 ///
@@ -45,21 +43,13 @@ fn read(bytes: &[u8]) -> Result<PcrValues> {
     }
     let mut selected = selected.into_iter();
     let mut values = PcrValues::new();
-    for _ in 0..cursor.u32_le()? {
-        let count = cursor.u32_le()?;
-        let mut list = Cursor::new(OBJECT, cursor.take(DIGESTS * DIGEST)?);
-        for _ in 0..count {
-            let mut digest = Cursor::new(OBJECT, list.take(DIGEST)?);
-            let length = digest.u16_le()?;
-            let (bank, pcr) = selected.next().ok_or_else(|| Error::new(OBJECT, "more digests than selected PCRs"))?;
-            let bank = bank.ok_or_else(|| Error::new(OBJECT, "of a bank whose hash is not known"))?;
-            let digest = Digest::from_bytes(bank, digest.take(length.into())?)?;
-            if values.entry(bank).or_default().insert(pcr, digest).is_some() {
-                return Err(Error::new(OBJECT, format!("a second value for PCR {pcr} in bank {bank}")));
-            }
+    for digest in serialized_digests(cursor)? {
+        let (bank, pcr) = selected.next().ok_or_else(|| Error::new(OBJECT, "more digests than selected PCRs"))?;
+        let bank = bank.ok_or_else(|| Error::new(OBJECT, "of a bank whose hash is not known"))?;
+        if values.entry(bank).or_default().insert(pcr, Digest::from_bytes(bank, digest)?).is_some() {
+            return Err(Error::new(OBJECT, format!("a second value for PCR {pcr} in bank {bank}")));
         }
     }
-    cursor.end()?;
     match selected.next() {
         None if !values.is_empty() => Ok(values),
         _ => Err(Error::new(OBJECT, "fewer digests than selected PCRs")),

@@ -55,6 +55,15 @@ fn serialized(bytes: &[u8]) -> Result<Vec<&[u8]>> {
     const OBJECT: &str = "PCR values";
     let mut cursor = Cursor::new(OBJECT, bytes);
     cursor.take(SELECTION)?;
+    serialized_digests(cursor)
+}
+
+/// The digests behind the selection in that form: the number of lists, then the lists, up to the end of the file.
+///
+/// # Errors
+/// If the bytes have another form.
+pub(crate) fn serialized_digests(mut cursor: Cursor<'_>) -> Result<Vec<&[u8]>> {
+    const OBJECT: &str = "PCR values";
     let mut digests = Vec::new();
     for _ in 0..cursor.u32_le()? {
         let count = cursor.u32_le()?;
