@@ -21,7 +21,8 @@ fuzz_target!(|head: &[u8]| {
         assert!(partition_table::uuid(&file, sector, number).is_none_or(|id| id.contains('-')));
     }
     for data_bytes in [bytes, u64::MAX] {
-        if let Ok(TreeHead { shape, .. }) = prepared_tree::read(&file, "medium", TreeLocation { offset: 0, data_bytes }) {
+        if let Ok(TreeHead { shape, .. }) = prepared_tree::read(&file, "medium", TreeLocation { offset: 0, data_bytes })
+        {
             assert!(shape.data_bytes() <= data_bytes && shape.tree_bytes() <= bytes);
         }
     }
