@@ -1,10 +1,10 @@
 # shellcheck shell=bash disable=SC2154
-# Runs all tests of the workspace, two files with tests at a time. Sourced, after packages.sh and toolchain.sh's choose_toolchain.
+# Runs all tests of the workspace, several files with tests at a time. Sourced, after packages.sh and toolchain.sh's choose_toolchain.
 #   run_all_tests   prints what each file's tests say, and the seconds that each file took; fails if one of them fails
 # cargo alone runs one file after the other. The longest test of each file then runs alone, and one processor waits.
 
 # The files whose tests take minutes, the longest first: one of them at the end would run alone.
-long_files=(seal mkosi initramfs_tools dracut attest live size failures debian lying_disk forms debian_package prepared)
+long_files=(seal initramfs_tools live mkosi failures debian dracut size devices prepared forms measure lying_disk attest modules root session)
 
 # Prints the options of cargo that choose the tests of one file, a line for each file with tests, the long ones first.
 test_files() {
@@ -17,7 +17,7 @@ test_files() {
 	{ printf -- '--test %s\n' "${long_files[@]}" | grep --fixed-strings --line-regexp --regexp="$choices" && echo "$choices"; } | awk '!seen[$0]++'
 }
 
-# Runs the tests of one file, and prints their output when they end, so that the outputs of two files do not mix.
+# Runs the tests of one file, and prints their output when they end, so that the outputs of several files do not mix.
 run_test_file() {
 	local folder=$1 status=0 start=$SECONDS log
 	shift
@@ -35,8 +35,9 @@ run_all_tests() {
 	"$CARGO" test --locked --workspace --no-run
 	folder=$(mktemp -d "$CARGO_TARGET_DIR/tests.XXXXXX")
 	export -f run_test_file
+	# One more than there are processors: a boot sometimes waits for a limit of time, and some tests wait for files.
 	# shellcheck disable=SC2016 # The inner shell's own arguments.
-	test_files | xargs -P 2 -L 1 bash -euo pipefail -c 'run_test_file "$@"' - "$folder" || status=1
+	test_files | xargs -P $(($(nproc) + 1)) -L 1 bash -euo pipefail -c 'run_test_file "$@"' - "$folder" || status=1
 	echo "test: the seconds of each file with tests:"
 	sort --numeric-sort --reverse "$folder/seconds"
 	[[ ! -f $folder/failed ]] || sed 's/^/test: FAILED: /' "$folder/failed" >&2
