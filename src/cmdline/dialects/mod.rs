@@ -23,10 +23,10 @@ pub(crate) struct Translation {
 pub(crate) fn translate(tokens: &[Token]) -> Result<Translation> {
     let mut ours = Translation::default();
     let (mut file, mut folder, mut name) = (FilePart::default(), FilePart::default(), FilePart::default());
-    let boot_live = boot_live(tokens);
-    let is_live = tokens.iter().any(|token| meaning(token, boot_live).is_some_and(Meaning::is_live));
+    let boot = boot(tokens);
+    let is_live = tokens.iter().any(|token| meaning(token, boot).is_some_and(Meaning::is_live));
     for token in tokens {
-        let Some(meaning) = meaning(token, boot_live) else {
+        let Some(meaning) = meaning(token, boot) else {
             if is_live && (token.is("ro") || token.is("rw")) && token.value.is_none() {
                 ours.note(token, "nothing to do: it is for the medium of a live system");
             } else {
@@ -127,15 +127,16 @@ impl Ours {
     }
 }
 
-/// Whether it is a command line of live-boot.
-fn boot_live(tokens: &[Token]) -> bool {
-    tokens.iter().any(|token| token.is("boot") && token.value.as_deref() == Some(b"live"))
+/// The live system that `boot=` names: live-boot or casper. Empty if it names none of them.
+fn boot(tokens: &[Token]) -> &[u8] {
+    let mut values = tokens.iter().filter(|token| token.is("boot")).filter_map(|token| token.value.as_deref());
+    values.find(|value| matches!(*value, b"live" | b"casper")).unwrap_or_default()
 }
 
 /// The meaning of a parameter; `None` if it belongs to no dialect.
-fn meaning(token: &Token, boot_live: bool) -> Option<Meaning<'_>> {
+fn meaning<'a>(token: &'a Token, boot: &[u8]) -> Option<Meaning<'a>> {
     let value = token.value.as_deref().map(|value| std::str::from_utf8(value).unwrap_or("\u{fffd}"));
-    rules::meaning(token.key()?, value, boot_live)
+    rules::meaning(token.key()?, value, boot)
 }
 
 #[cfg(test)]
@@ -187,6 +188,12 @@ pub(crate) mod tests {
             "measureroot.overlaysize=60% components rootimg=live/filesystem.squashfs",
         ),
         ("boot=live rootimg=/x", "rootimg=/x"),
+        // casper
+        ("boot=casper quiet splash", "quiet splash rootimg=casper/filesystem.squashfs"),
+        (
+            "boot=casper live-media=/dev/sdb1 live-media-path=/x toram",
+            "root=/dev/sdb1 measureroot.seal=ram rootimg=/x/filesystem.squashfs",
+        ),
         // Other systems.
         ("root=/dev/sda overlayroot=tmpfs overlayroot=tmpfs:recurse=0", "root=/dev/sda"),
         ("root=/dev/ram0 rootimage=a.img LABEL=boot", "rootimg=a.img"),
@@ -198,8 +205,8 @@ pub(crate) mod tests {
         ("root=/dev/sda \"\"", "root=/dev/sda "),
         // Parameters that no dialect has.
         (
-            "root=LABEL=live:x boot=casper persistence module=a systemd.unit=x",
-            "root=LABEL=live:x boot=casper persistence module=a systemd.unit=x",
+            "root=LABEL=live:x boot=other persistence module=a systemd.unit=x persistent",
+            "root=LABEL=live:x boot=other persistence module=a systemd.unit=x persistent",
         ),
     ];
 
@@ -251,6 +258,19 @@ pub(crate) mod tests {
             "boot=live fetch=http://a/b",
             "boot=live findiso=/a.iso",
             "boot=live dm-verity-root-hash=a:b",
+            "boot=casper persistent",
+            "boot=casper layerfs-path=minimal.standard.live.squashfs",
+            "boot=casper netboot=nfs",
+            "boot=casper nfsroot=10.0.0.1:/x",
+            "boot=casper url=http://a/b.iso",
+            "mount.usr=/dev/mapper/usr",
+            "mount.usrflags=ro",
+            "usrhash=00",
+            "systemd.verity_usr_data=/dev/sdb",
+            "verity.usrhash=00",
+            "rd.systemd.pull=raw:image:http://a/b",
+            "archisobasedir=arch",
+            "archisodevice=UUID=1",
             "LABEL=install-efi",
             "systemd.volatile=yes",
             "systemd.volatile",
@@ -265,7 +285,7 @@ pub(crate) mod tests {
 
     #[test]
     fn each_rule_is_reached() {
-        use rules::File::{Dracut, LiveBoot, OpenEmbedded};
+        use rules::File::{Casper, Dracut, LiveBoot, OpenEmbedded};
         let ours = |parameter| Some(Meaning::Ours(parameter, "x"));
         let nothing = Some(Meaning::Nothing);
         let overlay = Some(Meaning::Overlay);
@@ -317,11 +337,14 @@ pub(crate) mod tests {
             ("union=overlay boot=live", overlay),
             ("bootfrom=x", None),
             ("overlay-size=x boot=casper", None),
+            ("boot=casper", Some(Meaning::File(Casper))),
+            ("live-media-path=x boot=casper", Some(Meaning::Folder("x", Casper))),
+            ("persistent boot=live", None),
             ("persistence", None),
         ];
         for (line, wanted) in table {
             let tokens = tokens::parse(line.as_bytes());
-            assert_eq!(meaning(&tokens[0], boot_live(&tokens)), wanted, "{line}");
+            assert_eq!(meaning(&tokens[0], boot(&tokens)), wanted, "{line}");
         }
         // The tests above have one parameter for each reason; these are the other names.
         let refused = [
@@ -347,7 +370,7 @@ pub(crate) mod tests {
         for line in refused {
             let tokens = tokens::parse(line.as_bytes());
             let last = &tokens[tokens.len() - 1];
-            assert!(matches!(meaning(last, boot_live(&tokens)), Some(Meaning::Refused(_))), "{line}");
+            assert!(matches!(meaning(last, boot(&tokens)), Some(Meaning::Refused(_))), "{line}");
         }
     }
 }

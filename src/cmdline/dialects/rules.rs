@@ -1,7 +1,8 @@
 //! The rules of the dialects: the meaning of each parameter of another live system.
 //!
 //! Sources: dracut.cmdline(7), chapters "OverlayFS" and "Booting live images" (dracut 059 and 111), live-boot(7) and its
-//! 9990-cmdline-old (20230131), overlayroot.conf (0.18), OpenEmbedded's init-live.sh, kernel-command-line(7) of systemd 252.
+//! 9990-cmdline-old (20230131), casper(7) (1.498), overlayroot.conf (0.18), OpenEmbedded's init-live.sh, archiso's
+//! mkinitcpio hooks (README.bootparams, 73), kernel-command-line(7) of systemd 252.
 
 /// The meaning of a parameter of another live system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +61,8 @@ pub(super) enum File {
     Dracut,
     /// The file of live-boot.
     LiveBoot,
+    /// The file of casper.
+    Casper,
     /// The file of OpenEmbedded.
     OpenEmbedded,
 }
@@ -81,6 +84,7 @@ impl File {
         match self {
             Self::Dracut => ("LiveOS", "squashfs.img"),
             Self::LiveBoot => ("live", "filesystem.squashfs"),
+            Self::Casper => ("casper", "filesystem.squashfs"),
             Self::OpenEmbedded => ("", "rootfs.img"),
         }
     }
@@ -96,12 +100,14 @@ const WITHOUT_EFFECT: [&str; 3] = ["rd.live.debug", "rd.live.check", "rd.live.ov
 
 const TMPFS_ONLY: &str = "the only overlay is a tmpfs, and its content is lost at a reboot";
 const NO_FILE_IN_A_FILE: &str = "an image inside another image file is not opened";
+const ONE_IMAGE: &str = "there is one image, under one overlay";
+const NOT_ON_A_DEVICE: &str = "the image must be on a device";
 
 /// The rules: for each parameter and value an arm with the meaning. The first arm that fits is used. `None` if the parameter
-/// belongs to no dialect.
+/// belongs to no dialect. `boot` is the value of `boot=`, by which live-boot and casper are told apart.
 ///
 /// The rules are arms and not a static table: each text of a table would take a relocation of 24 bytes in the agent.
-pub(super) fn meaning<'a>(key: &str, value: Option<&'a str>, boot_live: bool) -> Option<Meaning<'a>> {
+pub(super) fn meaning<'a>(key: &str, value: Option<&'a str>, boot: &[u8]) -> Option<Meaning<'a>> {
     let text = value.unwrap_or_default();
     // dracut takes a parameter without a value for yes (dracut-lib.sh, `getargbool`).
     let yes = matches!(value, None | Some("1" | "yes" | "on" | "true"));
@@ -133,6 +139,7 @@ pub(super) fn meaning<'a>(key: &str, value: Option<&'a str>, boot_live: bool) ->
         }
         "live-media" if text.starts_with("removable") => Refused("name the device, or leave it out"),
         "live-media" => Meaning::Ours(Ours::Root, text),
+        "live-media-path" if boot == b"casper" => Folder(text, File::Casper),
         "live-media-path" => Folder(text, File::LiveBoot),
         "live-media-timeout" => Meaning::Ours(Ours::RootWait, text),
         _ if key.starts_with("live-media-") => Refused("the medium is read as it is"),
@@ -143,10 +150,25 @@ pub(super) fn meaning<'a>(key: &str, value: Option<&'a str>, boot_live: bool) ->
         "systemd.volatile" if no => Nothing,
         "systemd.volatile" if text == "state" => Meaning::Ours(Ours::ReadOnly, ""),
         "systemd.volatile" => Refused("write systemd.volatile=overlay: all of the image is used, not /usr alone"),
-        _ if boot_live => return live_boot(key, text),
+        // A root without its /usr would run without the files that were asked for.
+        _ if key.starts_with("mount.usr")
+            || key.starts_with("systemd.verity_usr_")
+            || key.starts_with("verity.usr") =>
+        {
+            Refused(USR)
+        }
+        "usrhash" => Refused(USR),
+        "rd.systemd.pull" => Refused(NOT_ON_A_DEVICE),
+        _ if key.starts_with("archiso") => {
+            Refused("write root=LABEL=X and rootimg=/arch/x86_64/airootfs.sfs (or .erofs), and toram for copytoram")
+        }
+        _ if boot == b"live" => return live_boot(key, text),
+        _ if boot == b"casper" => return casper(key, text),
         _ => return None,
     })
 }
+
+const USR: &str = "/usr must be a part of the image: no second file system is measured or mounted";
 
 /// The options in `rd.overlay=tmpfs:size=SIZE,...` (dracut's prepare-overlayfs.sh).
 fn tmpfs_options(text: &str) -> Option<Meaning<'_>> {
@@ -187,12 +209,22 @@ fn live_boot<'a>(key: &str, text: &'a str) -> Option<Meaning<'a>> {
         "overlay-size" => Meaning::Ours(Ours::OverlaySize, text),
         "union" if text == "overlay" => Overlay,
         _ if key.starts_with("persistence") => Refused(TMPFS_ONLY),
-        "module" | "union" | "skipunion" | "exposedroot" | "plainroot" | "nfsoverlay" | "todisk" => {
-            Refused("there is one image, under one overlay")
-        }
-        "fetch" | "httpfs" | "ftpfs" | "netboot" | "nfsroot" | "iscsi" => Refused("the image must be on a device"),
+        "module" | "union" | "skipunion" | "exposedroot" | "plainroot" | "nfsoverlay" | "todisk" => Refused(ONE_IMAGE),
+        "fetch" | "httpfs" | "ftpfs" | "netboot" | "nfsroot" | "iscsi" => Refused(NOT_ON_A_DEVICE),
         "fromiso" | "isofrom" | "findiso" => Refused(NO_FILE_IN_A_FILE),
         _ if key.starts_with("dm-verity-") => Refused("write roothash="),
+        _ => return None,
+    })
+}
+
+/// The rules of casper that apply only with `boot=casper`.
+fn casper<'a>(key: &str, text: &'a str) -> Option<Meaning<'a>> {
+    Some(match key {
+        "boot" if text == "casper" => Meaning::File(File::Casper),
+        "persistent" => Refused(TMPFS_ONLY),
+        // Since Ubuntu 20.04, the root is a stack of images.
+        "layerfs-path" => Refused(ONE_IMAGE),
+        "netboot" | "nfsroot" | "url" => Refused(NOT_ON_A_DEVICE),
         _ => return None,
     })
 }
