@@ -23,9 +23,15 @@ pub(crate) fn likely_cause(fstype: &str, errno: Option<i32>) -> String {
             "are the modules nls_cp437 and nls_ascii in the initramfs?".to_owned()
         }
         Some(Errno::EINVAL) => {
-            let compressed = matches!(fstype, "squashfs" | "erofs");
-            let compression = if compressed { ", and can the kernel read its compression" } else { "" };
-            format!("is the {fstype} complete{compression}? dmesg tells more")
+            let more = match fstype {
+                "squashfs" => ", and can the kernel read its compression",
+                // Blocks of 16 or 64 KiB need a kernel with pages of that size (fs/erofs/super.c, erofs_read_superblock).
+                "erofs" => {
+                    ", can the kernel read its compression, and are its blocks no larger than the kernel's pages"
+                }
+                _ => "",
+            };
+            format!("is the {fstype} complete{more}? dmesg tells more")
         }
         Some(Errno::EOPNOTSUPP) if fstype == "erofs" => {
             "has the kernel its compression (CONFIG_EROFS_FS_ZIP, and for each \
@@ -46,6 +52,9 @@ mod tests {
         assert_eq!(
             likely_cause("overlay", Some(Errno::ENODEV as i32)),
             "is CONFIG_OVERLAY_FS set, or the overlay module in the initramfs?"
+        );
+        assert!(
+            likely_cause("erofs", Some(Errno::EINVAL as i32)).contains("blocks no larger than the kernel's pages?")
         );
     }
 }

@@ -42,16 +42,21 @@ impl ModuleFolder {
             match self.dependencies.file(name) {
                 Some(file) => files.push(file),
                 None if self.builtin.contains(&name.replace('-', "_")) => {}
-                None => {
-                    return Err(Error::new(
-                        format!("module {name}"),
-                        "neither a module of this kernel nor built into it",
-                    )
-                    .hint("is the kernel's package complete? a cloud kernel lacks most drivers for real hardware"));
-                }
+                None => return Err(self.unknown(name)),
             }
         }
         self.with_soft_dependencies(files)
+    }
+
+    /// The error of a module that the kernel does not have.
+    fn unknown(&self, name: &str) -> Error {
+        let error = Error::new(format!("module {name}"), "neither a module of this kernel nor built into it");
+        // depmod leaves the list empty if it ran before the modules were there, or cannot unpack them (kmod(8), `--version`).
+        error.hint(if self.dependencies.files().next().is_none() {
+            "modules.dep is empty: run depmod for this kernel, with a kmod that knows the compression of its modules"
+        } else {
+            "is the kernel's package complete? a cloud kernel lacks most drivers for real hardware"
+        })
     }
 
     /// `files`, all that they depend on, and the soft dependencies of all of these, in the order in which they are loaded.
@@ -134,7 +139,15 @@ mod tests {
             "kernel/crc32c_generic.ko kernel/crc32c_intel.ko kernel/lib/libcrc32c.ko kernel/erofs.ko"
         );
         assert_eq!(closure("ext4").unwrap(), "");
-        assert!(closure("absent").unwrap_err().starts_with("module absent: "));
+        assert!(
+            closure("absent")
+                .unwrap_err()
+                .starts_with("module absent: neither a module of this kernel nor built into it (is")
+        );
+        let empty = ModuleFolder { dependencies: Dependencies::default(), ..folder() };
+        let error = empty.closure(&["vfat".to_owned()]).unwrap_err().to_string();
+        assert!(error.contains("(modules.dep is empty: run depmod"), "{error}");
+        assert!(empty.closure(&["ext4".to_owned()]).unwrap().is_empty(), "all that is needed may be built in");
         let folder = folder();
         let files = folder.closure(&["vfat".to_owned()]).unwrap();
         assert_eq!(

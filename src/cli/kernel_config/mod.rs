@@ -90,6 +90,9 @@ impl KernelConfig {
             );
         }
         print(lines.as_bytes())?;
+        if let Some(note) = report.note(&configuration) {
+            log::warn!("{}: {note}", config.display());
+        }
         Ok(report.failed == 0)
     }
 }
@@ -114,6 +117,14 @@ impl<'a> Report<'a> {
         }
         report
     }
+
+    /// A note about a file that leaves out options. Kconfig writes its heading into a `.config`, but not into a defconfig.
+    fn note(&self, configuration: &Configuration) -> Option<&'static str> {
+        (self.failed > 0 && configuration.version.is_none()).then_some(
+            "has no heading with the kernel's version. A defconfig or a fragment leaves out options that have their default \
+             value: give the .config that was made of it",
+        )
+    }
 }
 
 #[cfg(test)]
@@ -127,5 +138,18 @@ mod tests {
         let requests = fragment::parse("f.cfg", text).unwrap();
         let report = Report::of(&configuration, &requests);
         assert_eq!((report.checked, report.failed, report.modules, report.findings.len()), (3, 1, 1, 3));
+        assert_eq!(report.note(&configuration), None);
+    }
+
+    #[test]
+    fn a_defconfig_that_lacks_an_option_may_only_not_list_it() {
+        let defconfig = Configuration::parse("c", "CONFIG_LOCALVERSION=\"-v8\"\nCONFIG_B=y\n").unwrap();
+        let requests = |text| fragment::parse("f.cfg", text).unwrap();
+        let note = |text| Report::of(&defconfig, &requests(text)).note(&defconfig);
+        assert!(
+            note("# why\nCONFIG_A=y\n")
+                .is_some_and(|note| note.contains("A defconfig or a fragment leaves out options"))
+        );
+        assert_eq!(note("# why\nCONFIG_B=y\n"), None);
     }
 }
