@@ -104,6 +104,16 @@ impl<'a> Cursor<'a> {
         Ok(Self { object: self.object, bytes, offset: 0, base: self.position() - bytes.len() })
     }
 
+    /// Reads a big-endian length of 32 bits, and returns a cursor over as many bytes (the value of a record in CEL-TLV).
+    ///
+    /// # Errors
+    /// If fewer bytes are left.
+    pub(crate) fn nested_u32_be(&mut self) -> Result<Self> {
+        let length = self.u32_be()?;
+        let bytes = self.take(usize::try_from(length).unwrap_or(usize::MAX))?;
+        Ok(Self { object: self.object, bytes, offset: 0, base: self.position() - bytes.len() })
+    }
+
     /// Checks that no bytes are left: another program might give a meaning to bytes that we ignore.
     ///
     /// # Errors

@@ -28,7 +28,18 @@ fn verify(boot: &str, options: &[&str]) -> Ran {
 
 #[test]
 fn each_recorded_log_is_read() {
-    let table: [(&str, i32, &[&str], &str); 8] = [
+    let table: [(&str, i32, &[&str], &str); 9] = [
+        (
+            "cel-tlv.bin",
+            0,
+            &[
+                "# event 1, PCR 4, proven: EV_IPL: loader\n",
+                "# event 2, PCR 13, proven: 80: registry.example/service:1\n",
+                "# event 3, PCR 13, proven: 80: LANG=C\n",
+                "    13: 0x9E3B2AB4",
+            ],
+            "",
+        ),
         ("cel-hashalg-hex.json", 0, &["EV_S_CRTM_VERSION", "sha256:\n    13: 0xD38AC819"], ""),
         ("cel-hashalg-number.json", 0, &["EV_S_CRTM_VERSION", "sha256:\n    13: 0xD38AC819"], ""),
         ("cel-hashalg-typo.json", 0, &["EV_S_CRTM_VERSION"], "hashes that are not known here (sha265)"),
@@ -86,6 +97,39 @@ fn each_recorded_boot_is_judged() {
     assert!(code == 3 && out.contains("behind the os-separator of a systemd that ran before"), "{out}");
 }
 
+/// Judges the recorded boot "hcrtm" with one of its files changed.
+fn verify_changed(ending: &str, change: &dyn Fn(Vec<u8>) -> Vec<u8>) -> Ran {
+    let folder = tempfile::tempdir().unwrap();
+    for ending in ["quote", "sig", "ak.pub", "log"] {
+        fs::copy(evidence(&format!("hcrtm.{ending}")), folder.path().join(ending)).unwrap();
+    }
+    let file = |ending: &str| text(&folder.path().join(ending)).to_owned();
+    fs::write(file(ending), change(fs::read(file(ending)).unwrap())).unwrap();
+    let (quote, signature, key, log, list) =
+        (file("quote"), file("sig"), file("ak.pub"), file("log"), evidence("trusted.json"));
+    let arguments = ["verify", "--quote", &quote, "--signature", &signature, "--key", &key, "--log", &log];
+    measureroot(&[&arguments[..], &["--allow", &list, "--nonce", "00112233"]].concat())
+}
+
+#[test]
+fn an_event_of_a_pcr_that_no_tpm_has_is_shown_and_not_judged() {
+    let foreign = |mut log: Vec<u8>| {
+        // In front of the other events, behind the header: 69 bytes, as of sha1 and sha256.
+        let event = [&[24, 0, 0, 0, 0xD, 0, 0, 0, 1, 0, 0, 0, 0xB, 0][..], &[7; 32], &[3, 0, 0, 0], b"odd"].concat();
+        log.splice(69..69, event);
+        log
+    };
+    let Ran { code, out, err } = verify_changed("log", &foreign);
+    assert!(
+        code == 0 && err.contains("log: has events of PCRs that no TPM has (24): they extend nothing"),
+        "{out}{err}"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let path = changed(folder.path(), "foreign", &|log| *log = foreign(log.clone()));
+    let Ran { code, out, err } = measureroot(&["replay", &path, "--pcrs", &evidence("hcrtm.pcrread")]);
+    assert!(code == 0 && out.contains("# event 1, PCR 24, not measured: EV_IPL: odd\n"), "{out}{err}");
+}
+
 #[test]
 fn a_log_with_sha1_digests_alone_is_judged_only_with_sha1() {
     let sha1 = log("sha1-only.bin");
@@ -121,7 +165,7 @@ fn a_file_that_is_no_whole_log_is_named() {
         assert_eq!((padded.code, values(&padded)), (0, values(&whole)), "{}", padded.err);
         assert!(padded.err.contains("ends with 512 bytes of padding (0x"), "{}", padded.err);
     }
-    let table: [(&str, &Change, i32, &str); 9] = [
+    let table: [(&str, &Change, i32, &str); 10] = [
         ("a header alone", &|log| log.truncate(69), 0, "has a header, but no event"),
         ("a CCEL log", &|log| log[0] = 1, 2, "confidential virtual machine (CCEL)"),
         (
@@ -138,7 +182,18 @@ fn a_file_that_is_no_whole_log_is_named() {
         ),
         ("nothing", &Vec::clear, 2, "is empty"),
         ("YAML", &|log| *log = b"---\nversion: 1\n".to_vec(), 2, "as tpm2_eventlog prints it"),
-        ("IMA's log", &|log| *log = b"10 91f34b5c ima-ng sha1:00 boot_aggregate\n".to_vec(), 2, "Linux's IMA"),
+        (
+            "IMA's log",
+            &|log| *log = b"11 91f34b5c ima-sig sha1:00 boot_aggregate\n".to_vec(),
+            2,
+            "evmctl ima_measurement",
+        ),
+        (
+            "IMA's log in binary",
+            &|log| *log = [&[10, 0, 0, 0][..], &[7; 20], &[6, 0, 0, 0], b"ima-ng", &[0; 40]].concat(),
+            2,
+            "is the log of Linux's IMA, which explains only the PCR of IMA",
+        ),
         // Positions count from the beginning of the file: the header's data begins at byte 32, its list of hashes at 60.
         ("a header that was cut", &|log| log[56] = 3, 2, "event log, byte 68: ends 1 byte too early"),
         (

@@ -22,8 +22,8 @@ use crate::tpm::EsysPcrs;
 
 /// Replay event logs: print their events in words, and the PCRs that they lead to.
 ///
-/// Reads TCG logs (/run/measureroot/eventlog.bin, the firmware's binary_bios_measurements), systemd's tpm2-measure.log, and
-/// CEL-JSON. Several logs are parts of one boot, in their order; an event that measureroot wrote into more than one counts
+/// Reads TCG logs (/run/measureroot/eventlog.bin, the firmware's binary_bios_measurements), systemd's tpm2-measure.log,
+/// CEL-JSON and CEL-TLV. Several logs are parts of one boot, in their order; an event that measureroot wrote into more than one counts
 /// once. The PCRs are in the format of tpm2_pcrread, after the events as comments.
 ///
 /// Exit codes: 0 the logs lead to the PCRs, or there was no comparison; 1 they do not; 2 a log, the PCRs or the arguments
@@ -141,7 +141,7 @@ fn can_be_used(device: &Path) -> Result<()> {
 /// The events as comments, to be followed by YAML.
 fn as_text(log: &Log, held: Option<&PcrValues>) -> String {
     log.events().iter().enumerate().fold(String::new(), |mut text, (place, event)| {
-        let pcr = event.pcr.map_or_else(|| "-".to_owned(), |pcr| pcr.to_string());
+        let pcr = event.named_pcr().map_or_else(|| "-".to_owned(), |pcr| pcr.to_string());
         let banks = banks(event, held);
         let standing = event.standing(&banks).name();
         // Writing to a string does not fail.
@@ -162,7 +162,7 @@ fn as_json(log: &Log, values: &PcrValues, held: Option<&PcrValues>, compared: Op
         let digests: BTreeMap<_, _> =
             digests.chain(others.into_iter().map(|(name, digest)| (name.as_str(), digest))).collect();
         let proven = compared.map(|compared| compared.proven.binary_search(&place).is_ok());
-        json!({ "event": place + 1, "pcr": event.pcr, "type": kind, "digests": digests,
+        json!({ "event": place + 1, "pcr": event.named_pcr(), "type": kind, "digests": digests,
             "words": event.describe_in(&banks), "standing": event.standing(&banks).name(), "proven": proven })
     };
     let difference = |difference: &Difference| {

@@ -56,10 +56,9 @@ pub(super) fn event(record: &Value, place: &str) -> Result<Option<Event>> {
     if !record.contains_key("pcr") && (record.contains_key("nv_index") || record.contains_key("nvIndex")) {
         return Ok(None);
     }
-    let pcr = record.get("pcr").and_then(Value::as_u64).and_then(|pcr| u32::try_from(pcr).ok());
-    let pcr = Pcr::try_from(pcr.ok_or_else(|| malformed("pcr"))?).map_err(|error| error.on(place))?;
+    let pcr = record.get("pcr").and_then(Value::as_u64).ok_or_else(|| malformed("pcr"))?;
     let content = content(record).ok_or_else(|| malformed("content"))?;
-    let mut event = Event { pcr: Some(pcr), digests: Digests::new(), others: BTreeMap::new(), content };
+    let mut event = Event::of_pcr(pcr, Digests::new(), BTreeMap::new(), content);
     let digests = match record.get("digests") {
         // An event that extends nothing needs no digests.
         None if event.extends().is_none() => &Vec::new(),

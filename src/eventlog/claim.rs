@@ -139,6 +139,7 @@ mod tests {
     fn event(data: Vec<u8>) -> Event {
         Event {
             pcr: None,
+            no_pcr: None,
             digests: Digests::new(),
             others: BTreeMap::new(),
             content: Content::Tcg { kind: EventType::EVENT_TAG, data },

@@ -6,6 +6,7 @@
 
 use serde_json::Value;
 
+use super::cel_tlv;
 use super::claim::{Claim, EventKind};
 use super::data_words;
 use super::event::{Content, Event};
@@ -22,6 +23,9 @@ const SEPARATORS: [[u8; 4]; 4] = [[0; 4], [0xFF; 4], [1, 0, 0, 0], [0, 0, 0, 1]]
 /// changes has no colon.
 const GRUB: [&[u8]; 5] =
     [b"grub_cmd: ", b"kernel_cmdline: ", b"module_cmdline: ", b"grub_cmd ", b"grub_kernel_cmdline "];
+
+/// The most values of a content in CEL-TLV that are shown.
+const MOST_VALUES: usize = 8;
 
 /// How far the words about an event can be trusted, if its digest is right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,10 +109,11 @@ impl Event {
                 let narrow = narrow(data).is_some_and(|text| measured(&text).any(is));
                 (data_words::words(*kind, data), narrow || measured(data).any(is))
             }
-            Content::Json { content, .. } => match content.get("string").and_then(Value::as_str) {
+            Content::Json { content, .. } => match (content.get("string").and_then(Value::as_str), tlv(content)) {
                 // systemd measures this text.
-                Some(string) => (shown(string), is(string.as_bytes())),
-                None => (json_words(content), false),
+                (Some(string), _) => (shown(string), is(string.as_bytes())),
+                (None, Some(tlv)) => (tlv_words(&tlv), is(&tlv)),
+                (None, None) => (json_words(content), false),
             },
         };
         (words, if proven { Standing::Proven } else { Standing::Claimed })
@@ -139,6 +144,19 @@ fn measured(data: &[u8]) -> impl Iterator<Item = &[u8]> {
 fn narrow(data: &[u8]) -> Option<Vec<u8>> {
     let ascii = |pair: &[u8]| if let &[ascii @ ..0x80, 0] = pair { Some(ascii) } else { None };
     data.chunks(2).map(ascii).collect()
+}
+
+/// The bytes of a content that a log in CEL-TLV has.
+fn tlv(content: &Value) -> Option<Vec<u8>> {
+    content.get("tlv").and_then(Value::as_str).and_then(|hex| hex::decode(hex).ok())
+}
+
+/// The values in a content of CEL-TLV.
+fn tlv_words(bytes: &[u8]) -> String {
+    let values = cel_tlv::values(bytes);
+    let more = if values.len() > MOST_VALUES { ", ..." } else { "" };
+    let words: Vec<_> = values.into_iter().take(MOST_VALUES).map(text::words).collect();
+    words.join(", ") + more
 }
 
 /// The content of a JSON log's record: an event of a type that is not known here, or anything else.
@@ -185,7 +203,7 @@ mod tests {
     fn event(kind: EventType, data: &[u8], measured: &[u8]) -> Event {
         let content = Content::Tcg { kind, data: data.to_vec() };
         let digests = digests_of(&Bank::ALL, measured);
-        Event { pcr: Pcr::try_from(13).ok(), digests, others: BTreeMap::new(), content }
+        Event { pcr: Pcr::try_from(13).ok(), no_pcr: None, digests, others: BTreeMap::new(), content }
     }
 
     fn describe(kind: EventType, data: &[u8], measured: &[u8]) -> String {
@@ -236,7 +254,8 @@ mod tests {
         }
         let json = |content_type: &str, content| {
             let content = Content::Json { content_type: content_type.to_owned(), content };
-            Event { pcr: None, digests: digests_of(&[Bank::Sha1], b""), others: BTreeMap::new(), content }.describe()
+            Event { pcr: None, no_pcr: None, digests: digests_of(&[Bank::Sha1], b""), others: BTreeMap::new(), content }
+                .describe()
         };
         assert_eq!(json("systemd", json!({ "string": "enter-initrd", "x": 1 })), "systemd: enter-initrd");
         assert_eq!(json("a\u{1b}[2J", json!({ "x": "\n" })), "a\\u{1b}[2J: {\"x\":\"\\n\"}");

@@ -12,8 +12,11 @@ use crate::measure::pcr::Pcr;
 /// An extend that a log claims, and its description in the log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
-    /// The PCR. `None` if the log names none, which only an event that extends nothing may do.
+    /// The PCR. `None` if the log names none that a TPM has: such an event extends nothing.
     pub(crate) pcr: Option<Pcr>,
+    /// The number that the log gives for the PCR, if no TPM has that PCR although the event claims to extend it. Firmware with
+    /// a fault writes such events. systemd-pcrlock skips them, too.
+    pub(crate) no_pcr: Option<u64>,
     /// The digests as the log has them, in the banks that are known here. [`Event::digest`] says which of them count.
     pub(crate) digests: Digests,
     /// The digests of hashes that are not known here, by the hash's name. No PCR value can be computed with them.
@@ -49,6 +52,20 @@ const STARTUP_LOCALITY: &[u8; 16] = b"StartupLocality\0";
 const MANAGEMENT: &str = "cel";
 
 impl Event {
+    /// An event of the PCR that a log gives by its number. An event that extends nothing need not name a PCR.
+    pub(super) fn of_pcr(number: u64, digests: Digests, others: BTreeMap<String, Vec<u8>>, content: Content) -> Self {
+        let pcr = u32::try_from(number).ok().and_then(|number| Pcr::try_from(number).ok());
+        let is_silent = matches!(content, Content::Tcg { kind: EventType::NO_ACTION, .. });
+        let no_pcr = (pcr.is_none() && !is_silent).then_some(number);
+        Self { pcr, no_pcr, digests, others, content }
+    }
+
+    /// The number of the PCR as the log gives it.
+    #[cfg(feature = "cli")]
+    pub(crate) fn named_pcr(&self) -> Option<u64> {
+        self.pcr.map(|pcr| pcr.get().into()).or(self.no_pcr)
+    }
+
     /// The PCR that the event extends, or `None` if it extends none.
     pub(crate) fn extends(&self) -> Option<Pcr> {
         let is_empty = self.digests.is_empty() && self.others.is_empty();

@@ -3,7 +3,7 @@
 use super::event_type::EventType;
 use super::header::SIGNATURE;
 use super::log::Log;
-use super::{cel, sequence, tcg, tcg_sha1};
+use super::{cel, cel_tlv, ima_log, sequence, tcg, tcg_sha1};
 use crate::cursor::Fields;
 use crate::error::{Error, Result};
 
@@ -20,6 +20,9 @@ pub fn parse(bytes: &[u8]) -> Result<Log> {
         Some(b'[') => cel::parse(bytes),
         _ if is_ccel(bytes) => Err(no_log(bytes)),
         _ if is_crypto_agile(bytes) => tcg::parse(bytes),
+        _ if ima_log::is_likely(bytes) => Err(no_log(bytes)),
+        // Before the older form: the first bytes of both can be the same.
+        _ if cel_tlv::is_likely(bytes) => cel_tlv::parse(bytes),
         _ if tcg_sha1::is_likely(bytes) => tcg_sha1::parse(bytes),
         _ => Err(no_log(bytes)),
     }
@@ -60,8 +63,11 @@ fn no_log(bytes: &[u8]) -> Error {
         )
     } else if start.starts_with(b"---") {
         error("is YAML, as tpm2_eventlog prints it", "give the log that it read")
-    } else if start.starts_with(b"10 ") {
-        error("is the log of Linux's IMA, which explains PCR 10 only", "replay does not read it")
+    } else if ima_log::is_likely(bytes) {
+        error(
+            "is the log of Linux's IMA, which explains only the PCR of IMA, mostly PCR 10",
+            "evmctl ima_measurement reads it; with --pcrs, verify needs no log of that PCR",
+        )
     } else {
         error(
             "is no event log: it begins neither with a TCG event (such as \"Spec ID Event03\"), nor with [ or a record \

@@ -3,13 +3,14 @@
 //! A log proves nothing by itself. If [`Log::replay`] of it gives the PCR values that a TPM signs, its digests and their
 //! order are proven. The event types and the event data are not: no PCR holds a hash of them.
 //!
-//! Four formats are read: the TCG's crypto-agile log and its older form with SHA-1 alone (TCG PC Client Platform Firmware
-//! Profile 1.05), systemd's /run/log/systemd/tpm2-measure.log (JSON text sequences, RFC 7464) and CEL-JSON (TCG Canonical Event
-//! Log Format 1.0).
+//! Five formats are read: the TCG's crypto-agile log and its older form with SHA-1 alone (TCG PC Client Platform Firmware
+//! Profile 1.05), systemd's /run/log/systemd/tpm2-measure.log (JSON text sequences, RFC 7464), CEL-JSON and CEL-TLV (TCG
+//! Canonical Event Log Format 1.0).
 //! All of them are hostile input: a parser refuses what it does not know, and allocates no more than a small multiple of
 //! the bytes that it was given.
 
 pub mod cel;
+pub mod cel_tlv;
 pub(crate) mod claim;
 pub(crate) mod compare;
 mod data_words;
@@ -23,6 +24,7 @@ mod event_type;
 mod format;
 mod hash_name;
 pub(crate) mod header;
+mod ima_log;
 pub(crate) mod journal;
 mod log;
 mod notes;

@@ -8,19 +8,15 @@ use crate::hash::bank::Bank;
 #[cfg(feature = "cli")]
 use crate::measure::pcr::Pcr;
 
-/// The largest number of unknown hashes that a note lists: a hostile log may name thousands.
-const MOST_HASHES: usize = 4;
+/// The largest number of unknown hashes or PCRs that a note lists: a hostile log may name thousands.
+const MOST: usize = 4;
 
 impl Log {
     /// Notes about the file that the log was read from.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         let unknown: BTreeSet<_> = self.events().iter().flat_map(|event| event.others.keys()).collect();
-        let mut names: Vec<_> = unknown.iter().take(MOST_HASHES).map(|name| name.as_str()).collect();
-        if unknown.len() > MOST_HASHES {
-            names.push("...");
-        }
-        let names = names.join(", ");
+        let names = list(&unknown);
         let known = self.events().iter().any(|event| !event.digests.is_empty());
         let note = match (unknown.is_empty(), known) {
             (true, _) => None,
@@ -32,7 +28,12 @@ impl Log {
             )),
         };
         let sha1 = self.is_sha1_only().then(|| "has only SHA-1 digests: such a log can be forged".to_owned());
-        self.own_notes().iter().cloned().chain(note).chain(sha1).collect()
+        let wrong: BTreeSet<_> = self.events().iter().filter_map(|event| event.no_pcr).collect();
+        let wrong = (!wrong.is_empty()).then(|| {
+            let list = list(&wrong);
+            format!("has events of PCRs that no TPM has ({list}): they extend nothing, and are not judged")
+        });
+        self.own_notes().iter().cloned().chain(note).chain(sha1).chain(wrong).collect()
     }
 
     /// Whether the log has digests, and all of them are SHA-1 digests. Such a log can be forged.
@@ -55,4 +56,10 @@ impl Log {
         };
         banks.flat_map(|bank| Pcr::all().map(move |pcr| (pcr, bank))).filter_map(gap).collect()
     }
+}
+
+/// The first items, separated by commas.
+fn list(items: &BTreeSet<impl ToString>) -> String {
+    let more = (items.len() > MOST).then(|| "...".to_owned());
+    items.iter().take(MOST).map(ToString::to_string).chain(more).collect::<Vec<_>>().join(", ")
 }

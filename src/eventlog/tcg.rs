@@ -79,17 +79,7 @@ fn event(cursor: &mut Cursor, header: &Header) -> Result<Event> {
         }
     }
     let data = cursor.counted_u32_le()?.to_vec();
-    let pcr = named_pcr(pcr, kind, &start)?;
-    Ok(Event { pcr, digests, others, content: Content::Tcg { kind, data } })
-}
-
-/// The PCR that an event names. An event that extends nothing need not name one.
-pub(super) fn named_pcr(pcr: u32, kind: EventType, event: &Cursor) -> Result<Option<Pcr>> {
-    match Pcr::try_from(pcr) {
-        Ok(pcr) => Ok(Some(pcr)),
-        Err(_) if kind == EventType::NO_ACTION => Ok(None),
-        Err(_) => Err(event.error_here(format_args!("an event extends PCR {pcr}, which no TPM has"))),
-    }
+    Ok(Event::of_pcr(pcr.into(), digests, others, Content::Tcg { kind, data }))
 }
 
 /// A log of events, each with its PCR, its type, and a text that is both measured and the event data.
@@ -129,6 +119,28 @@ mod tests {
     }
 
     #[test]
+    fn an_event_of_a_pcr_that_no_tpm_has_extends_nothing() {
+        let header = Header::of(BANKS.into_iter());
+        let good = log(&header, EventType::EVENT_TAG);
+        let at = header.encode().len();
+        for pcr in [24, 25, u32::MAX] {
+            let mut bytes = good.clone();
+            bytes[at..at + 4].copy_from_slice(&pcr.to_le_bytes());
+            let read = parse(&bytes).unwrap();
+            let [wrong, right] = read.events() else { panic!("{pcr}") };
+            assert_eq!((wrong.extends(), wrong.no_pcr, right.no_pcr), (None, Some(pcr.into()), None));
+            let value = Digest::zero(Bank::Sha256).extended(Bank::Sha256, &Bank::Sha256.digest(b""));
+            let values: Vec<_> = read.replay().remove(&Bank::Sha256).unwrap().into_iter().collect();
+            assert_eq!(values, [(Pcr::try_from(13).unwrap(), value)]);
+            let note = format!("has events of PCRs that no TPM has ({pcr}): they extend nothing, and are not judged");
+            assert_eq!(read.notes(), [note]);
+        }
+        let mut silent = log(&header, EventType::NO_ACTION);
+        silent[at] = 24;
+        assert!(parse(&silent).unwrap().notes().is_empty(), "an event that extends nothing need not name a PCR");
+    }
+
+    #[test]
     fn an_encoded_event_has_exactly_the_hashes_of_the_header() {
         let of = |banks: &[Bank]| parse(&log(&Header::of(banks.iter().copied()), EventType::EVENT_TAG)).unwrap();
         assert_eq!(of(&[Bank::Sha256]).events()[0].digests, digests_of(&[Bank::Sha256], b"one"));
@@ -146,8 +158,7 @@ mod tests {
         }
         // Bytes of the first event: PCR 0-3, type 4-7, count of digests 8-11, first hash 12-13, second hash 34-35, length of
         // the data 68-71.
-        let changes: [(&str, usize, &[u8]); 7] = [
-            ("a PCR that no TPM has", 0, &[24]),
+        let changes: [(&str, usize, &[u8]); 6] = [
             ("no digest", 8, &[0]),
             ("one digest too many", 8, &[3]),
             ("the largest count of digests", 8, &[0xFF, 0xFF, 0xFF, 0xFF]),
