@@ -24,6 +24,7 @@ fn explain_shows_the_effect_of_each_parameter() {
         ("root=/dev/vda measureroot.session=hmac", "null hierarchy; an error if the TPM supports none"),
         ("root=/dev/vda measureroot.session=none", "no session: an attacker on the bus to the TPM can change"),
         ("root=/dev/vda rootimgpcr=9", "PCR 9 with the image's digest in each bank"),
+        ("root=/dev/vda rootimgpcr=9", "\n  PCR 13 stays free: the running system can extend it with any digest"),
         ("root=/dev/vda measureroot.format=meta-measured", "the digest of the hex digits of the image's digest"),
         ("root=live:LABEL=x rd.live.ram", "\n  root=live:LABEL=x: root=/dev/disk/by-label/x\n"),
         ("root=live:LABEL=x rd.live.ram", "the file /LiveOS/squashfs.img on LABEL=x"),

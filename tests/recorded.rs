@@ -97,8 +97,11 @@ fn each_recorded_boot_is_judged() {
     assert!(code == 3 && out.contains("behind the os-separator of a systemd that ran before"), "{out}");
 }
 
+/// What takes the place of a file.
+type Replace<'a> = dyn Fn(Vec<u8>) -> Vec<u8> + 'a;
+
 /// Judges the recorded boot "hcrtm" with one of its files changed.
-fn verify_changed(ending: &str, change: &dyn Fn(Vec<u8>) -> Vec<u8>) -> Ran {
+fn verify_changed(ending: &str, change: &Replace<'_>) -> Ran {
     let folder = tempfile::tempdir().unwrap();
     for ending in ["quote", "sig", "ak.pub", "log"] {
         fs::copy(evidence(&format!("hcrtm.{ending}")), folder.path().join(ending)).unwrap();
@@ -128,6 +131,40 @@ fn an_event_of_a_pcr_that_no_tpm_has_is_shown_and_not_judged() {
     let path = changed(folder.path(), "foreign", &|log| *log = foreign(log.clone()));
     let Ran { code, out, err } = measureroot(&["replay", &path, "--pcrs", &evidence("hcrtm.pcrread")]);
     assert!(code == 0 && out.contains("# event 1, PCR 24, not measured: EV_IPL: odd\n"), "{out}{err}");
+}
+
+#[test]
+fn a_quote_may_have_its_length_in_front() {
+    let counted = |quote: Vec<u8>| [&u16::try_from(quote.len()).unwrap().to_be_bytes()[..], &quote].concat();
+    let Ran { code, out, err } = verify_changed("quote", &counted);
+    assert_eq!(code, 0, "{out}{err}");
+    assert_eq!(verify_changed("quote", &|quote| counted(counted(quote))).code, 4);
+}
+
+#[test]
+fn evidence_that_is_text_is_named() {
+    let hex = |bytes: Vec<u8>| hex::encode(bytes).into_bytes();
+    // The letters of hex are letters of base64, too.
+    let base64 = |bytes: Vec<u8>| (hex::encode(bytes) + "+/==\n").into_bytes();
+    let keylime = |quote: Vec<u8>| {
+        let part = hex::encode(quote);
+        format!("r{part}:{part}:{part}").into_bytes()
+    };
+    let table: [(&str, &Replace<'_>, &str); 5] = [
+        (
+            "quote",
+            &base64,
+            "begins with 0x66663534, but what a TPM attests begins with 0xff544347 (this is text in base64",
+        ),
+        ("quote", &keylime, "this is what Keylime's agent sends: cut -c2- FILE"),
+        ("quote", &hex, "xxd -revert -plain writes the bytes"),
+        ("sig", &base64, "this is text in base64: base64 --decode writes the bytes"),
+        ("ak.pub", &base64, "this is text in base64: base64 --decode writes the bytes"),
+    ];
+    for (ending, change, part) in table {
+        let Ran { code, out, err } = verify_changed(ending, change);
+        assert!(code == 4 && out.contains(part), "{ending}: {out}{err}");
+    }
 }
 
 #[test]
@@ -165,7 +202,14 @@ fn a_file_that_is_no_whole_log_is_named() {
         assert_eq!((padded.code, values(&padded)), (0, values(&whole)), "{}", padded.err);
         assert!(padded.err.contains("ends with 512 bytes of padding (0x"), "{}", padded.err);
     }
-    let table: [(&str, &Change, i32, &str); 10] = [
+    let table: [(&str, &Change, i32, &str); 12] = [
+        (
+            "a log in base64",
+            &|log| *log = (hex::encode(&*log) + "+/==\n").into_bytes(),
+            2,
+            "holds its bytes as text (this is text in base64: base64 --decode writes the bytes)",
+        ),
+        ("a key", &|log| *log = b"-----BEGIN PUBLIC KEY-----\n".to_vec(), 2, "is PEM: a key or a certificate"),
         ("a header alone", &|log| log.truncate(69), 0, "has a header, but no event"),
         ("a CCEL log", &|log| log[0] = 1, 2, "confidential virtual machine (CCEL)"),
         (

@@ -27,6 +27,19 @@ fn a_pcr_can_hold_earlier_events_of_other_programs() {
 }
 
 #[test]
+fn an_image_that_was_measured_into_another_pcr_is_a_warning() {
+    // The image that ran, with rootimgpcr=14, extends the default PCR with the digest of a good image.
+    let events = [Measured::image(b"another").into_pcr(14), Measured::image(b"image")];
+    let machine = Machine::quoted(&events, "sha256:13");
+    let image = machine.file("image");
+    let Ran { err, .. } = machine.judge(&["--image", &image]);
+    assert!(err.contains("an image was measured into PCR 14, too (rootimgpcr=): if that one ran"), "{err}");
+    let machine = Machine::quoted(&events[1..], "sha256:13");
+    let Ran { err, .. } = machine.judge(&["--image", &machine.file("image")]);
+    assert!(!err.contains("rootimgpcr="), "{err}");
+}
+
+#[test]
 fn the_log_must_explain_all_pcrs_of_the_quote() {
     let events = [Measured::other(4, "boot loader"), Measured::other(7, "keys"), Measured::image(b"image")];
     for pcrs in ["sha256:4,7,13", "sha1:4,13+sha256:0,7,13+sha512:13", "sha256:13+sha1:4,7", "sha384:4+sha256:13"] {

@@ -14,7 +14,6 @@ mod padded_blocks;
 mod predict;
 mod read_limited;
 mod replay;
-mod serialized_pcrs;
 mod stdout;
 mod tpm2_pcrread;
 mod verify;

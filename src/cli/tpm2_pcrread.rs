@@ -4,9 +4,10 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use super::{read_limited, serialized_pcrs};
+use super::read_limited;
 use crate::error::{Context, Error, Result};
 use crate::eventlog::PcrValues;
+use crate::evidence::serialized_pcrs;
 use crate::hash::bank::Bank;
 use crate::hash::digest::Digest;
 use crate::measure::pcr::Pcr;

@@ -3,7 +3,7 @@
 use super::event_type::EventType;
 use super::header::SIGNATURE;
 use super::log::Log;
-use super::{cel, cel_tlv, ima_log, sequence, tcg, tcg_sha1};
+use super::{cel, cel_tlv, encoded_text, ima_log, sequence, tcg, tcg_sha1};
 use crate::cursor::Fields;
 use crate::error::{Error, Result};
 
@@ -61,6 +61,10 @@ fn no_log(bytes: &[u8]) -> Error {
             "is a JSON object; a JSON log is an array of records, or a JSON text sequence (RFC 7464)",
             "put a single record into [ ]",
         )
+    } else if start.starts_with(b"-----BEGIN ") {
+        error("is PEM: a key or a certificate", firmware)
+    } else if let Some(hint) = encoded_text::hint(bytes) {
+        error("holds its bytes as text", hint)
     } else if start.starts_with(b"---") {
         error("is YAML, as tpm2_eventlog prints it", "give the log that it read")
     } else if ima_log::is_likely(bytes) {

@@ -19,6 +19,7 @@ pub(crate) mod describe;
 mod describe_difference;
 mod device_path;
 mod efi_variable;
+pub(crate) mod encoded_text;
 pub(crate) mod event;
 mod event_type;
 mod format;

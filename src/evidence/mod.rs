@@ -21,6 +21,7 @@ pub(crate) mod quote;
 pub mod quoted_values;
 mod scheme;
 mod selection;
+pub mod serialized_pcrs;
 pub(crate) mod signature;
 pub(crate) mod submission;
 pub(crate) mod trusted_image;

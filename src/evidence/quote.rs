@@ -49,12 +49,22 @@ pub struct Quote {
 }
 
 impl Quote {
-    /// Parses the file that `tpm2_quote --message` writes.
+    /// The bytes that the TPM signed, without the length that some programs put in front (`TPM2B_ATTEST`, section 10.12.13).
+    pub(super) fn message(bytes: &[u8]) -> &[u8] {
+        match bytes {
+            [first, second, message @ ..] if usize::from(u16::from_be_bytes([*first, *second])) == message.len() => {
+                message
+            }
+            whole => whole,
+        }
+    }
+
+    /// Parses the file that `tpm2_quote --message` writes, or the same with its length in front.
     ///
     /// # Errors
     /// If it is anything else.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
-        let mut cursor = Cursor::new("quote", bytes);
+        let mut cursor = Cursor::new("quote", Self::message(bytes));
         let magic = cursor.u32_be()?;
         if magic != GENERATED {
             let cause = format!("begins with {magic:#010x}, but what a TPM attests begins with {GENERATED:#010x}");

@@ -9,6 +9,7 @@ use super::quoted_values;
 use super::signature::Signature;
 use crate::error::{Error, Result};
 use crate::eventlog::compare::Divergence;
+use crate::eventlog::encoded_text;
 use crate::eventlog::{self, Log, PcrValues};
 use crate::hash::bank::Bank;
 use crate::measure::pcr::{Pcr, PcrIndex};
@@ -43,10 +44,11 @@ impl Submission<'_> {
     /// # Errors
     /// The first check that fails.
     pub fn check(&self) -> std::result::Result<Proof, Broken> {
-        let quote = Quote::parse(self.quote).checked(Check::Quote)?;
-        let key = Key::parse(self.key).checked(Check::Key)?;
-        let signature = Signature::parse(self.signature, &key).checked(Check::Signature)?;
-        let scheme = signature.check(&key, self.quote, quote.hash).checked(Check::Signature)?;
+        let quote = Quote::parse(self.quote).map_err(named(self.quote)).checked(Check::Quote)?;
+        let key = Key::parse(self.key).map_err(named(self.key)).checked(Check::Key)?;
+        let signature = Signature::parse(self.signature, &key).map_err(named(self.signature));
+        let signature = signature.checked(Check::Signature)?;
+        let scheme = signature.check(&key, Quote::message(self.quote), quote.hash).checked(Check::Signature)?;
         // From here on the quote comes from the owner of the key: a TPM, if the key is an attestation key.
         same_name_hash(&key, &quote).checked(Check::Key)?;
         self.check_nonce(&quote)?;
@@ -109,6 +111,15 @@ impl Submission<'_> {
         let logs = self.logs.iter().map(&mut read).collect::<Result<Vec<_>>>();
         let log = logs.and_then(Log::join).checked(Check::Log)?;
         Ok((log, notes))
+    }
+}
+
+/// Adds to the error about a file what to do if it is text: then the form is the reason.
+fn named(bytes: &[u8]) -> impl Fn(Error) -> Error {
+    let hint = encoded_text::hint(bytes);
+    move |error| match hint {
+        Some(hint) => error.hint(hint),
+        None => error,
     }
 }
 

@@ -4,6 +4,7 @@ use super::words;
 use crate::boot::step::Step;
 use crate::config::Config;
 use crate::eventlog::journal;
+use crate::measure::pcr::PcrIndex;
 use crate::media::image_source::ImageSource;
 use crate::root::{overlay, switch_root};
 use crate::sys::mounts::{Mount, kernel_filesystems};
@@ -54,7 +55,9 @@ pub(super) fn of(step: Step, config: &Config) -> Vec<String> {
         Step::Banks | Step::Hash => Vec::new(),
         Step::Extend if config.measured => {
             let digest = words::digest(config);
-            vec![format!("PCR {} with {digest} in each bank, in one command; then read it back", config.pcr)]
+            let extend = format!("PCR {} with {digest} in each bank, in one command; then read it back", config.pcr);
+            let other = (config.pcr != PcrIndex::DEFAULT).then(|| words::default_is_free(config.pcr));
+            std::iter::once(extend).chain(other).collect()
         }
         Step::Extend => vec!["THE IMAGE IS NOT MEASURED (measureroot=off)".to_owned(), words::unmeasured(config.pcr)],
         Step::MountImage => vec![format!("read-only on {}", overlay::LOWER)],

@@ -55,6 +55,14 @@ pub(super) fn unmeasured(pcr: PcrIndex) -> String {
     )
 }
 
+/// What a boot with another PCR leaves open.
+pub(super) fn default_is_free(pcr: PcrIndex) -> String {
+    let default = PcrIndex::DEFAULT;
+    format!(
+        "PCR {default} stays free: the running system can extend it with any digest, so a verifier must judge PCR {pcr}"
+    )
+}
+
 /// The place of the image, and the bytes of it that are measured.
 pub(super) fn image(config: &Config, time: &str) -> Vec<String> {
     let types = match config.fstypes.as_slice() {

@@ -12,6 +12,7 @@ pub(super) fn warnings(proof: &Proof, expected: &PcrValues) -> Vec<String> {
         unknown_key(proof),
         certificate(proof),
         other_pcrs(proof, expected),
+        measured_elsewhere(proof),
         unlogged_pcrs(proof, expected),
         unproven_events(proof),
     ];
@@ -52,6 +53,18 @@ fn other_pcrs(proof: &Proof, expected: &PcrValues) -> Option<String> {
         format!(
             "PCR {} is quoted alone: nothing is proven about the programs that ran before measureroot extended it",
             proof.pcr
+        )
+    })
+}
+
+/// An image in another PCR: whatever ran could extend this one with the digest of an image that did not.
+fn measured_elsewhere(proof: &Proof) -> Option<String> {
+    let elsewhere: Vec<_> = proof.measured_elsewhere().iter().map(ToString::to_string).collect();
+    (!elsewhere.is_empty()).then(|| {
+        let (list, pcr) = (elsewhere.join(", "), proof.pcr);
+        format!(
+            "the logs say that an image was measured into PCR {list}, too (rootimgpcr=): if that one ran, it could extend PCR {pcr} \
+             with any digest; judge with --pcr {list}"
         )
     })
 }

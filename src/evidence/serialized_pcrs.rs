@@ -1,9 +1,9 @@
 //! PCR values in the binary form of tpm2-tools (`--pcrs_format serialized`): the memory of a little-endian machine.
 
+use super::quoted_values::serialized_digests;
 use crate::cursor::Cursor;
 use crate::error::{Error, Result};
 use crate::eventlog::PcrValues;
-use crate::evidence::quoted_values::serialized_digests;
 use crate::hash::bank::Bank;
 use crate::hash::digest::Digest;
 use crate::measure::pcr::Pcr;
@@ -17,7 +17,7 @@ const SELECTION: usize = 8;
 ///
 /// # Errors
 /// If the file has another form. With `--pcrs_format values` it has only the digests.
-pub(super) fn parse(bytes: &[u8]) -> Result<PcrValues> {
+pub fn parse(bytes: &[u8]) -> Result<PcrValues> {
     let hint = "digests alone, without the numbers of their PCRs, are not enough: use the text of tpm2_pcrread, or \
                 --pcrs_format serialized";
     read(bytes).map_err(|error| error.hint(hint))
