@@ -94,7 +94,13 @@ fn each_recorded_boot_is_judged() {
     let Ran { code, out, .. } = verify("unlogged-pcr10", &["--pcrs", &pcrs, "--expect", text(&other)]);
     assert!(code == 3 && out.contains("PCR 10, sha256, is a6"), "{out}");
     let Ran { code, out, .. } = verify("os-separator", &[]);
-    assert!(code == 3 && out.contains("behind the os-separator of a systemd that ran before"), "{out}");
+    assert!(
+        code == 3
+            && out.contains(
+                "but behind the os-separator of systemd-pcrosseparator.service (an initramfs with systemd ran"
+            ),
+        "{out}"
+    );
 }
 
 /// What takes the place of a file.

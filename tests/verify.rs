@@ -124,20 +124,41 @@ fn an_image_that_the_log_passes_off_as_a_root_hash_is_not_trusted() {
 }
 
 #[test]
-fn the_separator_of_a_later_systemd_is_a_reason_of_its_own() {
-    let separator = || Measured::other(13, "os-separator");
+fn what_systemd_measures_beside_the_image_is_a_reason_of_its_own() {
+    let (image, separator) = (|| Measured::image(b"image"), || Measured::other(13, "os-separator"));
+    // systemd-stub's digest is that of an archive; the data is its name for that, in UTF-16.
+    let extensions = |name: &str| Measured {
+        data: format!("{name}\0").encode_utf16().flat_map(u16::to_le_bytes).collect(),
+        ..Measured::other(13, "the archive")
+    };
     for (events, part) in [
-        (vec![Measured::image(b"image"), separator()], "and then the os-separator of the image's own systemd"),
-        (vec![separator(), Measured::image(b"image")], "behind the os-separator of a systemd that ran before"),
         (
-            vec![Measured::image(b"image"), separator(), Measured::other(13, "x")],
-            "0 events before it, 2 events after it",
+            vec![image(), separator()],
+            "and then the os-separator of systemd-pcrosseparator.service (the unit is for an initramfs",
         ),
-        (vec![Measured::image(b"other"), separator()], "PCR 13 was extended 2 times, but not with a known image"),
+        (
+            vec![separator(), image()],
+            "but behind the os-separator of systemd-pcrosseparator.service (an initramfs with systemd ran",
+        ),
+        (
+            vec![image(), separator(), Measured::other(13, "x")],
+            "0 events before it, 2 events after it; one of them is the os-separator",
+        ),
+        (
+            vec![Measured::image(b"other"), separator()],
+            "PCR 13 was extended 2 times, but not with a known image; one of",
+        ),
+        (
+            vec![extensions("System extension initrd"), image()],
+            "but behind, by the log, the extension images that systemd-stub found beside the kernel (remove them",
+        ),
+        (vec![extensions("Global system extension initrd"), image()], "extension images that systemd-stub found"),
+        (vec![image(), extensions("System extension initrd")], "so the log is wrong"),
+        (vec![extensions("Configuration extension initrd"), image()], "1 event before it, 0 events after it\n"),
     ] {
         let machine = Machine::quoted(&events, "sha256:13");
         let Ran { code, out, .. } = machine.judge(&["--image", &machine.file("image")]);
-        assert!(code == 3 && out.contains(part), "{out}");
+        assert!(code == 3 && out.contains(part), "{part}: {out}");
     }
 }
 

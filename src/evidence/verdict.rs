@@ -3,8 +3,8 @@
 use time::OffsetDateTime;
 
 use super::check::{Broken, Check};
-use super::os_separator;
 use super::proof::Proof;
+use super::systemd_events::SystemdEvent;
 use super::trusted_image::{TrustedImage, is_called_image};
 use crate::count::counted;
 use crate::error::Error;
@@ -97,26 +97,31 @@ impl Proof {
             (_, 0) => format!("nothing was measured into PCR {}", self.pcr),
             _ if self.is_marked(UNMEASURED) => "the boot did not measure its image (measureroot=off)".to_owned(),
             _ if self.is_marked(FAILED) => "the boot failed".to_owned(),
-            (Some((at, name)), 2) if os_separator::is_separator(events[1 - at], &self.banks) => {
-                os_separator::reason(name, at == 0)
-            }
-            (Some((at, name)), count) => format!(
-                "{name} was measured, but PCR {} was not extended with it alone: {} before it, {} after it{}",
-                self.pcr,
-                counted(at, "event"),
-                counted(count - at - 1, "event"),
-                self.separator()
-            ),
+            (Some((at, name)), count) => match (count, self.of_systemd()) {
+                (2, Some(other)) => other.reason(name, at == 0),
+                (_, other) => format!(
+                    "{name} was measured, but PCR {} was not extended with it alone: {} before it, {} after it{}",
+                    self.pcr,
+                    counted(at, "event"),
+                    counted(count - at - 1, "event"),
+                    among(other)
+                ),
+            },
             (None, 1) => "an image was booted that is not known".to_owned(),
             (None, count) => {
-                format!("PCR {} was extended {count} times, but not with a known image{}", self.pcr, self.separator())
+                let other = among(self.of_systemd());
+                format!("PCR {} was extended {count} times, but not with a known image{other}", self.pcr)
             }
         }
     }
 
-    /// A part of the reason: one of the events is systemd's separator.
-    fn separator(&self) -> &'static str {
-        let is_there = self.events().any(|event| os_separator::is_separator(event, &self.banks));
-        if is_there { "; one of them is the os-separator of systemd-pcrosseparator.service" } else { "" }
+    /// The first event that is systemd's.
+    fn of_systemd(&self) -> Option<SystemdEvent> {
+        self.events().find_map(|event| SystemdEvent::of(event, &self.banks))
     }
+}
+
+/// A part of the reason: one of the events is systemd's.
+fn among(found: Option<SystemdEvent>) -> String {
+    found.map(|found| format!("; one of them is {}", found.name())).unwrap_or_default()
 }
