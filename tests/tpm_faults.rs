@@ -81,6 +81,8 @@ fn an_error_of_the_tpm_has_its_own_name_and_hint() {
         (0x143, "TPM_RC_COMMAND_CODE", "TPM 2.0"),
         (0x904, "TPM_RC_MEMORY", "earlier user"),
         (0x907, "TPM_RC_LOCALITY", "locality 0"),
+        (0x910, "TPM_RC_REFERENCE_H", "reset"),
+        (0x918, "TPM_RC_REFERENCE_S", "another program"),
         (0x923, "TPM_RC_NV_UNAVAILABLE", "off and on"),
         (0x9a2, "authorization failure", "attacker"),
         (0x98e, "the authorization HMAC check failed", "attacker"),

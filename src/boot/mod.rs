@@ -9,7 +9,6 @@ mod firmware_tpm;
 mod linux;
 mod machine;
 mod panic_hook;
-mod patient_tpm;
 pub(crate) mod pid1;
 mod root_devices;
 mod sequence;

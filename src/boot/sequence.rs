@@ -95,7 +95,7 @@ fn find_tpm(machine: &mut impl Machine, config: &Config) -> Result<BootTpm> {
     }
     machine.tpm(config.timeout, config.session)?.map(BootTpm::Measured).ok_or_else(|| {
         Error::new("TPM", format!("none appeared in {} s", config.timeout.as_secs()))
-            .hint("is it switched on in the firmware, and its driver in the kernel or the initramfs?")
+            .hint("is it switched on in the firmware, and its driver in the kernel or the initramfs? what does the driver log?")
     })
 }
 

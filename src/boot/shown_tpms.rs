@@ -88,18 +88,15 @@ impl ShownTpms {
         self.pending.is_none() && (self.version12 || !self.version2.is_empty())
     }
 
-    /// Refuses a TPM that is not ready although another is: it would stay unextended.
+    /// Refuses a TPM that is there and not ready: it would stay unextended. The kernel shows one whose firmware update was interrupted
+    /// in this way, too (Linux, drivers/char/tpm/tpm-chip.c, `tpm_is_firmware_upgrade`).
     ///
     /// # Errors
     /// The TPM.
     pub(super) fn refuse_unsettled(&self) -> Result<()> {
-        match self.pending {
-            Some(number) if !self.version2.is_empty() => {
-                Err(Error::new(format!("/dev/{}", node(number)), "the kernel does not get this TPM ready")
-                    .hint("all TPMs must be extended; the kernel's log may have the cause"))
-            }
-            _ => Ok(()),
-        }
+        let Some(number) = self.pending else { return Ok(()) };
+        Err(Error::new(format!("/dev/{}", node(number)), "the kernel does not get this TPM ready")
+            .hint("the kernel's log may have the cause; was an update of the TPM's firmware interrupted?"))
     }
 }
 
@@ -138,7 +135,7 @@ mod tests {
         for (tpms, expected, settled) in table {
             let shown = shown(tpms).unwrap();
             assert_eq!((&shown, shown.is_settled()), (&expected, settled));
-            assert_eq!(shown.refuse_unsettled().is_err(), shown.pending.is_some() && !shown.version2.is_empty());
+            assert_eq!(shown.refuse_unsettled().is_err(), shown.pending.is_some());
         }
     }
 

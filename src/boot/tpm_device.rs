@@ -4,14 +4,13 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 use nix::unistd::fchdir;
 
 use crate::boot::firmware_tpm::FirmwareTpm;
-use crate::boot::patient_tpm::{PatientTpm, Waiting};
 use crate::boot::shown_tpms::{self, ShownTpms, managed, node};
 use crate::error::{Context, Error, Result};
 use crate::measure::pcrs::Pcrs;
@@ -62,10 +61,20 @@ fn inside<T>(folder: &File, work: impl FnOnce() -> Result<T>) -> Result<T> {
     done
 }
 
+/// A TPM that is there appears in less time.
+const UNNOTICED: Duration = Duration::from_secs(8);
+
 /// Waits until the kernel shows TPMs that are `wanted`, and says so if it takes long.
-fn wait_for(patience: Duration, wanted: impl Fn(&ShownTpms) -> bool + Sync) -> Result<Option<ShownTpms>> {
-    Waiting::ForTheNode(patience)
-        .during(|| Wait::at_most(patience).until_found(|| Ok(Some(shown()?).filter(|shown| wanted(shown)))))
+fn wait_for(patience: Duration, wanted: &dyn Fn(&ShownTpms) -> bool) -> Result<Option<ShownTpms>> {
+    let (start, mut told) = (Instant::now(), false);
+    Wait::at_most(patience).until_found(|| {
+        if !told && start.elapsed() > UNNOTICED {
+            told = true;
+            // It is no error, but only errors are shown in spite of `quiet`.
+            log::error!("no TPM for {} s; waits for at most {} s", UNNOTICED.as_secs(), patience.as_secs());
+        }
+        Ok(Some(shown()?).filter(wanted))
+    })
 }
 
 fn shown() -> Result<ShownTpms> {
@@ -80,7 +89,7 @@ fn shown() -> Result<ShownTpms> {
 /// # Errors
 /// When there is only a TPM 1.2, when a TPM cannot be opened, or when a session cannot be started.
 pub(super) fn open(patience: Duration, session: SessionChoice) -> Opened {
-    match wait_for(patience, ShownTpms::is_settled)? {
+    match wait_for(patience, &ShownTpms::is_settled)? {
         Some(shown) if shown.version2.is_empty() => {
             Err(Error::new("/dev/tpm0", "is a TPM 1.2").hint("measureroot needs a TPM 2.0"))
         }
@@ -106,7 +115,7 @@ pub(super) fn open_unmeasured(patience: Duration, session: SessionChoice) -> Ope
         FirmwareTpm::AnyVersion => (patience, false),
         FirmwareTpm::None | FirmwareTpm::Unknown => (UNNAMED, false),
     };
-    match wait_for(wait, |shown| shown.is_settled() && !(only_version2 && shown.version2.is_empty()))? {
+    match wait_for(wait, &|shown| shown.is_settled() && !(only_version2 && shown.version2.is_empty()))? {
         Some(shown) if shown.version2.is_empty() => {
             log::warn!(
                 "/dev/tpm0 is a TPM 1.2: it is not told that the boot is unmeasured, and cannot be taken for measured"
@@ -143,7 +152,7 @@ pub(super) fn open_to_mark(session: SessionChoice) -> Opened {
     let named = FirmwareTpm::named_in(Path::new("/sys/firmware"));
     // A boot that fails early can be faster than the TPM's driver.
     let patience = if matches!(named, FirmwareTpm::None) { Duration::ZERO } else { UNNAMED };
-    let shown = wait_for(patience, ShownTpms::is_settled)?.map_or_else(shown, Ok)?;
+    let shown = wait_for(patience, &ShownTpms::is_settled)?.map_or_else(shown, Ok)?;
     let open = |&number: &u32| {
         let opened = open_node(&node(number), number, Duration::ZERO, session);
         if session == SessionChoice::None {
@@ -185,8 +194,7 @@ fn open_node(node: &str, number: u32, patience: Duration, session: SessionChoice
     let opened = inside(&folders()?.dev, || EsysPcrs::open_when_free(Path::new(node), patience));
     let pcrs = opened.map_err(|error| error.renamed(format_args!("/dev/{node}")))?.within(patience.max(SHORTEST));
     let null_name = null_name(number)?;
-    let pcrs = Waiting::ForAnAnswer.during(|| pcrs.protected(session, null_name))?;
-    Ok(Box::new(PatientTpm(pcrs)))
+    Ok(Box::new(pcrs.protected(session, null_name)?))
 }
 
 /// The kernel's name of the key that salts its own sessions (Linux 6.10, CONFIG_TCG_TPM2_HMAC). Our sessions use the same key.

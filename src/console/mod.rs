@@ -2,6 +2,5 @@
 
 pub(crate) mod logger;
 pub(crate) mod progress;
-pub(crate) mod slow;
 
 pub(crate) use logger::start;

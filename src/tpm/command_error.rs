@@ -42,8 +42,8 @@ pub(super) fn no_answer(command: impl Display, failure: Failure) -> Error {
         Failure::Silent(time) => {
             let kernel = seconds(LONGEST_OF_KERNEL);
             Error::new(command, format_args!("no answer in {} s", seconds(time))).hint(format_args!(
-                "the kernel's driver waits for up to {kernel} s, and holds up a restart until then; \
-                 measureroot.timeout= sets the time here"
+                "the kernel's driver waits for up to {kernel} s; measureroot.timeout= sets the time here; switch the \
+                 machine off and on again"
             ))
         }
         Failure::Busy(code, time) => {
@@ -76,6 +76,7 @@ fn refused(command: impl Display, code: u32, error: EsysError) -> Error {
 /// Name, cause and hint of the response codes that say something about the machine (TPM 2.0 Library, Part 2, section 6.6.3).
 fn known(code: u32) -> Option<(&'static str, &'static str, &'static str)> {
     const FULL: &str = "what an earlier user left in the TPM could not be removed: switch the machine off and on again";
+    const LOST: &str = "was it reset, or does another program use it?";
     const UPDATE: &str = "finish the update of the TPM's firmware with its manufacturer's tool";
     Some(match code {
         0x100 => ("TPM_RC_INITIALIZE", "the TPM is not started", "was it reset after the kernel had started it?"),
@@ -97,6 +98,8 @@ fn known(code: u32) -> Option<(&'static str, &'static str, &'static str)> {
             "this locality may not use the PCR",
             "Linux works at locality 0: rootimgpcr= names a PCR that it may extend",
         ),
+        0x910..=0x916 => ("TPM_RC_REFERENCE_H", "the TPM does not hold the key any more", LOST),
+        0x918..=0x91e => ("TPM_RC_REFERENCE_S", "the TPM does not hold the session any more", LOST),
         0x921 => ("TPM_RC_LOCKOUT", "the TPM is in lockout", "wait, or tpm2_dictionarylockout --clear-lockout"),
         0x923 => ("TPM_RC_NV_UNAVAILABLE", "the TPM's own memory cannot be written", OFF_AND_ON),
         _ => return None,

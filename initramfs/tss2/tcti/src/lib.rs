@@ -9,5 +9,6 @@
 //! * It returns one code for every failure. [`line::Line`] keeps the cause.
 
 pub mod answer;
+pub mod asked;
 pub mod exports;
 pub mod line;

@@ -3,11 +3,12 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::answer::{Failure, LONGEST, asks_again, missing, response_code};
+use crate::asked::Asked;
 
 /// After this time without an answer, the log has a message.
 const UNNOTICED: Duration = Duration::from_secs(5);
@@ -75,10 +76,10 @@ impl Line {
         let (mut pause, mut lost) = (first, 0);
         loop {
             let answer = match self.exchange(command, patience) {
-                Err(Failure::Kernel(error)) if may_be_lost(command, error) && lost < LOST => {
+                Err(Failure::Kernel(error)) if may_go_again(command, error) && lost < LOST => {
                     lost += 1;
                     let (node, name) = (self.node.display(), name(command));
-                    log::warn!("{node}: {name}: the kernel's driver got no answer (error {error}): sends it again");
+                    log::warn!("{node}: {name}: the kernel's driver failed (error {error}): sends it again");
                     continue;
                 }
                 answer => answer?,
@@ -101,22 +102,17 @@ impl Line {
 
     /// Sends the command once. Another thread does it, because neither write(2) nor poll(2) of the device has a limit.
     fn exchange(&self, command: &[u8], patience: Duration) -> Result<Vec<u8>, Failure> {
-        let answer = Arc::new(OnceLock::new());
-        let (told, device, sent) = (Arc::clone(&answer), Arc::clone(&self.device), command.to_vec());
-        let waiting = thread::current();
-        let work = move || {
-            told.get_or_init(|| write_and_read(&device, &sent));
-            waiting.unpark();
-        };
-        thread::Builder::new().spawn(work).map_err(|error| kernel(&error))?;
-        if let Some(answer) = within(&answer, UNNOTICED.min(patience)) {
+        let (device, sent) = (Arc::clone(&self.device), command.to_vec());
+        let asked = Asked::start(move || write_and_read(&device, &sent)).map_err(|error| kernel(&error))?;
+        if let Some(answer) = asked.within(UNNOTICED.min(patience)) {
             return answer;
         }
         if patience > UNNOTICED {
+            // It is no error, but only errors are shown in spite of `quiet`.
             let (node, name, seconds) = (self.node.display(), name(command), patience.as_secs());
-            log::warn!("{node}: {name}: no answer yet; waits for at most {seconds} s");
+            log::error!("{node}: {name}: no answer yet; waits for at most {seconds} s");
         }
-        within(&answer, patience.saturating_sub(UNNOTICED)).unwrap_or(Err(Failure::Silent(patience)))
+        asked.within(patience.saturating_sub(UNNOTICED)).unwrap_or(Err(Failure::Silent(patience)))
     }
 }
 
@@ -145,24 +141,14 @@ fn kernel(error: &io::Error) -> Failure {
     error.raw_os_error().map_or(Failure::Malformed("the device returned no error number"), Failure::Kernel)
 }
 
-/// The answer, if it comes within `limit`.
-fn within<T: Clone>(answer: &OnceLock<T>, limit: Duration) -> Option<T> {
-    let start = Instant::now();
-    loop {
-        if let Some(answer) = answer.get() {
-            return Some(answer.clone());
-        }
-        let left = limit.checked_sub(start.elapsed()).filter(|left| !left.is_zero())?;
-        thread::park_timeout(left);
-    }
-}
-
-/// Whether the kernel's driver lost the command or its answer, and nothing is wrong if the TPM gets the command again. Some TPMs
-/// answer late now and then (ETIME), or lose a byte (EIO). A second extend would not be the same as one.
-fn may_be_lost(command: &[u8], error: i32) -> bool {
-    const EIO: i32 = 5;
-    const ETIME: i32 = 62;
-    command.get(8..10) != Some(PCR_EXTEND.as_slice()) && (error == EIO || error == ETIME)
+/// Whether nothing is wrong if the TPM gets the command again, after the kernel's driver failed with this error: it lost the command
+/// or its answer (ETIME, EIO, ECANCELED), got another answer than it expected (EFAULT), or its bus failed (ETIMEDOUT, EREMOTEIO).
+///
+/// A second extend would not be the same as one. But after EPIPE the TPM did not get the first: the driver could not get the TPM
+/// ready (Linux, drivers/char/tpm/tpm-dev-common.c, `tpm_common_write`).
+fn may_go_again(command: &[u8], error: i32) -> bool {
+    const EPIPE: i32 = 32;
+    error == EPIPE || command.get(8..10) != Some(PCR_EXTEND.as_slice())
 }
 
 /// The name of a command (`TPM_CC`, TPM 2.0 Library, Part 2, section 6.5.2).
@@ -185,13 +171,14 @@ mod tests {
     #[test]
     fn what_the_driver_lost_is_sent_again_unless_it_extends() {
         let command = |code| [&[0x80, 2, 0, 0, 0, 10, 0, 0], [1, code].as_slice()].concat();
-        // TPM2_CreatePrimary, TPM2_PCR_Read; ETIME, EIO.
-        for code in [0x31, 0x7e] {
-            assert!(may_be_lost(&command(code), 62) && may_be_lost(&command(code), 5));
-            // ENODEV.
-            assert!(!may_be_lost(&command(code), 19));
+        // EIO, EFAULT, ETIME, ETIMEDOUT, EREMOTEIO, ECANCELED.
+        for error in [5, 14, 62, 110, 121, 125] {
+            // TPM2_CreatePrimary, TPM2_PCR_Read.
+            assert!(may_go_again(&command(0x31), error) && may_go_again(&command(0x7e), error));
+            assert!(!may_go_again(&command(0x82), error));
         }
-        assert!(!may_be_lost(&command(0x82), 62));
+        // EPIPE: the TPM did not get it.
+        assert!(may_go_again(&command(0x82), 32));
         assert_eq!(name(&command(0x82)), "TPM2_PCR_Extend");
     }
 
