@@ -92,9 +92,9 @@ fn each_kind_of_boot_gets_its_verdict() {
         ("a failed boot", vec![Measured::failed()], 3, "not trusted: the boot failed"),
         ("a boot that failed late", vec![image(), Measured::failed()], 3, "not trusted: the boot failed"),
         ("an unmeasured boot", vec![Measured::unmeasured()], 3, "not trusted: the boot did not measure its image"),
-        ("more behind it", vec![image(), ipl()], 3, "0 events before it, 1 event after it"),
-        ("more before it", vec![ipl(), image()], 3, "1 event before it, 0 events after it"),
-        ("twice", vec![image(), image()], 3, "0 events before it, 1 event after it"),
+        ("more behind it", vec![image(), ipl()], 3, "0 events before it, 1 event after it\n"),
+        ("more before it", vec![ipl(), image()], 3, "1 event before it, 0 events after it\n"),
+        ("twice", vec![image(), image()], 3, "0 events before it, 1 event after it\n"),
     ];
     for (name, events, code, part) in table {
         let machine = Machine::quoted(&events, "sha256:13");
@@ -142,7 +142,7 @@ fn what_systemd_measures_beside_the_image_is_a_reason_of_its_own() {
         ),
         (
             vec![image(), separator(), Measured::other(13, "x")],
-            "0 events before it, 2 events after it; one of them is the os-separator",
+            "0 events before it, 2 events after it; one of them is the os-separator of systemd-pcrosseparator.service\n",
         ),
         (
             vec![Measured::image(b"other"), separator()],

@@ -40,6 +40,23 @@ fn an_image_that_was_measured_into_another_pcr_is_a_warning() {
 }
 
 #[test]
+fn a_mark_before_the_image_counts_whatever_value_the_list_expects() {
+    let bank = measureroot::internal::hash::Bank::Sha256;
+    for (mark, part) in
+        [(Measured::failed(), "the boot failed"), (Measured::unmeasured(), "the boot did not measure its image")]
+    {
+        let before = measureroot::internal::hash::Digest::zero(bank).extended(bank, &mark.digests[&bank]);
+        let machine = Machine::quoted(&[mark, Measured::image(&squashfs(b"image"))], "sha256:13");
+        machine.write("image", &squashfs(b"image"));
+        let (image, list) = (machine.file("image"), machine.file("list"));
+        let options = ["--bank", "sha256", "--allow-entry", &list, "--before", &before.to_string()];
+        measureroot(&[&["predict"], &options[..], &[&image]].concat()).printed();
+        let Ran { code, out, .. } = machine.judge(&["--allow", &list]);
+        assert!(code == 3 && out.contains(part), "{out}");
+    }
+}
+
+#[test]
 fn the_log_must_explain_all_pcrs_of_the_quote() {
     let events = [Measured::other(4, "boot loader"), Measured::other(7, "keys"), Measured::image(b"image")];
     for pcrs in ["sha256:4,7,13", "sha1:4,13+sha256:0,7,13+sha512:13", "sha256:13+sha1:4,7", "sha384:4+sha256:13"] {
@@ -117,7 +134,9 @@ fn the_values_of_the_pcrs_show_which_one_the_log_does_not_explain() {
         machine.write("log", &log(&events));
         let Ran { code, out, .. } = judge(&["--pcrs", form]);
         assert_eq!(code, 0, "{out}");
-        machine.write("log", &log(&[events[0].clone(), Measured::other(7, "other keys"), events[2].clone()]));
+        // A later event of PCR 4 is no cause.
+        let [first, other, last] = [events[0].clone(), Measured::other(7, "other keys"), events[2].clone()];
+        machine.write("log", &log(&[first, other, last, Measured::other(4, "later")]));
         let Ran { code, out, .. } = judge(&["--pcrs", form]);
         assert!(code == 4 && out.contains("(PCR 7, sha256: it is ") && !out.contains("PCR 4,"), "{out}");
         assert!(judge(&[]).out.contains("--pcrs"));

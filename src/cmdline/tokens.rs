@@ -93,10 +93,7 @@ fn next_arg(args: &[u8]) -> (Token, &[u8]) {
         }
     }
     let mut token = &args[..end];
-    let mut value_quoted = false;
-    if let Some(i) = equals {
-        value_quoted = args.get(i + 1) == Some(&b'"') && i + 1 < end;
-    }
+    let value_quoted = equals.is_some_and(|i| args.get(i + 1) == Some(&b'"'));
     if (quoted || value_quoted) && token.last() == Some(&b'"') {
         token = &token[..end - 1];
     }
@@ -185,6 +182,13 @@ mod tests {
             let found: Vec<_> = behind_dashes(line.as_bytes()).iter().map(ToString::to_string).collect();
             assert_eq!(found, want, "{line:?}");
         }
+    }
+
+    #[test]
+    fn the_longest_line_of_the_kernel_fits() {
+        // COMMAND_LINE_SIZE is at most 4096; XBC_DATA_MAX of include/linux/bootconfig.h is 32 KiB less one.
+        let longest = [4096, 32 * 1024 - 1];
+        assert!(longest.iter().sum::<usize>() < MAX_LEN);
     }
 
     #[test]

@@ -141,9 +141,15 @@ mod tests {
             assert_eq!(error.object(), root);
             assert!(error.to_string().contains("is on the network"), "{error}");
         }
-        for root in
-            ["root=/dev/nfsd", "root=LABEL=nfs", "root=LABEL=http://x", "root=UUID=1", "nfsroot=1:/a", "netroot="]
-        {
+        for root in [
+            "root=/dev/nfsd",
+            "root=LABEL=nfs",
+            "root=LABEL=http://x",
+            "root=http",
+            "root=UUID=1",
+            "nfsroot=1:/a",
+            "netroot=",
+        ] {
             assert!(!is_on_the_network(&tokens::parse(root.as_bytes())[0]), "{root}");
         }
     }

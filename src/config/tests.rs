@@ -34,7 +34,8 @@ fn each_parameter_has_its_effect() {
     assert!(of("rootfstype=auto").fstypes.is_empty() && of("rootfstype=ext4,auto").fstypes.is_empty());
     assert_eq!(of("rootflags=threads=multi,ro,noatime").flags.to_string(), "threads=multi,noatime");
     assert_eq!(of("measureroot.overlaysize=512m").overlay_size, OverlaySize::Asked("512m".to_owned()));
-    assert!(of("measureroot").measured && !of("measureroot=off").measured && of("debug").debug);
+    assert!(of("measureroot").measured && !of("measureroot=off").measured);
+    assert!(of("quiet debug").debug && !of("quiet").debug && !of("debug=1").debug);
     assert_eq!(
         of("loop.max_loop=3 virtio-blk.x").module_parameters,
         [("loop".to_owned(), "max_loop=\"3\"".to_owned()), ("virtio_blk".to_owned(), "x".to_owned())]

@@ -145,6 +145,8 @@ mod tests {
                 assert_eq!(read(kind, content_type).unwrap().content, content, "{kind} {content_type}");
             }
         }
+        // Another number is another kind of content.
+        assert!(matches!(read("12", "7").unwrap().content, Content::Json { content_type, .. } if content_type == "7"));
         let unknown = read("\"EV_EFI_NEW\"", "\"pcclient_std\"").unwrap();
         assert_eq!(unknown.extends().map(Pcr::get), Some(6));
         assert!(matches!(unknown.content, Content::Json { .. }));
@@ -154,6 +156,12 @@ mod tests {
         assert_eq!(parse(none).unwrap().events().len(), 1);
         let version = br#"[{"pcr":9,"digests":[],"content_type":"cel","content":{"type":"cel_version"}}]"#;
         assert_eq!(parse(version).unwrap().events()[0].extends(), None);
+        // A record that has a digest extends its PCR, whatever it calls itself, and whether the hash is known or not.
+        for hash in ["\"sha1\"", "\"sm3_256\""] {
+            let digest = format!(r#"{{"hashAlg":{hash},"digest":"{}"}}"#, "ab".repeat(20));
+            let text = String::from_utf8_lossy(version).replace("[]", &format!("[{digest}]"));
+            assert_eq!(parse(text.as_bytes()).unwrap().events()[0].extends().map(Pcr::get), Some(9), "{hash}");
+        }
     }
 
     #[test]

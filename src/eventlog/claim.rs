@@ -181,5 +181,10 @@ mod tests {
         other[0] ^= 1;
         let more = [&data[..], b" "].concat();
         assert!(Claim::of(&event(other)).is_none() && Claim::of(&event(more)).is_none());
+        let record = |content_type: &str| {
+            let content = serde_json::to_value(Claim::failed()).unwrap();
+            Event { content: Content::Json { content_type: content_type.to_owned(), content }, ..event(Vec::new()) }
+        };
+        assert_eq!((Claim::of(&record(CONTENT_TYPE)), Claim::of(&record("systemd"))), (Some(Claim::failed()), None));
     }
 }

@@ -59,7 +59,14 @@ mod tests {
         }
         assert_eq!(HashName::of_json(&json!(11)), Some(HashName::Known(Bank::Sha256)));
         assert_eq!(HashName::of_json(&json!("11")), Some(HashName::Known(Bank::Sha256)));
-        for (name, other) in [(json!("sha265"), "sha265"), (json!("sm3_256"), "sm3_256"), (json!(0x12), "sm3_256")] {
+        for (name, other) in [
+            (json!("sha265"), "sha265"),
+            (json!("sm3_256"), "sm3_256"),
+            (json!(0x12), "sm3_256"),
+            (json!(0x27), "sha3_256"),
+            (json!(0x28), "sha3_384"),
+            (json!(0x29), "sha3_512"),
+        ] {
             assert_eq!(HashName::of_json(&name), Some(HashName::Other(other.to_owned())), "{name}");
         }
         assert_eq!(HashName::of_json(&json!("0x0f00")), Some(HashName::Other("0x0f00".to_owned())));

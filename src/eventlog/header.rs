@@ -138,7 +138,7 @@ mod tests {
         let good = Header::of([Bank::Sha1, Bank::Sha256].into_iter()).encode();
         // Bytes of the event: PCR 0-3, type 4-7, digest 8-27, length of the data 28-31. Bytes of its data: signature 32-47,
         // count of hash algorithms 56-59.
-        let changes: [(&str, usize, &[u8]); 10] = [
+        let changes: [(&str, usize, &[u8]); 12] = [
             ("another PCR", 0, &[1]),
             ("another type", 4, &[6]),
             ("data longer than the log", 28, &[0xFF, 0xFF, 0xFF, 0xFF]),
@@ -148,6 +148,8 @@ mod tests {
             ("more hashes than the header has", 56, &[3]),
             ("the largest count of hashes", 56, &[0xFF, 0xFF, 0xFF, 0xFF]),
             ("a short SHA-1", 62, &[19]),
+            ("an unknown hash of no bytes", 60, &[0x12, 0, 0, 0]),
+            ("an unknown hash of 65 bytes", 60, &[0x12, 0, 65, 0]),
             ("the same hash twice", 64, &[4, 0, 20, 0]),
         ];
         let read = |log: &[u8]| Header::read(&mut Cursor::new("event log", log));
@@ -157,6 +159,9 @@ mod tests {
             log[at..at + bytes.len()].copy_from_slice(bytes);
             assert!(read(&log).is_err(), "{name}");
         }
+        let mut unknown = good.clone();
+        unknown[60..64].copy_from_slice(&[0x12, 0, 64, 0]);
+        assert!(read(&unknown).is_ok());
         for length in 0..good.len() {
             assert!(read(&good[..length]).is_err(), "{length}");
         }

@@ -4,7 +4,6 @@ use super::claim::Claim;
 use super::event::Event;
 use super::starts::Starts;
 use crate::error::Result;
-use crate::hash::digest::Digest;
 
 /// How many of our events [`Log::join`] looks for in the next log. A boot has two or three; a hostile log with many would
 /// make the search slow.
@@ -80,12 +79,10 @@ fn same(one: &Event, other: &Event) -> bool {
         && Claim::of(one) == Claim::of(other)
 }
 
-/// Adds the digests that only the other log has.
+/// Adds the digests that only the other log has. Those that both have are equal: see [`same`].
 fn complete(event: &mut Event, other: &Event) {
     for bank in other.banks() {
-        if event.digest(bank).is_none_or(|digest| *digest == Digest::zero(bank)) {
-            event.digests.extend(other.digests.get_key_value(&bank).map(|(&bank, digest)| (bank, digest.clone())));
-        }
+        event.digests.extend(other.digests.get_key_value(&bank).map(|(&bank, digest)| (bank, digest.clone())));
     }
 }
 
@@ -120,5 +117,41 @@ mod tests {
         let texts: Vec<_> = joined.events().iter().map(|event| event.digests[&Bank::Sha256].clone()).collect();
         let wanted = ["firmware", "image", "image", "other", "firmware"];
         assert_eq!(texts, wanted.map(|text| Bank::Sha256.digest(text.as_bytes())));
+    }
+
+    /// A log with one event of ours, which has the hashes of `header` and the digests of `banks`.
+    fn one(header: &[Bank], banks: &[Bank], (pcr, text, claim): (u32, &str, &Claim)) -> Log {
+        let header = Header::of(header.iter().copied());
+        let (pcr, data) = (Pcr::try_from(pcr).unwrap(), claim.tagged().unwrap());
+        let event = tcg::encode(&header, pcr, EventType::EVENT_TAG, &digests_of(banks, text.as_bytes()), &data);
+        tcg::parse(&[header.encode(), event].concat()).unwrap()
+    }
+
+    #[test]
+    fn only_the_same_event_counts_once() {
+        let claim = Claim::unmeasured();
+        let (few, all) = (&[Bank::Sha256][..], &Bank::ALL[..]);
+        for (other, count) in [
+            ((13, "image", &claim), 1),
+            ((13, "other", &claim), 2),
+            ((14, "image", &claim), 2),
+            ((13, "image", &Claim::failed()), 2),
+        ] {
+            let joined = Log::join([one(few, few, (13, "image", &claim)), one(all, all, other)]).unwrap();
+            assert_eq!(joined.events().len(), count, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn an_event_without_a_bank_in_common_is_the_same_only_if_one_has_zeros_alone() {
+        let ours = (13, "image", &Claim::unmeasured());
+        let (sha256, sha384) = (&[Bank::Sha256][..], &[Bank::Sha384][..]);
+        let (zeros, real) = (one(sha256, sha384, ours), one(sha384, sha384, ours));
+        for parts in [[zeros.clone(), real.clone()], [real.clone(), zeros]] {
+            let joined = Log::join(parts).unwrap();
+            assert_eq!(joined.events().len(), 1);
+            assert_eq!(joined.events()[0].digest(Bank::Sha384), Some(&Bank::Sha384.digest(b"image")));
+        }
+        assert_eq!(Log::join([one(sha256, sha256, ours), real]).unwrap().events().len(), 2);
     }
 }

@@ -63,3 +63,52 @@ fn list(items: &BTreeSet<impl ToString>) -> String {
     let more = (items.len() > MOST).then(|| "...".to_owned());
     items.iter().take(MOST).map(ToString::to_string).chain(more).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eventlog::cel;
+
+    /// A log with an event for each of these lists of hashes.
+    fn log(events: &[&[&str]]) -> Log {
+        let digest = |name: &&str| {
+            let length = Bank::ALL.iter().find(|bank| bank.name() == *name).map_or(32, |bank| bank.digest_len());
+            format!(r#"{{"hashAlg":"{name}","digest":"{}"}}"#, "ab".repeat(length))
+        };
+        let event = |hashes: &&[&str]| {
+            let digests = hashes.iter().map(digest).collect::<Vec<_>>().join(",");
+            format!(r#"{{"pcr":8,"digests":[{digests}]}}"#)
+        };
+        cel::parse(format!("[{}]", events.iter().map(event).collect::<Vec<_>>().join(",")).as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn unknown_hashes_are_named_up_to_four() {
+        let table: [(&[&[&str]], &str); 4] = [
+            (&[&["sha256"]], ""),
+            (&[&["sha256", "a"], &["b"]], "has digests of hashes that are not known here (a, b): they are not checked"),
+            (&[&["sha256", "a", "b", "c", "d"]], "known here (a, b, c, d): they"),
+            (&[&["e", "d", "c", "b", "a"]], "known here (a, b, c, d, ...): no value of a PCR can be computed"),
+        ];
+        for (events, part) in table {
+            let notes = log(events).notes();
+            assert!(notes.len() == usize::from(!part.is_empty()), "{notes:?}");
+            assert!(notes.iter().all(|note| note.contains(part)), "{notes:?}");
+        }
+    }
+
+    #[test]
+    fn a_log_has_sha1_only_if_every_event_has() {
+        let table: [(&[&[&str]], bool); 6] = [
+            (&[&["sha1"], &["sha1"]], true),
+            (&[&["sha1"], &["sha1", "sha256"]], false),
+            (&[&["sha256"], &["sha1"]], false),
+            (&[&["sha1", "sm3_256"]], false),
+            (&[&["sm3_256"]], false),
+            (&[], false),
+        ];
+        for (events, is_sha1) in table {
+            assert_eq!(log(events).is_sha1_only(), is_sha1, "{events:?}");
+        }
+    }
+}

@@ -19,3 +19,23 @@ pub(super) fn note(cursor: &Cursor) -> Option<String> {
         format!("ends with {bytes} of padding ({first:#04x}), from byte {} on; they are no events", cursor.position())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_many_zeros_or_ones_are_padding() {
+        let note = |bytes: &[u8]| note(&Cursor::new("event log", bytes));
+        for fill in [0, 0xFF] {
+            let said = note(&[fill; LEAST]).unwrap();
+            assert_eq!(
+                said,
+                format!("ends with 12 bytes of padding ({fill:#04x}), from byte 0 on; they are no events")
+            );
+            assert_eq!(note(&[fill; LEAST - 1]), None);
+            assert_eq!(note(&[&[fill; LEAST][..], &[1]].concat()), None);
+        }
+        assert_eq!((note(&[0x11; LEAST]), note(&[])), (None, None));
+    }
+}

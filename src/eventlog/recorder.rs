@@ -134,18 +134,20 @@ mod tests {
     const PCR: PcrIndex = PcrIndex::DEFAULT;
     const OVMF: &[u8] = include_bytes!("../../tests/eventlog/ovmf.bin");
 
-    /// A TPM that refuses every extend.
-    struct Broken(SoftPcrs);
+    /// A TPM that takes this many extends, and then gives this answer instead.
+    struct Faulty(SoftPcrs, usize, Result<()>);
 
-    impl Pcrs for Broken {
+    impl Pcrs for Faulty {
         fn banks(&mut self, pcr: PcrIndex) -> Result<Vec<Bank>> {
             self.0.banks(pcr)
         }
         fn read(&mut self, pcr: PcrIndex, banks: &[Bank]) -> Result<Digests> {
             self.0.read(pcr, banks)
         }
-        fn extend(&mut self, _: PcrIndex, _: &Digests) -> Result<()> {
-            Err(Error::new("TPM", "refuses"))
+        fn extend(&mut self, pcr: PcrIndex, digests: &Digests) -> Result<()> {
+            let Some(left) = self.1.checked_sub(1) else { return self.2.clone() };
+            self.1 = left;
+            self.0.extend(pcr, digests)
         }
     }
 
@@ -219,12 +221,29 @@ mod tests {
 
     #[test]
     fn an_event_that_was_not_extended_is_not_logged() {
-        let (mut tpm, mut recorder) = (Broken(SoftPcrs::zero(&Bank::ALL)), Recorder::default());
+        let refuses = Err(Error::new("TPM", "refuses"));
+        let (mut tpm, mut recorder) = (Faulty(SoftPcrs::zero(&Bank::ALL), 0, refuses), Recorder::default());
         assert!(recorder.measured(&mut tpm, PCR, &digests_of(&Bank::ALL, b"image"), image()).is_err());
         assert!(recorder.unmeasured(Some(&mut tpm), PCR, Claim::unmeasured()).is_err());
         assert!(recorder.failed(&mut tpm, PCR).is_err());
         assert!(!recorder.unmeasured(None, PCR, Claim::unmeasured()).unwrap().measured);
         assert!(recorder.events.is_empty());
+    }
+
+    #[test]
+    fn a_mark_that_does_not_change_the_pcr_is_an_error() {
+        let (mut tpm, mut recorder) = (Faulty(SoftPcrs::zero(&Bank::ALL), 1, Ok(())), Recorder::default());
+        recorder.measured(&mut tpm, PCR, &digests_of(&Bank::ALL, b"image"), image()).unwrap();
+        let error = recorder.failed(&mut tpm, PCR).unwrap_err().to_string();
+        assert!(error.contains("has the same value as before the extend"), "{error}");
+    }
+
+    #[test]
+    fn the_banks_that_were_known_before_are_marked() {
+        let mut recorder = Recorder::default();
+        recorder.knows(&[Bank::Sha384]);
+        recorder.failed(&mut SoftPcrs::zero(&Bank::ALL), PCR).unwrap();
+        assert_eq!(recorder.banks(), Some(vec![Bank::Sha384]));
     }
 
     #[test]
@@ -239,6 +258,10 @@ mod tests {
         let large = firmware(OVMF);
         large.set_len(5 << 20).unwrap();
         assert!(Journal::create(run.path(), &Bank::ALL, Some(large)).is_err());
+        let run = tempfile::tempdir().unwrap();
+        let longest = firmware(OVMF);
+        longest.set_len(4 << 20).unwrap();
+        assert!(Journal::create(run.path(), &Bank::ALL, Some(longest)).is_ok());
     }
 
     #[test]
@@ -253,11 +276,16 @@ mod tests {
             assert_eq!(log(run.path(), journal::SYSTEMD).events().len(), 3);
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, mode);
             fs::remove_file(&path).unwrap();
-            std::os::unix::fs::symlink("/dev/null", &path).unwrap();
-            fs::remove_dir_all(run.path().join("measureroot")).unwrap();
-            let mut recorder = Recorder::default();
-            recorder.failed(&mut SoftPcrs::zero(&Bank::ALL), PCR).unwrap();
-            assert!(recorder.write_to(Journal::create(run.path(), &Bank::ALL, None).unwrap()).is_err());
+            // A link that another program planted is not followed, be it to a regular file.
+            fs::write(run.path().join("other"), "").unwrap();
+            for planted in [Path::new("/dev/null"), &run.path().join("other")] {
+                std::os::unix::fs::symlink(planted, &path).unwrap();
+                fs::remove_dir_all(run.path().join("measureroot")).unwrap();
+                let mut recorder = Recorder::default();
+                recorder.failed(&mut SoftPcrs::zero(&Bank::ALL), PCR).unwrap();
+                assert!(recorder.write_to(Journal::create(run.path(), &Bank::ALL, None).unwrap()).is_err());
+                fs::remove_file(&path).unwrap();
+            }
         }
     }
 }

@@ -121,6 +121,8 @@ mod tests {
         for length in 0..good.len() {
             assert!(parse(&good[..length]).is_err() || length == 0, "{length}");
         }
+        let error = parse(&[&good[..], &good, b"\x1e{}\n"].concat()).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("event log, record 3 at byte {}: ", 2 * good.len())), "{error}");
         let text = String::from_utf8(good).unwrap();
         for (from, to) in [
             ("\u{1e}{", "{"),

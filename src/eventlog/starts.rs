@@ -83,6 +83,7 @@ mod tests {
             (vec![(1, EventType::HCRTM, b"HCRTM")], 0),
             (vec![(1, NO_ACTION, b"StartupLocality\0\x03")], 0),
             (vec![(0, NO_ACTION, b"StartupLocality\0")], 0),
+            (vec![(0, NO_ACTION, b"startupLocality\0\x03")], 0),
             (vec![(0, NO_ACTION, b"StartupLocality\0\x03\0\0\0")], 3),
         ] {
             assert_eq!(start(0, &events), ending(last), "{events:?}");

@@ -92,6 +92,7 @@ mod tests {
             assert_eq!(parse(&good[..length]).is_ok(), length == 0 || length == second, "{length}");
         }
         assert!(!is_likely(b"no log at all, but a text") && !is_likely(&[24, 0, 0, 0, 4, 0, 0, 0]) && !is_likely(b""));
+        assert!(is_likely(&[23, 0, 0, 0, 4, 0, 0, 0]) && !is_likely(&[23, 0, 0, 0, 0xFF, 0, 0, 0]));
     }
 
     #[test]

@@ -104,7 +104,10 @@ mod tests {
         let mut other = image("b", None);
         other.before = digests_of(&[Bank::Sha256], b"earlier");
         assert_eq!(list.add(&other, true).0, Added::New);
-        assert_eq!(list.to_json().unwrap().parse::<AllowList>().unwrap(), list);
+        let text = list.to_json().unwrap();
+        assert_eq!(text.parse::<AllowList>().unwrap(), list);
+        // What was not stated is not written either.
+        assert_eq!((text.matches("\"before\"").count(), text.matches("\"until\"").count()), (1, 1), "{text}");
     }
 
     #[test]
@@ -147,6 +150,15 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_for_another_pcr_or_without_a_bank_in_common_is_about_another_boot() {
+        let mut list = AllowList { images: vec![in_banks(&[Bank::Sha1], None)] };
+        assert_eq!(list.add(&in_banks(&[Bank::Sha256], None), true).0, Added::New);
+        let elsewhere = TrustedImage { pcr: PcrIndex::try_from(9).unwrap(), ..in_banks(&[Bank::Sha1], None) };
+        assert_eq!(list.add(&elsewhere, true).0, Added::New);
+        assert_eq!(list.images.len(), 3);
+    }
+
+    #[test]
     fn what_is_not_stated_stays() {
         let mut list = AllowList { images: vec![image("release 7", Some("2027-01-31"))] };
         assert_eq!(list.add(&image("rootfs", None), false), (Added::Known, image("release 7", Some("2027-01-31"))));
@@ -161,6 +173,12 @@ mod tests {
         let digest = Bank::Sha256.digest(b"image");
         let text = format!(r#"{{"images": [{{"name": "a", "digests": {{"sha256": "{digest}"}}}}]}}"#);
         assert_eq!(text.parse::<AllowList>().unwrap().images, [image("a", None)]);
+    }
+
+    #[test]
+    fn digests_that_are_no_object_are_named_so() {
+        let error = r#"{"images": [{"name": "a", "digests": 7}]}"#.parse::<AllowList>().unwrap_err().to_string();
+        assert!(error.contains("expected an object with a text for each bank"), "{error}");
     }
 
     #[test]

@@ -79,3 +79,22 @@ impl Selection {
         Some(hasher.finish())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(count: u8, bitmap: [u8; 3]) -> Result<Selection> {
+        // SM3-256, which is not known here.
+        let bank = [0, 0x12, 3, bitmap[0], bitmap[1], bitmap[2]];
+        let list = [&[0, 0, 0, count][..], &bank.repeat(count.into())].concat();
+        Selection::read(&mut Cursor::new("quote", &list))
+    }
+
+    #[test]
+    fn sixteen_banks_may_be_listed_and_an_unknown_one_only_without_pcrs() {
+        assert_eq!(read(16, [0, 0, 0]).unwrap(), Selection(Vec::new()));
+        assert!(read(17, [0, 0, 0]).unwrap_err().to_string().contains("at most 16"));
+        assert!(read(1, [0, 0x20, 0]).unwrap_err().to_string().contains("a bank 0x0012 that is not known"));
+    }
+}

@@ -80,6 +80,7 @@ mod tests {
     fn each_word_is_read_and_written_alike() {
         for &(name, format) in ImageFormat::WORDS {
             assert_eq!(name.parse::<ImageFormat>().unwrap(), format);
+            assert_eq!(format.to_string(), name);
             assert_eq!((format.name(), serde_json::to_value(format).unwrap()), (name, name.into()));
         }
         assert!("".parse::<ImageFormat>().is_err() && "Plain".parse::<ImageFormat>().is_err());

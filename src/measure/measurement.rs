@@ -236,6 +236,16 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_extends_the_known_banks_and_every_bank_if_none_is_known() {
+        let extended =
+            |active: &[Bank], known: &[Bank]| extend_failed(&mut SoftPcrs::zero(active), PCR, known).unwrap();
+        assert_eq!(extended(&Bank::ALL, &[Bank::Sha256]), digests_of(&[Bank::Sha256], FAILED.as_bytes()));
+        assert_eq!(extended(&[Bank::Sha256], &[]), digests_of(&[Bank::Sha256], FAILED.as_bytes()));
+        // A TPM that names no bank may have one all the same.
+        assert_eq!(extended(&[], &[]), digests_of(&Bank::ALL, FAILED.as_bytes()));
+    }
+
+    #[test]
     fn an_unmeasured_boot_extends_the_pcr() {
         let mut tpm = SoftPcrs::zero(&[Bank::Sha256]);
         let report = extend_unmeasured(Some(&mut tpm), PCR).unwrap();

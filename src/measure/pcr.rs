@@ -172,6 +172,27 @@ mod tests {
     }
 
     #[test]
+    fn each_locality_may_reset_and_extend_the_pcrs_that_the_platform_says() {
+        let all = (0..5).collect::<Vec<u8>>();
+        // PCRs, the localities that reset them, those that extend them.
+        let table: [(_, &[u8], &[u8]); 7] = [
+            (0..16, &[], &all),
+            (16..17, &[0, 1, 2, 3], &all),
+            (17..19, &[4], &[2, 3, 4]),
+            (19..20, &[4], &[2, 3]),
+            (20..21, &[2, 4], &[1, 2, 3]),
+            (21..23, &[2, 4], &[2]),
+            (23..24, &[0, 1, 2, 3], &all),
+        ];
+        for (pcrs, reset, extend) in table {
+            for pcr in pcrs.map(|number| Pcr::try_from(number).unwrap()) {
+                let which = |may: fn(Pcr, u8) -> bool| all.iter().copied().filter(|&l| may(pcr, l)).collect::<Vec<_>>();
+                assert_eq!((&*which(Pcr::is_reset_from), &*which(Pcr::is_extended_from)), (reset, extend), "{pcr}");
+            }
+        }
+    }
+
+    #[test]
     fn a_tpm_has_24_pcrs_and_17_to_22_start_as_ones() {
         for number in (0..64).chain([255, 256, 256 + 13, u32::MAX]) {
             assert_eq!(Pcr::try_from(number).is_ok(), number < 24, "{number}");

@@ -173,6 +173,11 @@ mod tests {
             (SealChoice::Verity, conditions(8 * GIB, true, 81 << 20), Some(SealKind::Verity)),
             (SealChoice::Verity, conditions(8 * GIB, true, 80 << 20), None),
             (SealChoice::Auto, conditions(8 * GIB, true, 80 << 20), None),
+            // To the byte: the levels of this tree have 16384 + 128 + 1 blocks, and the copy needs the image's bytes.
+            (SealChoice::Verity, conditions(8 * GIB, true, (16513 << 12) + (16 << 20)), Some(SealKind::Verity)),
+            (SealChoice::Verity, conditions(8 * GIB, true, (16513 << 12) + (16 << 20) - 1), None),
+            (SealChoice::Ram, conditions(GIB, true, GIB + (64 << 20)), Some(SealKind::Ram)),
+            (SealChoice::Ram, conditions(GIB, true, GIB + (64 << 20) - 1), None),
             (SealChoice::Verity, conditions(u64::MAX - 4095, true, u64::MAX / 256), None),
             (SealChoice::Auto, on_sectors(4096, 4096, GIB), Some(SealKind::Verity)),
             (SealChoice::Auto, on_sectors(4096, 1024, GIB), Some(SealKind::Ram)),
@@ -185,6 +190,7 @@ mod tests {
         for (choice, conditions, kind) in table {
             assert_eq!(decide(choice, conditions).ok(), kind, "{choice:?} {conditions:?}");
         }
+        assert!(SealKind::Ram.to_string().starts_with("ram, a copy"));
         let error = decide(SealChoice::Auto, conditions(GIB, false, poor)).unwrap_err().to_string();
         let sectors = decide(SealChoice::Verity, on_sectors(4096, 1024, GIB)).unwrap_err().to_string();
         assert!(sectors.contains("1024") && sectors.contains("4096"), "{sectors}");
