@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use crate::boot::end::End;
 use crate::boot::machine::Machine;
 use crate::boot::step::Failure;
 use crate::config::failure_policy::FailurePolicy;
@@ -12,19 +13,21 @@ use crate::measure::session::SessionChoice;
 
 /// Logs the failure, extends the PCR so that it cannot have the value of any image, waits, and stops the machine.
 pub(super) fn fail(machine: &mut impl Machine, policy: &FailurePolicy, log: &mut Recorder, failure: &Failure) {
+    let end = End::expect(machine.power(), policy);
     log::error!("{failure}");
     if let Some(modules) = machine.modules_left_out().filter(|_| failure.step.needs_drivers()) {
         log::error!("modules that are not loaded: {modules}");
     }
     mark(machine, policy, log, Some(&failure.error));
-    stop(machine, policy);
+    end.now();
 }
 
 /// The same after a panic, which is a bug of this program. Nobody knows any more which events were recorded.
 pub(super) fn fail_after_panic(machine: &mut impl Machine, policy: &FailurePolicy, panic: &dyn Display) {
+    let end = End::expect(machine.power(), policy);
     log::error!("FAILED by a bug of measureroot: {panic}");
     mark(machine, policy, &mut Recorder::default(), None);
-    stop(machine, policy);
+    end.now();
 }
 
 /// Extends the PCR with [`measurement::FAILED`]. If that fails with a session, it is repeated without one: the session may be
@@ -33,6 +36,7 @@ fn mark(machine: &mut impl Machine, policy: &FailurePolicy, log: &mut Recorder, 
     let (pcr, text) = (policy.pcr, measurement::FAILED);
     let mut sessions = vec![policy.session, SessionChoice::None];
     sessions.dedup();
+    machine.load_modules_to_mark();
     let mut last: Option<Error> = None;
     for session in sessions {
         let extended = match machine.tpm_to_mark(session) {
@@ -53,9 +57,4 @@ fn mark(machine: &mut impl Machine, policy: &FailurePolicy, log: &mut Recorder, 
         Some(error) => log::error!("PCR {pcr} is not extended with the digest of \"{text}\": {error}"),
         None => {}
     }
-}
-
-fn stop(machine: &mut impl Machine, policy: &FailurePolicy) {
-    machine.pause(policy.pause);
-    machine.stop(policy.action);
 }

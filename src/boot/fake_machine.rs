@@ -5,10 +5,14 @@ use std::convert::Infallible;
 use std::io::Write;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::boot::fail::fail;
+use crate::boot::fake_call::{Call, Fault};
+use crate::boot::fake_power::FakePower;
 use crate::boot::machine::Machine;
+use crate::boot::power::Power;
 use crate::boot::root_devices::RootDevices;
 use crate::boot::sequence::boot;
 use crate::boot::status::Status;
@@ -40,61 +44,15 @@ pub(super) const BANKS: [Bank; 2] = [Bank::Sha1, Bank::Sha256];
 /// The bytes of the fake image.
 pub(super) const IMAGE: &[u8] = b"the image";
 
-/// The calls of the boot to a machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Call {
-    MountKernelFilesystems,
-    CommandLine,
-    ExpectFailure,
-    CheckInitramfs,
-    LoadModules,
-    Tpm,
-    TpmOfUnmeasured,
-    TpmToMark,
-    WaitForRoot,
-    FindImage,
-    FindTree,
-    SealConditions,
-    MountImage,
-    MountOverlay,
-    FindInit,
-    WriteLog,
-    WriteStatus,
-    MoveMounts,
-    SwitchRoot,
-    Exec,
-    Pause,
-    Stop(FailureAction),
-}
-
-/// What goes wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
-    /// Nothing.
-    None,
-    /// The machine fails this call.
-    At(Call),
-    /// The TPM does not answer which banks are active.
-    Banks,
-    /// The TPM does not answer with the value of a PCR.
-    Read,
-    /// The TPM does not extend.
-    Extend,
-    /// From the first extend on, the TPM answers to nothing but extends, also while the failure is handled.
-    ReadAfterExtend,
-    /// The image is shorter than the length in its superblock.
-    ShortImage,
-    /// The TPM starts no session, before the failure and after it.
-    Session,
-}
-
 /// A machine that is not real.
 pub(super) struct Fake {
-    pub(super) calls: Vec<Call>,
+    power: Arc<FakePower>,
     pub(super) log: Vec<Claim>,
     line: &'static str,
     fault: Fault,
     tpm: Option<FakeTpm>,
+    /// Whether the kernel shows the TPM.
+    shows_tpm: bool,
     verity: bool,
 }
 
@@ -134,7 +92,8 @@ impl Fake {
     pub(super) fn new(line: &'static str) -> Self {
         let pcrs = Rc::new(RefCell::new(SoftPcrs::zero(&BANKS)));
         let tpm = FakeTpm { pcrs, extended: Rc::default(), fault: Fault::None };
-        Self { calls: Vec::new(), log: Vec::new(), line, fault: Fault::None, tpm: Some(tpm), verity: false }
+        let power = Arc::default();
+        Self { power, log: Vec::new(), line, fault: Fault::None, tpm: Some(tpm), shows_tpm: true, verity: false }
     }
 
     /// The same machine with a fault.
@@ -153,8 +112,19 @@ impl Fake {
         Self { tpm: None, ..self }
     }
 
+    /// The same machine, and the TPM's driver is a module.
+    pub(super) fn with_modular_tpm(self) -> Self {
+        Self { shows_tpm: false, ..self }
+    }
+
+    /// The calls until now.
+    pub(super) fn calls(&self) -> Vec<Call> {
+        self.power.calls()
+    }
+
     fn set_fault(&mut self, fault: Fault) {
         self.fault = fault;
+        self.power.set_fault(fault);
         if let Some(tpm) = &mut self.tpm {
             tpm.fault = fault;
         }
@@ -164,20 +134,25 @@ impl Fake {
         if self.fault == Fault::Session && session != SessionChoice::None {
             return Err(Error::new("session", "the TPM starts none"));
         }
-        self.call(call).map(|()| self.tpm.clone().map(|tpm| Box::new(tpm) as Box<dyn Pcrs>))
+        self.call(call)?;
+        let shown = self.tpm.clone().filter(|_| self.shows_tpm);
+        Ok(shown.map(|tpm| Box::new(tpm) as Box<dyn Pcrs>))
     }
 
     fn call(&mut self, call: Call) -> Result<()> {
-        self.calls.push(call);
+        self.power.add(call);
+        if self.fault == Fault::Hangs(call) {
+            self.power.hang_until(Call::Stop(FailureAction::PowerOff));
+        }
         if self.fault == Fault::At(call) { Err(Error::new(format!("{call:?}"), "fails")) } else { Ok(()) }
     }
 
     /// Boots and handles the failure, as PID 1 does. While the failure is handled, the fault is gone, unless it is
-    /// [`Fault::Session`] or [`Fault::ReadAfterExtend`].
+    /// [`Fault::Session`], [`Fault::ReadAfterExtend`] or [`Fault::Hangs`].
     pub(super) fn boot(&mut self) -> Failure {
         let (mut policy, mut log) = (FailurePolicy::of(&[]), Recorder::default());
         let Err(failure) = boot(self, &mut policy, &mut log);
-        if !matches!(self.fault, Fault::Session | Fault::ReadAfterExtend) {
+        if !matches!(self.fault, Fault::Session | Fault::ReadAfterExtend | Fault::Hangs(_)) {
             self.set_fault(Fault::None);
         }
         fail(self, &policy, &mut log, &failure);
@@ -215,10 +190,13 @@ impl Machine for Fake {
         self.call(Call::CommandLine).map(|()| self.line.as_bytes().to_vec())
     }
     fn load_modules(&mut self, _: &Config) -> Result<()> {
-        self.call(Call::LoadModules)
+        self.call(Call::LoadModules).map(|()| self.shows_tpm = true)
+    }
+    fn load_modules_to_mark(&mut self) {
+        self.shows_tpm |= self.call(Call::LoadModulesToMark).is_ok();
     }
     fn expect_failure(&mut self, _: &FailurePolicy) {
-        self.calls.push(Call::ExpectFailure);
+        self.power.add(Call::ExpectFailure);
     }
     fn check_initramfs(&mut self) -> Result<()> {
         self.call(Call::CheckInitramfs)
@@ -284,13 +262,10 @@ impl Machine for Fake {
         self.call(Call::SwitchRoot)
     }
     fn exec(&mut self, _: &str) -> Result<Infallible> {
-        self.calls.push(Call::Exec);
+        self.power.add(Call::Exec);
         Err(Error::new("exec", "fails, because this test must return"))
     }
-    fn pause(&mut self, _: Option<Duration>) {
-        self.calls.push(Call::Pause);
-    }
-    fn stop(&mut self, action: FailureAction) {
-        self.calls.push(Call::Stop(action));
+    fn power(&self) -> Arc<dyn Power> {
+        Arc::clone(&self.power) as Arc<dyn Power>
     }
 }

@@ -3,21 +3,23 @@
 use std::convert::Infallible;
 use std::fs;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use nix::sys::reboot::{RebootMode, reboot};
 use sys_mount::MountFlags;
 
 use crate::boot::firmware_log;
 use crate::boot::machine::Machine;
 use crate::boot::panic_hook;
+use crate::boot::power::{LinuxPower, Power};
 use crate::boot::root_devices::RootDevices;
 use crate::boot::status::Status;
 use crate::boot::tpm_device;
 use crate::cmdline::{self, tokens::MAX_LEN};
 use crate::config::Config;
-use crate::config::failure_policy::{FailureAction, FailurePolicy};
+use crate::config::failure_policy::FailurePolicy;
+use crate::config::module_choice::ModuleChoice;
 use crate::console::logger;
 use crate::console::progress::{Amount, Progress, Style};
 use crate::error::{Context, Error, Result};
@@ -47,17 +49,20 @@ use crate::seal::verity_device;
 use crate::sys::block_device;
 use crate::sys::loop_device;
 use crate::sys::memory;
-use crate::sys::modules;
+use crate::sys::modules::{self, Broken};
 use crate::sys::modules_left_out::LeftOut;
 use crate::sys::mounts::{self, Mount};
 use crate::sys::signals;
 use crate::sys::sysctl::Sysctl;
+use crate::sys::sysrq;
 
 /// The machine that this program is PID 1 of.
 pub(super) struct Linux {
     for_init: InitArguments,
     devices: Devices,
     modules: LeftOut,
+    /// Whether every module is loaded that can be.
+    has_modules: bool,
     progress: Option<(Style, Progress)>,
     /// Parameters of the kernel that have their old value again before the init starts.
     changed: Vec<Sysctl>,
@@ -67,8 +72,32 @@ impl Linux {
     /// `for_init` is handed to the new init; nothing else reads it.
     #[must_use]
     pub(super) fn new(for_init: InitArguments) -> Self {
-        Self { for_init, devices: Devices::default(), modules: LeftOut::default(), progress: None, changed: Vec::new() }
+        Self {
+            for_init,
+            devices: Devices::default(),
+            modules: LeftOut::default(),
+            has_modules: false,
+            progress: None,
+            changed: Vec::new(),
+        }
     }
+}
+
+fn command_line() -> Result<Vec<u8>> {
+    let path = "/proc/cmdline";
+    let mut line = Vec::new();
+    let limit = MAX_LEN as u64 + 1;
+    fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut line)).about(path)?;
+    if line.len() > MAX_LEN {
+        return Err(Error::new(path, format!("longer than {MAX_LEN} bytes")));
+    }
+    Ok(line)
+}
+
+/// The folder with the modules of this kernel.
+fn module_folder() -> Result<PathBuf> {
+    let kernel = nix::sys::utsname::uname().about("uname")?;
+    Ok(Path::new("/lib/modules").join(kernel.release()))
 }
 
 impl Machine for Linux {
@@ -76,6 +105,7 @@ impl Machine for Linux {
         // Another initramfs can start this program as PID 1 after it has mounted some of them.
         let missing = mounts::kernel_filesystems().into_iter().filter(|mount| !mounts::is_mountpoint(&mount.target));
         let mounted = missing.collect::<Vec<_>>().iter().try_for_each(Mount::apply);
+        sysrq::remember();
         // Even if only /dev could be mounted: the failure must be marked.
         tpm_device::remember_folders()?;
         mounted?;
@@ -94,13 +124,7 @@ impl Machine for Linux {
     }
 
     fn command_line(&mut self) -> Result<Vec<u8>> {
-        let path = "/proc/cmdline";
-        let mut line = Vec::new();
-        let limit = MAX_LEN as u64 + 1;
-        fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut line)).about(path)?;
-        if line.len() > MAX_LEN {
-            return Err(Error::new(path, format!("longer than {MAX_LEN} bytes")));
-        }
+        let line = command_line()?;
         self.for_init.remove(&cmdline::parse(&line));
         Ok(line)
     }
@@ -109,10 +133,28 @@ impl Machine for Linux {
         if config.debug {
             log::set_max_level(log::LevelFilter::Debug);
         }
-        let kernel = nix::sys::utsname::uname().about("uname")?;
-        let folder = Path::new("/lib/modules").join(kernel.release());
-        self.modules = modules::load_all(&folder, &config.module_parameters, &config.module_blacklist)?;
+        self.modules = modules::load_all(
+            &module_folder()?,
+            &config.modules.parameters,
+            &config.modules.forbidden,
+            Broken::EndsTheBoot,
+        )?;
+        self.has_modules = true;
         Ok(())
+    }
+
+    fn load_modules_to_mark(&mut self) {
+        if self.has_modules {
+            return;
+        }
+        // The command line may be the very thing that is broken: no other part of it is read.
+        let ModuleChoice { parameters, forbidden } =
+            ModuleChoice::of(&cmdline::parse(&command_line().unwrap_or_default()));
+        let loaded =
+            module_folder().and_then(|folder| modules::load_all(&folder, &parameters, &forbidden, Broken::IsLeftOut));
+        if let Err(error) = loaded {
+            log::warn!("{error}");
+        }
     }
 
     fn modules_left_out(&self) -> Option<String> {
@@ -235,22 +277,7 @@ impl Machine for Linux {
         switch_root::exec(init, &self.for_init)
     }
 
-    fn pause(&mut self, time: Option<Duration>) {
-        match time {
-            Some(time) => std::thread::sleep(time),
-            None => loop {
-                std::thread::park();
-            },
-        }
-    }
-
-    fn stop(&mut self, action: FailureAction) {
-        let mode = match action {
-            FailureAction::Reboot => RebootMode::RB_AUTOBOOT,
-            FailureAction::PowerOff => RebootMode::RB_POWER_OFF,
-            FailureAction::Halt => RebootMode::RB_HALT_SYSTEM,
-        };
-        let Err(error) = reboot(mode);
-        log::error!("reboot(2): {error}");
+    fn power(&self) -> Arc<dyn Power> {
+        Arc::new(LinuxPower)
     }
 }

@@ -2,12 +2,14 @@
 
 use std::convert::Infallible;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::boot::power::Power;
 use crate::boot::root_devices::RootDevices;
 use crate::boot::status::Status;
 use crate::config::Config;
-use crate::config::failure_policy::{FailureAction, FailurePolicy};
+use crate::config::failure_policy::FailurePolicy;
 use crate::console::progress::Amount;
 use crate::error::Result;
 use crate::eventlog::Recorder;
@@ -40,6 +42,8 @@ pub(super) trait Machine {
     fn tpm(&mut self, patience: Duration, session: SessionChoice) -> Result<Option<Box<dyn Pcrs>>>;
     /// The PCRs that an unmeasured boot marks, or `None` if the machine has no TPM 2.0.
     fn tpm_of_unmeasured(&mut self, patience: Duration, session: SessionChoice) -> Result<Option<Box<dyn Pcrs>>>;
+    /// Loads the modules after a failure, because the TPM may need one of them: also what is left of a broken initramfs.
+    fn load_modules_to_mark(&mut self);
     /// The PCRs that a failed boot marks, or `None` if there is no TPM 2.0. This works after each step.
     fn tpm_to_mark(&mut self, session: SessionChoice) -> Result<Option<Box<dyn Pcrs>>>;
     /// Waits for the devices that the command line names.
@@ -64,6 +68,6 @@ pub(super) trait Machine {
     fn move_mounts(&mut self) -> Result<()>;
     fn switch_root(&mut self, report: &Report) -> Result<()>;
     fn exec(&mut self, init: &str) -> Result<Infallible>;
-    fn pause(&mut self, time: Option<Duration>);
-    fn stop(&mut self, action: FailureAction);
+    /// What ends this machine.
+    fn power(&self) -> Arc<dyn Power>;
 }

@@ -1,15 +1,21 @@
 //! The boot: its sequence, the machine that it runs on, and its report.
 
 mod clock;
+mod end;
 mod fail;
 #[cfg(test)]
+mod fake_call;
+#[cfg(test)]
 mod fake_machine;
+#[cfg(test)]
+mod fake_power;
 mod firmware_log;
 mod firmware_tpm;
 mod linux;
 mod machine;
 mod panic_hook;
 pub(crate) mod pid1;
+mod power;
 mod root_devices;
 mod sequence;
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! The boot on a machine that fails each step in turn.
 
 use crate::boot::fail::fail_after_panic;
-use crate::boot::fake_machine::{BANKS, Call, Fake, Fault, IMAGE, extended_with};
+use crate::boot::fake_call::{Call, Fault};
+use crate::boot::fake_machine::{BANKS, Fake, IMAGE, extended_with};
 use crate::boot::step::Step;
 use crate::cmdline;
 use crate::config::failure_policy::{FailureAction, FailurePolicy};
@@ -37,10 +38,11 @@ fn each_step_fails_in_turn_and_init_is_never_reached() {
     for (fault, step, extends) in table {
         let mut machine = Fake::new(LINE).with(fault);
         assert_eq!(machine.boot().step, step, "{fault:?}");
-        assert!(!machine.calls.contains(&Call::Exec) && !machine.calls.contains(&Call::SwitchRoot), "{fault:?}");
+        assert!(!machine.calls().contains(&Call::Exec) && !machine.calls().contains(&Call::SwitchRoot), "{fault:?}");
         assert!(machine.is_extended_with(extends), "{fault:?}");
         assert_eq!(machine.log.len(), extends.len(), "{fault:?}: each extend is logged");
-        let stops: Vec<_> = machine.calls.iter().filter(|call| matches!(call, Call::Stop(_))).collect();
+        let calls = machine.calls();
+        let stops: Vec<_> = calls.iter().filter(|call| matches!(call, Call::Stop(_))).collect();
         // Until the command line is read, the default applies.
         let known = !matches!(step, Step::Mounts | Step::CommandLine);
         let action = if known { FailureAction::PowerOff } else { FailureAction::Reboot };
@@ -69,7 +71,7 @@ const ROOT_HASH: &[u8] = b"measureroot: roothash=00112233445566778899aabbccddeef
 fn a_prepared_image_is_measured_by_its_root_hash_and_not_read() {
     let mut machine = Fake::new(PREPARED).with_verity();
     assert_eq!(machine.boot().step, Step::Init);
-    assert!(machine.calls.contains(&Call::Exec) && machine.is_extended_with(&[ROOT_HASH, FAILED]));
+    assert!(machine.calls().contains(&Call::Exec) && machine.is_extended_with(&[ROOT_HASH, FAILED]));
     let with_verity = |fault| Fake::new(PREPARED).with_verity().with(fault);
     let table: [(Fake, Step, &[&[u8]]); 5] = [
         (with_verity(Fault::At(Call::FindImage)), Step::Image, &[FAILED]),
@@ -80,7 +82,7 @@ fn a_prepared_image_is_measured_by_its_root_hash_and_not_read() {
     ];
     for (mut machine, step, extends) in table {
         assert_eq!(machine.boot().step, step);
-        assert!(!machine.calls.contains(&Call::Exec), "{step:?}");
+        assert!(!machine.calls().contains(&Call::Exec), "{step:?}");
         assert!(machine.is_extended_with(extends), "{step:?}");
     }
 }
@@ -91,8 +93,8 @@ fn a_failure_at_or_after_switching_root_extends_the_pcr_too() {
         let mut machine = Fake::new(LINE).with(fault);
         assert_eq!(machine.boot().step, step);
         assert!(machine.is_extended_with(&[IMAGE, FAILED]));
-        let last = [Call::TpmToMark, Call::Pause, Call::Stop(FailureAction::PowerOff)];
-        assert_eq!(machine.calls[machine.calls.len() - 3..], last);
+        let last = [Call::LoadModulesToMark, Call::TpmToMark, Call::Pause, Call::Stop(FailureAction::PowerOff)];
+        assert_eq!(machine.calls()[machine.calls().len() - 4..], last);
     }
 }
 
@@ -119,7 +121,7 @@ fn a_good_boot_makes_all_calls_in_order() {
         Call::SwitchRoot,
         Call::Exec,
     ];
-    assert_eq!(machine.calls[..order.len()], order);
+    assert_eq!(machine.calls()[..order.len()], order);
 }
 
 #[test]
@@ -129,7 +131,7 @@ fn no_tpm_is_a_failure_unless_measuring_is_off() {
     assert_eq!((failure.step, failure.error.object()), (Step::Devices, "TPM"));
     let mut machine = Fake::new("root=/dev/vda measureroot=off").without_tpm();
     machine.boot();
-    assert!(machine.calls.contains(&Call::Exec));
+    assert!(machine.calls().contains(&Call::Exec));
 }
 
 #[test]
@@ -137,11 +139,11 @@ fn an_unmeasured_boot_extends_the_pcr_or_fails() {
     let unmeasured = measurement::UNMEASURED.as_bytes();
     let mut machine = Fake::new("root=/dev/vda measureroot=off");
     machine.boot();
-    assert!(machine.calls.contains(&Call::Exec) && machine.is_extended_with(&[unmeasured, FAILED]));
+    assert!(machine.calls().contains(&Call::Exec) && machine.is_extended_with(&[unmeasured, FAILED]));
     for fault in [Fault::At(Call::TpmOfUnmeasured), Fault::Banks, Fault::Read, Fault::Extend] {
         let mut machine = Fake::new("root=/dev/vda measureroot=off").with(fault);
         machine.boot();
-        assert!(!machine.calls.contains(&Call::Exec) && machine.is_extended_with(&[FAILED]), "{fault:?}");
+        assert!(!machine.calls().contains(&Call::Exec) && machine.is_extended_with(&[FAILED]), "{fault:?}");
     }
 }
 
@@ -151,7 +153,7 @@ fn an_unmeasured_boot_extends_the_default_pcr_too() {
     // The fake TPM has one PCR for all numbers.
     let mut machine = Fake::new("root=/dev/vda measureroot=off rootimgpcr=14");
     machine.boot();
-    assert!(machine.calls.contains(&Call::Exec));
+    assert!(machine.calls().contains(&Call::Exec));
     assert!(machine.is_extended_with(&[unmeasured, unmeasured, FAILED]));
 }
 
@@ -167,7 +169,8 @@ fn a_panic_ends_as_a_failure_does() {
     let mut machine = Fake::new(LINE);
     let policy = FailurePolicy::of(&cmdline::parse(LINE.as_bytes()));
     fail_after_panic(&mut machine, &policy, &"a bug");
-    assert_eq!(machine.calls, [Call::TpmToMark, Call::Pause, Call::Stop(FailureAction::PowerOff)]);
+    let end = [Call::LoadModulesToMark, Call::TpmToMark, Call::Pause, Call::Stop(FailureAction::PowerOff)];
+    assert_eq!(machine.calls(), end);
     assert!(machine.is_extended_with(&[FAILED]));
 }
 
@@ -175,10 +178,10 @@ fn a_panic_ends_as_a_failure_does() {
 fn if_the_session_fails_the_pcr_is_extended_without_one() {
     let mut machine = Fake::new("root=/dev/vda measureroot.session=hmac").with(Fault::Session);
     assert_eq!(machine.boot().error.object(), "session");
-    assert!(!machine.calls.contains(&Call::Exec) && machine.is_extended_with(&[FAILED]));
+    assert!(!machine.calls().contains(&Call::Exec) && machine.is_extended_with(&[FAILED]));
     let mut machine = Fake::new("root=/dev/vda measureroot.session=none").with(Fault::Session);
     machine.boot();
-    assert!(machine.calls.contains(&Call::Exec));
+    assert!(machine.calls().contains(&Call::Exec));
 }
 
 #[test]
@@ -192,7 +195,52 @@ fn a_bad_command_line_still_chooses_the_failure_action() {
     for (line, action) in table {
         let mut machine = Fake::new(line);
         assert_eq!(machine.boot().step, Step::CommandLine, "{line}");
-        assert_eq!(machine.calls.last(), Some(&Call::Stop(action)), "{line}");
+        assert_eq!(machine.calls().last(), Some(&Call::Stop(action)), "{line}");
         assert!(machine.is_extended_with(&[FAILED]));
+    }
+}
+
+/// Before the modules are loaded, nothing shows the TPM.
+#[test]
+fn a_failure_before_the_modules_are_loaded_is_marked_in_a_tpm_whose_driver_is_a_module() {
+    let early = [Call::MountKernelFilesystems, Call::CommandLine, Call::CheckInitramfs, Call::LoadModules];
+    for fault in early.map(Fault::At) {
+        let mut machine = Fake::new(LINE).with_modular_tpm().with(fault);
+        machine.boot();
+        assert!(machine.is_extended_with(&[FAILED]), "{fault:?}");
+    }
+    let mut machine = Fake::new("root=/dev/vda measureroot.x").with_modular_tpm();
+    assert_eq!(machine.boot().step, Step::CommandLine);
+    assert!(machine.is_extended_with(&[FAILED]));
+    let mut machine = Fake::new(LINE).with_modular_tpm();
+    fail_after_panic(&mut machine, &FailurePolicy::of(&[]), &"a bug");
+    assert!(machine.is_extended_with(&[FAILED]));
+}
+
+/// A driver that hangs while it is loaded, and a TPM that never lets itself be opened.
+#[test]
+fn a_mark_that_hangs_does_not_hold_up_the_end() {
+    for hung in [Call::LoadModulesToMark, Call::TpmToMark] {
+        let mut machine = Fake::new(LINE).with(Fault::Hangs(hung));
+        machine.boot();
+        let mut ends = machine.calls();
+        ends.retain(|call| matches!(call, Call::Pause | Call::Stop(_)));
+        assert_eq!(ends, [Call::Pause, Call::Stop(FailureAction::PowerOff)], "{hung:?}");
+    }
+}
+
+/// A device that never answers holds up reboot(2).
+#[test]
+fn a_driver_that_hangs_does_not_hold_up_a_restart_or_a_power_off() {
+    let ends =
+        [("reboot", FailureAction::Reboot), ("poweroff", FailureAction::PowerOff), ("halt", FailureAction::Halt)];
+    for (word, action) in ends {
+        let line: &'static str = format!("root=/dev/vda measureroot.onfail={word}").leak();
+        let is_halt = action == FailureAction::Halt;
+        // A machine that shall halt stands still anyway.
+        let mut machine = Fake::new(line).with(if is_halt { Fault::None } else { Fault::Hangs(Call::Stop(action)) });
+        machine.boot();
+        assert!(machine.calls().contains(&Call::Stop(action)), "{word}");
+        assert_eq!(machine.calls().contains(&Call::RestartAtOnce), !is_halt, "{word}");
     }
 }

@@ -1,6 +1,7 @@
 //! Reads the tokens of the command line into a [`Config`]. This happens once; only the failure policy is read separately.
 
 pub(crate) mod failure_policy;
+pub(crate) mod module_choice;
 mod parameters;
 mod source;
 
@@ -11,6 +12,7 @@ use crate::cmdline::dialects::{self, Translation};
 use crate::cmdline::parameter::{parsed, seconds};
 use crate::cmdline::tokens::Token;
 use crate::config::failure_policy::FailureAction;
+use crate::config::module_choice::ModuleChoice;
 use crate::error::Result;
 use crate::measure::image_format::ImageFormat;
 use crate::measure::pcr::PcrIndex;
@@ -61,10 +63,8 @@ pub struct Config {
     pub overlay_size: OverlaySize,
     /// Whether `debug` was given.
     pub debug: bool,
-    /// `module.parameter[=value]`: each module with the setting that modprobe would pass to it.
-    pub module_parameters: Vec<(String, String)>,
-    /// `module_blacklist=` and others: the modules that are not loaded, by the kernel's names for them.
-    pub module_blacklist: Vec<String>,
+    /// What is said about kernel modules.
+    pub modules: ModuleChoice,
 }
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -103,8 +103,7 @@ impl Config {
             init: parameters::init(tokens)?,
             overlay_size: parsed(tokens, "measureroot.overlaysize", OverlaySize::parse)?.unwrap_or_default(),
             debug: tokens.iter().any(|token| token.key == b"debug" && token.value.is_none()),
-            module_parameters: tokens.iter().filter_map(parameters::module_parameter).collect(),
-            module_blacklist: tokens.iter().flat_map(parameters::module_blacklist).collect(),
+            modules: ModuleChoice::of(tokens),
         })
     }
 

@@ -37,13 +37,13 @@ fn each_parameter_has_its_effect() {
     assert!(of("measureroot").measured && !of("measureroot=off").measured);
     assert!(of("quiet debug").debug && !of("quiet").debug && !of("debug=1").debug);
     assert_eq!(
-        of("loop.max_loop=3 virtio-blk.x").module_parameters,
+        of("loop.max_loop=3 virtio-blk.x").modules.parameters,
         [("loop".to_owned(), "max_loop=\"3\"".to_owned()), ("virtio_blk".to_owned(), "x".to_owned())]
     );
-    assert!(of("systemd.unit=a rd.live.check modprobe.blacklist=a").module_parameters.is_empty());
+    assert!(of("systemd.unit=a rd.live.check modprobe.blacklist=a").modules.parameters.is_empty());
     let words = "module_blacklist=vfat,nls-utf8 modprobe.blacklist=a rd.driver.blacklist=b,,c rd.driver.blacklist=d module_blacklist=";
-    assert_eq!(of(words).module_blacklist, ["vfat", "nls_utf8", "a", "b", "c", "d"]);
-    assert_eq!(of("module-blacklist=e blacklist=f,g rdblacklist=h blacklist").module_blacklist, ["e", "f", "g", "h"]);
+    assert_eq!(of(words).modules.forbidden, ["vfat", "nls_utf8", "a", "b", "c", "d"]);
+    assert_eq!(of("module-blacklist=e blacklist=f,g rdblacklist=h blacklist").modules.forbidden, ["e", "f", "g", "h"]);
     assert_eq!((of("").seal, of("measureroot.seal=verity").seal), (SealChoice::Auto, SealChoice::Verity));
     assert_eq!((of("measureroot.seal=toram").seal, of("measureroot=off").seal), (SealChoice::Ram, SealChoice::None));
     assert_eq!(of("measureroot.oncorrupt=panic").on_corrupt, OnCorrupt::Panic);

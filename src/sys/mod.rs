@@ -16,4 +16,5 @@ pub(crate) mod ramfs;
 pub(crate) mod random;
 pub(crate) mod signals;
 pub(crate) mod sysctl;
+pub(crate) mod sysrq;
 pub(crate) mod xattr;

@@ -15,6 +15,15 @@ use crate::sys::modules_left_out::{LeftOut, Reason};
 /// `MODULE_INIT_COMPRESSED_FILE` (kernel, include/uapi/linux/module.h), which nix does not name yet.
 const COMPRESSED: u32 = 4;
 
+/// What a part of the initramfs that is broken means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Broken {
+    /// An error.
+    EndsTheBoot,
+    /// A message. The boot has failed already, and some other module may show the TPM.
+    IsLeftOut,
+}
+
 /// Loads every module below `folder`, with the parameters that the command line gives for it, but for those that it forbids.
 /// Returns those that are not loaded.
 ///
@@ -24,7 +33,12 @@ const COMPRESSED: u32 = 4;
 ///
 /// # Errors
 /// When the initramfs is broken: a module is missing, or it is not one for this kernel.
-pub(crate) fn load_all(folder: &Path, parameters: &[(String, String)], forbidden: &[String]) -> Result<LeftOut> {
+pub(crate) fn load_all(
+    folder: &Path,
+    parameters: &[(String, String)],
+    forbidden: &[String],
+    broken: Broken,
+) -> Result<LeftOut> {
     let list = folder.join("modules.dep");
     let text = match fs::read_to_string(&list) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -35,16 +49,20 @@ pub(crate) fn load_all(folder: &Path, parameters: &[(String, String)], forbidden
     };
     let dependencies = Dependencies::parse(&text)?;
     let load = &mut |file: &str| load(&folder.join(file), &settings(&module_name(file), parameters));
-    load_each(&dependencies, forbidden, load)
+    load_each(&dependencies, forbidden, broken, load)
 }
 
 /// Loads each module that is not forbidden, with `load`. That returns the driver's error, if the driver answers with one.
 fn load_each(
     dependencies: &Dependencies,
     forbidden: &[String],
+    broken: Broken,
     load: &mut dyn FnMut(&str) -> Result<Option<Errno>>,
 ) -> Result<LeftOut> {
-    let order = dependencies.order(dependencies.files())?;
+    let order = match dependencies.order(dependencies.files()) {
+        Err(_) if broken == Broken::IsLeftOut => dependencies.files().collect(),
+        order => order?,
+    };
     let (mut absent, mut left_out) = (BTreeSet::new(), LeftOut::default());
     for file in &order {
         let name = module_name(file);
@@ -53,7 +71,13 @@ fn load_each(
         } else if dependencies.needs_any(file, &absent) {
             Some(Reason::NeedsAnother)
         } else {
-            load(file)?.map(Reason::Refused)
+            match load(file) {
+                Err(error) if broken == Broken::IsLeftOut => {
+                    log::warn!("{error}");
+                    Some(Reason::NeedsAnother)
+                }
+                loaded => loaded?.map(Reason::Refused),
+            }
         };
         if let Some(reason) = reason {
             absent.insert(*file);
@@ -133,7 +157,7 @@ mod tests {
                 _ => None,
             })
         };
-        let left_out = load_each(&dependencies, &["b_b".to_owned()], &mut load).unwrap();
+        let left_out = load_each(&dependencies, &["b_b".to_owned()], Broken::EndsTheBoot, &mut load).unwrap();
         assert_eq!(tried, ["d.ko", "e.ko", "f.ko"]);
         assert_eq!(
             left_out.describe().unwrap(),
@@ -145,7 +169,8 @@ mod tests {
     #[test]
     fn a_broken_initramfs_ends_the_boot() {
         let dependencies = Dependencies::parse("a.ko:\n").unwrap();
-        assert!(load_each(&dependencies, &[], &mut |file| Err(Error::new(file, "is missing"))).is_err());
+        let missing = &mut |file: &str| Err(Error::new(file, "is missing"));
+        assert!(load_each(&dependencies, &[], Broken::EndsTheBoot, missing).is_err());
         let hint =
             |error, suffix, decompressed, settings| broken(error, suffix, decompressed, settings).unwrap_or_default();
         for error in [Errno::ENOEXEC, Errno::EKEYREJECTED, Errno::ENOKEY, Errno::EBADMSG, Errno::EPERM] {
@@ -157,6 +182,24 @@ mod tests {
             }
         }
         assert!(hint(Errno::EINVAL, "ko", "", "max_loop=\"x\"").contains("max_loop=\"x\""));
+    }
+
+    /// One module of the TPM is whole.
+    #[test]
+    fn after_a_failure_what_is_whole_in_a_broken_initramfs_is_loaded() {
+        for text in ["a.ko:\ntpm.ko:\n", "a.ko: b.ko\nb.ko: a.ko\ntpm.ko:\n", "a.ko: gone.ko\ntpm.ko:\n"] {
+            let dependencies = Dependencies::parse(text).unwrap();
+            let mut loaded = Vec::new();
+            let mut load = |file: &str| {
+                if file != "tpm.ko" {
+                    return Err(Error::new(file, "is for another kernel"));
+                }
+                loaded.push(file.to_owned());
+                Ok(None)
+            };
+            load_each(&dependencies, &[], Broken::IsLeftOut, &mut load).unwrap();
+            assert_eq!(loaded, ["tpm.ko"], "{text}");
+        }
     }
 
     #[test]

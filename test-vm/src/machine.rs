@@ -135,6 +135,11 @@ impl Machine {
         })
     }
 
+    /// From now on its TPM answers to nothing.
+    pub fn silence_tpm(&self) -> Result<()> {
+        self.tpm.as_ref().ok_or("this VM has no TPM")?.silence()
+    }
+
     /// Plugs in a disk, as the next /dev/vdX.
     pub fn plug(&mut self, image: &Image) -> Result<()> {
         let file = json!({ "driver": "file", "filename": image.path(), "read-only": true });

@@ -2,6 +2,8 @@
 
 use crate::tool::{self, Process};
 use crate::{Bank, Result, scratch::Scratch};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
@@ -26,7 +28,7 @@ fn set_up_with(arguments: &[&str], folder: &Path) -> Result<()> {
 /// A running swtpm; killed on drop.
 #[derive(Debug)]
 pub struct Swtpm {
-    _process: Process,
+    process: Process,
     banks: Vec<Bank>,
     scratch: Scratch,
 }
@@ -59,7 +61,7 @@ impl Swtpm {
         // From this level on, swtpm logs every command and answer.
         swtpm.arg("--log").arg(format!("level=5,file={}", scratch.path("commands").display()));
         let process = Process(swtpm.stdin(OwnedFd::from(control)).stdout(Stdio::null()).stderr(messages).spawn()?);
-        Ok(Self { _process: process, banks: banks.to_vec(), scratch })
+        Ok(Self { process, banks: banks.to_vec(), scratch })
     }
 
     /// The control socket. QEMU uses it while the VM runs, the harness uses it afterwards.
@@ -72,6 +74,11 @@ impl Swtpm {
     #[must_use]
     pub fn tcti(&self, relay: &str) -> String {
         format!("cmd:{relay} {}", self.control().display())
+    }
+
+    /// From now on it answers nothing.
+    pub(crate) fn silence(&self) -> Result<()> {
+        Ok(kill(Pid::from_raw(i32::try_from(self.process.0.id())?), Signal::SIGSTOP)?)
     }
 
     /// The codes of all commands until now (`TPM_CC`), the firmware's first.

@@ -30,6 +30,13 @@ fn a_failed_boot_on_arm64_extends_the_pcr() -> Result<()> {
     vm.fails()?.at(Step::WaitForDevices, "/dev/vdb")
 }
 
+/// The boot fails before it loads the module that shows the TPM.
+#[test]
+fn a_broken_command_line_is_marked_in_a_tpm_whose_driver_is_a_module() -> Result<()> {
+    let (vm, _image) = machine("root=/dev/vda measureroot.timout=3")?;
+    vm.fails()?.at(Step::ReadCommandLine, "measureroot.timout=3")
+}
+
 /// Runs the commands of docs/aarch64.md, except for the builds. Without the harness' port, the init of the small image ends by
 /// itself.
 #[test]

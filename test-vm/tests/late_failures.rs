@@ -1,6 +1,7 @@
 //! A boot that fails after the image was measured marks the PCR wherever it fails, up to the start of the init: also when /dev has
 //! moved to the new root already. The PCR is read from outside.
 
+use std::time::{Duration, Instant};
 use test_vm::stopped_vm::{DEFAULT_PCR, FAILED};
 use test_vm::{Failed, Image, Kernel, Prediction, Result, Step, Vm, WrappedInitramfs, assets, ensure};
 
@@ -81,4 +82,21 @@ fn the_agent_in_a_root_that_is_no_initramfs_is_refused_and_marked() -> Result<()
     // Without an initramfs, the kernel mounts the root itself.
     let vm = Vm::new("root=/dev/vda rootfstype=squashfs").kernel(Kernel::Own).disk(&image);
     vm.initramfs(Image::empty()?.path().to_owned()).fails()?.at(Step::SwitchRoot, "/")
+}
+
+/// The kernel's driver waits for TPM2_CreatePrimary for 300 s, and reboot(2) waits for the driver.
+#[test]
+fn a_tpm_that_never_answers_does_not_hold_up_the_restart() -> Result<()> {
+    let parameters = "console=ttyS0 panic=1 root=/dev/vda measureroot.timeout=1";
+    let mut machine = Vm::new("").cmdline(parameters).disk(&Image::squashfs_of(GOOD)?).large().start()?;
+    machine.says("measureroot: load kernel modules")?;
+    machine.silence_tpm()?;
+    machine.says("measureroot: FAILED at step \"wait for devices\": TPM2_CreatePrimary: no answer in 20 s")?;
+    let failed_at = Instant::now();
+    let failed = machine.failed()?;
+    // The mark waits for 20 s, the message stays for 1 s, and the restart may take 30 s. The rest is for a slow machine.
+    ensure!(failed_at.elapsed() < Duration::from_secs(150), "it took {:?}", failed_at.elapsed());
+    ensure!(failed.vm.reason() == "guest-reset", "stopped by {}", failed.vm.reason());
+    failed.vm.says(&["TPM2_CreatePrimary: no answer yet; waits for at most 20 s"])?;
+    failed.vm.says(&["a driver of the kernel has held up the end for 30 s: restarts without it"])
 }

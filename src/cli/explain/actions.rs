@@ -26,8 +26,8 @@ pub(super) fn of(step: Step, config: &Config) -> Vec<String> {
                 "all in the initramfs, each after the modules that it needs; a driver that answers with an error is left out"
                     .to_owned(),
             )
-            .chain(config.module_blacklist.iter().map(forbidden))
-            .chain(config.module_parameters.iter().map(with_parameters))
+            .chain(config.modules.forbidden.iter().map(forbidden))
+            .chain(config.modules.parameters.iter().map(with_parameters))
             .collect()
         }
         Step::Devices => {

@@ -1,0 +1,58 @@
+//! What the command line says about kernel modules. It is read apart from the other parameters, too: after a failure, the TPM's module
+//! is needed, whatever the rest of the command line is like.
+
+use crate::cmdline::tokens::Token;
+
+/// What the command line says about kernel modules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModuleChoice {
+    /// `module.parameter[=value]`: each module with the setting that modprobe would pass to it.
+    pub parameters: Vec<(String, String)>,
+    /// `module_blacklist=` and others: the modules that are not loaded, by the kernel's names for them.
+    pub forbidden: Vec<String>,
+}
+
+impl ModuleChoice {
+    /// Reads the tokens; there are no errors.
+    #[must_use]
+    pub fn of(tokens: &[Token]) -> Self {
+        Self {
+            parameters: tokens.iter().filter_map(parameter).collect(),
+            forbidden: tokens.iter().flat_map(forbidden).collect(),
+        }
+    }
+}
+
+/// The modules that one parameter forbids, separated by commas, by the kernel's names for them: `module_blacklist=` of the kernel
+/// (kernel/module/main.c), `modprobe.blacklist=` of modprobe(8), `rd.driver.blacklist=` of dracut (`rdblacklist=` in its old
+/// versions), `blacklist=` of initramfs-tools(7).
+fn forbidden(token: &Token) -> Vec<String> {
+    // The kernel takes `-` for `_` in its own parameters.
+    let keys = [
+        "module_blacklist",
+        "module-blacklist",
+        "modprobe.blacklist",
+        "rd.driver.blacklist",
+        "rdblacklist",
+        "blacklist",
+    ];
+    if !keys.iter().any(|key| token.is(key)) {
+        return Vec::new();
+    }
+    let names = String::from_utf8_lossy(token.value.as_deref().unwrap_or_default());
+    names.split(',').map(str::trim).filter(|name| !name.is_empty()).map(|name| name.replace('-', "_")).collect()
+}
+
+/// What has the form of a module's parameter, and is for a program: dracut, systemd, modprobe, udev, and this one.
+const NO_MODULES: [&str; 5] = ["measureroot", "rd", "systemd", "modprobe", "udev"];
+
+/// A parameter of a kernel module: the module, and the setting in the format of the module loader.
+fn parameter(token: &Token) -> Option<(String, String)> {
+    let key = token.key()?;
+    let (module, parameter) = key.split_once('.').filter(|(module, _)| !NO_MODULES.contains(module))?;
+    let setting = match &token.value {
+        Some(value) => format!("{parameter}=\"{}\"", std::str::from_utf8(value).ok()?),
+        None => parameter.to_owned(),
+    };
+    Some((module.replace('-', "_"), setting))
+}
