@@ -18,6 +18,7 @@ pub(super) enum Call {
     FindImage,
     FindTree,
     SealConditions,
+    Progress,
     MountImage,
     MountOverlay,
     FindInit,
@@ -39,6 +40,8 @@ pub(super) enum Fault {
     None,
     /// The machine fails this call.
     At(Call),
+    /// The device of this call does not answer, and holds up the boot for ever.
+    HangsForEver(Call),
     /// The TPM does not answer which banks are active.
     Banks,
     /// The TPM does not answer with the value of a PCR.

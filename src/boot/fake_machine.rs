@@ -1,19 +1,20 @@
 //! A machine for the tests of the boot: it records each call, and fails at the call that a test chooses.
 
-use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::io::Write;
 use std::path::Path;
-use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::boot::device_watch::DeviceWatch;
 use crate::boot::fail::fail;
 use crate::boot::fake_call::{Call, Fault};
 use crate::boot::fake_power::FakePower;
 use crate::boot::machine::Machine;
 use crate::boot::power::Power;
-use crate::boot::root_devices::RootDevices;
+use crate::boot::root_devices::{RootDevices, Sought};
 use crate::boot::sequence::boot;
 use crate::boot::status::Status;
 use crate::boot::step::Failure;
@@ -54,19 +55,21 @@ pub(super) struct Fake {
     /// Whether the kernel shows the TPM.
     shows_tpm: bool,
     verity: bool,
+    ended: Option<Sender<(Failure, Fake)>>,
 }
 
 /// PCRs that outlive the boot, as a TPM does.
 #[derive(Clone)]
 struct FakeTpm {
-    pcrs: Rc<RefCell<SoftPcrs>>,
-    extended: Rc<Cell<bool>>,
+    pcrs: Arc<Mutex<SoftPcrs>>,
+    extended: Arc<AtomicBool>,
     fault: Fault,
 }
 
 impl FakeTpm {
     fn check(&self, fault: Fault) -> Result<()> {
-        let only_extends = self.fault == Fault::ReadAfterExtend && self.extended.get() && fault != Fault::Extend;
+        let only_extends =
+            self.fault == Fault::ReadAfterExtend && self.extended.load(Ordering::Relaxed) && fault != Fault::Extend;
         if self.fault == fault || only_extends { Err(Error::new("TPM", "fails")) } else { Ok(()) }
     }
 }
@@ -74,26 +77,34 @@ impl FakeTpm {
 impl Pcrs for FakeTpm {
     fn banks(&mut self, pcr: PcrIndex) -> Result<Vec<Bank>> {
         self.check(Fault::Banks)?;
-        self.pcrs.borrow_mut().banks(pcr)
+        self.pcrs.lock().unwrap().banks(pcr)
     }
     fn read(&mut self, pcr: PcrIndex, banks: &[Bank]) -> Result<Digests> {
         self.check(Fault::Read)?;
-        self.pcrs.borrow_mut().read(pcr, banks)
+        self.pcrs.lock().unwrap().read(pcr, banks)
     }
     fn extend(&mut self, pcr: PcrIndex, digests: &Digests) -> Result<()> {
         self.check(Fault::Extend)?;
-        self.extended.set(true);
-        self.pcrs.borrow_mut().extend(pcr, digests)
+        self.extended.store(true, Ordering::Relaxed);
+        self.pcrs.lock().unwrap().extend(pcr, digests)
     }
 }
 
 impl Fake {
     /// A machine with a TPM and without dm-verity. It boots with this command line.
     pub(super) fn new(line: &'static str) -> Self {
-        let pcrs = Rc::new(RefCell::new(SoftPcrs::zero(&BANKS)));
-        let tpm = FakeTpm { pcrs, extended: Rc::default(), fault: Fault::None };
-        let power = Arc::default();
-        Self { power, log: Vec::new(), line, fault: Fault::None, tpm: Some(tpm), shows_tpm: true, verity: false }
+        let pcrs = Arc::new(Mutex::new(SoftPcrs::zero(&BANKS)));
+        let tpm = FakeTpm { pcrs, extended: Arc::default(), fault: Fault::None };
+        Self {
+            power: Arc::default(),
+            log: Vec::new(),
+            line,
+            fault: Fault::None,
+            tpm: Some(tpm),
+            shows_tpm: true,
+            verity: false,
+            ended: None,
+        }
     }
 
     /// The same machine with a fault.
@@ -144,7 +155,23 @@ impl Fake {
         if self.fault == Fault::Hangs(call) {
             self.power.hang_until(Call::Stop(FailureAction::PowerOff));
         }
+        self.hang_at(call);
         if self.fault == Fault::At(call) { Err(Error::new(format!("{call:?}"), "fails")) } else { Ok(()) }
+    }
+
+    fn hang_at(&self, call: Call) {
+        while self.fault == Fault::HangsForEver(call) {
+            std::thread::park();
+        }
+    }
+
+    /// Boots in a thread that hangs at this call. Returns the failure that ended the boot, and the machine that the failure was
+    /// handled with; its TPM is the same.
+    pub(super) fn hangs_at(self, call: Call) -> (Failure, Self) {
+        let (sender, ended) = channel();
+        let mut machine = Self { ended: Some(sender), ..self.with(Fault::HangsForEver(call)) };
+        std::thread::spawn(move || machine.boot());
+        ended.recv_timeout(Duration::from_secs(60)).unwrap()
     }
 
     /// Boots and handles the failure, as PID 1 does. While the failure is handled, the fault is gone, unless it is
@@ -163,7 +190,7 @@ impl Fake {
     /// The values of PCR 13.
     pub(super) fn pcr(&self) -> Digests {
         let tpm = self.tpm.as_ref().unwrap();
-        tpm.pcrs.borrow_mut().read(PcrIndex::DEFAULT, &BANKS).unwrap()
+        tpm.pcrs.lock().unwrap().read(PcrIndex::DEFAULT, &BANKS).unwrap()
     }
 
     /// Whether PCR 13 was extended with the digests of these texts, in this order, and with nothing else.
@@ -211,8 +238,22 @@ impl Machine for Fake {
         self.open(Call::TpmToMark, session)
     }
     fn wait_for_root(&mut self, _: &Config) -> Result<RootDevices> {
-        let image = ImageLocation::Device("/dev/vda".into());
+        let image = Sought::At(ImageLocation::Device("/dev/vda".into()));
         self.call(Call::WaitForRoot).map(|()| RootDevices { image, tree: None })
+    }
+    fn search(&mut self, path: &str, _: ImageRequest) -> Result<ImageLocation> {
+        Err(Error::new(path, "is on no device"))
+    }
+    fn watch(&mut self, limit: Duration, policy: FailurePolicy) -> Result<DeviceWatch> {
+        let Some(ended) = self.ended.clone() else { return DeviceWatch::start(limit, |_| ()) };
+        let mut machine = Self::new("");
+        machine.tpm.clone_from(&self.tpm);
+        machine.set_fault(Fault::None);
+        // No other call may take as long on a machine that has much to do.
+        DeviceWatch::start(Duration::from_secs(3), move |failure| {
+            fail(&mut machine, &policy, &mut Recorder::default(), failure);
+            ended.send((failure.clone(), machine)).unwrap();
+        })
     }
     fn find_image(&mut self, _: &ImageLocation, request: ImageRequest) -> Result<Image> {
         self.call(Call::FindImage)?;
@@ -229,7 +270,9 @@ impl Machine for Fake {
         let uuid = Default::default();
         self.call(Call::FindTree).map(|()| Tree { node: None, start: 1, shape, root_hash: roothash.hash, uuid })
     }
-    fn progress(&mut self, _: Amount) {}
+    fn progress(&mut self, _: Amount) {
+        self.hang_at(Call::Progress);
+    }
     fn seal_conditions(&mut self, image: &Image) -> Result<SealConditions> {
         let (bytes, verity) = (image.bytes, self.verity);
         self.call(Call::SealConditions).map(|()| SealConditions {

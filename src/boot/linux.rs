@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use sys_mount::MountFlags;
 
+use crate::boot::device_watch::DeviceWatch;
+use crate::boot::fail::fail;
 use crate::boot::firmware_log;
 use crate::boot::machine::Machine;
 use crate::boot::panic_hook;
@@ -80,6 +82,13 @@ impl Linux {
             progress: None,
             changed: Vec::new(),
         }
+    }
+
+    /// The same machine for a thread that ends the boot: the other value of this type is out of its reach. `has_modules` says whether
+    /// the modules are loaded.
+    #[must_use]
+    pub(super) fn in_another_thread(has_modules: bool) -> Self {
+        Self { has_modules, ..Self::new(InitArguments::new(std::iter::empty(), Vec::new())) }
     }
 }
 
@@ -177,11 +186,23 @@ impl Machine for Linux {
         RootDevices::wait(&self.devices, config)
     }
 
+    fn search(&mut self, path: &str, request: ImageRequest) -> Result<ImageLocation> {
+        search::find_image(&self.devices, path, request)
+    }
+
+    fn watch(&mut self, limit: Duration, policy: FailurePolicy) -> Result<DeviceWatch> {
+        let has_modules = self.has_modules;
+        DeviceWatch::start(limit, move |failure| {
+            fail(&mut Self::in_another_thread(has_modules), &policy, &mut Recorder::default(), failure);
+            // If the machine could not be stopped, the kernel panics as soon as no thread hangs any more.
+            std::process::exit(1);
+        })
+    }
+
     fn find_image(&mut self, location: &ImageLocation, request: ImageRequest) -> Result<Image> {
         match location {
             ImageLocation::Device(node) => image_device::open(node, request),
-            ImageLocation::File { node, path } => Medium::named(node).open(path, request),
-            ImageLocation::AnyDevice { path } => search::find_image(&self.devices, path, request),
+            ImageLocation::File { node, path, found } => Medium { node, found: *found }.open(path, request),
         }
     }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::boot::device_watch::DeviceWatch;
 use crate::boot::power::Power;
 use crate::boot::root_devices::RootDevices;
 use crate::boot::status::Status;
@@ -48,6 +49,11 @@ pub(super) trait Machine {
     fn tpm_to_mark(&mut self, session: SessionChoice) -> Result<Option<Box<dyn Pcrs>>>;
     /// Waits for the devices that the command line names.
     fn wait_for_root(&mut self, config: &Config) -> Result<RootDevices>;
+    /// Searches every device for the image, again and again as devices appear.
+    fn search(&mut self, path: &str, request: ImageRequest) -> Result<ImageLocation>;
+    /// Starts the watch over the devices that the boot reads from now on. If one does not answer for the time of `limit`, the
+    /// watch marks the failure and stops the machine.
+    fn watch(&mut self, limit: Duration, policy: FailurePolicy) -> Result<DeviceWatch>;
     fn find_image(&mut self, location: &ImageLocation, request: ImageRequest) -> Result<Image>;
     /// The Merkle tree of a prepared image: on the device at `node`, or after the data of the image.
     fn find_tree(&mut self, image: &Image, roothash: &RootHash, node: Option<&Path>) -> Result<Tree>;

@@ -1,6 +1,7 @@
 //! The boot: its sequence, the machine that it runs on, and its report.
 
 mod clock;
+mod device_watch;
 mod end;
 mod fail;
 #[cfg(test)]

@@ -29,8 +29,6 @@ pub fn pid1() -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// The machine in the hands of another thread is out of reach, so this takes a new one.
 fn end_after_panic(policy: &FailurePolicy, panic: &dyn Display) {
-    let mut machine = Linux::new(InitArguments::new(std::iter::empty(), Vec::new()));
-    fail_after_panic(&mut machine, policy, panic);
+    fail_after_panic(&mut Linux::in_another_thread(false), policy, panic);
 }

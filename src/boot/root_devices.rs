@@ -7,15 +7,25 @@ use crate::error::{Error, Result};
 use crate::media::device_lookup::DeviceLookup;
 use crate::media::device_name::DeviceName;
 use crate::media::devices::Devices;
+use crate::media::image::Found;
 use crate::media::image_request::ImageLocation;
 use crate::media::image_source::ImageSource;
 use crate::media::wait::Wait;
 
+/// Where to look for the image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Sought {
+    /// The command line names the device.
+    At(ImageLocation),
+    /// Any device can hold the file with this path.
+    Anywhere(String),
+}
+
 /// The devices that the command line names, once they are there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RootDevices {
-    /// Where the image is.
-    pub image: ImageLocation,
+    /// Where to look for the image.
+    pub image: Sought,
     /// The node of the device with the Merkle tree, if the command line names one.
     pub tree: Option<PathBuf>,
 }
@@ -28,12 +38,13 @@ impl RootDevices {
     pub(super) fn wait(devices: &Devices, config: &Config) -> Result<Self> {
         let wait = config.root_wait;
         let image = match &config.source {
-            ImageSource::Device(name) => ImageLocation::Device(wait_for(devices, name, wait)?),
+            ImageSource::Device(name) => Sought::At(ImageLocation::Device(wait_for(devices, name, wait)?)),
             ImageSource::File(name, path) => {
-                ImageLocation::File { node: wait_for(devices, name, wait)?, path: path.clone() }
+                let node = wait_for(devices, name, wait)?;
+                Sought::At(ImageLocation::File { node, path: path.clone(), found: Found::Named })
             }
-            // Any device can hold the file: the search itself waits.
-            ImageSource::Search(path) => ImageLocation::AnyDevice { path: path.clone() },
+            // The search itself waits.
+            ImageSource::Search(path) => Sought::Anywhere(path.clone()),
         };
         let tree = config.roothash.as_ref().and_then(|roothash| roothash.tree.as_ref());
         let tree = tree.map(|name| wait_for(devices, name, wait.without_delay())).transpose()?;

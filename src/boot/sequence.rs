@@ -1,10 +1,13 @@
 //! The boot, from top to bottom.
 
 use std::convert::Infallible;
+use std::mem::ManuallyDrop;
 use std::path::Path;
 
 use crate::boot::clock::Clock;
+use crate::boot::device_watch::DeviceWatch;
 use crate::boot::machine::Machine;
+use crate::boot::root_devices::Sought;
 use crate::boot::status::Status;
 use crate::boot::step::{Failure, Step};
 use crate::cmdline;
@@ -48,13 +51,22 @@ pub(super) fn boot(
     clock.step(Step::Modules, || machine.load_modules(&config))?;
     let tpm = clock.step(Step::Devices, || find_tpm(machine, &config))?;
     let devices = clock.step(Step::Devices, || machine.wait_for_root(&config))?;
-    let image = clock.step(Step::Image, || machine.find_image(&devices.image, config.image_request()))?;
-    let mut seal = clock.step(Step::Seal, || begin_seal(machine, &image, devices.tree.as_deref(), &config))?;
+    let location = clock.step(Step::Image, || match devices.image {
+        Sought::At(location) => Ok(location),
+        Sought::Anywhere(path) => machine.search(&path, config.image_request()),
+    })?;
+    let watch = clock.step(Step::Image, || machine.watch(config.read_limit, *policy))?;
+    let image =
+        watch.step(&mut clock, Step::Image, &location, || machine.find_image(&location, config.image_request()))?;
+    // If a step fails, the device stays open: close(2) can hang, too, and the failure must not wait for that.
+    let image = ManuallyDrop::new(image);
+    let mut seal = clock.step(Step::Seal, || begin_seal(machine, &image, devices.tree.as_deref(), &config, &watch))?;
     let report = match tpm {
         BootTpm::Measured(mut tpm) => {
             let banks = clock.step(Step::Banks, || tpm.banks(config.pcr))?;
             log.knows(&banks);
-            let digests = clock.step(Step::Hash, || hash(machine, &image, &config, &banks, &mut seal))?;
+            let hash = || hash(machine, &image, &config, &banks, &mut seal, &watch);
+            let digests = watch.step(&mut clock, Step::Hash, &*image, hash)?;
             let claim = claim(&image, &seal, &config);
             let report = clock.step(Step::Extend, || log.measured(&mut *tpm, config.pcr, &digests, claim))?;
             warn_if_used("TPM", config.pcr, report.banks.values().map(|extension| &extension.before));
@@ -67,16 +79,17 @@ pub(super) fn boot(
         }
     };
     let sealed = clock.step(Step::Seal, || seal.finish())?;
-    let kind = clock.step(Step::MountImage, || machine.mount_image(&image, &sealed, &config))?;
+    let from = devices.tree.map_or(image.to_string(), |tree| format!("{} or {}", *image, tree.display()));
+    let kind = watch.step(&mut clock, Step::MountImage, &from, || machine.mount_image(&image, &sealed, &config))?;
     let mut status = Status::new(&report, &image, kind, &sealed, &config);
-    drop((image, sealed));
-    status.overlay_has(clock.step(Step::Overlay, || machine.mount_overlay(&config))?);
-    let init = clock.step(Step::Init, || machine.find_init(&config))?;
+    watch.during(Step::MountImage, &from, || drop((ManuallyDrop::into_inner(image), sealed)));
+    status.overlay_has(watch.step(&mut clock, Step::Overlay, &from, || machine.mount_overlay(&config))?);
+    let init = watch.step(&mut clock, Step::Init, &from, || machine.find_init(&config))?;
     clock.step(Step::Log, || machine.write_log(log))?;
     status.finish(&clock);
-    clock.step(Step::Status, || machine.write_status(&status))?;
-    clock.step(Step::MoveMounts, || machine.move_mounts())?;
-    clock.step(Step::SwitchRoot, || machine.switch_root(&report))?;
+    watch.step(&mut clock, Step::Status, &from, || machine.write_status(&status))?;
+    watch.step(&mut clock, Step::MoveMounts, &from, || machine.move_mounts())?;
+    watch.step(&mut clock, Step::SwitchRoot, &from, || machine.switch_root(&report))?;
     log::info!("{status}");
     clock.step(Step::Init, || machine.exec(&init))
 }
@@ -113,11 +126,19 @@ fn unmeasured(
     log.unmeasured(tpm.map(|tpm| tpm as _), config.pcr, claim)
 }
 
-fn begin_seal(machine: &mut impl Machine, image: &Image, tree: Option<&Path>, config: &Config) -> Result<SealBuilder> {
+fn begin_seal(
+    machine: &mut impl Machine,
+    image: &Image,
+    tree: Option<&Path>,
+    config: &Config,
+    watch: &DeviceWatch,
+) -> Result<SealBuilder> {
     let conditions = machine.seal_conditions(image)?;
     if let Some(roothash) = &config.roothash {
         conditions.require_verity()?;
-        return machine.find_tree(image, roothash, tree).map(SealBuilder::Prepared);
+        let device = tree.map_or(image.to_string(), |tree| tree.display().to_string());
+        let find = || machine.find_tree(image, roothash, tree);
+        return watch.during(Step::Seal, &device, find).map(SealBuilder::Prepared);
     }
     let kind = choice::decide(config.seal, conditions)?;
     match kind {
@@ -137,12 +158,16 @@ fn hash(
     config: &Config,
     banks: &[Bank],
     seal: &mut SealBuilder,
+    watch: &DeviceWatch,
 ) -> Result<Digests> {
     if let Some(roothash) = &config.roothash {
         return Ok(image_digest::of_root_hash(&roothash.hash, banks));
     }
     let name = image.to_string();
-    let progress = &mut |done| machine.progress(Amount { done, total: image.bytes });
+    let progress = &mut |done| {
+        machine.progress(Amount { done, total: image.bytes });
+        watch.progress();
+    };
     let &Image { ref file, bytes, opened_bytes, .. } = image;
     image_digest::of_image(ImageBytes { file, name: &name, bytes, opened_bytes }, banks, seal.tee(), progress)
         .map(|digests| config.format.of(digests))

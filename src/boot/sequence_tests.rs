@@ -50,6 +50,34 @@ fn each_step_fails_in_turn_and_init_is_never_reached() {
     }
 }
 
+/// The thread of the boot never comes back, so another one must end the boot.
+#[test]
+fn a_device_that_stops_answering_ends_the_boot_at_each_step_that_reads_it() {
+    let table: [(Call, Step, &[&[u8]]); 8] = [
+        (Call::FindImage, Step::Image, &[FAILED]),
+        (Call::Progress, Step::Hash, &[FAILED]),
+        (Call::MountImage, Step::MountImage, &[IMAGE, FAILED]),
+        (Call::MountOverlay, Step::Overlay, &[IMAGE, FAILED]),
+        (Call::FindInit, Step::Init, &[IMAGE, FAILED]),
+        (Call::WriteStatus, Step::Status, &[IMAGE, FAILED]),
+        (Call::MoveMounts, Step::MoveMounts, &[IMAGE, FAILED]),
+        (Call::SwitchRoot, Step::SwitchRoot, &[IMAGE, FAILED]),
+    ];
+    let hung = table
+        .map(|(call, step, extends)| (call, step, extends, std::thread::spawn(move || Fake::new(LINE).hangs_at(call))));
+    for (call, step, extends, thread) in hung {
+        let (failure, machine) = thread.join().unwrap();
+        assert_eq!((failure.step, failure.error.object()), (step, "/dev/vda"), "{call:?}");
+        assert!(failure.to_string().contains("did not answer"), "{failure}");
+        assert!(machine.is_extended_with(extends), "{call:?}");
+        let end = [Call::LoadModulesToMark, Call::TpmToMark, Call::Pause, Call::Stop(FailureAction::PowerOff)];
+        assert_eq!(machine.calls(), end, "{call:?}");
+    }
+    let (failure, machine) = Fake::new(PREPARED).with_verity().hangs_at(Call::FindTree);
+    assert_eq!(failure.step, Step::Seal);
+    assert!(machine.is_extended_with(&[FAILED]));
+}
+
 #[test]
 fn with_format_meta_measured_the_hex_digits_of_the_digest_are_measured() {
     let mut machine = Fake::new("root=/dev/vda measureroot.format=meta-measured");

@@ -51,6 +51,8 @@ pub struct Config {
     pub timeout: Duration,
     /// How long to wait for the root device; without a limit if `rootwait` has no value.
     pub root_wait: Wait,
+    /// How long a device may not answer after it was found.
+    pub read_limit: Duration,
     /// `measureroot.seal=`.
     pub seal: SealChoice,
     /// `measureroot.oncorrupt=`.
@@ -68,6 +70,12 @@ pub struct Config {
 }
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A SCSI disk that recovers still boots: the kernel asks it six times, and waits 30 s each time (drivers/scsi/sd.h, `SD_TIMEOUT`
+/// and `SD_MAX_RETRIES`). The last minute is for the resets between.
+const DEFAULT_READ_LIMIT: Duration = Duration::from_secs(6 * 30 + 60);
+/// No read gets less time than this: a disk may have to start to spin.
+const SHORTEST_READ_LIMIT: Duration = Duration::from_secs(10);
 
 impl Config {
     /// Reads the parameters.
@@ -95,6 +103,7 @@ impl Config {
                 delay: seconds(tokens, "rootdelay")?.unwrap_or_default(),
                 limit: timeout.or(rootwait.unwrap_or(Some(DEFAULT_TIMEOUT))),
             },
+            read_limit: timeout.map_or(DEFAULT_READ_LIMIT, |timeout| timeout.max(SHORTEST_READ_LIMIT)),
             seal: parameters::seal(tokens, roothash.is_some())?,
             format: parameters::format(tokens, roothash.is_some())?,
             roothash,

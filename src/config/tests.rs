@@ -28,6 +28,8 @@ fn each_parameter_has_its_effect() {
     assert_eq!(of("rootwait=7").root_wait.limit, Some(seconds(7)));
     assert_eq!(of("rootwait measureroot.timeout=3").root_wait.limit, Some(seconds(3)));
     assert_eq!((of("rootwait").timeout, of("measureroot.timeout=3").timeout), (DEFAULT_TIMEOUT, seconds(3)));
+    let limits = [of(""), of("rootwait"), of("measureroot.timeout=86400"), of("measureroot.timeout=0")];
+    assert_eq!(limits.map(|config| config.read_limit.as_secs()), [240, 240, 86400, 10]);
     assert_eq!(of("rootdelay=2").root_wait.delay, seconds(2));
     assert_eq!(of("init=/bin/a init=/bin/b").init.as_deref(), Some("/bin/b"));
     assert_eq!(of("rootfstype=ext4,erofs").fstypes, ["ext4", "erofs"]);

@@ -79,7 +79,7 @@ impl Answers {
         let end = Instant::now() + time;
         for asked in &mut self.0 {
             let Some(child) = &mut asked.child else { continue };
-            if let Some(answer) = child.answer(Some(end.saturating_duration_since(Instant::now()))) {
+            if let Some(answer) = child.answer(end.saturating_duration_since(Instant::now())) {
                 let answer = Answer::decode(&answer);
                 if let (Answer::NotYet(error), true) = (&answer, asked.answer.as_ref() != Some(&answer)) {
                     log::info!("{}: cannot be read yet: {}", error.object(), error.reason());
@@ -128,7 +128,7 @@ impl Asked {
     /// Lets the kernel see whether the drive has another medium.
     fn touch(&mut self, node: &Path) -> Result<()> {
         if let Some((since, child)) = &mut self.touch {
-            let is_open = child.answer(Some(Duration::ZERO)).is_some();
+            let is_open = child.answer(Duration::ZERO).is_some();
             if !is_open || since.elapsed() < TOUCH {
                 return Ok(());
             }

@@ -1,7 +1,9 @@
 //! The part of the configuration that is needed to find an image.
 
+use std::fmt::{self, Display};
 use std::path::PathBuf;
 
+use crate::media::image::Found;
 use crate::media::rootflags::RootFlags;
 use crate::media::wait::Wait;
 
@@ -18,7 +20,7 @@ pub struct ImageRequest<'a> {
     pub wait: Wait,
 }
 
-/// Where the image is, after the devices that the command line names have appeared.
+/// Where the image is, after its device has appeared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ImageLocation {
     /// The device at this node is the image.
@@ -29,10 +31,14 @@ pub(crate) enum ImageLocation {
         node: PathBuf,
         /// The path from the top of the file system, without a slash in front.
         path: String,
+        /// How the device was found.
+        found: Found,
     },
-    /// The image is a file on some device.
-    AnyDevice {
-        /// The path from the top of the file system, without a slash in front.
-        path: String,
-    },
+}
+
+impl Display for ImageLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Device(node) | Self::File { node, .. }) = self;
+        write!(f, "{}", node.display())
+    }
 }

@@ -14,7 +14,6 @@ use crate::media::superblock::FileSystem;
 use crate::media::superblock_reader;
 use crate::media::{devices, journal};
 use crate::sys::block_device;
-use crate::sys::child::Child;
 use crate::sys::mounts::{self, Mount};
 
 /// The folder on which the medium is mounted, and stays mounted. systemd leaves mounts below /run/initramfs alone (its
@@ -24,21 +23,13 @@ pub(crate) const TARGET: &str = "/run/initramfs/medium";
 /// The medium of a device.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Medium<'a> {
-    node: &'a Path,
-    found: Found,
+    /// The node of the device.
+    pub(crate) node: &'a Path,
+    /// How the device was found.
+    pub(crate) found: Found,
 }
 
-impl<'a> Medium<'a> {
-    /// The medium of a device that the command line names.
-    pub(crate) fn named(node: &'a Path) -> Self {
-        Self { node, found: Found::Named }
-    }
-
-    /// The medium of a device on which the image is searched.
-    pub(crate) fn searched(node: &'a Path) -> Self {
-        Self { node, found: Found::Searched }
-    }
-
+impl Medium<'_> {
     /// Whether the medium has the image, for a child process: it can take for ever, and the mount is seen by this process alone.
     pub(crate) fn ask(self, path: &str, request: ImageRequest) -> Answer {
         // The boot says it once, of the medium that it takes.
@@ -46,42 +37,26 @@ impl<'a> Medium<'a> {
         if let Err(error) = devices::open_readable(self.node) {
             return Answer::NotYet(error);
         }
-        match mounts::leave_namespace().and_then(|()| self.mount(path, request)).and_then(|()| mounts::unmount(TARGET))
-        {
+        let opened = mounts::leave_namespace().and_then(|()| self.open(path, request));
+        match opened.map(drop).and_then(|()| mounts::unmount(TARGET)) {
             Ok(()) => Answer::Yes,
             Err(error) => Answer::No(error),
         }
     }
 
-    /// Mounts the medium on [`TARGET`], and opens the image on it.
+    /// Mounts the medium on [`TARGET`], and opens the image on it. If the medium has no image, it is unmounted.
     ///
     /// # Errors
-    /// When the device has no file system that can be mounted, or no such file, when the file is no image, or when the device
-    /// does not answer in time.
+    /// When the device has no file system that can be mounted, or no such file, or when the file is no image.
     pub(crate) fn open(self, path: &str, request: ImageRequest) -> Result<Image> {
-        // A child mounts: if the disk hangs, the boot still ends.
-        let mut child = Child::start(|| self.mount(path, request).map_or_else(Answer::No, |()| Answer::Yes).encode())?;
-        match child.answer(request.wait.limit).as_deref().map(Answer::decode) {
-            Some(Answer::Yes) => self.image(path, request),
-            Some(Answer::No(error) | Answer::NotYet(error)) => Err(error),
-            None => {
-                let cause = format!("did not answer in {} s while it was mounted", request.wait.seconds());
-                Err(Error::new(self.node.display(), cause)
-                    .hint("is it damaged or slow? measureroot.timeout= is the limit"))
-            }
-        }
-    }
-
-    /// Mounts the medium, and looks whether it has the image. If it has not, it is unmounted.
-    fn mount(self, path: &str, request: ImageRequest) -> Result<()> {
         let (mount, stale) = self.plan(request)?;
         mount.apply()?;
         match self.image(path, request) {
-            Ok(_) => {
+            Ok(image) => {
                 if let Some(stale) = stale {
                     log::warn!("{}: {stale}", self.node.display());
                 }
-                Ok(())
+                Ok(image)
             }
             Err(error) => {
                 mounts::unmount(TARGET)?;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::media::answers::Answers;
 use crate::media::devices::Devices;
-use crate::media::image::Image;
-use crate::media::image_request::ImageRequest;
+use crate::media::image::Found;
+use crate::media::image_request::{ImageLocation, ImageRequest};
 use crate::media::medium::Medium;
 
 /// How long a look waits for answers.
@@ -16,10 +16,10 @@ const LOOK: Duration = Duration::from_millis(20);
 ///
 /// # Errors
 /// When no medium has the image in time. The error lists what was found on each.
-pub(crate) fn find_image(devices: &Devices, path: &str, request: ImageRequest) -> Result<Image> {
+pub(crate) fn find_image(devices: &Devices, path: &str, request: ImageRequest) -> Result<ImageLocation> {
     let mut answers = Answers::default();
     if let Some(device) = request.wait.until_found(|| look(devices, &mut answers, path, request))? {
-        return Medium::searched(&devices.node(&device)).open(path, request);
+        return Ok(ImageLocation::File { node: devices.node(&device), path: path.to_owned(), found: Found::Searched });
     }
     let cause = format!("not found on any medium in {} s", request.wait.seconds());
     Err(Error::new(format!("/{path}"), cause).hint(list(devices, &answers)?))
@@ -38,7 +38,9 @@ fn look(devices: &Devices, answers: &mut Answers, path: &str, request: ImageRequ
             continue;
         }
         let node = devices.node(name);
-        answers.ask((name, devices.medium(name)), &node, || Medium::searched(&node).ask(path, request))?;
+        answers.ask((name, devices.medium(name)), &node, || {
+            Medium { node: &node, found: Found::Searched }.ask(path, request)
+        })?;
     }
     answers.wait(LOOK);
     let found = devices.preferred(answers.yes(&names));

@@ -50,10 +50,10 @@ impl Child {
         }
     }
 
-    /// Waits for the answer, at most for this time, or for ever; `None` if there is none yet. A child that ended early answers
-    /// nothing: the answer is empty.
-    pub(crate) fn answer(&mut self, limit: Option<Duration>) -> Option<Vec<u8>> {
-        let limit = limit.map_or(PollTimeout::NONE, |time| PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX));
+    /// Waits for the answer, at most for this time; `None` if there is none yet. A child that ended early answers nothing: the
+    /// answer is empty.
+    pub(crate) fn answer(&mut self, limit: Duration) -> Option<Vec<u8>> {
+        let limit = PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX);
         let ready = poll(&mut [PollFd::new(self.pipe.as_fd(), PollFlags::POLLIN)], limit);
         if !matches!(ready, Ok(1..)) {
             return None;
@@ -81,10 +81,12 @@ mod tests {
     use super::*;
     use std::time::Instant;
 
+    const LONG: Duration = Duration::from_secs(60);
+
     #[test]
     fn a_child_answers_once_and_one_that_hangs_holds_up_nobody() {
         let mut child = Child::start(|| b"done".to_vec()).unwrap();
-        assert_eq!(child.answer(None).as_deref(), Some(&b"done"[..]));
+        assert_eq!(child.answer(LONG).as_deref(), Some(&b"done"[..]));
         let start = Instant::now();
         let mut hung = Child::start(|| {
             loop {
@@ -92,7 +94,7 @@ mod tests {
             }
         })
         .unwrap();
-        assert_eq!(hung.answer(Some(Duration::from_millis(20))), None);
+        assert_eq!(hung.answer(Duration::from_millis(20)), None);
         drop(hung);
         assert!(start.elapsed() < Duration::from_secs(20));
     }
@@ -100,8 +102,8 @@ mod tests {
     #[test]
     fn an_answer_is_bounded_and_a_child_that_dies_answers_nothing() {
         let mut child = Child::start(|| vec![7; 1 << 20]).unwrap();
-        assert_eq!(child.answer(None).map(|answer| answer.len()), Some(MOST));
+        assert_eq!(child.answer(LONG).map(|answer| answer.len()), Some(MOST));
         let mut dying = Child::start(|| std::process::exit(1)).unwrap();
-        assert_eq!(dying.answer(None), Some(Vec::new()));
+        assert_eq!(dying.answer(LONG), Some(Vec::new()));
     }
 }

@@ -57,4 +57,19 @@ mod tests {
             likely_cause("erofs", Some(Errno::EINVAL as i32)).contains("blocks no larger than the kernel's pages?")
         );
     }
+
+    /// Old kernels answer EINVAL, newer ones EOPNOTSUPP (fs/erofs/decompressor.c, `z_erofs_parse_cfgs`). No file in /sys
+    /// lists the compressions of a kernel, so only the mount tells.
+    #[test]
+    fn a_compression_that_the_kernel_lacks_is_named() {
+        let hint = |fstype, errno| likely_cause(fstype, Some(errno as i32));
+        for option in ["CONFIG_EROFS_FS_ZIP,", "CONFIG_EROFS_FS_ZIP_LZMA,", "_DEFLATE", "_ZSTD", "dmesg"] {
+            assert!(hint("erofs", Errno::EOPNOTSUPP).contains(option), "{option}");
+        }
+        for fstype in ["erofs", "squashfs"] {
+            assert!(hint(fstype, Errno::EINVAL).contains("can the kernel read its compression"));
+        }
+        assert!(!hint("ext4", Errno::EINVAL).contains("compression"));
+        assert_eq!(hint("ext4", Errno::EOPNOTSUPP), "");
+    }
 }

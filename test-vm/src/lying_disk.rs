@@ -1,5 +1,5 @@
-//! A disk that lies: the first read of a range of bytes gets the right bytes, and every later read gets other ones, or an error.
-//! A boot that measures an image and then trusts the medium runs bytes that it never measured.
+//! A disk that lies: the first read of a range of bytes gets the right bytes, and every later read gets other ones, an error, or no
+//! answer. A boot that measures an image and then trusts the medium runs bytes that it never measured.
 //!
 //! It is an NBD server (protocol: doc/proto.md of the NBD project) in a separate thread. QEMU is its only client.
 
@@ -11,6 +11,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 /// The disk's server. It ends with its client.
@@ -18,6 +19,8 @@ use std::thread;
 pub struct LyingDisk {
     scratch: Scratch,
     reads: Arc<AtomicUsize>,
+    /// Dropped when the disk shall be silent no more.
+    silence: Option<Sender<()>>,
 }
 
 impl LyingDisk {
@@ -29,17 +32,35 @@ impl LyingDisk {
 
     /// Serves `image`. From the second read on, it refuses reads of the first occurrence of `withheld`.
     pub fn withholding(image: &Image, withheld: &str) -> Result<Self> {
-        Self::serving(image, withheld, Later::Refused(withheld.len()))
+        Self::serving(image, withheld, Later::Refused)
+    }
+
+    /// Serves `image`, but does not answer a read of the first occurrence of `text`.
+    pub fn falling_silent_at(image: &Image, text: &str) -> Result<Self> {
+        Self::serving(image, text, Later::Silent)
+    }
+
+    /// Serves `image` until the first occurrence of `text` was read. After that, it does not answer reads that begin before it: those
+    /// are no part of a pass over the image.
+    pub fn falling_silent_behind(image: &Image, text: &str) -> Result<Self> {
+        Self::serving(image, text, Later::SilentBehind)
+    }
+
+    /// Ends a silence: the disk is gone, and every read fails. Without that, QEMU would wait for it when the machine stops.
+    pub fn breaks(&mut self) {
+        self.silence = None;
     }
 
     fn serving(image: &Image, range: &str, later: Later) -> Result<Self> {
         let at = image.find(range)?;
         let (scratch, reads) = (Scratch::new()?, Arc::new(AtomicUsize::new(0)));
         let listener = UnixListener::bind(scratch.path("disk"))?;
-        let export = Export { file: File::open(image.path())?, at, later, reads: Arc::clone(&reads) };
+        let (silence, silent) = channel();
+        let (file, length) = (File::open(image.path())?, range.len() as u64);
+        let export = Export { file, at, length, later, reads: Arc::clone(&reads), silent };
         // An error closes the connection, and the guest sees a broken disk.
         thread::spawn(move || export.serve(listener.accept()?.0));
-        Ok(Self { scratch, reads })
+        Ok(Self { scratch, reads, silence: Some(silence) })
     }
 
     /// The socket that QEMU connects to, once.
@@ -85,15 +106,21 @@ const EIO: u32 = 5;
 enum Later {
     /// These bytes.
     Altered(Vec<u8>),
-    /// An error. The range has this many bytes.
-    Refused(usize),
+    /// An error.
+    Refused,
+    /// No answer, and the first read neither.
+    Silent,
+    /// The right bytes. But no read that begins before the range gets an answer.
+    SilentBehind,
 }
 
 struct Export {
     file: File,
     at: u64,
+    length: u64,
     later: Later,
     reads: Arc<AtomicUsize>,
+    silent: Receiver<()>,
 }
 
 impl Export {
@@ -132,6 +159,10 @@ impl Export {
         let (kind, cookie) = (u16::from_be_bytes(take(client)?), take::<8>(client)?);
         let (offset, length) = (u64::from_be_bytes(take(client)?), u32::from_be_bytes(take(client)?));
         let (error, data) = match kind {
+            CMD_READ if self.is_silent(offset, length) => {
+                self.silent.recv().ok();
+                return Ok(false);
+            }
             CMD_READ => self.read(offset, length)?.map_or((EIO, Vec::new()), |data| (0, data)),
             CMD_FLUSH => (0, Vec::new()),
             CMD_DISC => return Ok(false),
@@ -142,19 +173,31 @@ impl Export {
         Ok(error != EPERM)
     }
 
+    /// Whether a read meets the range, even in part.
+    fn is_met(&self, offset: u64, length: u32) -> bool {
+        self.at < offset + u64::from(length) && offset < self.at + self.length
+    }
+
+    fn is_silent(&self, offset: u64, length: u32) -> bool {
+        match self.later {
+            Later::Silent => self.is_met(offset, length),
+            Later::SilentBehind => offset < self.at && self.reads.load(Ordering::SeqCst) > 0,
+            Later::Altered(_) | Later::Refused => false,
+        }
+    }
+
     /// The bytes of a range of the disk; `None` if the read is refused.
     fn read(&self, offset: u64, length: u32) -> io::Result<Option<Vec<u8>>> {
         let mut data = vec![0; usize::try_from(length).map_err(io::Error::other)?];
         self.file.read_exact_at(&mut data, offset)?;
-        let range = match &self.later {
-            Later::Altered(bytes) => bytes.len(),
-            Later::Refused(length) => *length,
-        };
-        let is_met = self.at < offset + u64::from(length) && offset < self.at + range as u64;
-        if !is_met || self.reads.fetch_add(1, Ordering::SeqCst) == 0 {
+        if !self.is_met(offset, length) || self.reads.fetch_add(1, Ordering::SeqCst) == 0 {
             return Ok(Some(data));
         }
-        let Later::Altered(altered) = &self.later else { return Ok(None) };
+        let altered = match &self.later {
+            Later::Altered(altered) => altered,
+            Later::Refused => return Ok(None),
+            Later::Silent | Later::SilentBehind => return Ok(Some(data)),
+        };
         for (place, byte) in (self.at..).zip(altered) {
             let place = place.checked_sub(offset).and_then(|place| usize::try_from(place).ok());
             if let Some(at) = place.and_then(|place| data.get_mut(place)) {

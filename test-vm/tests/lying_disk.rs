@@ -1,7 +1,10 @@
-//! A disk that answers the second read with other bytes, or refuses it: the effect of each seal.
+//! A disk that answers the second read with other bytes, or refuses it: the effect of each seal. A disk that stops answering after it
+//! was found: the boot ends.
 
+use test_vm::stopped_vm::{DEFAULT_PCR, FAILED};
 use test_vm::{
-    Guest, Image, Kernel, LyingDisk, Medium, Result, SealChoice, StoppedVm, Uncompressed, Vm, ensure, image,
+    Failed, Guest, Image, Kernel, LyingDisk, Medium, Prediction, Result, SealChoice, Step, StoppedVm, Uncompressed, Vm,
+    ensure, image,
 };
 
 /// The bytes of the image, and the bytes that the disk gives instead from the second read on.
@@ -188,4 +191,41 @@ fn a_kernel_that_cannot_restart_at_a_refused_read_is_told() -> Result<()> {
     let (_disk, mut guest) = withheld(Kernel::V6_1, "measureroot.oncorrupt=restart")?;
     guest.cannot_read("/secret")?;
     guest.power_off()?.says(&["measureroot.oncorrupt=restart: only for blocks that differ"])
+}
+
+/// The boot from a disk that stops answering while this step reads it. The kernel waits for virtio-blk for ever.
+fn fails_at_silence(mut disk: LyingDisk, parameters: &str, step: Step) -> Result<Failed> {
+    let vm = Vm::new(parameters).with("measureroot.timeout=15").kernel(Kernel::V6_12).lying_disk(&disk);
+    let mut machine = vm.start()?;
+    machine.reaches(step)?;
+    machine.says("vda: no answer for 10 s; the boot waits for 15 s")?;
+    machine.says("did not answer in 15 s")?;
+    machine.says(&format!("PCR {DEFAULT_PCR} extended with the digest of"))?;
+    // The failure was handled although a thread still waits for the disk.
+    disk.breaks();
+    machine.failed()
+}
+
+#[test]
+fn a_disk_that_stops_answering_while_it_is_hashed_ends_the_boot() -> Result<()> {
+    let disk = LyingDisk::falling_silent_at(&Image::uncompressed(Uncompressed::Squashfs, &secret())?, TRUTH)?;
+    let failed = fails_at_silence(disk, "root=/dev/vda", Step::HashImage)?;
+    failed.at(Step::HashImage, "/dev/vda")?;
+    failed.because(&["did not answer in 15 s", "damaged", "measureroot.timeout="])
+}
+
+#[test]
+fn a_disk_that_stops_answering_when_the_image_is_mounted_ends_the_boot() -> Result<()> {
+    let image = Image::uncompressed(Uncompressed::Squashfs, &secret())?;
+    let failed = fails_at_silence(LyingDisk::falling_silent_behind(&image, TRUTH)?, "root=/dev/vda", Step::MountImage)?;
+    failed.at_step(Step::MountImage, "/dev/vda")?;
+    failed.vm.holds(DEFAULT_PCR, Some(&Prediction::of(image.path())?.after()), FAILED)
+}
+
+/// The medium's file system is mounted already, and the superblock of the image on it was read.
+#[test]
+fn a_medium_that_stops_answering_while_its_image_is_hashed_ends_the_boot() -> Result<()> {
+    let image = Image::uncompressed(Uncompressed::Squashfs, &secret())?;
+    let disk = LyingDisk::falling_silent_at(&Image::holding(Medium::Ext4, &image)?, TRUTH)?;
+    fails_at_silence(disk, "root=/dev/vda rootimg=/image", Step::HashImage)?.at(Step::HashImage, "/image on /dev/vda")
 }
