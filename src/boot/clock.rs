@@ -24,14 +24,20 @@ impl Clock {
     ///
     /// # Errors
     /// The error of `work`, with the step.
+    // In a function of its own, because the whole boot in one function has a large stack frame, and code for it is larger.
+    #[inline(never)]
     pub(super) fn step<T>(&mut self, step: Step, work: impl FnOnce() -> Result<T>) -> std::result::Result<T, Failure> {
+        let start = self.begin(step);
+        let result = work();
+        self.steps.push((step, start.elapsed()));
+        result.map_err(|error| Failure { step, error })
+    }
+
+    fn begin(&self, step: Step) -> Instant {
         if self.steps.last().is_none_or(|(last, _)| *last != step) {
             log::info!("{}", step.name());
         }
-        let start = Instant::now();
-        let result = work().map_err(|error| Failure { step, error });
-        self.steps.push((step, start.elapsed()));
-        result
+        Instant::now()
     }
 
     /// The time since the boot began.

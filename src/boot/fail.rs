@@ -12,7 +12,7 @@ use crate::measure::measurement;
 use crate::measure::session::SessionChoice;
 
 /// Logs the failure, extends the PCR so that it cannot have the value of any image, waits, and stops the machine.
-pub(super) fn fail(machine: &mut impl Machine, policy: &FailurePolicy, log: &mut Recorder, failure: &Failure) {
+pub(super) fn fail(machine: &mut dyn Machine, policy: &FailurePolicy, log: &mut Recorder, failure: &Failure) {
     let end = End::expect(machine.power(), policy);
     log::error!("{failure}");
     if let Some(modules) = machine.modules_left_out().filter(|_| failure.step.needs_drivers()) {
@@ -23,7 +23,7 @@ pub(super) fn fail(machine: &mut impl Machine, policy: &FailurePolicy, log: &mut
 }
 
 /// The same after a panic, which is a bug of this program. Nobody knows any more which events were recorded.
-pub(super) fn fail_after_panic(machine: &mut impl Machine, policy: &FailurePolicy, panic: &dyn Display) {
+pub(super) fn fail_after_panic(machine: &mut dyn Machine, policy: &FailurePolicy, panic: &dyn Display) {
     let end = End::expect(machine.power(), policy);
     log::error!("FAILED by a bug of measureroot: {panic}");
     mark(machine, policy, &mut Recorder::default(), None);
@@ -32,7 +32,7 @@ pub(super) fn fail_after_panic(machine: &mut impl Machine, policy: &FailurePolic
 
 /// Extends the PCR with [`measurement::FAILED`]. If that fails with a session, it is repeated without one: the session may be
 /// the cause of the failure, and a PCR that is not extended would be worse. Extending it twice does no harm.
-fn mark(machine: &mut impl Machine, policy: &FailurePolicy, log: &mut Recorder, said: Option<&Error>) {
+fn mark(machine: &mut dyn Machine, policy: &FailurePolicy, log: &mut Recorder, said: Option<&Error>) {
     let (pcr, text) = (policy.pcr, measurement::FAILED);
     let mut sessions = vec![policy.session, SessionChoice::None];
     sessions.dedup();

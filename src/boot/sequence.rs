@@ -35,7 +35,7 @@ use crate::seal::seal_builder::SealBuilder;
 /// # Errors
 /// The step that failed, and its cause.
 pub(super) fn boot(
-    machine: &mut impl Machine,
+    machine: &mut dyn Machine,
     policy: &mut FailurePolicy,
     log: &mut Recorder,
 ) -> std::result::Result<Infallible, Failure> {
@@ -102,7 +102,7 @@ enum BootTpm {
     Unmeasured(Option<Box<dyn Pcrs>>),
 }
 
-fn find_tpm(machine: &mut impl Machine, config: &Config) -> Result<BootTpm> {
+fn find_tpm(machine: &mut dyn Machine, config: &Config) -> Result<BootTpm> {
     if !config.measured {
         return machine.tpm_of_unmeasured(config.timeout, config.session).map(BootTpm::Unmeasured);
     }
@@ -127,7 +127,7 @@ fn unmeasured(
 }
 
 fn begin_seal(
-    machine: &mut impl Machine,
+    machine: &mut dyn Machine,
     image: &Image,
     tree: Option<&Path>,
     config: &Config,
@@ -153,7 +153,7 @@ fn begin_seal(
 }
 
 fn hash(
-    machine: &mut impl Machine,
+    machine: &mut dyn Machine,
     image: &Image,
     config: &Config,
     banks: &[Bank],
