@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 /// A parameter whose value is one of a few words. The words are listed once, for reading, for naming and for the hint
 /// of an error.
 pub(crate) trait Choice: Copy + PartialEq + 'static {
-    /// Each word with its meaning. If a meaning has several words, the first one is its name.
+    /// Each word with its meaning. If a meaning has several words, they stand side by side, and the first one is its name.
     const WORDS: &'static [(&'static str, Self)];
 
     /// Reads the parameter's value.
@@ -14,7 +14,8 @@ pub(crate) trait Choice: Copy + PartialEq + 'static {
     /// For any other word. The hint lists the names.
     fn parse(text: &str) -> Result<Self> {
         let found = Self::WORDS.iter().find(|(word, _)| *word == text);
-        found.map(|&(_, meaning)| meaning).ok_or_else(|| malformed(text, names(Self::WORDS)))
+        let names = || Self::WORDS.iter().map(|(_, meaning)| meaning.name());
+        found.map(|&(_, meaning)| meaning).ok_or_else(|| malformed(text, &mut names()))
     }
 
     /// The word that the command line uses for it.
@@ -23,13 +24,11 @@ pub(crate) trait Choice: Copy + PartialEq + 'static {
     }
 }
 
-/// The first word of each meaning.
-fn names<T: PartialEq>(words: &[(&'static str, T)]) -> Vec<&'static str> {
-    let is_first = |at: usize| words[..at].iter().all(|(_, meaning)| *meaning != words[at].1);
-    (0..words.len()).filter(|&at| is_first(at)).map(|at| words[at].0).collect()
-}
-
-fn malformed(text: &str, mut names: Vec<&'static str>) -> Error {
+/// `meanings` has the name of each word's meaning. Not generic: the agent has this code once for all parameters.
+#[inline(never)]
+fn malformed(text: &str, meanings: &mut dyn Iterator<Item = &'static str>) -> Error {
+    let mut names: Vec<_> = meanings.collect();
+    names.dedup();
     let last = names.pop().unwrap_or_default();
     let hint = if names.is_empty() { last.to_owned() } else { format!("{} or {last}", names.join(", ")) };
     Error::new(text, "malformed value").hint(hint)
