@@ -1,6 +1,5 @@
 //! The time of each step of the boot.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::boot::step::{Failure, Step};
@@ -46,13 +45,18 @@ impl Clock {
         self.start.elapsed()
     }
 
-    /// The seconds of each step by its key, and the `total`.
+    /// The seconds of each step by its key, and the `total`. A list, because the code of a map is larger.
     #[must_use]
-    pub(super) fn seconds(&self) -> BTreeMap<&'static str, f64> {
-        let mut seconds = BTreeMap::from([("total", self.total().as_secs_f64())]);
+    pub(super) fn seconds(&self) -> Vec<(&'static str, f64)> {
+        let mut seconds: Vec<(&str, f64)> = Vec::new();
         for (step, took) in &self.steps {
-            *seconds.entry(step.key()).or_default() += took.as_secs_f64();
+            let took = took.as_secs_f64();
+            match seconds.iter_mut().find(|(key, _)| *key == step.key()) {
+                Some((_, sum)) => *sum += took,
+                None => seconds.push((step.key(), took)),
+            }
         }
+        seconds.push(("total", self.total().as_secs_f64()));
         seconds
     }
 }

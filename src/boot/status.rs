@@ -1,6 +1,5 @@
 //! The report for the booted system: /run/measureroot/status.json, and one line in the log.
 
-use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::Write;
@@ -9,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::resource::{UsageWho, getrusage};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::boot::clock::Clock;
 use crate::config::Config;
@@ -30,10 +29,15 @@ pub(super) struct Status<'a> {
     image: ImageStatus,
     seal: SealStatus,
     overlay: OverlayStatus,
-    seconds: BTreeMap<&'static str, f64>,
+    #[serde(serialize_with = "as_object")]
+    seconds: Vec<(&'static str, f64)>,
     #[serde(skip)]
     took: Duration,
     memory_peak_kib: Option<i64>,
+}
+
+fn as_object<S: Serializer>(seconds: &[(&str, f64)], serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.collect_map(seconds.iter().copied())
 }
 
 #[derive(Debug, Serialize)]
@@ -124,7 +128,7 @@ impl<'a> Status<'a> {
             },
             seal: SealStatus::of(sealed),
             overlay: OverlayStatus { size: String::new(), writable: config.writable },
-            seconds: BTreeMap::new(),
+            seconds: Vec::new(),
             took: Duration::ZERO,
             memory_peak_kib: None,
         }

@@ -56,10 +56,10 @@ impl<'a> DeviceLookup<'a> {
     }
 
     fn candidates(&self) -> Result<BTreeSet<String>> {
-        match self.name {
-            DeviceName::Node(path) => Ok(BTreeSet::from([self.devices.name_of(path.as_ref())])),
-            _ => self.devices.names(),
-        }
+        let DeviceName::Node(path) = self.name else { return self.devices.names() };
+        let mut only = BTreeSet::new();
+        only.insert(self.devices.name_of(path.as_ref()));
+        Ok(only)
     }
 
     /// The devices that are there, for an error message, and why each of them cannot be read.

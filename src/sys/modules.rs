@@ -1,6 +1,5 @@
 //! Loads the kernel modules that the initramfs carries, in the order of their dependencies.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::Path;
@@ -63,7 +62,7 @@ fn load_each(
         Err(_) if broken == Broken::IsLeftOut => dependencies.files().collect(),
         order => order?,
     };
-    let (mut absent, mut left_out) = (BTreeSet::new(), LeftOut::default());
+    let (mut absent, mut left_out) = (Vec::new(), LeftOut::default());
     for file in &order {
         let name = module_name(file);
         let reason = if forbidden.contains(&name) {
@@ -80,7 +79,7 @@ fn load_each(
             }
         };
         if let Some(reason) = reason {
-            absent.insert(*file);
+            absent.push(*file);
             left_out.add(name, reason);
         }
     }

@@ -1,8 +1,6 @@
 //! All TPMs of the machine as one. If one of them stayed as it was, its PCR would say that nothing happened, and later software
 //! could extend it with the digest of any image.
 
-use std::collections::BTreeSet;
-
 use crate::error::{Error, Result};
 use crate::hash::bank::Bank;
 use crate::hash::digest::Digests;
@@ -68,8 +66,10 @@ impl Pcrs for EveryTpm {
         for tpm in &mut self.tpms {
             tpm.banks = tpm.pcrs.banks(pcr).map_err(|error| tpm.named(error))?;
         }
-        let active = self.tpms.iter().flat_map(|tpm| tpm.banks.iter().copied());
-        Ok(active.collect::<BTreeSet<_>>().into_iter().collect())
+        let mut active: Vec<_> = self.tpms.iter().flat_map(|tpm| tpm.banks.iter().copied()).collect();
+        active.sort_unstable();
+        active.dedup();
+        Ok(active)
     }
 
     fn read(&mut self, pcr: PcrIndex, banks: &[Bank]) -> Result<Digests> {
@@ -137,7 +137,7 @@ impl Tpm {
         let (before, after) = (before?, self.pcrs.read(pcr, &banks)?);
         let expected = own.iter().map(|(bank, digest)| Some((*bank, before.get(bank)?.extended(*bank, digest))));
         if expected.collect::<Option<Digests>>() != Some(after) {
-            return Err(Error::new(format!("PCR {pcr}"), "has another value than expected after the extend")
+            return Err(Error::new(format_args!("PCR {pcr}"), "has another value than expected after the extend")
                 .hint("does another program extend it, or is there an attacker on the bus to the TPM?"));
         }
         warn_if_used(&self.name, pcr, before.values());
