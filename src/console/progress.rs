@@ -28,8 +28,8 @@ impl Amount {
     }
 
     /// The percentage; 100 for an image of no bytes.
-    fn percent(self) -> u128 {
-        (u128::from(self.done) * 100).checked_div(u128::from(self.total)).unwrap_or(100)
+    fn percent(self) -> u64 {
+        self.done.saturating_mul(100).checked_div(self.total).unwrap_or(100)
     }
 }
 
@@ -39,7 +39,7 @@ pub(crate) struct Progress {
     style: Style,
     start: Instant,
     shown_at: Duration,
-    shown_tenth: u128,
+    shown_tenth: u64,
 }
 
 const PERIOD: Duration = Duration::from_millis(500);
@@ -74,9 +74,10 @@ impl Progress {
 /// The line: percentage, MB/s and seconds left.
 fn text(elapsed: Duration, amount: Amount) -> String {
     let (percent, Amount { done, total }) = (amount.percent(), amount);
-    // Whole numbers only: floating point would add its formatter to the initramfs.
-    let rate = u128::from(done) * 1000 / elapsed.as_millis().max(1);
-    let left = if rate == 0 { 0 } else { u128::from(total.saturating_sub(done)).div_ceil(rate) };
+    // Whole numbers of 64 bits only: others would add their formatters to the initramfs.
+    let milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
+    let rate = done.saturating_mul(1000) / milliseconds;
+    let left = if rate == 0 { 0 } else { total.saturating_sub(done).div_ceil(rate) };
     format!("hashing the image: {percent:3} %, {} MB/s, {left} s left", rate / 1_000_000)
 }
 
