@@ -16,14 +16,25 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// An error about `object`, for example a path or a token of the command line.
     pub fn new(object: impl Display, cause: impl Display) -> Self {
-        Self { object: one_line(&object), cause: one_line(&cause), hint: None }
+        Self::of(&object, &cause)
+    }
+
+    /// Not generic: the agent has some 150 pairs of types, and would have this code for each.
+    #[inline(never)]
+    fn of(object: &dyn Display, cause: &dyn Display) -> Self {
+        Self { object: one_line(object), cause: one_line(cause), hint: None }
     }
 
     /// The same error with a hint: the likely cause, or what to do.
     #[must_use]
     pub fn hint(mut self, hint: impl Display) -> Self {
-        self.hint = Some(one_line(&hint));
+        self.set_hint(&hint);
         self
+    }
+
+    #[inline(never)]
+    fn set_hint(&mut self, hint: &dyn Display) {
+        self.hint = Some(one_line(hint));
     }
 
     /// The same error; with a hint if it has none.

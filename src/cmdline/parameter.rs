@@ -16,7 +16,7 @@ pub(crate) fn value<'a>(tokens: &'a [Token], key: &str) -> Result<Option<&'a str
     for token in tokens.iter().filter(|token| token.key == key.as_bytes()) {
         match found {
             Some(first) if first != token => {
-                return Err(Error::new(token, format!("conflicts with {first}")).hint("give one of them only"));
+                return Err(Error::new(token, format_args!("conflicts with {first}")).hint("give one of them only"));
             }
             _ => found = Some(token),
         }
@@ -26,7 +26,7 @@ pub(crate) fn value<'a>(tokens: &'a [Token], key: &str) -> Result<Option<&'a str
     match bytes.map(std::str::from_utf8) {
         Some(Ok(text)) => Ok(Some(text)),
         Some(Err(_)) => Err(Error::new(token, "malformed value").hint("not UTF-8")),
-        None => Err(Error::new(token, "has no value").hint(format!("write {key}=..."))),
+        None => Err(Error::new(token, "has no value").hint(format_args!("write {key}=..."))),
     }
 }
 
@@ -44,7 +44,7 @@ pub(crate) fn parsed<T>(tokens: &[Token], key: &str, read: impl Fn(&str) -> Resu
 #[cold]
 #[inline(never)]
 fn about_parameter(error: Error, key: &str, text: &str) -> Error {
-    error.renamed(format!("{key}={text}"))
+    error.renamed(format_args!("{key}={text}"))
 }
 
 /// The value of `key` as whole seconds, at most a day.

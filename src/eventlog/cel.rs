@@ -51,7 +51,7 @@ pub fn parse(log: &[u8]) -> Result<Log> {
 /// # Errors
 /// If the record is malformed.
 pub(super) fn event(record: &Value, place: &str) -> Result<Option<Event>> {
-    let malformed = |field: &str| Error::new(place, format!("\"{field}\" is missing or malformed"));
+    let malformed = |field: &str| Error::new(place, format_args!("\"{field}\" is missing or malformed"));
     let record = record.as_object().ok_or_else(|| Error::new(place, "is not a JSON object"))?;
     if !record.contains_key("pcr") && (record.contains_key("nv_index") || record.contains_key("nvIndex")) {
         return Ok(None);
@@ -76,7 +76,7 @@ pub(super) fn event(record: &Value, place: &str) -> Result<Option<Event>> {
             HashName::Other(name) => (name.clone(), event.others.insert(name, digest).is_some()),
         };
         if twice {
-            return Err(Error::new(place, format!("has two {shown} digests")));
+            return Err(Error::new(place, format_args!("has two {shown} digests")));
         }
     }
     Ok(Some(event))

@@ -76,7 +76,7 @@ impl Journal {
             file.take(MAX_FIRMWARE + 1).read_to_end(&mut before).about("the firmware's event log")?;
         }
         if before.len() as u64 > MAX_FIRMWARE {
-            return Err(Error::new("the firmware's event log", format!("is longer than {MAX_FIRMWARE} bytes")));
+            return Err(Error::new("the firmware's event log", format_args!("is longer than {MAX_FIRMWARE} bytes")));
         }
         let whole =
             if before.is_empty() { Ok(own.clone()) } else { Header::read(&mut Cursor::new("event log", &before)) };

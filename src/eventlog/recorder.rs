@@ -69,7 +69,7 @@ impl Recorder {
         let logged = self.log(pcr, digests, Claim::failed());
         match pcrs.read(pcr, &banks) {
             Ok(now) if now.iter().any(|(bank, value)| self.held.get(bank) == Some(value)) => {
-                return Err(Error::new(format!("PCR {pcr}"), "has the same value as before the extend")
+                return Err(Error::new(format_args!("PCR {pcr}"), "has the same value as before the extend")
                     .hint("is there an attacker on the bus to the TPM?"));
             }
             Ok(now) => self.held = now,

@@ -80,7 +80,7 @@ pub fn extend_failed(pcrs: &mut dyn Pcrs, pcr: PcrIndex, banks: &[Bank]) -> Resu
             let digests = digests_of(&banks, FAILED.as_bytes());
             return pcrs.extend(pcr, &digests).map(|()| digests);
         }
-        Ok(_) => Error::new(format!("PCR {pcr}"), "no bank to extend"),
+        Ok(_) => Error::new(format_args!("PCR {pcr}"), "no bank to extend"),
         Err(error) => error,
     };
     let mut extended = Digests::new();
@@ -113,7 +113,7 @@ fn extend_text(pcrs: &mut dyn Pcrs, pcr: PcrIndex, text: &str) -> Result<BTreeMa
 fn extend_checked(pcrs: &mut dyn Pcrs, pcr: PcrIndex, digests: &Digests) -> Result<BTreeMap<Bank, Extension>> {
     let banks: Vec<_> = digests.keys().copied().collect();
     if banks.is_empty() {
-        return Err(Error::new(format!("PCR {pcr}"), "no bank to extend"));
+        return Err(Error::new(format_args!("PCR {pcr}"), "no bank to extend"));
     }
     let before = pcrs.read(pcr, &banks)?;
     pcrs.extend(pcr, digests)?;
@@ -122,12 +122,15 @@ fn extend_checked(pcrs: &mut dyn Pcrs, pcr: PcrIndex, digests: &Digests) -> Resu
     for (&bank, digest) in digests {
         // An attacker on the bus to the TPM can drop an extend. Another program can extend the PCR in between.
         let (Some(before), Some(after)) = (before.get(&bank), after.get(&bank)) else {
-            return Err(Error::new(format!("PCR {pcr}"), format!("the TPM gave no value for its {bank} bank")));
+            return Err(Error::new(
+                format_args!("PCR {pcr}"),
+                format_args!("the TPM gave no value for its {bank} bank"),
+            ));
         };
         let expected = before.extended(bank, digest);
         if *after != expected {
             let cause = format!("its {bank} bank has {after} after the extend, not {expected}");
-            return Err(Error::new(format!("PCR {pcr}"), cause)
+            return Err(Error::new(format_args!("PCR {pcr}"), cause)
                 .hint("does another program extend it, or is there an attacker on the bus to the TPM?"));
         }
         extensions.insert(bank, Extension { digest: digest.clone(), before: before.clone(), after: after.clone() });

@@ -42,7 +42,7 @@ impl TryFrom<u8> for PcrIndex {
         } else {
             return Ok(Self(index));
         };
-        Err(Error::new(format!("PCR {index}"), cause).hint(USABLE))
+        Err(Error::new(format_args!("PCR {index}"), cause).hint(USABLE))
     }
 }
 
@@ -136,7 +136,9 @@ impl TryFrom<u32> for Pcr {
     fn try_from(number: u32) -> Result<Self> {
         match u8::try_from(number) {
             Ok(index) if index < Self::COUNT => Ok(Self(index)),
-            _ => Err(Error::new(format!("PCR {number}"), format!("a TPM has the PCRs 0-{}", Self::COUNT - 1))),
+            _ => {
+                Err(Error::new(format_args!("PCR {number}"), format_args!("a TPM has the PCRs 0-{}", Self::COUNT - 1)))
+            }
         }
     }
 }

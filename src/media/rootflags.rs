@@ -32,7 +32,7 @@ impl RootFlags {
         let words: Vec<_> = text.split(',').filter(|word| !is_without_effect(word)).map(str::to_owned).collect();
         let known = |word: &str| flag(word).is_some() || FileSystem::ALL.into_iter().any(|kind| is_allowed(kind, word));
         match words.iter().find(|word| !known(word)) {
-            Some(word) => Err(Error::new(word, format!("the option `{word}` is refused")).hint(
+            Some(word) => Err(Error::new(word, format_args!("the option `{word}` is refused")).hint(
                 "the image is always read-only, and all of it comes from the bytes that were hashed: \
                  README lists the options that are allowed",
             )),

@@ -91,7 +91,7 @@ type Reading = Option<Result<Superblock>>;
 /// Ends a reading whose magic was right but whose numbers are not.
 #[allow(clippy::unnecessary_wraps)] // In the type that the readings end with.
 fn bad(kind: FileSystem, cause: &str) -> Reading {
-    Some(Err(Error::new(format!("{} superblock", kind.name()), cause)))
+    Some(Err(Error::new(format_args!("{} superblock", kind.name()), cause)))
 }
 
 /// kernel, fs/squashfs/squashfs_fs.h: struct squashfs_super_block.

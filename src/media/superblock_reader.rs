@@ -63,8 +63,10 @@ pub(crate) fn read_for_medium(file: &File, name: &str, fstypes: &[String]) -> Re
 fn require(found: Option<Superblock>, name: &str, fstypes: &[String], known: &str) -> Result<Superblock> {
     match found {
         Some(found) if found.kind.is_in(fstypes) => Ok(found),
-        Some(found) => Err(Error::new(name, format!("is {}, but rootfstype={}", found.kind.name(), fstypes.join(",")))
-            .hint("rootfstype= is about the device of root=, which is the medium if there is rootimg=")),
+        Some(found) => {
+            Err(Error::new(name, format_args!("is {}, but rootfstype={}", found.kind.name(), fstypes.join(",")))
+                .hint("rootfstype= is about the device of root=, which is the medium if there is rootimg="))
+        }
         None => Err(Error::new(name, "no known file system is on it").hint(known)),
     }
 }

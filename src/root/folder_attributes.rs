@@ -49,8 +49,11 @@ fn copy_extended(from: &Path, to: &Path) -> Result<()> {
         let value = xattr::get(from, name).about(shown())?;
         bytes += value.len();
         if bytes > MOST {
-            return Err(Error::new(from.display(), format!("its extended attributes have more than {MOST} bytes"))
-                .hint("remove them from the top folder of the image"));
+            return Err(Error::new(
+                from.display(),
+                format_args!("its extended attributes have more than {MOST} bytes"),
+            )
+            .hint("remove them from the top folder of the image"));
         }
         match xattr::set(to, name, &value) {
             Err(Errno::EOPNOTSUPP) if !decides_access(name) => {

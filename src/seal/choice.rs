@@ -109,7 +109,7 @@ pub(crate) fn decide(choice: SealChoice, conditions: SealConditions) -> Result<S
         SealChoice::Ram => ram,
         SealChoice::Auto => verity.or_else(|no_verity| {
             ram.map_err(|no_ram| {
-                Error::new("measureroot.seal=auto", format!("{no_verity}; and {no_ram}"))
+                Error::new("measureroot.seal=auto", format_args!("{no_verity}; and {no_ram}"))
                     .hint("or boot without a seal: measureroot.seal=none")
             })
         }),
@@ -121,7 +121,7 @@ fn verity(conditions: SealConditions) -> Result<SealKind> {
     let SealConditions { bytes, block, sector, .. } = conditions;
     conditions.require_verity()?;
     match tree_shape::largest_data_block(bytes, block) {
-        None => Err(Error::new("dm-verity", format!("the image's {bytes} bytes are not a multiple of 512"))),
+        None => Err(Error::new("dm-verity", format_args!("the image's {bytes} bytes are not a multiple of 512"))),
         // The kernel refuses such a device (drivers/md/dm-verity-target.c: "Invalid data device block size").
         Some(block) if u32::from(block) < sector => {
             let cause = format!("the image can have blocks of {block} bytes, but the device's sectors have {sector}");

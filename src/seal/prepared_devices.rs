@@ -58,7 +58,7 @@ fn either(tokens: &[Token], keys: [&str; 2]) -> Result<Option<DeviceName>> {
     let [first, second] = keys.map(|key| parsed(tokens, key, name_off_the_device));
     match (first?, second?) {
         (Some(first), Some(second)) if first != second => {
-            Err(Error::new(format!("{}={second}", keys[1]), format!("conflicts with {}={first}", keys[0]))
+            Err(Error::new(format_args!("{}={second}", keys[1]), format_args!("conflicts with {}={first}", keys[0]))
                 .hint("give only one of them"))
         }
         (first, second) => Ok(first.or(second)),

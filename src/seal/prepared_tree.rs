@@ -98,7 +98,7 @@ fn suits_sectors(device: &File, name: &str, block: u16) -> Result<()> {
     }
     let cause = format!("its sectors have {sector} bytes, but the tree's blocks have {block}");
     Err(Error::new(name, cause)
-        .hint(format!("veritysetup format --data-block-size={sector} --hash-block-size={sector}")))
+        .hint(format_args!("veritysetup format --data-block-size={sector} --hash-block-size={sector}")))
 }
 
 /// Where a tree's superblock is, and the data that the tree must fit.
@@ -207,7 +207,7 @@ pub(crate) fn check_file_system(file: &File, name: &str, shape: &TreeShape, fsty
             found.kind.name(),
             found.block
         );
-        return Err(Error::new(name, cause).hint(format!("veritysetup format --data-block-size={}", found.block)));
+        return Err(Error::new(name, cause).hint(format_args!("veritysetup format --data-block-size={}", found.block)));
     }
     Ok(found)
 }

@@ -81,7 +81,7 @@ pub(crate) fn create(file: &File, length: u64) -> Result<(PathBuf, File)> {
             Err(error) => return Err(error).about_hint(path.display(), "LOOP_CONFIGURE needs Linux 5.8 or later"),
         }
     }
-    Err(Error::new("loop device", format!("was taken by another program in each of {TRIES} tries"))
+    Err(Error::new("loop device", format_args!("was taken by another program in each of {TRIES} tries"))
         .hint("does another program make loop devices?"))
 }
 

@@ -23,7 +23,7 @@ pub(crate) fn total() -> Result<u64> {
 fn of_meminfo(key: &str) -> Result<u64> {
     let path = Path::new("/proc/meminfo");
     let text = std::fs::read_to_string(path).about(path.display())?;
-    bytes(&text, key).ok_or_else(|| Error::new(path.display(), format!("has no {key}")))
+    bytes(&text, key).ok_or_else(|| Error::new(path.display(), format_args!("has no {key}")))
 }
 
 /// This needs one line. The procfs crate reads all lines, with a parser several times the size of this file's code.

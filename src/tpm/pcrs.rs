@@ -65,7 +65,7 @@ impl EsysPcrs {
         banks.sort_unstable();
         banks.dedup();
         if banks.is_empty() {
-            return Err(Error::new(format!("PCR {pcr}"), "no bank of it is active")
+            return Err(Error::new(format_args!("PCR {pcr}"), "no bank of it is active")
                 .hint("activate one in the firmware, or with tpm2_pcrallocate"));
         }
         Ok(banks)
@@ -83,7 +83,7 @@ impl EsysPcrs {
             let given: Vec<_> = given.get_selections().iter().filter(|selection| selection.is_selected(slot)).collect();
             if given.is_empty() || given.len() != digests.value().len() {
                 let cause = format!("the TPM gives {} digests for {} banks", digests.value().len(), given.len());
-                return Err(Error::new(format!("PCR {pcr}"), cause));
+                return Err(Error::new(format_args!("PCR {pcr}"), cause));
             }
             for (selection, digest) in given.into_iter().zip(digests.value()) {
                 let bank = bank(selection.hashing_algorithm())?;
@@ -126,7 +126,7 @@ fn bank(algorithm: HashingAlgorithm) -> Result<Bank> {
         HashingAlgorithm::Sha256 => Ok(Bank::Sha256),
         HashingAlgorithm::Sha384 => Ok(Bank::Sha384),
         HashingAlgorithm::Sha512 => Ok(Bank::Sha512),
-        other => Err(Error::new(format!("PCR bank {other:?}"), "this program does not know its hash")
+        other => Err(Error::new(format_args!("PCR bank {other:?}"), "this program does not know its hash")
             .hint("the bank would stay unextended; deactivate it in the firmware, or with tpm2_pcrallocate")),
     }
 }

@@ -78,7 +78,7 @@ impl<'a, T: PartialEq> FilePart<'a, T> {
     fn set(&mut self, said: T, token: &'a Token) -> Result<()> {
         match &self.0 {
             Some((other, first)) if *other != said => {
-                Err(Error::new(token, format!("conflicts with {first}")).hint("give one of them only"))
+                Err(Error::new(token, format_args!("conflicts with {first}")).hint("give one of them only"))
             }
             _ => {
                 self.0 = Some((said, token));
