@@ -43,6 +43,20 @@ fn quotes_of_every_kind_of_key_in_every_format_are_accepted() {
                     "{err}"
                 );
             }
+            // A number of the signature in which one bit is another.
+            let name = format!("signature.{form}");
+            let mut changed = machine.read(&name);
+            *changed.last_mut().unwrap() ^= 1;
+            machine.write(&name, &changed);
+            let Ran { code, out, .. } = machine.verify(&[
+                "--key",
+                &machine.file("ak.tss"),
+                "--signature",
+                &signature,
+                "--image",
+                &machine.file("image"),
+            ]);
+            assert!(code == 4 && out.contains("is not that of this key"), "{kind} {scheme} {form}: {out}");
         }
         independently_checked(&machine, scheme);
     }

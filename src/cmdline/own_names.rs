@@ -100,6 +100,8 @@ mod tests {
             "measureroot.x",
             "measureroot.shell",
             "roothashsig",
+            "rootmxg",
+            "rootxig",
             "rootovl",
             "\u{e9}",
         ];

@@ -113,7 +113,9 @@ mod tests {
             log(&[Bank::Sha256], &[(b"firmware", None), ours(b"image")]),
             log(&Bank::ALL, &[ours(b"image"), ours(b"image"), ours(b"other"), (b"firmware", None)]),
         ];
-        let joined = Log::join(parts).unwrap();
+        let [first, second] = parts;
+        let joined = Log::join([first.noted("a note".to_owned()), second]).unwrap();
+        assert_eq!(joined.own_notes(), ["a note"]);
         let texts: Vec<_> = joined.events().iter().map(|event| event.digests[&Bank::Sha256].clone()).collect();
         let wanted = ["firmware", "image", "image", "other", "firmware"];
         assert_eq!(texts, wanted.map(|text| Bank::Sha256.digest(text.as_bytes())));

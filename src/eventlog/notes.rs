@@ -111,4 +111,12 @@ mod tests {
             assert_eq!(log(events).is_sha1_only(), is_sha1, "{events:?}");
         }
     }
+
+    #[cfg(feature = "cli")]
+    #[test]
+    fn the_first_event_without_a_digest_is_the_gap_of_a_bank() {
+        let pcr = Pcr::try_from(8).unwrap();
+        let gaps = log(&[&["sha256"], &["sha1"], &["sha1"]]).gaps();
+        assert_eq!(gaps, [(pcr, Bank::Sha1, 0), (pcr, Bank::Sha256, 1)]);
+    }
 }

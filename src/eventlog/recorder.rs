@@ -275,6 +275,12 @@ mod tests {
             boot(run.path(), &[Bank::Sha256], None);
             assert_eq!(log(run.path(), journal::SYSTEMD).events().len(), 3);
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, mode);
+            // The same with one more record.
+            fs::remove_dir_all(run.path().join("measureroot")).unwrap();
+            let mut recorder = Recorder::default();
+            recorder.failed(&mut SoftPcrs::zero(&Bank::ALL), PCR).unwrap();
+            recorder.write_to(Journal::create(run.path(), &Bank::ALL, None).unwrap()).unwrap();
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, mode);
             fs::remove_file(&path).unwrap();
             // A link that another program planted is not followed, be it to a regular file.
             fs::write(run.path().join("other"), "").unwrap();

@@ -171,5 +171,16 @@ mod tests {
             log[first + at..first + at + bytes.len()].copy_from_slice(bytes);
             assert!(parse(&log).is_err(), "{name}");
         }
+        // An event without digests, with its type, and with data of no bytes.
+        let empty = [&header.encode()[..], &[13, 0, 0, 0, 6, 0, 0, 0], &[0; 8]].concat();
+        assert!(parse(&empty).unwrap_err().to_string().contains("has 0 digests; the header allows 1 to 2"));
+    }
+
+    #[test]
+    fn an_event_that_extends_nothing_may_name_any_pcr() {
+        let mut log = log(&Header::of(BANKS.into_iter()), EventType::NO_ACTION);
+        let first = Header::of(BANKS.into_iter()).encode().len();
+        log[first..first + 4].fill(0xFF);
+        assert_eq!(parse(&log).unwrap().events()[0].pcr, None);
     }
 }

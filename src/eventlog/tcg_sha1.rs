@@ -68,7 +68,7 @@ mod tests {
             .concat();
         assert!(is_likely(&log));
         let read = parse(&log).unwrap();
-        assert_eq!(read.events().len(), 2);
+        assert_eq!((read.events().len(), crate::eventlog::parse(&log).as_ref()), (2, Ok(&read)));
         let pcr = Pcr::try_from(4).unwrap();
         let value = Digest::zero(Bank::Sha1).extended(Bank::Sha1, &Bank::Sha1.digest(b"loader"));
         assert_eq!(read.replay()[&Bank::Sha1][&pcr], value);

@@ -52,3 +52,13 @@ impl<T> Checked<T> for Result<T> {
         self.map_err(|error| Broken { check, error })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_is_shown_by_its_name_in_json() {
+        assert_eq!((Check::Quote.to_string(), Check::Log.to_string()), ("quote".to_owned(), "log".to_owned()));
+    }
+}

@@ -332,6 +332,7 @@ pub(crate) mod tests {
             ("systemd.volatile=false", nothing),
             ("systemd.volatile=state", Some(Meaning::Ours(Ours::ReadOnly, ""))),
             ("boot=live", Some(Meaning::File(LiveBoot))),
+            ("boot=local boot=live", None),
             ("bootfrom=x boot=live", ours(Ours::Root)),
             ("overlay-size=x boot=live", ours(Ours::OverlaySize)),
             ("union=overlay boot=live", overlay),
