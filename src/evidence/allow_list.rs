@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::json_object::Object;
 use super::trusted_image::{JsonImage, TrustedImage};
 use crate::error::{Context, Error, Result};
 
@@ -60,7 +61,7 @@ impl AllowList {
     /// # Errors
     /// If it cannot be written as JSON.
     pub fn to_json(&self) -> Result<String> {
-        let list = JsonList { images: self.images.iter().map(JsonImage::from).collect() };
+        let list = JsonList { images: self.images.iter().map(JsonImage::from).map(Object).collect() };
         Ok(serde_json::to_string_pretty(&list).about("JSON")? + "\n")
     }
 }
@@ -69,8 +70,8 @@ impl FromStr for AllowList {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let list: JsonList = serde_json::from_str(text).about("list of trusted images")?;
-        let images = list.images.iter().enumerate().map(|(number, image)| {
+        let Object(list): Object<JsonList> = serde_json::from_str(text).about("list of trusted images")?;
+        let images = list.images.iter().enumerate().map(|(number, Object(image))| {
             TrustedImage::try_from(image).map_err(|error| error.on(format!("image {} ({})", number + 1, image.name)))
         });
         Ok(Self { images: images.collect::<Result<_>>()? })
@@ -81,7 +82,7 @@ impl FromStr for AllowList {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct JsonList {
-    images: Vec<JsonImage>,
+    images: Vec<Object<JsonImage>>,
 }
 
 #[cfg(test)]
@@ -188,6 +189,10 @@ mod tests {
         for wrong in [
             String::new(),
             "[]".to_owned(),
+            // Values without the names of their fields: nobody sees that the entry has no end.
+            format!(r#"[[{{"name": "a", "digests": {{"sha256": "{digest}"}}}}]]"#),
+            format!(r#"{{"images": [["a", 13, {{"sha256": "{digest}"}}]]}}"#),
+            list(&format!(r#""digests": {{"sha256": "{digest}"}}, "until": null"#)),
             r#"{"images": [], "more": 1}"#.to_owned(),
             list(r#""digests": {}"#),
             list(&format!(r#""digests": {{"sha256": "{digest}", "sha256": "{digest}"}}"#)),

@@ -9,6 +9,7 @@ mod bank_texts;
 mod certificate;
 pub(crate) mod check;
 pub(crate) mod expiry;
+mod json_object;
 pub(crate) mod key;
 mod key_material;
 mod log_prefix;

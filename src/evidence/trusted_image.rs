@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bank_texts::BankTexts;
 use super::expiry::{self, Expiry};
+use super::json_object;
 use crate::error::{Context, Error, Result};
 use crate::eventlog::Event;
 use crate::eventlog::claim::{Claim, EventKind};
@@ -96,7 +97,7 @@ pub(super) struct JsonImage {
     digests: BankTexts,
     #[serde(default, skip_serializing_if = "BankTexts::is_empty")]
     before: BankTexts,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "json_object::text")]
     until: Option<String>,
 }
 
