@@ -9,6 +9,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tss2_static::tcti::asked::aside;
+
 use crate::boot::clock::Clock;
 use crate::boot::step::{Failure, Step};
 use crate::error::{Context, Error, Result};
@@ -63,7 +65,7 @@ impl DeviceWatch {
     pub(super) fn start(limit: Duration, end: impl FnOnce(&Failure) + Send + 'static) -> Result<Self> {
         let shared = Arc::new(Shared::default());
         let watched = Arc::clone(&shared);
-        thread::Builder::new().spawn(move || end(&watched.until_over(limit))).about("thread")?;
+        aside(Box::new(move || end(&watched.until_over(limit)))).about("thread")?;
         Ok(Self(shared))
     }
 

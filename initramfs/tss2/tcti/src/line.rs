@@ -141,8 +141,9 @@ fn kernel(error: &io::Error) -> Failure {
     error.raw_os_error().map_or(Failure::Malformed("the device returned no error number"), Failure::Kernel)
 }
 
-/// Whether nothing is wrong if the TPM gets the command again, after the kernel's driver failed with this error: it lost the command
-/// or its answer (ETIME, EIO, ECANCELED), got another answer than it expected (EFAULT), or its bus failed (ETIMEDOUT, EREMOTEIO).
+/// Whether nothing is wrong if the TPM gets the command again, after the kernel's driver failed with this error. For all commands but
+/// an extend, this holds after every error: the driver lost the command or its answer (ETIME, EIO, ECANCELED), got another answer
+/// than it expected (EFAULT), its bus failed (ETIMEDOUT, EREMOTEIO), or the next failure says the same again.
 ///
 /// A second extend would not be the same as one. But after EPIPE the TPM did not get the first: the driver could not get the TPM
 /// ready (Linux, drivers/char/tpm/tpm-dev-common.c, `tpm_common_write`).
