@@ -18,12 +18,13 @@ impl Dependencies {
         let mut modules = BTreeMap::new();
         for line in text.lines().filter(|line| !line.trim().is_empty()) {
             let (file, needs) = line.split_once(':').ok_or_else(|| Error::new("modules.dep", "a line has no colon"))?;
+            let file = file.trim();
             let needs: Vec<_> = needs.split_whitespace().map(str::to_owned).collect();
             let climbs = |path: &str| path.starts_with('/') || path.split('/').any(|part| part == "..");
             if let Some(path) = needs.iter().map(String::as_str).chain([file]).find(|path| climbs(path)) {
                 return Err(Error::new("modules.dep", format_args!("{path} is outside the folder")));
             }
-            modules.insert(file.trim().to_owned(), needs);
+            modules.insert(file.to_owned(), needs);
         }
         Ok(Self(modules))
     }
@@ -117,6 +118,8 @@ mod tests {
             ("a.ko", "a line has no colon"),
             ("a.ko: ../b.ko", "../b.ko is outside the folder"),
             ("/a.ko:", "/a.ko is outside the folder"),
+            // Found by fuzzing: the space hid the slash.
+            (" /a.ko:", "/a.ko is outside the folder"),
         ] {
             assert!(Dependencies::parse(text).unwrap_err().to_string().contains(cause), "{text}");
         }
