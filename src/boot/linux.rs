@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::fs;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ use crate::seal::verity_device;
 use crate::sys::block_device;
 use crate::sys::loop_device;
 use crate::sys::memory;
-use crate::sys::modules::{self, Broken};
+use crate::sys::modules::{Broken, LIMIT_TO_MARK, Loading, SHORTEST_LIMIT};
 use crate::sys::modules_left_out::LeftOut;
 use crate::sys::mounts::{self, Mount};
 use crate::sys::signals;
@@ -90,6 +90,13 @@ impl Linux {
     pub(super) fn in_another_thread(has_modules: bool) -> Self {
         Self { has_modules, ..Self::new(InitArguments::new(std::iter::empty(), Vec::new())) }
     }
+
+    /// Loads the modules of this kernel.
+    fn load(&mut self, choice: &ModuleChoice, broken: Broken, limit: Duration) -> Result<()> {
+        let folder = &Path::new("/lib/modules").join(nix::sys::utsname::uname().about("uname")?.release());
+        let ModuleChoice { parameters, forbidden } = choice;
+        Loading { folder, parameters, forbidden, broken, limit }.load_all(&mut self.modules)
+    }
 }
 
 fn command_line() -> Result<Vec<u8>> {
@@ -101,12 +108,6 @@ fn command_line() -> Result<Vec<u8>> {
         return Err(Error::new(path, format!("longer than {MAX_LEN} bytes")));
     }
     Ok(line)
-}
-
-/// The folder with the modules of this kernel.
-fn module_folder() -> Result<PathBuf> {
-    let kernel = nix::sys::utsname::uname().about("uname")?;
-    Ok(Path::new("/lib/modules").join(kernel.release()))
 }
 
 impl Machine for Linux {
@@ -142,12 +143,8 @@ impl Machine for Linux {
         if config.debug {
             log::set_max_level(log::LevelFilter::Debug);
         }
-        self.modules = modules::load_all(
-            &module_folder()?,
-            &config.modules.parameters,
-            &config.modules.forbidden,
-            Broken::EndsTheBoot,
-        )?;
+        // What holds up a driver is a device that does not answer.
+        self.load(&config.modules, Broken::EndsTheBoot, config.read_limit.max(SHORTEST_LIMIT))?;
         self.has_modules = true;
         Ok(())
     }
@@ -157,11 +154,8 @@ impl Machine for Linux {
             return;
         }
         // The command line may be the very thing that is broken: no other part of it is read.
-        let ModuleChoice { parameters, forbidden } =
-            ModuleChoice::of(&cmdline::parse(&command_line().unwrap_or_default()));
-        let loaded =
-            module_folder().and_then(|folder| modules::load_all(&folder, &parameters, &forbidden, Broken::IsLeftOut));
-        if let Err(error) = loaded {
+        let choice = ModuleChoice::of(&cmdline::parse(&command_line().unwrap_or_default()));
+        if let Err(error) = self.load(&choice, Broken::IsLeftOut, LIMIT_TO_MARK) {
             log::warn!("{error}");
         }
     }

@@ -7,6 +7,7 @@ pub(crate) mod device_mapper;
 pub(crate) mod environment;
 pub(crate) mod loop_device;
 pub(crate) mod memory;
+mod module_file;
 pub(crate) mod modules;
 pub(crate) mod modules_dep;
 pub(crate) mod modules_left_out;

@@ -1,20 +1,31 @@
 //! Loads the kernel modules that the initramfs carries, in the order of their dependencies.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
+use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::kmod::{ModuleInitFlags, finit_module};
+use tss2_static::tcti::asked::Asked;
 
 use crate::error::{Context, Error, Result};
+use crate::sys::module_file;
 use crate::sys::modules_dep::{Dependencies, module_name};
 use crate::sys::modules_left_out::{LeftOut, Reason};
 
-/// `MODULE_INIT_COMPRESSED_FILE` (kernel, include/uapi/linux/module.h), which nix does not name yet.
-const COMPRESSED: u32 = 4;
+/// Most drivers are ready in far less time. After it, the log names the one that is not.
+const UNNOTICED: Duration = Duration::from_secs(10);
 
-/// What a part of the initramfs that is broken means.
+/// No driver gets less time than this. An adapter that resets its bus waits for up to 15 s (Linux,
+/// drivers/scsi/aic7xxx/Kconfig.aic7xxx, `AIC7XXX_RESET_DELAY_MS`).
+pub(crate) const SHORTEST_LIMIT: Duration = Duration::from_secs(30);
+/// After a failure, each driver gets this time: the mark as a whole has a limit, too. One that is late goes on beside the others.
+pub(crate) const LIMIT_TO_MARK: Duration = UNNOTICED;
+
+/// The error of the driver, if it answers with one.
+type Answer = Result<Option<Errno>>;
+
+/// What a part of the initramfs that is broken means, or a driver that hangs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Broken {
     /// An error.
@@ -23,68 +34,118 @@ pub(crate) enum Broken {
     IsLeftOut,
 }
 
-/// Loads every module below `folder`, with the parameters that the command line gives for it, but for those that it forbids.
-/// Returns those that are not loaded.
-///
-/// A driver that is not for this machine answers with an error, and so do the parts of a hypervisor's bus on another machine. It is
-/// left out, and so are the modules that need it. If it was needed, then a device, a file system or an image is missing later, and
-/// that ends the boot.
-///
-/// # Errors
-/// When the initramfs is broken: a module is missing, or it is not one for this kernel.
-pub(crate) fn load_all(
-    folder: &Path,
-    parameters: &[(String, String)],
-    forbidden: &[String],
-    broken: Broken,
-) -> Result<LeftOut> {
-    let list = folder.join("modules.dep");
-    let text = match fs::read_to_string(&list) {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            log::info!("{}: the initramfs carries no modules for this kernel", folder.display());
-            return Ok(LeftOut::default());
-        }
-        text => text.about(list.display())?,
-    };
-    let dependencies = Dependencies::parse(&text)?;
-    let load = &mut |file: &str| load(&folder.join(file), &settings(&module_name(file), parameters));
-    load_each(&dependencies, forbidden, broken, load)
+/// Which modules to load, and how.
+pub(crate) struct Loading<'a> {
+    /// The folder with modules.dep.
+    pub(crate) folder: &'a Path,
+    /// Names of modules, and the parameters for them.
+    pub(crate) parameters: &'a [(String, String)],
+    /// The names of the modules that are not loaded.
+    pub(crate) forbidden: &'a [String],
+    pub(crate) broken: Broken,
+    /// How long the driver of one module may take to get ready.
+    pub(crate) limit: Duration,
 }
 
-/// Loads each module that is not forbidden, with `load`. That returns the driver's error, if the driver answers with one.
-fn load_each(
-    dependencies: &Dependencies,
-    forbidden: &[String],
-    broken: Broken,
-    load: &mut dyn FnMut(&str) -> Result<Option<Errno>>,
-) -> Result<LeftOut> {
-    let order = match dependencies.order(dependencies.files()) {
-        Err(_) if broken == Broken::IsLeftOut => dependencies.files().collect(),
-        order => order?,
-    };
-    let (mut absent, mut left_out) = (Vec::new(), LeftOut::default());
-    for file in &order {
-        let name = module_name(file);
-        let reason = if forbidden.contains(&name) {
-            Some(Reason::Forbidden)
-        } else if dependencies.needs_any(file, &absent) {
-            Some(Reason::NeedsAnother)
-        } else {
-            match load(file) {
-                Err(error) if broken == Broken::IsLeftOut => {
-                    log::warn!("{error}");
-                    Some(Reason::NeedsAnother)
-                }
-                loaded => loaded?.map(Reason::Refused),
+impl Loading<'_> {
+    /// Loads every module below the folder that is not forbidden. `left_out` gets those that are not loaded; those that it has
+    /// because their drivers hang are not tried again.
+    ///
+    /// A driver that is not for this machine answers with an error, and so do the parts of a hypervisor's bus on another machine. It
+    /// is left out, and so are the modules that need it. If it was needed, then a device, a file system or an image is missing
+    /// later, and that ends the boot.
+    ///
+    /// # Errors
+    /// When the initramfs is broken: a module is missing, or it is not one for this kernel. When a driver hangs: the kernel cannot
+    /// start the init as long as a thread of this program hangs (kernel, fs/exec.c, `de_thread`).
+    pub(crate) fn load_all(&self, left_out: &mut LeftOut) -> Result<()> {
+        let list = self.folder.join("modules.dep");
+        let text = match fs::read_to_string(&list) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                log::info!("{}: the initramfs carries no modules for this kernel", self.folder.display());
+                return Ok(());
             }
+            text => text.about(list.display())?,
         };
-        if let Some(reason) = reason {
+        let load = &mut |file: &str| {
+            let (path, settings) = (self.folder.join(file), settings(&module_name(file), self.parameters));
+            Asked::start(move || module_file::load(&path, &settings)).about("thread")
+        };
+        self.load_each(&Dependencies::parse(&text)?, left_out, load)
+    }
+
+    /// Loads each module that is not forbidden. `load` starts that, in another thread: no signal ends finit_module(2) while a driver
+    /// waits for its device.
+    fn load_each(
+        &self,
+        dependencies: &Dependencies,
+        left_out: &mut LeftOut,
+        load: &mut dyn FnMut(&str) -> Result<Asked<Answer>>,
+    ) -> Result<()> {
+        let order = self.order(dependencies)?;
+        let mut absent = Vec::new();
+        for file in &order {
+            let name = module_name(file);
+            let reason = if left_out.hangs(&name) {
+                // The kernel lets a second load of the same module wait for the first (kernel/module/main.c, `add_unformed_module`).
+                Some(Reason::Hangs)
+            } else if self.forbidden.contains(&name) {
+                Some(Reason::Forbidden)
+            } else if dependencies.needs_any(file, &absent) {
+                Some(Reason::NeedsAnother)
+            } else {
+                match load(file).and_then(|asked| self.answer(&name, &asked)) {
+                    Err(error) if self.broken == Broken::IsLeftOut => {
+                        log::warn!("{error}");
+                        Some(Reason::NeedsAnother)
+                    }
+                    reason => reason?,
+                }
+            };
+            let Some(reason) = reason else { continue };
             absent.push(*file);
+            if reason == Reason::Hangs && self.broken == Broken::EndsTheBoot {
+                left_out.add(name.clone(), reason);
+                return Err(hangs(&name, self.limit));
+            }
             left_out.add(name, reason);
         }
+        log::info!("modules loaded: {}", order.len() - absent.len());
+        Ok(())
     }
-    log::info!("modules loaded: {}", order.len() - left_out.count());
-    Ok(left_out)
+
+    /// The files of the modules, each after those that it needs.
+    fn order<'a>(&self, dependencies: &'a Dependencies) -> Result<Vec<&'a str>> {
+        if self.broken == Broken::EndsTheBoot {
+            return dependencies.order(dependencies.files());
+        }
+        // After a failure only the TPM counts: the others come later, and one of them may hang.
+        let is_tpm = |file: &&str| file.contains("/tpm/");
+        let files = || dependencies.files().filter(is_tpm).chain(dependencies.files().filter(|file| !is_tpm(file)));
+        Ok(dependencies.order(files()).unwrap_or_else(|_| files().collect()))
+    }
+
+    /// Waits for a driver; returns why the module is not in the kernel, if it is not.
+    fn answer(&self, name: &str, asked: &Asked<Answer>) -> Result<Option<Reason>> {
+        let mut answer = asked.within(UNNOTICED.min(self.limit));
+        if answer.is_none() && self.limit > UNNOTICED {
+            // It is no error, but only errors are shown in spite of `quiet`.
+            let (silent, limit) = (UNNOTICED.as_secs(), self.limit.as_secs());
+            log::error!("module {name}: not ready after {silent} s; the boot waits for {limit} s");
+            answer = asked.within(self.limit.saturating_sub(UNNOTICED));
+        }
+        match answer {
+            Some(answer) => answer.map(|refused| refused.map(Reason::Refused)),
+            None => Ok(Some(Reason::Hangs)),
+        }
+    }
+}
+
+fn hangs(name: &str, limit: Duration) -> Error {
+    Error::new(format_args!("module {name}"), format_args!("not ready in {} s", limit.as_secs())).hint(format_args!(
+        "does its driver wait for a device that does not answer? dmesg may tell; unplug the device, forbid the driver with \
+         module_blacklist={name}, or set a longer measureroot.timeout="
+    ))
 }
 
 fn settings(module: &str, parameters: &[(String, String)]) -> String {
@@ -92,51 +153,32 @@ fn settings(module: &str, parameters: &[(String, String)]) -> String {
     own.collect::<Vec<_>>().join(" ")
 }
 
-/// Loads a module; returns the error of its driver, if the driver answers with one.
-fn load(path: &Path, settings: &str) -> Result<Option<Errno>> {
-    let file = File::open(path).about_hint(path.display(), "modules.dep lists it; is it in the initramfs?")?;
-    let text = std::ffi::CString::new(settings).about(path.display())?;
-    let suffix = path.extension().unwrap_or_default().to_string_lossy();
-    let flags = ModuleInitFlags::from_bits_retain(if suffix == "ko" { 0 } else { COMPRESSED });
-    match finit_module(&file, &text, flags) {
-        Ok(()) | Err(Errno::EEXIST) => Ok(None),
-        Err(error) => {
-            // The kernel has this file if it can decompress modules (kernel/module/decompress.c).
-            let decompressed = fs::read_to_string("/sys/module/compression").unwrap_or_default();
-            match broken(error, &suffix, decompressed.trim(), settings) {
-                Some(hint) => Err(Error::new(path.display(), error).hint(hint)),
-                None => Ok(Some(error)),
-            }
-        }
-    }
-}
-
-/// What is wrong with the initramfs or the command line, if the kernel answers with `error` for a module with this suffix and these
-/// settings; `None` if the driver itself answers.
-fn broken(error: Errno, suffix: &str, decompressed: &str, settings: &str) -> Option<String> {
-    let packed_with = match suffix {
-        "gz" => "gzip",
-        "zst" => "zstd",
-        suffix => suffix,
-    };
-    match error {
-        // The wrong kernel; a signature that is missing, wrong or unknown; a kernel that takes no modules (kernel/module/main.c).
-        Errno::ENOEXEC | Errno::EKEYREJECTED | Errno::ENOKEY | Errno::EBADMSG | Errno::EPERM => {
-            Some("was it built, and signed, for this very kernel? does the kernel still take modules?".to_owned())
-        }
-        _ if packed_with != "ko" && packed_with != decompressed => {
-            Some("is CONFIG_MODULE_DECOMPRESS set? if not, pack the modules uncompressed".to_owned())
-        }
-        Errno::EINVAL if !settings.is_empty() => {
-            Some(format!("are its parameters on the command line right? they are {settings}"))
-        }
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use super::*;
+
+    fn loading(forbidden: &[String], broken: Broken) -> Loading<'_> {
+        Loading { folder: Path::new("/none"), parameters: &[], forbidden, broken, limit: Duration::from_secs(60) }
+    }
+
+    /// Loads modules that answer so. Returns the files that were tried, those that were left out, and the result.
+    fn load(
+        loading: &Loading,
+        text: &str,
+        mut left_out: LeftOut,
+        answer: fn(&str) -> Answer,
+    ) -> (Vec<String>, LeftOut, Result<()>) {
+        let mut tried = Vec::new();
+        let mut load = |file: &str| {
+            let file = file.to_owned();
+            tried.push(file.clone());
+            Asked::start(move || answer(&file)).about("thread")
+        };
+        let result = loading.load_each(&Dependencies::parse(text).unwrap(), &mut left_out, &mut load);
+        (tried, left_out, result)
+    }
 
     #[test]
     fn a_module_gets_its_own_parameters() {
@@ -146,18 +188,18 @@ mod tests {
 
     #[test]
     fn a_module_that_is_forbidden_or_not_for_this_machine_is_left_out_with_those_that_need_it() {
-        let dependencies = Dependencies::parse("a.ko: b-b.ko\nb-b.ko:\nc.ko: d.ko\nd.ko:\ne.ko:\nf.ko:\n").unwrap();
-        let mut tried = Vec::new();
-        let mut load = |file: &str| {
-            tried.push(file.to_owned());
+        let answer = |file: &str| {
             Ok(match file {
                 "d.ko" => Some(Errno::EIO),
                 "e.ko" => Some(Errno::ENODEV),
                 _ => None,
             })
         };
-        let left_out = load_each(&dependencies, &["b_b".to_owned()], Broken::EndsTheBoot, &mut load).unwrap();
-        assert_eq!(tried, ["d.ko", "e.ko", "f.ko"]);
+        let forbidden = ["b_b".to_owned()];
+        let text = "a.ko: b-b.ko\nb-b.ko:\nc.ko: d.ko\nd.ko:\ne.ko:\nf.ko:\n";
+        let (tried, left_out, result) =
+            load(&loading(&forbidden, Broken::EndsTheBoot), text, LeftOut::default(), answer);
+        assert_eq!((tried, result), (["d.ko", "e.ko", "f.ko"].map(str::to_owned).to_vec(), Ok(())));
         assert_eq!(
             left_out.describe().unwrap(),
             "d (EIO: I/O error); b_b (forbidden by the command line); a, c (needs a module that is not loaded); \
@@ -167,58 +209,63 @@ mod tests {
 
     #[test]
     fn a_broken_initramfs_ends_the_boot() {
-        let dependencies = Dependencies::parse("a.ko:\n").unwrap();
-        let missing = &mut |file: &str| Err(Error::new(file, "is missing"));
-        assert!(load_each(&dependencies, &[], Broken::EndsTheBoot, missing).is_err());
-        let hint =
-            |error, suffix, decompressed, settings| broken(error, suffix, decompressed, settings).unwrap_or_default();
-        for error in [Errno::ENOEXEC, Errno::EKEYREJECTED, Errno::ENOKEY, Errno::EBADMSG, Errno::EPERM] {
-            assert!(hint(error, "ko", "", "").contains("for this very kernel"), "{error}");
-        }
-        for (suffix, decompressed) in [("xz", ""), ("xz", "zstd"), ("gz", "xz"), ("zst", "gzip")] {
-            for error in [Errno::EOPNOTSUPP, Errno::EINVAL] {
-                assert!(hint(error, suffix, decompressed, "").contains("CONFIG_MODULE_DECOMPRESS"), "{suffix} {error}");
-            }
-        }
-        assert!(hint(Errno::EINVAL, "ko", "", "max_loop=\"x\"").contains("max_loop=\"x\""));
+        let missing = |file: &str| Err(Error::new(file, "is missing"));
+        assert!(load(&loading(&[], Broken::EndsTheBoot), "a.ko:\n", LeftOut::default(), missing).2.is_err());
     }
 
     /// One module of the TPM is whole.
     #[test]
     fn after_a_failure_what_is_whole_in_a_broken_initramfs_is_loaded() {
         for text in ["a.ko:\ntpm.ko:\n", "a.ko: b.ko\nb.ko: a.ko\ntpm.ko:\n", "a.ko: gone.ko\ntpm.ko:\n"] {
-            let dependencies = Dependencies::parse(text).unwrap();
-            let mut loaded = Vec::new();
-            let mut load = |file: &str| {
-                if file != "tpm.ko" {
-                    return Err(Error::new(file, "is for another kernel"));
-                }
-                loaded.push(file.to_owned());
-                Ok(None)
+            let answer = |file: &str| match file {
+                "tpm.ko" => Ok(None),
+                _ => Err(Error::new(file, "is for another kernel")),
             };
-            load_each(&dependencies, &[], Broken::IsLeftOut, &mut load).unwrap();
-            assert_eq!(loaded, ["tpm.ko"], "{text}");
+            let (tried, left_out, result) = load(&loading(&[], Broken::IsLeftOut), text, LeftOut::default(), answer);
+            assert!(result.is_ok() && tried.contains(&"tpm.ko".to_owned()), "{text}");
+            assert!(!left_out.describe().unwrap().contains("tpm"), "{text}");
         }
     }
 
-    #[test]
-    fn a_driver_that_says_no_does_not_end_the_boot() {
-        for error in [
-            Errno::ENODEV,
-            Errno::ENXIO,
-            Errno::EBUSY,
-            Errno::EIO,
-            Errno::EOPNOTSUPP,
-            Errno::EINVAL,
-            Errno::ENOENT,
-            Errno::ENOMEM,
-            Errno::ENOSYS,
-            Errno::ETIMEDOUT,
-        ] {
-            for (suffix, decompressed) in [("ko", ""), ("xz", "xz"), ("gz", "gzip"), ("zst", "zstd")] {
-                assert_eq!(broken(error, suffix, decompressed, ""), None, "{suffix} {error}");
-            }
+    /// The init function of a driver waits for its device for ever.
+    #[allow(clippy::unnecessary_wraps)] // As every driver answers.
+    fn hangs_in_b(file: &str) -> Answer {
+        if file.ends_with("b.ko") {
+            thread::sleep(Duration::MAX);
         }
-        assert_eq!(broken(Errno::ENODEV, "ko", "", "a=1"), None);
+        Ok(None)
+    }
+
+    const TEXT: &str = "a.ko:\nb.ko:\nc.ko: b.ko\nd.ko:\ndrivers/tpm/tpm.ko: lib/e.ko\nlib/e.ko:\n";
+
+    #[test]
+    fn a_driver_that_hangs_ends_the_boot_and_is_named() {
+        let short = Loading { limit: Duration::from_millis(50), ..loading(&[], Broken::EndsTheBoot) };
+        let (tried, left_out, result) = load(&short, TEXT, LeftOut::default(), hangs_in_b);
+        assert_eq!(tried, ["a.ko", "b.ko"]);
+        let text = result.unwrap_err().to_string();
+        assert!(text.starts_with("module b: not ready in 0 s (") && text.contains("module_blacklist=b"), "{text}");
+        // The mark needs the TPM, before any other driver can hang, and does not wait for this one again.
+        let mark = Loading { broken: Broken::IsLeftOut, ..short };
+        let (tried, left_out, result) = load(&mark, TEXT, left_out, hangs_in_b);
+        assert_eq!((tried.join(" "), result), ("lib/e.ko drivers/tpm/tpm.ko a.ko d.ko".to_owned(), Ok(())));
+        assert_eq!(left_out.describe().unwrap(), "b (its driver hangs); c (needs a module that is not loaded)");
+    }
+
+    #[test]
+    fn a_mark_goes_on_without_a_driver_that_hangs() {
+        let short = Loading { limit: Duration::from_millis(50), ..loading(&[], Broken::IsLeftOut) };
+        let (tried, _, result) = load(&short, TEXT, LeftOut::default(), hangs_in_b);
+        assert_eq!((tried.join(" "), result), ("lib/e.ko drivers/tpm/tpm.ko a.ko b.ko d.ko".to_owned(), Ok(())));
+    }
+
+    #[test]
+    fn a_driver_that_is_slow_is_waited_for() {
+        let slow = |_: &str| {
+            thread::sleep(Duration::from_millis(50));
+            Ok(Some(Errno::EIO))
+        };
+        let (_, left_out, result) = load(&loading(&[], Broken::EndsTheBoot), "a.ko:\n", LeftOut::default(), slow);
+        assert_eq!((left_out.describe().unwrap(), result), ("a (EIO: I/O error)".to_owned(), Ok(())));
     }
 }

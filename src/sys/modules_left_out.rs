@@ -10,6 +10,8 @@ pub(crate) enum Reason {
     Forbidden,
     /// It needs a module that is not in the kernel.
     NeedsAnother,
+    /// Its driver waits for a device that does not answer.
+    Hangs,
     /// Its driver answered with this error, most often because its hardware is absent.
     Refused(Errno),
 }
@@ -23,6 +25,7 @@ impl Reason {
     /// The place in the list: first what is rare.
     fn rank(self) -> u8 {
         match self {
+            Self::Hangs => 0,
             Self::Refused(_) if !self.is_absence() => 0,
             Self::Forbidden => 1,
             Self::NeedsAnother => 2,
@@ -34,6 +37,7 @@ impl Reason {
         match self {
             Self::Forbidden => "forbidden by the command line".to_owned(),
             Self::NeedsAnother => "needs a module that is not loaded".to_owned(),
+            Self::Hangs => "its driver hangs".to_owned(),
             Self::Refused(error) => error.to_string(),
         }
     }
@@ -50,16 +54,19 @@ impl LeftOut {
     /// Adds a module, and logs it.
     pub(crate) fn add(&mut self, name: String, reason: Reason) {
         let level = match reason {
+            Reason::Hangs => log::Level::Warn,
             Reason::Refused(_) if !reason.is_absence() => log::Level::Warn,
             _ => log::Level::Info,
         };
         log::log!(level, "module {name} is not loaded: {}", reason.text());
+        // After a failure, the modules are loaded a second time.
+        self.0.retain(|(other, _)| *other != name);
         self.0.push((name, reason));
     }
 
-    /// How many there are.
-    pub(crate) fn count(&self) -> usize {
-        self.0.len()
+    /// Whether the driver of this module hangs.
+    pub(crate) fn hangs(&self, name: &str) -> bool {
+        self.0.iter().any(|(other, reason)| other == name && *reason == Reason::Hangs)
     }
 
     /// The names by their reasons, on one line; `None` if there are no modules.
@@ -105,6 +112,8 @@ mod tests {
              vfat (forbidden by the command line); msdos (needs a module that is not loaded); \
              absent0, absent1, absent2, absent3, absent4, absent5, absent6, absent7 and 2 more (ENODEV: No such device)"
         );
-        assert_eq!(modules.count(), 14);
+        assert!(!modules.hangs("wdt"));
+        modules.add("wdt".into(), Reason::Hangs);
+        assert!(modules.hangs("wdt") && !modules.describe().unwrap().contains("EIO"));
     }
 }

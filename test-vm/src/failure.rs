@@ -8,6 +8,7 @@ use crate::{Result, StoppedVm, ensure};
 #[allow(missing_docs)] // The names are those of the console.
 pub enum Step {
     ReadCommandLine,
+    LoadModules,
     WaitForDevices,
     FindImage,
     HashImage,
@@ -25,6 +26,7 @@ impl Step {
     pub fn name(self) -> &'static str {
         match self {
             Self::ReadCommandLine => "read the command line",
+            Self::LoadModules => "load kernel modules",
             Self::WaitForDevices => "wait for devices",
             Self::FindImage => "find the image",
             Self::HashImage => "hash the image",

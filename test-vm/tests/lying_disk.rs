@@ -229,3 +229,20 @@ fn a_medium_that_stops_answering_while_its_image_is_hashed_ends_the_boot() -> Re
     let disk = LyingDisk::falling_silent_at(&Image::holding(Medium::Ext4, &image)?, TRUTH)?;
     fails_at_silence(disk, "root=/dev/vda rootimg=/image", Step::HashImage)?.at(Step::HashImage, "/image on /dev/vda")
 }
+
+/// The driver of virtio-blk looks for partitions before it is ready. So the load of its module hangs.
+#[test]
+fn a_disk_that_never_answers_its_driver_ends_the_boot() -> Result<()> {
+    let image = Image::uncompressed(Uncompressed::Squashfs, &secret())?;
+    // The first bytes of the disk.
+    let mut disk = LyingDisk::falling_silent_at(&image, "hsqs")?;
+    let mut machine = Vm::new("root=/dev/vda measureroot.timeout=2").kernel(Kernel::V6_12).lying_disk(&disk).start()?;
+    machine.says("module virtio_blk: not ready after 10 s; the boot waits for 30 s")?;
+    machine.says("module virtio_blk: not ready in 30 s")?;
+    machine.says(&format!("PCR {DEFAULT_PCR} extended with the digest of"))?;
+    // The failure was handled although a thread still waits for the disk.
+    disk.breaks();
+    let failed = machine.failed()?;
+    failed.at(Step::LoadModules, "module virtio_blk")?;
+    failed.because(&["not ready in 30 s", "module_blacklist=virtio_blk", "measureroot.timeout="])
+}
