@@ -4,7 +4,7 @@
 //! for a disk in the kernel cannot be interrupted. So another thread looks at the time, and handles the failure itself. It waits
 //! for no other thread. It holds up no execve(2), which ends all other threads: it sleeps where it can be interrupted.
 
-use std::fmt::Display;
+use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,11 +12,10 @@ use std::time::{Duration, Instant};
 use tss2_static::tcti::asked::aside;
 
 use crate::boot::clock::Clock;
+use crate::boot::device_io::WatchedDevices;
+use crate::boot::device_reading::{Due, Reading};
 use crate::boot::step::{Failure, Step};
-use crate::error::{Context, Error, Result};
-
-/// A device that is healthy answers in less time, even if its disk must start to spin.
-const UNNOTICED: Duration = Duration::from_secs(10);
+use crate::error::{Context, Result};
 
 /// The watch over the device that the boot reads.
 #[derive(Debug)]
@@ -38,40 +37,25 @@ enum State {
     Over,
 }
 
-/// A step that reads a device.
-#[derive(Debug)]
-struct Reading {
-    step: Step,
-    device: String,
-    /// The time of the last answer.
-    since: Instant,
-    is_said: bool,
-}
-
-/// What is due when a device has not answered for a time.
-#[derive(Debug, PartialEq, Eq)]
-enum Due {
-    /// Nothing for this time.
-    Nothing(Duration),
-    Message(String),
-    Failure(Failure),
-}
+/// Counts the reads and writes that devices have completed.
+type Count = Box<dyn Fn(&[PathBuf]) -> u64 + Send>;
 
 impl DeviceWatch {
-    /// Starts the watch. If a device does not answer for the time of `limit`, `end` stops the machine.
+    /// Starts the watch. If a device does not answer for the time of `limit`, `end` stops the machine. A read or write that `count`
+    /// counts is an answer.
     ///
     /// # Errors
     /// When there is no memory for a thread.
-    pub(super) fn start(limit: Duration, end: impl FnOnce(&Failure) + Send + 'static) -> Result<Self> {
+    pub(super) fn start(limit: Duration, count: Count, end: impl FnOnce(&Failure) + Send + 'static) -> Result<Self> {
         let shared = Arc::new(Shared::default());
         let watched = Arc::clone(&shared);
-        aside(Box::new(move || end(&watched.until_over(limit)))).about("thread")?;
+        aside(Box::new(move || end(&watched.until_over(limit, &count)))).about("thread")?;
         Ok(Self(shared))
     }
 
-    /// Does `work`, which reads this device. If the time is over before it is done, this does not return.
-    pub(super) fn during<T>(&self, step: Step, device: &impl Display, work: impl FnOnce() -> T) -> T {
-        self.0.set(State::Reads(Reading { step, device: device.to_string(), since: Instant::now(), is_said: false }));
+    /// Does `work`, which reads these devices. If the time is over before it is done, this does not return.
+    pub(super) fn during<T>(&self, step: Step, devices: &WatchedDevices, work: impl FnOnce() -> T) -> T {
+        self.0.set(State::Reads(Reading::begin(step, devices.clone(), Instant::now())));
         let done = work();
         self.0.set(State::Idle);
         done
@@ -85,16 +69,16 @@ impl DeviceWatch {
         &self,
         clock: &mut Clock,
         step: Step,
-        device: &impl Display,
+        devices: &WatchedDevices,
         work: impl FnOnce() -> Result<T>,
     ) -> std::result::Result<T, Failure> {
-        clock.step(step, || self.during(step, device, work))
+        clock.step(step, || self.during(step, devices, work))
     }
 
-    /// The device has answered.
+    /// The device has answered, and the boot goes on.
     pub(super) fn progress(&self) {
         if let State::Reads(reading) = &mut *self.0.lock() {
-            (reading.since, reading.is_said) = (Instant::now(), false);
+            reading.goes_on(Instant::now());
         }
     }
 }
@@ -119,11 +103,15 @@ impl Shared {
     }
 
     /// Waits until a device has not answered for the time of `limit`.
-    fn until_over(&self, limit: Duration) -> Failure {
+    fn until_over(&self, limit: Duration, count: &Count) -> Failure {
         let mut state = self.lock();
         loop {
             let due = match &mut *state {
-                State::Reads(reading) => reading.due(reading.since.elapsed(), limit),
+                State::Reads(reading) => {
+                    let now = Instant::now();
+                    reading.look(count(&reading.devices.nodes), now);
+                    reading.due(now, limit)
+                }
                 _ => Due::Nothing(Duration::MAX),
             };
             match due {
@@ -141,44 +129,29 @@ impl Shared {
     }
 }
 
-impl Reading {
-    fn due(&mut self, silent: Duration, limit: Duration) -> Due {
-        let device = &self.device;
-        if silent >= limit {
-            let cause = format!("did not answer in {} s", limit.as_secs());
-            let error = Error::new(device, cause).hint(
-                "is it damaged, unplugged or too slow? dmesg may tell; replace it, or set a longer measureroot.timeout=",
-            );
-            return Due::Failure(Failure { step: self.step, error });
-        }
-        if silent >= UNNOTICED && !self.is_said {
-            self.is_said = true;
-            let (silent, limit) = (silent.as_secs(), limit.as_secs());
-            return Due::Message(format!("{device}: no answer for {silent} s; the boot waits for {limit} s"));
-        }
-        let next = if self.is_said { limit } else { limit.min(UNNOTICED) };
-        Due::Nothing(next.saturating_sub(silent))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
     use std::sync::mpsc::{Receiver, channel};
 
     use super::*;
 
     const LONG: Duration = Duration::from_secs(60);
 
+    fn device() -> WatchedDevices {
+        WatchedDevices::new("/dev/vda", &["/dev/vda".into()])
+    }
+
     /// A watch with this limit, and its failures.
-    fn watch(limit: Duration) -> (DeviceWatch, Receiver<Failure>) {
+    fn watch(limit: Duration, count: Count) -> (DeviceWatch, Receiver<Failure>) {
         let (ended, failures) = channel();
-        (DeviceWatch::start(limit, move |failure| ended.send(failure.clone()).unwrap()).unwrap(), failures)
+        (DeviceWatch::start(limit, count, move |failure| ended.send(failure.clone()).unwrap()).unwrap(), failures)
     }
 
     #[test]
     fn a_device_that_answers_in_time_is_no_failure_however_long_it_takes() {
-        let (watch, failures) = watch(Duration::from_secs(2));
-        watch.during(Step::Hash, &"/dev/vda", || {
+        let (watch, failures) = watch(Duration::from_secs(2), Box::new(|_| 0));
+        watch.during(Step::Hash, &device(), || {
             for _ in 0..15 {
                 thread::sleep(Duration::from_millis(200));
                 watch.progress();
@@ -188,33 +161,28 @@ mod tests {
         assert!(failures.recv_timeout(Duration::from_millis(2500)).is_err());
     }
 
+    /// The thread of the boot waits for mount(2) while the kernel replays the journal.
+    #[test]
+    fn a_device_that_completes_reads_answers() {
+        let reads = AtomicU64::new(0);
+        let (watch, failures) = watch(Duration::from_secs(2), Box::new(move |_| reads.fetch_add(1, Ordering::Relaxed)));
+        watch.during(Step::Image, &device(), || thread::sleep(Duration::from_secs(5)));
+        assert!(failures.try_recv().is_err());
+    }
+
     #[test]
     fn the_step_of_a_device_that_answers_too_late_never_ends() {
-        let (watch, failures) = watch(Duration::from_millis(50));
+        // What it completed before does not count.
+        let (watch, failures) = watch(Duration::from_millis(50), Box::new(|_| 7));
         let (answer, answered) = channel::<()>();
         let (go_on, gone_on) = channel();
         thread::spawn(move || {
-            watch.during(Step::MountImage, &"/dev/vda", || answered.recv().unwrap());
+            watch.during(Step::MountImage, &device(), || answered.recv().unwrap());
             go_on.send(()).ok();
         });
         let failure = failures.recv_timeout(LONG).unwrap();
         assert_eq!((failure.step, failure.error.object()), (Step::MountImage, "/dev/vda"));
         answer.send(()).unwrap();
         assert!(gone_on.recv_timeout(Duration::from_millis(200)).is_err());
-    }
-
-    #[test]
-    fn a_device_that_does_not_answer_is_named_once_and_then_fails() {
-        let seconds = Duration::from_secs;
-        let mut reading =
-            Reading { step: Step::Hash, device: "/dev/sda".to_owned(), since: Instant::now(), is_said: false };
-        assert_eq!(reading.due(seconds(3), seconds(240)), Due::Nothing(seconds(7)));
-        let Due::Message(text) = reading.due(seconds(10), seconds(240)) else { panic!("no message") };
-        assert_eq!(text, "/dev/sda: no answer for 10 s; the boot waits for 240 s");
-        assert_eq!(reading.due(seconds(11), seconds(240)), Due::Nothing(seconds(229)));
-        let Due::Failure(failure) = reading.due(seconds(240), seconds(240)) else { panic!("no failure") };
-        let text = failure.to_string();
-        assert!(text.starts_with("FAILED at step \"hash the image\": /dev/sda: did not answer in 240 s ("), "{text}");
-        assert!(text.contains("measureroot.timeout="), "{text}");
     }
 }

@@ -245,12 +245,12 @@ impl Machine for Fake {
         Err(Error::new(path, "is on no device"))
     }
     fn watch(&mut self, limit: Duration, policy: FailurePolicy) -> Result<DeviceWatch> {
-        let Some(ended) = self.ended.clone() else { return DeviceWatch::start(limit, |_| ()) };
+        let Some(ended) = self.ended.clone() else { return DeviceWatch::start(limit, Box::new(|_| 0), |_| ()) };
         let mut machine = Self::new("");
         machine.tpm.clone_from(&self.tpm);
         machine.set_fault(Fault::None);
         // No other call may take as long on a machine that has much to do.
-        DeviceWatch::start(Duration::from_secs(3), move |failure| {
+        DeviceWatch::start(Duration::from_secs(3), Box::new(|_| 0), move |failure| {
             fail(&mut machine, &policy, &mut Recorder::default(), failure);
             ended.send((failure.clone(), machine)).unwrap();
         })

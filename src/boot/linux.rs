@@ -3,12 +3,13 @@
 use std::convert::Infallible;
 use std::fs;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use sys_mount::MountFlags;
 
+use crate::boot::device_io;
 use crate::boot::device_watch::DeviceWatch;
 use crate::boot::fail::fail;
 use crate::boot::firmware_log;
@@ -185,8 +186,9 @@ impl Machine for Linux {
     }
 
     fn watch(&mut self, limit: Duration, policy: FailurePolicy) -> Result<DeviceWatch> {
-        let has_modules = self.has_modules;
-        DeviceWatch::start(limit, move |failure| {
+        let (has_modules, devices) = (self.has_modules, self.devices.clone());
+        let count = move |nodes: &[PathBuf]| device_io::completed(&devices, nodes);
+        DeviceWatch::start(limit, Box::new(count), move |failure| {
             fail(&mut Self::in_another_thread(has_modules), &policy, &mut Recorder::default(), failure);
             // If the machine could not be stopped, the kernel panics as soon as no thread hangs any more.
             std::process::exit(1);

@@ -1,6 +1,8 @@
 //! The boot: its sequence, the machine that it runs on, and its report.
 
 mod clock;
+mod device_io;
+mod device_reading;
 mod device_watch;
 mod end;
 mod fail;

@@ -5,6 +5,7 @@ use std::mem::ManuallyDrop;
 use std::path::Path;
 
 use crate::boot::clock::Clock;
+use crate::boot::device_io::WatchedDevices;
 use crate::boot::device_watch::DeviceWatch;
 use crate::boot::machine::Machine;
 use crate::boot::root_devices::Sought;
@@ -56,8 +57,8 @@ pub(super) fn boot(
         Sought::Anywhere(path) => machine.search(&path, config.image_request()),
     })?;
     let watch = clock.step(Step::Image, || machine.watch(config.read_limit, *policy))?;
-    let image =
-        watch.step(&mut clock, Step::Image, &location, || machine.find_image(&location, config.image_request()))?;
+    let at = WatchedDevices::new(&location, &[location.node().to_owned()]);
+    let image = watch.step(&mut clock, Step::Image, &at, || machine.find_image(&location, config.image_request()))?;
     // If a step fails, the device stays open: close(2) can hang, too, and the failure must not wait for that.
     let image = ManuallyDrop::new(image);
     let mut seal = clock.step(Step::Seal, || begin_seal(machine, &image, devices.tree.as_deref(), &config, &watch))?;
@@ -66,7 +67,8 @@ pub(super) fn boot(
             let banks = clock.step(Step::Banks, || tpm.banks(config.pcr))?;
             log.knows(&banks);
             let hash = || hash(machine, &image, &config, &banks, &mut seal, &watch);
-            let digests = watch.step(&mut clock, Step::Hash, &*image, hash)?;
+            let from = WatchedDevices::new(&*image, &at.nodes);
+            let digests = watch.step(&mut clock, Step::Hash, &from, hash)?;
             let claim = claim(&image, &seal, &config);
             let report = clock.step(Step::Extend, || log.measured(&mut *tpm, config.pcr, &digests, claim))?;
             warn_if_used("TPM", config.pcr, report.banks.values().map(|extension| &extension.before));
@@ -79,7 +81,13 @@ pub(super) fn boot(
         }
     };
     let sealed = clock.step(Step::Seal, || seal.finish())?;
-    let from = devices.tree.map_or(image.to_string(), |tree| format!("{} or {}", *image, tree.display()));
+    let from = match &devices.tree {
+        Some(tree) => WatchedDevices::new(
+            format_args!("{} or {}", *image, tree.display()),
+            &[at.nodes, vec![tree.clone()]].concat(),
+        ),
+        None => WatchedDevices::new(&*image, &at.nodes),
+    };
     let kind = watch.step(&mut clock, Step::MountImage, &from, || machine.mount_image(&image, &sealed, &config))?;
     let mut status = Status::new(&report, &image, kind, &sealed, &config);
     watch.during(Step::MountImage, &from, || drop((ManuallyDrop::into_inner(image), sealed)));
@@ -136,7 +144,10 @@ fn begin_seal(
     let conditions = machine.seal_conditions(image)?;
     if let Some(roothash) = &config.roothash {
         conditions.require_verity()?;
-        let device = tree.map_or(image.to_string(), |tree| tree.display().to_string());
+        let device = match tree {
+            Some(tree) => WatchedDevices::new(tree.display(), &[tree.to_owned()]),
+            None => WatchedDevices::new(image, &[image.place.node().to_owned()]),
+        };
         let find = || machine.find_tree(image, roothash, tree);
         return watch.during(Step::Seal, &device, find).map(SealBuilder::Prepared);
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display};
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::media::superblock::Superblock;
 
@@ -54,6 +54,14 @@ pub enum Content {
     Plain(Superblock),
     /// An image that was prepared with veritysetup. Nothing of it is read before dm-verity checks what is read.
     Prepared,
+}
+
+impl ImagePlace {
+    /// The node of the device.
+    pub(crate) fn node(&self) -> &Path {
+        let (Self::Device(node) | Self::File { node, .. }) = self;
+        node
+    }
 }
 
 impl Display for Image {

@@ -1,7 +1,7 @@
 //! The part of the configuration that is needed to find an image.
 
 use std::fmt::{self, Display};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::media::image::Found;
 use crate::media::rootflags::RootFlags;
@@ -36,9 +36,16 @@ pub(crate) enum ImageLocation {
     },
 }
 
+impl ImageLocation {
+    /// The node of the device.
+    pub(crate) fn node(&self) -> &Path {
+        let (Self::Device(node) | Self::File { node, .. }) = self;
+        node
+    }
+}
+
 impl Display for ImageLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Device(node) | Self::File { node, .. }) = self;
-        write!(f, "{}", node.display())
+        write!(f, "{}", self.node().display())
     }
 }

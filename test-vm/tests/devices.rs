@@ -137,6 +137,26 @@ fn the_journal_of_a_medium_is_replayed() -> Result<()> {
     vm.boots()?.ends_measured_at(&image, &Place::file_on("/dev/vda", "/image")).map(drop)
 }
 
+/// A disk that reads and writes 512 KiB a second needs some 30 seconds for the journal. measureroot.timeout= is shorter.
+#[test]
+fn the_journal_of_a_slow_medium_is_replayed_however_long_it_takes() -> Result<()> {
+    let make = "/usr/sbin/mke2fs -q -t ext4 -b 4096 -O ^metadata_csum -J size=16 -L MEDIUM -d tree made 64M && \
+                head -c 8M /dev/urandom >blocks && \
+                printf 'journal_open\\njournal_write -b %s blocks\\njournal_close\\n' \"$(seq -s , 14000 16047)\" >commands && \
+                /usr/sbin/debugfs -w -f commands made";
+    let image = Image::small(RootFs::Squashfs)?;
+    let disk = Image::around(&image, make)?;
+    let mut machine = Vm::new("root=LABEL=MEDIUM rootimg=/image measureroot.timeout=10").large().start()?;
+    let limits = json!({ "bps-total": 512 << 10 });
+    machine.monitor("object-add", &json!({ "qom-type": "throttle-group", "id": "slow", "limits": limits }))?;
+    let raw = json!({ "driver": "raw", "file": { "driver": "file", "filename": disk.path() } });
+    let node = json!({ "node-name": "late", "driver": "throttle", "throttle-group": "slow", "file": raw });
+    machine.monitor("blockdev-add", &node)?;
+    machine.monitor("device_add", &json!({ "driver": "virtio-blk-pci", "drive": "late", "bus": "late" }))?;
+    machine.says("/dev/vda: reads and writes for 10 s")?;
+    machine.booted()?.ends_measured_at(&image, &Place::file_on("/dev/vda", "/image")).map(drop)
+}
+
 #[test]
 fn the_journal_of_a_write_protected_medium_is_named() -> Result<()> {
     let disk = cut_off()?;
