@@ -4,6 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use nix::sys::reboot::{RebootMode, reboot};
+use tss2_static::tcti::line::met_silence;
 
 use crate::config::failure_policy::FailureAction;
 use crate::sys::sysrq;
@@ -11,9 +12,7 @@ use crate::sys::sysrq;
 /// What ends the machine. Each method may be called by any thread, also while another thread hangs in the kernel.
 pub(super) trait Power: Send + Sync {
     /// The longest times that the end may take.
-    fn limits(&self) -> Limits {
-        LIMITS
-    }
+    fn limits(&self) -> Limits;
     /// Waits; `None` is for ever.
     fn pause(&self, time: Option<Duration>);
     /// Asks every driver to stop its device, and ends the machine. It returns only if the kernel refuses.
@@ -41,10 +40,22 @@ pub(super) struct Limits {
 const LIMITS: Limits =
     Limits { mark: Duration::from_secs(120), restart: Duration::from_secs(30), power_off: Duration::from_secs(420) };
 
+/// If the TPM did not answer before the failure, nobody waits much longer for it: one quick look. The thread that marks goes on while
+/// the message is on the screen.
+const MARK_OF_SILENT_TPM: Duration = Duration::from_secs(3);
+
+fn limits(is_tpm_silent: bool) -> Limits {
+    if is_tpm_silent { Limits { mark: MARK_OF_SILENT_TPM, ..LIMITS } } else { LIMITS }
+}
+
 /// The machine that this program is PID 1 of.
 pub(super) struct LinuxPower;
 
 impl Power for LinuxPower {
+    fn limits(&self) -> Limits {
+        limits(met_silence())
+    }
+
     fn pause(&self, time: Option<Duration>) {
         match time {
             Some(time) => thread::sleep(time),
@@ -68,5 +79,17 @@ impl Power for LinuxPower {
         if let Err(error) = sysrq::restart() {
             log::error!("{error}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tpm_that_did_not_answer_is_not_waited_for_twice() {
+        assert!(limits(true).mark < Duration::from_secs(5) && limits(false).mark > Duration::from_secs(60));
+        // Switching off needs the driver, which still waits.
+        assert_eq!(limits(true).power_off, limits(false).power_off);
     }
 }

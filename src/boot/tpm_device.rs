@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::fcntl::OFlag;
@@ -64,17 +65,22 @@ fn inside<T>(folder: &File, work: impl FnOnce() -> Result<T>) -> Result<T> {
 /// A TPM that is there appears in less time.
 const UNNOTICED: Duration = Duration::from_secs(8);
 
+/// Whether the boot has waited for a TPM for the whole time, and none was ready.
+static ABSENT: AtomicBool = AtomicBool::new(false);
+
 /// Waits until the kernel shows TPMs that are `wanted`, and says so if it takes long.
 fn wait_for(patience: Duration, wanted: &dyn Fn(&ShownTpms) -> bool) -> Result<Option<ShownTpms>> {
     let (start, mut told) = (Instant::now(), false);
-    Wait::at_most(patience).until_found(|| {
+    let found = Wait::at_most(patience).until_found(|| {
         if !told && start.elapsed() > UNNOTICED {
             told = true;
             // It is no error, but only errors are shown in spite of `quiet`.
             log::error!("no TPM for {} s; waits for at most {} s", UNNOTICED.as_secs(), patience.as_secs());
         }
         Ok(Some(shown()?).filter(wanted))
-    })
+    });
+    ABSENT.store(matches!(found, Ok(None)), Ordering::Release);
+    found
 }
 
 fn shown() -> Result<ShownTpms> {
@@ -150,8 +156,7 @@ fn absent(named: FirmwareTpm, waited: Duration) -> Result<()> {
 /// When none of them can be opened. One that can be opened is marked.
 pub(super) fn open_to_mark(session: SessionChoice) -> Opened {
     let named = FirmwareTpm::named_in(Path::new("/sys/firmware"));
-    // A boot that fails early can be faster than the TPM's driver.
-    let patience = if matches!(named, FirmwareTpm::None) { Duration::ZERO } else { UNNAMED };
+    let patience = patience_to_mark(named, ABSENT.load(Ordering::Acquire));
     let shown = wait_for(patience, &ShownTpms::is_settled)?.map_or_else(shown, Ok)?;
     let open = |&number: &u32| {
         let opened = open_node(&node(number), number, Duration::ZERO, session);
@@ -166,6 +171,11 @@ pub(super) fn open_to_mark(session: SessionChoice) -> Opened {
         return Ok(None);
     }
     EveryTpm::of_those_that_opened(opened, Box::new(count)).map(|tpms| Some(Box::new(tpms) as Box<dyn Pcrs>))
+}
+
+/// A boot that fails early can be faster than the TPM's driver. One that has waited for the TPM looks once more.
+fn patience_to_mark(named: FirmwareTpm, is_absent: bool) -> Duration {
+    if is_absent || matches!(named, FirmwareTpm::None) { Duration::ZERO } else { UNNAMED }
 }
 
 fn open_all(shown: &ShownTpms, patience: Duration, session: SessionChoice) -> Result<Box<dyn Pcrs>> {
@@ -216,5 +226,13 @@ mod tests {
         for named in [FirmwareTpm::Version2, FirmwareTpm::AnyVersion, FirmwareTpm::Unknown] {
             assert_eq!(absent(named, NAMED).unwrap_err().object(), "TPM", "{named:?}");
         }
+    }
+
+    #[test]
+    fn a_failed_boot_waits_for_a_tpm_only_if_it_has_not_done_so() {
+        for named in [FirmwareTpm::Version2, FirmwareTpm::AnyVersion, FirmwareTpm::Unknown] {
+            assert_eq!([false, true].map(|absent| patience_to_mark(named, absent)), [UNNAMED, Duration::ZERO]);
+        }
+        assert_eq!(patience_to_mark(FirmwareTpm::None, false), Duration::ZERO);
     }
 }

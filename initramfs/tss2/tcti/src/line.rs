@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -22,6 +23,15 @@ const PCR_EXTEND: [u8; 2] = [0x01, 0x82];
 /// The longest time that the kernel's driver waits for a command: TPM2_CreatePrimary (Linux, drivers/char/tpm/tpm.h,
 /// `TPM2_DURATION_LONG_LONG`). Nothing ends it earlier.
 pub const LONGEST_OF_KERNEL: Duration = Duration::from_secs(300);
+
+/// Whether a command had no answer in time.
+static SILENCE: AtomicBool = AtomicBool::new(false);
+
+/// Whether some command of this program had no answer in time. The kernel's driver may still wait for it.
+#[must_use]
+pub fn met_silence() -> bool {
+    SILENCE.load(Ordering::Acquire)
+}
 
 /// The open device of a TPM.
 pub struct Line {
@@ -112,7 +122,10 @@ impl Line {
             let (node, name, seconds) = (self.node.display(), name(command), patience.as_secs());
             log::error!("{node}: {name}: no answer yet; waits for at most {seconds} s");
         }
-        asked.within(patience.saturating_sub(UNNOTICED)).unwrap_or(Err(Failure::Silent(patience)))
+        asked.within(patience.saturating_sub(UNNOTICED)).unwrap_or_else(|| {
+            SILENCE.store(true, Ordering::Release);
+            Err(Failure::Silent(patience))
+        })
     }
 }
 
