@@ -171,6 +171,19 @@ fn a_squashfs_without_padding_is_measured_with_zeros_behind_it_on_a_device() {
 }
 
 #[test]
+fn what_the_boot_must_get_to_measure_the_same_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("image");
+    fs::write(&image, squashfs(b"image")).unwrap();
+    let said = |arguments: &[&str]| predict(&[arguments, &["--json", text(&image)]].concat()).err;
+    assert_eq!((said(&[]), said(&["--pcr", "13", "--image-format", "plain"])), (String::new(), String::new()));
+    let line = said(&["--pcr", "9"]);
+    assert!(line.contains("a boot with rootimgpcr=9 on the kernel") && line.contains("into PCR 13"), "{line}");
+    let line = said(&["--image-format", "meta-measured"]);
+    assert!(line.contains("measureroot.format=meta-measured on the kernel") && line.contains("as plain"), "{line}");
+}
+
+#[test]
 fn errors_name_their_object_and_have_their_exit_code() {
     let failed = |arguments: &[&str]| {
         let failed = predict(arguments);

@@ -1,16 +1,18 @@
 //! The file of a list of trusted images.
 
-use std::fs::{self, File, Metadata, Permissions};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+use std::fs::{File, Metadata, Permissions};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
+use nix::libc::O_DIRECTORY;
 
+use super::input_file::Kinds;
 use super::read_limited;
+use super::replaced_file::ReplacedFile;
 use crate::error::{Context, Error, Result};
 use crate::evidence::allow_list::{Added, AllowList};
 use crate::evidence::trusted_image::TrustedImage;
@@ -23,55 +25,71 @@ const MOST_WAIT: Duration = Duration::from_secs(60);
 
 /// Reads a list.
 pub(super) fn read(path: &Path) -> Result<AllowList> {
-    let text = String::from_utf8(read_limited::read(path, MAX_BYTES)?).about(path.display())?;
+    parse(path, Kinds::Stream)
+}
+
+fn parse(path: &Path, kinds: Kinds) -> Result<AllowList> {
+    let text = String::from_utf8(read_limited::read(path, MAX_BYTES, kinds)?).about(path.display())?;
     text.parse().map_err(|error: Error| error.on(path.display()))
+}
+
+/// Checks that an image can be added to the list: that it is a list or a place for one, and that it can be locked and written.
+/// `predict` does this before it reads the image, which takes long.
+pub(super) fn check(path: &Path) -> Result<()> {
+    let file = ReplacedFile::at(path)?;
+    let new = file.check_writable()?;
+    // That another program has the lock for the moment is no error.
+    drop(lock(open_folder(&file.folder)?, &file.folder)?);
+    if let Some(old) = &file.old {
+        parse(path, Kinds::File)?;
+        keep_group(&new, old, &file.name)?;
+    }
+    Ok(())
 }
 
 /// Adds an image to the file, which need not exist yet, as [`AllowList::add`] does. The file is replaced as a whole: a
 /// reader sees the old list or the new one, and if an error occurs, the old one stays.
 pub(super) fn append(path: &Path, image: &TrustedImage, named: bool) -> Result<(Added, TrustedImage)> {
-    // A symbolic link stays, and the file that it names is replaced.
-    let path = &path.canonicalize().or_else(|error| match error.kind() {
-        ErrorKind::NotFound => Ok(path.to_owned()),
-        _ => Err(error).about(path.display()),
-    })?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = ReplacedFile::at(path)?.folder;
     // Without a lock, one of two builds that end at the same time would lose its entry. The lock is on the folder, because
     // the file itself is replaced.
-    let lock = locked(folder, MOST_WAIT)?;
-    let old = fs::metadata(path);
-    let (mut list, mode) = match &old {
-        Ok(meta) => (read(path)?, meta.permissions()),
-        Err(error) if error.kind() == ErrorKind::NotFound => (AllowList::default(), Permissions::from_mode(0o666)),
-        Err(error) => return Err(Error::new(path.display(), error)),
+    let lock = locked(&folder, MOST_WAIT)?;
+    let file = ReplacedFile::at(path)?;
+    let (mut list, mode) = match &file.old {
+        Some(old) => (parse(path, Kinds::File)?, old.permissions()),
+        None => (AllowList::default(), Permissions::from_mode(0o666)),
     };
     let added = list.add(image, named);
     if added.0 == Added::Known {
         return Ok(added);
     }
-    let mut file = tempfile::Builder::new().permissions(mode.clone()).tempfile_in(folder).about(folder.display())?;
-    if let Ok(old) = &old {
-        keep_owner(file.as_file(), old, path)?;
+    file.replace(list.to_json()?.as_bytes(), mode.clone(), |new| {
+        let Some(old) = &file.old else { return Ok(()) };
+        keep_group(new, old, &file.name)?;
+        keep_owner(new, old, &file.name)?;
         // The umask may have cleared bits that the old file has, and chown(2) clears some.
-        file.as_file().set_permissions(mode).about(file.path().display())?;
-    }
-    file.write_all(list.to_json()?.as_bytes()).about(file.path().display())?;
-    file.as_file().sync_all().about(file.path().display())?;
-    file.persist(path).about(path.display())?;
+        new.set_permissions(mode).about(&file.name)
+    })?;
     lock.sync_all().about(folder.display())?;
     Ok(added)
+}
+
+fn open_folder(folder: &Path) -> Result<File> {
+    // Only a folder: the open of a pipe with its name would wait.
+    let opened = File::options().read(true).custom_flags(O_DIRECTORY).open(folder);
+    opened
+        .about_hint(folder.display(), "it must be readable: the folder of the list is locked while the list is written")
 }
 
 /// Locks the folder. If another program has the lock, says so and waits for it, but not for ever.
 fn locked(folder: &Path, most: Duration) -> Result<Flock<File>> {
     let name = &folder.display();
-    let (mut file, start) = (File::open(folder).about(name)?, Instant::now());
+    let (mut file, start) = (open_folder(folder)?, Instant::now());
     let mut said = false;
     loop {
-        file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        file = match lock(file, folder)? {
             Ok(lock) => return Ok(lock),
-            Err((file, Errno::EWOULDBLOCK)) => file,
-            Err((_, error)) => return Err(Error::new(name, error).hint("cannot be locked")),
+            Err(file) => file,
         };
         if start.elapsed() >= most {
             let cause = format!("another program has held its lock for {} s", most.as_secs());
@@ -85,24 +103,37 @@ fn locked(folder: &Path, most: Duration) -> Result<Flock<File>> {
     }
 }
 
-/// Gives the new file the owner and the group of the old one. With another group, its readers could lose it; another owner
-/// is only said, because only root can give a file away.
-fn keep_owner(file: &File, old: &Metadata, path: &Path) -> Result<()> {
-    let new = file.metadata().about(path.display())?;
-    if new.gid() != old.gid() {
-        fchown(file, None, Some(old.gid())).about_hint(
-            path.display(),
-            format!("cannot keep its group {}: run as a member of it, or as root", old.gid()),
-        )?;
+/// Locks the open folder without waiting. Gives it back if another program has the lock.
+fn lock(folder: File, name: &Path) -> Result<std::result::Result<Flock<File>, File>> {
+    match Flock::lock(folder, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => Ok(Ok(lock)),
+        Err((folder, Errno::EWOULDBLOCK)) => Ok(Err(folder)),
+        Err((_, error)) => Err(Error::new(name.display(), error).hint("cannot be locked")),
     }
-    if new.uid() != old.uid() && fchown(file, Some(old.uid()), None).is_err() {
-        log::warn!("{}: belonged to user {}, and now to user {}", path.display(), old.uid(), new.uid());
+}
+
+/// Gives the new file the group of the old one: with another group, its readers could lose it.
+fn keep_group(new: &File, old: &Metadata, name: &str) -> Result<()> {
+    if new.metadata().about(name)?.gid() == old.gid() {
+        return Ok(());
+    }
+    let hint = format!("cannot keep its group {}: run as a member of it, or as root", old.gid());
+    fchown(new, None, Some(old.gid())).about_hint(name, hint)
+}
+
+/// Gives the new file the owner of the old one. That another one owns it is only said, because only root can give a file away.
+fn keep_owner(new: &File, old: &Metadata, name: &str) -> Result<()> {
+    let uid = new.metadata().about(name)?.uid();
+    if uid != old.uid() && fchown(new, Some(old.uid()), None).is_err() {
+        log::warn!("{name}: belonged to user {}, and now to user {uid}", old.uid());
     }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::hash::bank::Bank;
     use crate::hash::digest::{Digests, digests_of};
@@ -176,7 +207,30 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("allow");
         fs::write(&path, "not a list").unwrap();
-        assert!(append(&path, &image("one"), true).is_err());
+        assert!(append(&path, &image("one"), true).is_err() && check(&path).is_err());
         assert_eq!(fs::read(&path).unwrap(), b"not a list");
+    }
+
+    #[test]
+    fn a_list_that_could_not_be_written_is_found_before_and_nothing_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::os::unix::fs::symlink("nowhere", path("dangling")).unwrap();
+        for (name, cause) in [
+            ("", "is a folder"),
+            ("none/list", "No such file or directory"),
+            ("dangling", "is a symbolic link to nowhere"),
+            ("/dev/full", "is a device"),
+            ("/proc/list", "cannot be written in /proc: "),
+        ] {
+            let error = check(&path(name)).unwrap_err().to_string();
+            assert!(error.contains(cause), "{name}: {error}");
+            assert!(append(&path(name), &image("one"), true).is_err(), "{name}");
+        }
+        check(&path("list")).unwrap();
+        // Another program may hold the lock for the moment.
+        let _held = locked(folder.path(), MOST_WAIT).unwrap();
+        check(&path("list")).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "only the link");
     }
 }

@@ -1,12 +1,11 @@
 //! A root image on the machine that built it: a file or a block device, read as a boot reads it.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::fs::File;
 use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use nix::libc::O_NONBLOCK;
 
+use super::input_file::{self, Kinds};
 use super::padded_blocks::PaddedBlocks;
 use crate::error::{Context, Error, Result};
 use crate::hash::bank::Bank;
@@ -38,7 +37,7 @@ impl ImageFile {
     /// Opens an image. Fails if the path is neither a file nor a block device.
     pub(super) fn open(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
-        let file = open_seekable(path)?;
+        let file = input_file::open(path, Kinds::Seekable)?;
         let bytes = block_device::size(&file).ok_or_else(|| Error::new(&name, "has no length"))?;
         Ok(Self { file, name, bytes })
     }
@@ -117,27 +116,6 @@ impl ImageFile {
         bar.finish_and_clear();
         Ok(digests)
     }
-}
-
-/// Opens a regular file or a block device, which can be read at any place. A pipe would wait for its writer, perhaps for
-/// ever, and can be read only once.
-pub(super) fn open_seekable(path: &Path) -> Result<File> {
-    let name = &path.display();
-    // Without O_NONBLOCK, open(2) of a FIFO waits for a writer (fifo(7)).
-    let file = OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(path).about(name)?;
-    let kind = file.metadata().about(name)?.file_type();
-    if kind.is_file() || kind.is_block_device() {
-        return Ok(file);
-    }
-    let cause = if kind.is_fifo() {
-        "is a pipe"
-    } else if kind.is_dir() {
-        "is a folder"
-    } else {
-        "is neither a file nor a block device"
-    };
-    Err(Error::new(name, cause)
-        .hint("give a file or a block device: its length must be known, and it is read at several places"))
 }
 
 /// A progress bar on standard error; hidden unless that is a terminal.

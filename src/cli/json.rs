@@ -1,10 +1,11 @@
 //! Results as JSON, for programs. A person may read them on a terminal too.
 
 use std::fmt::Write;
+use std::path::Path;
 
 use serde::Serialize;
 
-use crate::error::{Context, Result, is_hidden};
+use crate::error::{Context, Error, Result, is_hidden};
 
 /// The JSON text of a value, with a newline at its end. Characters that would be hidden on a terminal are written with JSON's
 /// own escapes, so a program that reads the text gets them unchanged (RFC 8259, section 7).
@@ -22,6 +23,17 @@ pub(super) fn pretty(value: &impl Serialize) -> Result<String> {
         }
     }
     Ok(text + "\n")
+}
+
+/// Checks that JSON can hold the path: two names that are not UTF-8 would look the same in it.
+///
+/// # Errors
+/// If it is not UTF-8.
+pub(super) fn check_path(path: &Path) -> Result<()> {
+    path.to_str().map(drop).ok_or_else(|| {
+        Error::new(path.display(), "its name is not UTF-8, so JSON cannot hold it")
+            .hint("rename the file, or use a link")
+    })
 }
 
 #[cfg(test)]

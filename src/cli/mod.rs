@@ -6,6 +6,7 @@ mod exit_codes;
 mod explain;
 mod image_file;
 mod initramfs;
+mod input_file;
 mod json;
 mod kernel_config;
 mod man;
@@ -13,6 +14,7 @@ mod output_file;
 mod padded_blocks;
 mod predict;
 mod read_limited;
+mod replaced_file;
 mod replay;
 mod stdout;
 mod tpm2_pcrread;
@@ -52,7 +54,13 @@ enum Command {
 #[must_use]
 pub fn run() -> ExitCode {
     log_to_stderr();
-    let done = match Arguments::parse().command {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        // Wrong arguments: 2.
+        Err(error) if error.use_stderr() => error.exit(),
+        Err(help) => return stdout::help(&help).map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS),
+    };
+    let done = match arguments.command {
         Command::Replay(replay) => return verdict(replay.run()),
         Command::KernelConfig(check) => return verdict(check.run()),
         Command::Verify(verify) => return verify.run().unwrap_or_else(|error| failed(&error)),

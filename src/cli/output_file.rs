@@ -1,58 +1,117 @@
-//! Writes a file as a whole: a reader, or the next step of a build after an error, never finds a part of it.
+//! The file of `--output`: a regular file, which is replaced as a whole, or a pipe to another program.
 
-use std::fs::{self, Permissions};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::Write;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::libc::O_NONBLOCK;
+use nix::sys::stat::fstat;
+
+use super::replaced_file::ReplacedFile;
+use super::stdout;
 use crate::error::{Context, Error, Result};
 
-/// Replaces the file. If an error occurs, the old file stays. A symbolic link stays, and the file that it names is replaced.
-/// Something else than a file, such as a pipe or `/dev/stdout`, is written to.
-pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
-    let target = match fs::metadata(path) {
-        Ok(meta) if !meta.is_file() => return fs::write(path, bytes).about(path.display()),
-        Ok(_) => fs::canonicalize(path).about(path.display())?,
-        Err(error) if error.kind() == ErrorKind::NotFound => path.to_owned(),
-        Err(error) => return Err(Error::new(path.display(), error)),
-    };
-    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // The umask clears bits, as for every new file.
-    let mode = Permissions::from_mode(0o666);
-    let file = tempfile::Builder::new().prefix(".measureroot.").permissions(mode).tempfile_in(folder);
-    let mut file = file.about(folder.display())?;
-    file.write_all(bytes).about(path.display())?;
-    // On some file systems, a rename that is not followed by a sync leaves an empty file after a power cut.
-    file.as_file().sync_all().about(path.display())?;
-    file.persist(&target).about(path.display())?;
-    Ok(())
+/// A place for the result of a command.
+#[derive(Debug)]
+pub(super) enum OutputFile {
+    File(Box<ReplacedFile>),
+    /// An open pipe, and its path.
+    Pipe(File, String),
+    /// `/dev/stdout`, or another name for it.
+    Stdout,
+}
+
+impl OutputFile {
+    /// Checks that the file can be written. A command does this before it works for a long time.
+    ///
+    /// # Errors
+    /// If the path is neither a regular file, nor a place for one, nor a pipe that a program reads.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let name = path.display();
+        let found = fs::metadata(path).ok();
+        // A file that the shell opened must not be replaced: the shell goes on to write into the old one.
+        let is_stdout = found.as_ref().is_some_and(|found| {
+            fstat(std::io::stdout().as_fd()).is_ok_and(|out| (out.st_dev, out.st_ino) == (found.dev(), found.ino()))
+        });
+        match found {
+            Some(found) if is_stdout && !found.file_type().is_char_device() => Ok(Self::Stdout),
+            Some(found) if found.file_type().is_fifo() => {
+                // Without O_NONBLOCK, open(2) of a FIFO waits for a reader (fifo(7)).
+                let opened = OpenOptions::new().write(true).custom_flags(O_NONBLOCK).open(path);
+                let pipe = opened.map_err(|error| match error.raw_os_error() {
+                    Some(none) if none == Errno::ENXIO as i32 => {
+                        Error::new(&name, "is a pipe that no program reads").hint("start its reader first")
+                    }
+                    _ => Error::new(&name, error),
+                })?;
+                // From here on, a full pipe waits for its reader, as standard output does.
+                fcntl(&pipe, FcntlArg::F_SETFL(OFlag::empty())).about(&name)?;
+                Ok(Self::Pipe(pipe, name.to_string()))
+            }
+            _ => {
+                let file = ReplacedFile::at(path)?;
+                file.check_writable()?;
+                Ok(Self::File(Box::new(file)))
+            }
+        }
+    }
+
+    /// Writes the whole file.
+    ///
+    /// # Errors
+    /// If it cannot be written. Then an old file is still there.
+    pub(super) fn write(self, bytes: &[u8]) -> Result<()> {
+        match self {
+            // The umask clears bits, as for every new file.
+            Self::File(file) => file.replace(bytes, Permissions::from_mode(0o666), |_| Ok(())),
+            Self::Pipe(mut pipe, name) => pipe.write_all(bytes).about(name),
+            Self::Stdout => stdout::print(bytes),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::io::Read;
+
+    use nix::sys::stat::Mode;
+    use nix::unistd::mkfifo;
 
     use super::*;
 
     #[test]
-    fn a_new_file_has_the_usual_mode_and_a_link_stays() {
+    fn a_pipe_needs_a_reader_and_gets_all_bytes() {
         let folder = tempfile::tempdir().unwrap();
-        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
-        fs::write(folder.path().join("usual"), "").unwrap();
-        symlink("file", &link).unwrap();
-        replace(&file, b"one").unwrap();
-        let mode = |name: &str| fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
-        assert_eq!(mode("file"), mode("usual"));
-        replace(&link, b"two").unwrap();
-        assert!(link.is_symlink());
-        assert_eq!(fs::read(&file).unwrap(), b"two");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "a temporary file is left");
+        let path = folder.path().join("fifo");
+        mkfifo(&path, Mode::S_IRWXU).unwrap();
+        let error = OutputFile::open(&path).unwrap_err().to_string();
+        assert!(error.ends_with("fifo: is a pipe that no program reads (start its reader first)"), "{error}");
+        let mut reader = OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(&path).unwrap();
+        let output = OutputFile::open(&path).unwrap();
+        fcntl(&reader, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
+        // More than a pipe holds.
+        let bytes = vec![7; 1 << 20];
+        let read = std::thread::scope(|scope| {
+            scope.spawn(|| output.write(&bytes).unwrap());
+            let mut read = Vec::new();
+            reader.read_to_end(&mut read).unwrap();
+            read
+        });
+        assert!(read == bytes);
     }
 
     #[test]
-    fn what_is_no_file_is_written_to_and_a_missing_folder_is_named() {
-        replace(Path::new("/dev/null"), b"bytes").unwrap();
-        let error = replace(Path::new("/no-such-folder/file"), b"bytes").unwrap_err().to_string();
-        assert!(error.starts_with("/no-such-folder: "), "{error}");
+    fn a_file_is_replaced_and_a_device_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        for text in ["one", "two"] {
+            OutputFile::open(&path).unwrap().write(text.as_bytes()).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        }
+        assert!(OutputFile::open(Path::new("/dev/null")).unwrap_err().to_string().contains("is a device"));
     }
 }

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::ErrorKind;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
+use super::input_file::Kinds;
 use super::stdout::print;
 use super::{json, read_limited, tpm2_pcrread};
 use crate::count::counted;
@@ -92,8 +94,8 @@ impl Replay {
 }
 
 fn log(path: &Path) -> Result<Log> {
-    let log =
-        eventlog::parse(&read_limited::read(path, read_limited::LOG)?).map_err(|error| error.on(path.display()))?;
+    let log = eventlog::parse(&read_limited::read(path, read_limited::LOG, Kinds::Stream)?)
+        .map_err(|error| error.on(path.display()))?;
     for note in log.notes() {
         log::warn!("{}: {note}", path.display());
     }
@@ -124,6 +126,9 @@ fn tpm_values(device: &Path, log: &Log) -> Result<PcrValues> {
 
 /// Checks that there is a TPM which this user may use: the TPM software stack has the same error for both.
 fn can_be_used(device: &Path) -> Result<()> {
+    if fs::metadata(device).is_ok_and(|found| !found.file_type().is_char_device()) {
+        return Err(Error::new(device.display(), "is no character device, as a TPM is"));
+    }
     let opened = File::options().read(true).write(true).open(device);
     opened.map(drop).map_err(|error| {
         let hint = match error.kind() {

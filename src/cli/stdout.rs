@@ -1,14 +1,51 @@
 //! Standard output, which carries results only.
 
-use std::io::{ErrorKind, Write};
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
+use std::os::fd::AsFd;
 
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
+use crate::sys::closed_stdout;
+
+/// What errors call it.
+const NAME: &str = "standard output";
 
 /// Writes all bytes. A reader that stops early (`| head`) is no error.
+///
+/// # Errors
+/// If standard output is closed or cannot be written.
 pub(super) fn print(bytes: &[u8]) -> Result<()> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).about("standard output"),
+    check()?;
+    // `std::io::Stdout` takes it for success if the descriptor cannot be written to (EBADF).
+    let mut out = File::from(io::stdout().as_fd().try_clone_to_owned().about(NAME)?);
+    judge(out.write_all(bytes))
+}
+
+/// Checks that standard output is open. A command does this before it works for a long time.
+///
+/// # Errors
+/// If it is not.
+pub(super) fn check() -> Result<()> {
+    if closed_stdout::is_closed() {
+        return Err(
+            Error::new(NAME, "is closed").hint("the result would be lost; >/dev/null throws it away on purpose")
+        );
+    }
+    Ok(())
+}
+
+/// Prints the text of `--help` or `--version`, with colours on a terminal.
+///
+/// # Errors
+/// As for [`print`].
+pub(super) fn help(help: &clap::Error) -> Result<()> {
+    check()?;
+    judge(help.print().and_then(|()| io::stdout().flush()))
+}
+
+fn judge(written: io::Result<()>) -> Result<()> {
+    match written {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).about(NAME),
         _ => Ok(()),
     }
 }

@@ -4,6 +4,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use super::input_file::Kinds;
 use super::read_limited;
 use crate::error::{Context, Error, Result};
 use crate::eventlog::PcrValues;
@@ -35,7 +36,7 @@ pub(super) fn text(values: &PcrValues) -> String {
 /// Reads a file with the output of `tpm2_pcrread`, or with the binary form that `tpm2_pcrread --output` and `tpm2_quote
 /// --pcr` write.
 pub(super) fn read(path: &Path) -> Result<PcrValues> {
-    let bytes = read_limited::read(path, read_limited::LOG)?;
+    let bytes = read_limited::read(path, read_limited::LOG, Kinds::Stream)?;
     let values = match as_text(&bytes) {
         Some(text) => parse(text),
         None => serialized_pcrs::parse(&bytes),

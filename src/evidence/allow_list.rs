@@ -210,6 +210,8 @@ mod tests {
             list(&format!(r#""digests": {{"sha256": "{digest}"}}, "until": "soon""#)),
             list(&format!(r#""digests": {{"sha256": "{digest}"}}, "pcr": 16"#)),
             list(&format!(r#""digests": {{"sha256": "{digest}"}}, "pcr": 23"#)),
+            list(&format!(r#""digests": {{"sha256": "{digest}"}}"#)).replace(r#""a""#, r#""""#),
+            list(&format!(r#""digests": {{"sha256": "{digest}"}}"#)).replace(r#""a""#, "\" \u{200b}\u{a0}\""),
         ] {
             assert!(wrong.parse::<AllowList>().is_err(), "{wrong}");
         }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::bank_texts::BankTexts;
 use super::expiry::{self, Expiry};
 use super::json_object;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Result, is_hidden};
 use crate::eventlog::Event;
 use crate::eventlog::claim::{Claim, EventKind};
 use crate::hash::bank::Bank;
@@ -74,6 +74,17 @@ impl TrustedImage {
     }
 }
 
+/// Checks a name, by which people know the image in a list and in a verdict.
+///
+/// # Errors
+/// If nothing of it can be seen.
+pub(crate) fn name(text: &str) -> Result<String> {
+    if text.chars().all(|c| c.is_whitespace() || is_hidden(c)) {
+        return Err(Error::new("name", "is empty or has only blanks").hint("a verdict names the image by it"));
+    }
+    Ok(text.to_owned())
+}
+
 /// Whether the log calls the event our measurement of an image. If it claims a root hash, the digest must be that of the
 /// claimed root hash, in each of `banks`: otherwise the log passes an image off as a prepared one.
 pub(super) fn is_called_image(event: &Event, banks: &[Bank]) -> bool {
@@ -131,7 +142,7 @@ impl TryFrom<&JsonImage> for TrustedImage {
             return Err(Error::new("before", format!("has a value for {bank}, but digests has none")));
         }
         Ok(Self {
-            name: image.name.clone(),
+            name: name(&image.name)?,
             pcr: image.pcr.try_into()?,
             digests,
             before,

@@ -3,6 +3,8 @@
 
 pub(crate) mod block_device;
 pub(crate) mod child;
+#[cfg(feature = "cli")]
+pub(crate) mod closed_stdout;
 pub(crate) mod device_mapper;
 pub(crate) mod environment;
 pub(crate) mod loop_device;

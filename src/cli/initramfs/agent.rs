@@ -7,6 +7,7 @@ use elf::abi::{DT_NEEDED, ET_DYN, ET_EXEC, PT_INTERP};
 use elf::endian::AnyEndian;
 
 use super::machine::Machine;
+use crate::cli::input_file::Kinds;
 use crate::cli::read_limited;
 use crate::error::{Error, Result};
 
@@ -29,7 +30,7 @@ impl Agent {
     /// # Errors
     /// If it is not a static program: the kernel could not start it.
     pub(super) fn read(path: &Path) -> Result<Self> {
-        let bytes = read_limited::read(path, LIMIT).map_err(|error| error.hint_if_none(HINT))?;
+        let bytes = read_limited::read(path, LIMIT, Kinds::File).map_err(|error| error.hint_if_none(HINT))?;
         let machine = check(&bytes).map_err(|cause| Error::new(path.display(), cause).hint(HINT))?;
         Ok(Self { bytes, machine })
     }
@@ -77,7 +78,10 @@ mod tests {
 
     #[test]
     fn the_file_has_a_limit() {
-        let error = Agent::read(Path::new("/dev/zero")).unwrap_err().to_string();
-        assert!(error.starts_with("/dev/zero: longer than 268435456 bytes (the agent is "), "{error}");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("agent");
+        std::fs::File::create(&path).unwrap().set_len(LIMIT + 1).unwrap();
+        let error = Agent::read(&path).unwrap_err().to_string();
+        assert!(error.contains("agent: longer than 268435456 bytes (the agent is "), "{error}");
     }
 }

@@ -21,7 +21,7 @@ use self::compression::Compression;
 use self::machine::Machine;
 use self::module_file::{ModuleFile, check_together};
 use self::module_folder::ModuleFolder;
-use super::output_file;
+use super::output_file::OutputFile;
 use crate::count::counted;
 use crate::error::{Context, Error, Result};
 
@@ -51,13 +51,14 @@ pub(super) struct Initramfs {
 impl Initramfs {
     /// Packs the initramfs and writes it.
     pub(super) fn run(self) -> Result<()> {
+        let output = OutputFile::open(&self.output)?;
         let agent = Agent::read(&self.agent.map_or_else(default_agent, Ok)?)?;
         let mut entries = manifest::entries(&agent.bytes)?;
         if let Some(folder) = &self.kernel_modules {
             entries.extend(module_entries(folder, &self.modules, agent.machine)?);
         }
         let archive = self.compress.compress(pack(entries)?)?;
-        output_file::replace(&self.output, &archive)?;
+        output.write(&archive)?;
         log::info!("{}: {}", self.output.display(), counted(archive.len(), "byte"));
         Ok(())
     }

@@ -7,6 +7,7 @@ use elf::abi::ET_REL;
 use elf::endian::AnyEndian;
 
 use super::machine::Machine;
+use crate::cli::input_file::Kinds;
 use crate::cli::read_limited;
 use crate::error::{Error, Result};
 
@@ -39,7 +40,7 @@ impl ModuleFile {
     /// # Errors
     /// If its content is not what its name says: the kernel would refuse it during the boot.
     pub(super) fn read(path: &Path) -> Result<Self> {
-        let bytes = read_limited::read(path, LIMIT)?;
+        let bytes = read_limited::read(path, LIMIT, Kinds::File)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         match kind(&name, &bytes) {
             Ok(kind) => Ok(Self { bytes, kind }),

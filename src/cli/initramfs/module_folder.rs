@@ -1,16 +1,20 @@
 //! A kernel's module folder: which module files an initramfs needs for the modules that the user names.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
 
 use super::soft_dependencies::SoftDependencies;
+use crate::cli::input_file::Kinds;
+use crate::cli::read_limited;
 use crate::error::{Context, Error, Result};
 use crate::sys::modules_dep::{Dependencies, module_name};
 
 /// The modules that every boot needs: loop makes a block device of the image, of its Merkle tree or of its copy in RAM;
 /// overlay is the root's file system.
 const EVERY_BOOT: [&str; 2] = ["loop", "overlay"];
+
+/// The limit for a list of depmod in bytes: 64 MiB. The longest one of a PC kernel, modules.alias, has some 2 MiB.
+const LIST: u64 = 64 << 20;
 
 /// A kernel's module folder, /lib/modules/VERSION.
 #[derive(Debug)]
@@ -24,13 +28,16 @@ impl ModuleFolder {
     /// Reads the lists that depmod wrote. Fails if there is no modules.dep.
     pub(super) fn open(folder: &Path) -> Result<Self> {
         let list = folder.join("modules.dep");
-        let text = fs::read_to_string(&list).about_hint(list.display(), "run depmod for this kernel first")?;
+        let modules = text(&list).map_err(|error| error.hint_if_none("run depmod for this kernel first"))?;
         // The other lists may be missing: an old depmod, or a kernel without built-in modules.
-        let other = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_default();
+        let other = |name: &str| {
+            let list = folder.join(name);
+            if list.exists() { text(&list) } else { Ok(String::new()) }
+        };
         Ok(Self {
-            dependencies: Dependencies::parse(&text)?,
-            soft_dependencies: SoftDependencies::new(other("modules.softdep"), other("modules.alias")),
-            builtin: other("modules.builtin").lines().map(module_name).collect(),
+            dependencies: Dependencies::parse(&modules)?,
+            soft_dependencies: SoftDependencies::new(other("modules.softdep")?, other("modules.alias")?),
+            builtin: other("modules.builtin")?.lines().map(module_name).collect(),
         })
     }
 
@@ -98,6 +105,10 @@ impl ModuleFolder {
             Ok(format!("{text}{file}:{}{needs}\n", if needs.is_empty() { "" } else { " " }))
         })
     }
+}
+
+fn text(list: &Path) -> Result<String> {
+    String::from_utf8(read_limited::read(list, LIST, Kinds::File)?).about(list.display())
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use flate2::read::MultiGzDecoder;
 
 use super::option;
+use crate::cli::input_file::Kinds;
 use crate::cli::read_limited;
 use crate::error::{Context, Error, Result};
 
@@ -39,7 +40,7 @@ impl Configuration {
     /// When there is no such file, when it cannot be read or unpacked, or when it is no configuration.
     pub(super) fn read(path: &Path) -> Result<Self> {
         let path = if path == Path::new("running") { &running()? } else { path };
-        let mut bytes = read_limited::read(path, MOST)?;
+        let mut bytes = read_limited::read(path, MOST, Kinds::Stream)?;
         // Some systems leave out the ending `.gz`.
         if bytes.starts_with(&GZIP) || path.extension().is_some_and(|extension| extension == "gz") {
             let mut unpacked = Vec::new();

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::configuration::Version;
 use super::option;
+use crate::cli::input_file::Kinds;
 use crate::cli::read_limited;
 use crate::error::{Error, Result};
 
@@ -130,8 +131,8 @@ fn named_in<'a>(name: &str, text: &'a str) -> Result<Vec<&'a str>> {
 }
 
 fn text(file: &Path) -> Result<String> {
-    let bytes =
-        read_limited::read(file, MOST).map_err(|error| error.renamed(format!("fragment {}", file.display())))?;
+    let bytes = read_limited::read(file, MOST, Kinds::File)
+        .map_err(|error| error.renamed(format!("fragment {}", file.display())))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 

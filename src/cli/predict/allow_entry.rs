@@ -1,14 +1,15 @@
 //! The options that add a prediction to a list of trusted images.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::subject::Subject;
 use crate::cli::allow_file;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::evidence::allow_list::Added;
 use crate::evidence::expiry::Expiry;
-use crate::evidence::trusted_image::TrustedImage;
+use crate::evidence::trusted_image::{self, TrustedImage};
 use crate::measure::measurement::Report;
 
 /// The list, and what its entry has beside the digests.
@@ -18,7 +19,7 @@ pub(super) struct AllowEntry {
     #[arg(long = "allow-entry", value_name = "FILE")]
     list: Option<PathBuf>,
     /// The image's name in the list [default: the name that the list has for it, else the name of its file].
-    #[arg(long, requires = "list")]
+    #[arg(long, requires = "list", value_parser = trusted_image::name)]
     name: Option<String>,
     /// Trust the image until the end of this day (2027-01-31, in UTC) or until this moment (RFC 3339) [default: the end
     /// that the list has for it, else without end].
@@ -27,10 +28,23 @@ pub(super) struct AllowEntry {
 }
 
 impl AllowEntry {
-    /// Adds a prediction to the list, if the user named one. `image` is the default for the name.
-    pub(super) fn add(&self, image: &str, report: &Report) -> Result<()> {
+    /// Checks that the list can be written, and that the entry has a name. `image` is the file that is predicted, if there is
+    /// one. This is done before the image is read, which takes long.
+    pub(super) fn check(&self, image: Option<&Path>) -> Result<()> {
         let Some(list) = &self.list else { return Ok(()) };
-        let trusted = TrustedImage::of(self.name.as_deref().unwrap_or(image), report, self.until.clone());
+        if let (None, Some(file)) = (&self.name, image.and_then(Path::file_name)) {
+            let named = |error: Error| error.on(Path::new(file).display()).hint("give the image a name with --name");
+            let text = file.to_str().ok_or_else(|| Error::new("name", "is not UTF-8, as a list has it"));
+            text.and_then(trusted_image::name).map_err(named)?;
+        }
+        allow_file::check(list)
+    }
+
+    /// Adds a prediction to the list, if the user named one.
+    pub(super) fn add(&self, subject: &Subject, report: &Report) -> Result<()> {
+        let Some(list) = &self.list else { return Ok(()) };
+        let name = self.name.clone().unwrap_or_else(|| subject.name());
+        let trusted = TrustedImage::of(&name, report, self.until.clone());
         let (added, TrustedImage { name, expiry, .. }) = allow_file::append(list, &trusted, self.name.is_some())?;
         let until = expiry.map_or("without end".to_owned(), |until| format!("until {until}"));
         match added {

@@ -16,7 +16,8 @@ use self::prediction::Prediction;
 use self::subject::Subject;
 use self::verity_check::VerityCheck;
 use super::image_file::ImageFile;
-use super::stdout::print;
+use super::json;
+use super::stdout::{self, print};
 use crate::count::counted;
 use crate::error::{Context, Error, Result};
 use crate::hash::bank::Bank;
@@ -78,6 +79,12 @@ impl Predict {
     /// Computes the values and prints them.
     pub(super) fn run(self) -> Result<()> {
         let format = if self.json { Format::Json } else { self.format };
+        // Hashing takes long, so all that can fail without it fails before.
+        stdout::check()?;
+        if let (Format::Json, Some(image)) = (format, &self.image) {
+            json::check_path(image)?;
+        }
+        self.allow.check(self.image.as_deref())?;
         let banks = if self.banks.is_empty() { format.default_banks() } else { self.banks.clone() };
         let mut pcrs = SoftPcrs::with(starting_values(&banks, &self.before)?);
         let (subject, digests) = match (&self.image, self.roothash, self.verity.as_slice()) {
@@ -89,13 +96,35 @@ impl Predict {
             (None, None, _) => return Err(Error::new("arguments", "name no image")),
         };
         let report = measurement::extend(&mut pcrs, self.pcr, &digests)?;
-        self.allow.add(&subject.name(), &report)?;
         if format == Format::Tpm2Yaml {
             for (bank, digest) in &digests {
                 log::info!("{subject}: {bank} {digest}");
             }
         }
-        print(Prediction { subject: &subject, report: &report }.text(format)?.as_bytes())
+        self.say_parameters();
+        print(Prediction { subject: &subject, report: &report }.text(format)?.as_bytes())?;
+        // After an error, the list must not trust an image whose prediction nobody got.
+        self.allow.add(&subject, &report)
+    }
+
+    /// Says which parameters the boot must get to measure as it was predicted: without them, it measures in another way, and
+    /// no boot has the predicted values.
+    fn say_parameters(&self) {
+        if self.pcr != PcrIndex::DEFAULT {
+            log::warn!(
+                "the values are those of a boot with rootimgpcr={} on the kernel command line; without it, the image is measured \
+                 into PCR {}",
+                self.pcr,
+                PcrIndex::DEFAULT
+            );
+        }
+        if self.image_format != ImageFormat::default() {
+            let (given, default) = (self.image_format, ImageFormat::default());
+            log::warn!(
+                "the values are those of a boot with measureroot.format={given} on the kernel command line; without it, the \
+                 image is measured as {default}"
+            );
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use crate::cli::image_file::{ImageFile, open_seekable, progress_bar};
+use crate::cli::image_file::{ImageFile, progress_bar};
+use crate::cli::input_file::{self, Kinds};
 use crate::error::{Context, Error, Result};
 use crate::hash::file_blocks::FileBlocks;
 use crate::hash::merkle;
@@ -30,7 +31,7 @@ impl VerityCheck<'_> {
     pub(super) fn root_hash(self) -> Result<TreeHash> {
         let image = ImageFile::open(self.image)?;
         let tree_name = self.tree.display().to_string();
-        let tree = open_seekable(self.tree)?;
+        let tree = input_file::open(self.tree, Kinds::Seekable)?;
         let location = TreeLocation { offset: self.offset, data_bytes: image.bytes };
         let TreeHead { start, shape, .. } = prepared_tree::read(&tree, &tree_name, location)?;
         prepared_tree::check_file_system(&image.file, &image.name, &shape, &[])?;

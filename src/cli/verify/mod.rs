@@ -12,8 +12,9 @@ use time::OffsetDateTime;
 
 use self::report::VerifyReport;
 use super::image_file::ImageFile;
-use super::stdout::print;
-use super::{allow_file, read_limited, tpm2_pcrread};
+use super::input_file::Kinds;
+use super::stdout::{self, print};
+use super::{allow_file, json, read_limited, tpm2_pcrread};
 use crate::error::{Context, Error, Result};
 use crate::eventlog::PcrValues;
 use crate::evidence::quote::Quote;
@@ -99,10 +100,16 @@ fn nonce(text: &str) -> Result<Nonce> {
 impl Verify {
     /// Judges the evidence and prints the verdict. An error means that a file cannot be read.
     pub(super) fn run(&self) -> Result<ExitCode> {
-        let read = |path: &Path| read_limited::read(path, MAX_BYTES);
+        stdout::check()?;
+        if self.json {
+            self.images.iter().try_for_each(|image| json::check_path(image))?;
+        }
+        let read = |path: &Path| read_limited::read(path, MAX_BYTES, Kinds::Stream);
         let (quote, signature, key) = (read(&self.quote)?, read(&self.signature)?, read(&self.key)?);
         let values = self.pcrs.as_deref().map(|path| Self::values(path, &quote)).transpose()?;
-        let log = |path: &PathBuf| Ok((path.display().to_string(), read_limited::read(path, read_limited::LOG)?));
+        let log = |path: &PathBuf| {
+            Ok((path.display().to_string(), read_limited::read(path, read_limited::LOG, Kinds::Stream)?))
+        };
         let logs = self.logs.iter().map(log).collect::<Result<Vec<_>>>()?;
         let mut trusted = self.allow.as_deref().map(allow_file::read).transpose()?.unwrap_or_default().images;
         let expected = self.expect.as_deref().map(|path| self.expected(path)).transpose()?.unwrap_or_default();
@@ -140,7 +147,7 @@ impl Verify {
     /// The values of the quoted PCRs, one after the other. A file in a binary form stays as it is: the check of the
     /// evidence reads it.
     fn values(path: &Path, quote: &[u8]) -> Result<Vec<u8>> {
-        let bytes = read_limited::read(path, MAX_BYTES)?;
+        let bytes = read_limited::read(path, MAX_BYTES, Kinds::Stream)?;
         // Of a malformed quote, nothing is selected, and its check fails.
         let (Some(text), Ok(quote)) = (tpm2_pcrread::as_text(&bytes), Quote::parse(quote)) else { return Ok(bytes) };
         let values = tpm2_pcrread::parse(text).map_err(|error| error.on(path.display()))?;

@@ -1,0 +1,333 @@
+//! The files of all commands: inputs that would never end, outputs that cannot be written, standard output that is closed or full.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test panics with the reason.
+
+mod common;
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::elf::{MODULE, PC, PROGRAM, elf};
+use common::{ROOT, Ran, measureroot, program, run, squashfs, text};
+
+/// A folder with a valid file for each option of each command.
+struct Files(tempfile::TempDir);
+
+impl Files {
+    fn new() -> Self {
+        let files = Self(tempfile::tempdir().unwrap());
+        files.write("image", &squashfs(b"image"));
+        files.write("agent", &elf(PROGRAM, PC, "agent"));
+        files.write("config", b"CONFIG_A=y\n");
+        files.write("a.cfg", b"# why\nCONFIG_A=y\n");
+        files.write("list", br#"{"images": []}"#);
+        fs::create_dir_all(files.path("6.1.0/kernel")).unwrap();
+        files.write("6.1.0/modules.dep", b"kernel/overlay.ko:\n");
+        files.write("6.1.0/kernel/overlay.ko", &elf(MODULE, PC, ""));
+        files
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.path(name), bytes).unwrap();
+    }
+
+    /// Runs the words of a line in the folder, in which `EV` are the recorded files of a boot.
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(program());
+        let evidence = format!("{ROOT}/tests/evidence/drtm");
+        command.args(line.split(' ').map(|word| word.replace("EV", &evidence))).current_dir(self.0.path());
+        command
+    }
+
+    fn ran(&self, line: &str) -> Ran {
+        self.command(line).output().unwrap().into()
+    }
+
+    /// The names of the files in the folder.
+    fn names(&self) -> Vec<String> {
+        let names = fs::read_dir(self.0.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+/// A line for each command that prints a result, and its exit code if standard output cannot be written.
+const PRINTING: [(&str, i32); 13] = [
+    ("predict image", 1),
+    ("predict --json image", 1),
+    ("explain root=/dev/vda", 1),
+    ("explain measureroot.x=1", 1),
+    ("replay EV.log", 2),
+    ("replay --to cel EV.log", 2),
+    ("verify --quote EV.quote --signature EV.sig --key EV.ak.pub --log EV.log --allow list", 1),
+    ("verify --quote EV.quote --signature EV.sig --key EV.ak.pub --log EV.log --allow list --json", 1),
+    ("kernel-config config a.cfg", 2),
+    ("kernel-config --list a.cfg", 2),
+    ("completion bash", 1),
+    ("man", 1),
+    ("man cmdline", 1),
+];
+
+/// The commands that `--help` lists.
+fn commands() -> Vec<String> {
+    let help = measureroot(&["--help"]).printed();
+    let (_, listed) = help.split_once("Commands:\n").expect("commands");
+    // Longer descriptions go on in lines that are indented further.
+    let names = listed.lines().take_while(|line| !line.is_empty()).filter_map(|line| line.strip_prefix("  "));
+    names.filter(|line| !line.starts_with(' ')).filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_result_that_cannot_be_printed_is_an_error_of_every_command() {
+    let files = Files::new();
+    let commands = commands();
+    assert!(commands.len() > 8, "{commands:?}");
+    for command in commands.iter().filter(|name| !matches!(name.as_str(), "help" | "initramfs")) {
+        let is_tried = |(line, _): &(&str, i32)| line.split(' ').next() == Some(command);
+        assert!(PRINTING.iter().any(is_tried), "no line for the command {command}");
+    }
+    let helps = commands.iter().map(|name| format!("help {name}")).collect::<Vec<_>>();
+    let more = helps.iter().map(String::as_str).chain(["--version", "--help", "predict --help"]).map(|line| (line, 1));
+    for (line, code) in PRINTING.into_iter().chain(more.filter(|(line, _)| *line != "help help")) {
+        for (redirection, cause) in [
+            (">&-", "standard output: is closed ("),
+            (">/dev/full", "standard output: No space left on device"),
+            ("1</dev/null", "standard output: "),
+        ] {
+            // Only the help is printed by a library, which takes such a descriptor for one that nobody wants.
+            if redirection == "1</dev/null" && ["help", "--version"].iter().any(|word| line.contains(word)) {
+                continue;
+            }
+            let mut shell = Command::new("bash");
+            shell.args(["-c", &format!("exec \"$0\" \"$@\" {redirection}"), text(program())]);
+            shell.args(files.command(line).get_args());
+            let ran: Ran = shell.current_dir(files.0.path()).output().unwrap().into();
+            assert!(ran.code == code && ran.err.contains(cause), "{line} {redirection}: {ran:?}");
+        }
+        // What nobody wants may be thrown away, whatever the descriptor can do beside.
+        let null = fs::File::options().read(true).write(true).open("/dev/null").unwrap();
+        let ran: Ran = files.command(line).stdout(null).output().unwrap().into();
+        assert!(!ran.err.contains("standard output"), "{line}: {ran:?}");
+    }
+}
+
+#[test]
+fn a_list_trusts_no_image_whose_prediction_could_not_be_printed() {
+    let files = Files::new();
+    for redirection in [">&-", ">/dev/full"] {
+        let line = format!("exec '{}' predict --allow-entry new image {redirection}", text(program()));
+        let ran: Ran = Command::new("bash").args(["-c", &line]).current_dir(files.0.path()).output().unwrap().into();
+        assert!(ran.code == 1 && !files.path("new").exists(), "{ran:?}");
+    }
+}
+
+/// Every input of every command. A pipe makes sense for those with `true`.
+const INPUTS: [(&str, bool); 18] = [
+    ("predict FIFO", false),
+    ("predict --verity FIFO image", false),
+    ("predict --verity image FIFO", false),
+    ("predict --allow-entry FIFO image", false),
+    ("initramfs --output FIFO --agent agent", false),
+    ("initramfs --output new --agent FIFO", false),
+    ("initramfs --output new --agent agent --kernel-modules odd --module overlay", false),
+    ("initramfs --output new --agent agent --kernel-modules 6.1.1 --module overlay", false),
+    ("kernel-config config FIFO.cfg", false),
+    ("replay --tpm=FIFO EV.log", false),
+    ("verify --quote EV.quote --signature EV.sig --key EV.ak.pub --log EV.log --image FIFO", false),
+    ("kernel-config FIFO a.cfg", true),
+    ("replay FIFO", true),
+    ("replay --pcrs FIFO EV.log", true),
+    ("verify --quote FIFO --signature EV.sig --key EV.ak.pub --log EV.log --allow list", true),
+    ("verify --quote EV.quote --signature EV.sig --key EV.ak.pub --log FIFO --allow list", true),
+    ("verify --quote EV.quote --signature EV.sig --key EV.ak.pub --log EV.log --allow FIFO", true),
+    ("verify --quote EV.quote --signature EV.sig --key EV.ak.pub --log EV.log --allow list --expect FIFO", true),
+];
+
+#[test]
+fn no_input_or_output_waits_for_ever_for_a_pipe() {
+    let files = Files::new();
+    for name in ["FIFO", "FIFO.cfg"] {
+        run("mkfifo", &[text(&files.path(name))]);
+    }
+    // Module folders in which a pipe is the list, or the module.
+    for (folder, list) in [("odd", "modules.dep"), ("6.1.1", "kernel/overlay.ko")] {
+        fs::create_dir_all(files.path(folder).join("kernel")).unwrap();
+        if list != "modules.dep" {
+            fs::copy(files.path("6.1.0/modules.dep"), files.path(folder).join("modules.dep")).unwrap();
+        }
+        run("mkfifo", &[text(&files.path(folder).join(list))]);
+    }
+    for (line, waits) in INPUTS {
+        let mut child = files.command(line).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        if waits {
+            let line_said = said.next().unwrap_or_default();
+            assert!(line_said.contains("is a pipe; waits for its writer, for at most 60 s"), "{line}: {line_said}");
+            child.kill().unwrap();
+            child.wait().unwrap();
+            continue;
+        }
+        let end = Instant::now() + Duration::from_secs(60);
+        let status = loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                break status;
+            }
+            if Instant::now() > end {
+                child.kill().unwrap();
+                panic!("{line}: hangs");
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        let said: Vec<_> = said.collect();
+        let code = if line.starts_with("kernel-config") || line.starts_with("replay") { 2 } else { 1 };
+        let is_named = said.iter().any(|line| line.contains("is a pipe") || line.contains("is no character device"));
+        assert!(status.code() == Some(code) && is_named, "{line}: {status} {said:?}");
+    }
+    assert!(!files.path("new").exists() && files.path("FIFO").exists());
+}
+
+#[test]
+fn the_shells_process_substitution_is_read() {
+    let files = Files::new();
+    let folder = format!("{ROOT}/tests/evidence");
+    let line = format!(
+        "exec '{}' verify --quote <(cat {folder}/drtm.quote) --signature <(cat {folder}/drtm.sig) --key <(cat {folder}/drtm.ak.pub) \
+         --log <(sleep 0.3; cat {folder}/drtm.log) --allow <(cat list) --pcrs <(cat {folder}/drtm.pcrread)",
+        text(program())
+    );
+    let ran: Ran = Command::new("bash").args(["-c", &line]).current_dir(files.0.path()).output().unwrap().into();
+    assert!(ran.code == 3 && ran.out.starts_with("not trusted: "), "{ran:?}");
+}
+
+/// What is no place for a file, and what the error says. A link to a file is one: its target is replaced.
+const PLACES: [(&str, &str); 6] = [
+    ("folder", "folder: is a folder"),
+    ("/dev/full", "/dev/full: is a device"),
+    ("dangling", "dangling: is a symbolic link to nowhere, which does not exist"),
+    ("none/file", "none: No such file or directory"),
+    ("image/file", "image/file: Not a directory"),
+    ("/proc/file", "/proc/file: cannot be written in /proc"),
+];
+
+#[test]
+fn what_cannot_be_written_is_said_before_the_work_and_by_every_command_in_the_same_way() {
+    let files = Files::new();
+    fs::create_dir(files.path("folder")).unwrap();
+    symlink("nowhere", files.path("dangling")).unwrap();
+    let before = files.names();
+    for (place, cause) in PLACES {
+        // The input is wrong, too: it is not looked at before the output.
+        for line in ["initramfs --agent none --output", "predict none --allow-entry"] {
+            let ran = files.ran(&format!("{line} {place}"));
+            assert!(ran.code == 1 && ran.err.contains(cause), "{line} {place}: {ran:?}");
+            assert_eq!(ran.err.lines().count(), 1, "{ran:?}");
+        }
+    }
+    assert_eq!(files.names(), before);
+    for (line, target) in [("initramfs --agent agent --output", "new"), ("predict image --allow-entry", "list")] {
+        files.write(target, br#"{"images": []}"#);
+        let old = fs::read(files.path(target)).unwrap();
+        symlink(target, files.path(&format!("to-{target}"))).unwrap();
+        files.ran(&format!("{line} to-{target}")).printed();
+        assert!(files.path(&format!("to-{target}")).is_symlink());
+        assert_ne!(fs::read(files.path(target)).unwrap(), old, "{line}");
+    }
+}
+
+#[test]
+fn a_disk_that_is_full_is_named_once_with_what_to_do() {
+    let files = Files::new();
+    // Only root can mount; a namespace of an own user may be forbidden.
+    let script = "mkdir full && mount -t tmpfs -o size=64k tmpfs full && head -c 60000 /dev/zero >full/fill
+        \"$0\" initramfs --agent big --compress none --output full/new 2>said-output; echo $? >>said-output
+        \"$0\" predict image --name \"$(head -c 9000 /dev/zero | tr '\\0' x)\" --allow-entry full/list 2>said-list; echo $? >>said-list
+        ls -A full >left";
+    files.write("big", &elf(PROGRAM, PC, &"agent".repeat(20_000)));
+    let unshare = Command::new("unshare")
+        .args(["--mount", "--map-root-user", "bash", "-c", script, text(program())])
+        .current_dir(files.0.path())
+        .output()
+        .unwrap();
+    if !files.path("left").exists() {
+        eprintln!("NOT TESTED: no tmpfs can be mounted here: {}", String::from_utf8_lossy(&unshare.stderr));
+        return;
+    }
+    for (said, name) in [("said-output", "full/new"), ("said-list", "full/list")] {
+        let said = fs::read_to_string(files.path(said)).unwrap();
+        let wanted = format!("measureroot: {name}: No space left on device");
+        assert!(said.contains(&wanted) && said.contains("make room in full, or name a file elsewhere"), "{said}");
+        assert!(said.ends_with("\n1\n") && !said.contains("/.") && said.matches(name).count() == 1, "{said}");
+    }
+    assert_eq!(fs::read_to_string(files.path("left")).unwrap(), "fill\n");
+}
+
+#[test]
+fn an_initramfs_can_go_into_a_pipe_or_standard_output() {
+    let files = Files::new();
+    files.ran("initramfs --agent agent --output new").printed();
+    let whole = fs::read(files.path("new")).unwrap();
+    let script = "\"$0\" initramfs --agent agent --output /dev/stdout | cat >one
+        { \"$0\" initramfs --agent agent --output /dev/stdout; echo more; } >two
+        \"$0\" initramfs --agent agent --output >(cat >three); wait $!";
+    let line = ["-c", script, text(program())];
+    assert!(Command::new("bash").args(line).current_dir(files.0.path()).status().unwrap().success());
+    for (name, behind) in [("one", &b""[..]), ("two", b"more\n"), ("three", b"")] {
+        assert!(fs::read(files.path(name)).unwrap() == [&whole[..], behind].concat(), "{name}");
+    }
+}
+
+#[test]
+fn a_name_that_nobody_can_see_or_compare_is_refused() {
+    let files = Files::new();
+    for name in ["", " ", "\u{a0}\t", "\u{200b}"] {
+        let ran: Ran = files.command("predict image --allow-entry new --name").arg(name).output().unwrap().into();
+        assert!(ran.code == 2 && ran.err.contains("empty or has only blanks"), "{name:?}: {ran:?}");
+    }
+    let odd = Path::new(std::ffi::OsStr::from_bytes(b"\xffimage"));
+    fs::copy(files.path("image"), files.0.path().join(odd)).unwrap();
+    fs::copy(files.path("image"), files.path(" ")).unwrap();
+    let with = |line: &str, last: &Path| -> Ran { files.command(line).arg(last).output().unwrap().into() };
+    let ran = with("predict --allow-entry new --name", odd);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    for (image, cause) in [(odd, "is not UTF-8"), (Path::new(" "), "only blanks")] {
+        let ran = with("predict --allow-entry new", image);
+        assert!(ran.code == 1 && ran.err.contains(cause) && ran.err.contains("with --name"), "{ran:?}");
+        assert!(!files.path("new").exists());
+    }
+    let ran = with("predict --json", odd);
+    assert!(ran.code == 1 && ran.err.contains("JSON cannot hold it"), "{ran:?}");
+    with("predict", odd).printed();
+    with("predict --allow-entry new --name release", odd).printed();
+    let list = fs::read_to_string(files.path("new")).unwrap();
+    assert!(list.contains("\"release\""), "{list}");
+    files.write("new", list.replace("release", " ").as_bytes());
+    let ran = files.ran("verify --quote EV.quote --signature EV.sig --key EV.ak.pub --log EV.log --allow new");
+    assert!(ran.code == 1 && ran.err.contains("empty or has only blanks"), "{ran:?}");
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_to_is_named_before_the_work() {
+    let files = Files::new();
+    fs::create_dir(files.path("closed")).unwrap();
+    fs::set_permissions(files.path("closed"), PermissionsExt::from_mode(0o555)).unwrap();
+    if fs::write(files.path("closed/probe"), "").is_ok() {
+        // Root may write everywhere: /proc, in the test above, refuses root, too.
+        return;
+    }
+    for line in ["initramfs --agent none --output closed/new", "predict none --allow-entry closed/new"] {
+        let ran = files.ran(line);
+        assert!(
+            ran.code == 1 && ran.err.contains("closed/new: cannot be written in closed: permission denied"),
+            "{ran:?}"
+        );
+    }
+}
