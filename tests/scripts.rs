@@ -89,3 +89,43 @@ fn no_script_removes_a_package() {
     assert!(ran.code == 1 && ran.err.contains("conflicts with a package of this machine"), "{ran:?}");
     assert!(calls.lines().filter(|call| call.contains(" install --yes")).all(|call| call.contains("--no-remove")));
 }
+
+/// Cargo compares only the times of files, and those of a target folder from another checkout can be newer.
+#[test]
+fn a_library_that_another_build_script_made_is_not_linked() {
+    let folder = tempfile::tempdir().unwrap();
+    let agent = folder.path().join("agent");
+    let places = ["target/release", "release"].map(|place| agent.join(place));
+    let run = || {
+        let script = format!(
+            "set -euo pipefail; repo='{ROOT}'; AGENT_TARGET=target; . \"$repo/initramfs/lib/static.sh\"; \
+             forget_old_library '{}'",
+            agent.display()
+        );
+        let ran: Ran = Command::new("bash").args(["-c", &script]).output().unwrap().into();
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    };
+    let make = || {
+        for part in places.iter().flat_map(|place| [place.join("build"), place.join(".fingerprint")]) {
+            fs::create_dir_all(part.join("tss2-static-0123")).unwrap();
+            fs::create_dir_all(part.join("tss2-tcti-0123")).unwrap();
+        }
+    };
+    let left = || places.iter().filter(|place| place.join("build/tss2-static-0123").exists()).count();
+    // A new folder, then one that is not known.
+    run();
+    fs::remove_file(agent.join("tss2-static")).unwrap();
+    make();
+    run();
+    assert_eq!(left(), 0);
+    assert!(places.iter().all(|place| place.join(".fingerprint/tss2-tcti-0123").exists()));
+    assert!(!places.iter().any(|place| place.join(".fingerprint/tss2-static-0123").exists()));
+    // One that this build script made.
+    make();
+    run();
+    assert_eq!(left(), 2);
+    // One that an older build script made.
+    fs::write(agent.join("tss2-static"), "0123  -\n").unwrap();
+    run();
+    assert_eq!(left(), 0);
+}

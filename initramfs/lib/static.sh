@@ -36,5 +36,18 @@ build_static() {
 		flags+=(-Zlocation-detail=none)
 	fi
 	environment+=(CARGO_ENCODED_RUSTFLAGS="$(IFS=$'\x1f' && echo "${flags[*]}")")
+	forget_old_library "$folder"
 	env "${environment[@]}" "$AGENT_CARGO" build "${cargo_flags[@]}"
+}
+
+# Removes the library of tpm2-tss from the target folder $1, if another build script made it. Cargo compares only the times of files:
+# in a folder that came from another checkout, it could keep a library of other parts, and linking would fail with symbols that are
+# defined twice.
+forget_old_library() {
+	local content
+	content=$(cat "$repo"/initramfs/tss2/static/{build.rs,source.sha256} | sha256sum)
+	[[ $(cat "$1/tss2-static" 2>/dev/null) != "$content" ]] || return 0
+	rm -rf "$1"/{,"$AGENT_TARGET/"}release/{build,.fingerprint}/tss2-static-*
+	mkdir -p "$1"
+	echo "$content" >"$1/tss2-static"
 }
