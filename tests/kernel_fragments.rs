@@ -205,6 +205,47 @@ fn the_default_is_what_a_measured_boot_needs() {
     assert_eq!(default[..3], ["initramfs.cfg", "modules.cfg", "tpm.cfg"]);
 }
 
+/// The features of measureroot.scc that a builder may leave out: a kernel without modules, an erofs without compression and an image
+/// that is a device boot without them.
+const OPTIONAL: [&str; 3] = ["modules.scc", "erofs-compressors.scc", "media.scc"];
+
+#[test]
+fn a_builder_s_default_has_every_feature_that_each_boot_needs() {
+    let of = |path: &str| fs::read_to_string(Path::new(ROOT).join(path)).unwrap();
+    let whole = of("kernel-fragments/measureroot.scc");
+    let mut needed: Vec<_> = whole.lines().filter_map(|line| line.strip_prefix("include ")).collect();
+    needed.retain(|feature| !OPTIONAL.contains(feature));
+    let needed = needed.join(" ");
+    for (path, before, after) in [
+        ("initramfs/installed/openembedded/conf/layer.conf", "MEASUREROOT_KERNEL_FEATURES ?= \"", "\""),
+        (
+            "initramfs/installed/buildroot/package/measureroot/Config.in",
+            "FRAGMENTS\n\tstring \"kernel fragments to check\"\n\tdefault \"",
+            "\"",
+        ),
+        (
+            "docs/openembedded.md",
+            "`MEASUREROOT_KERNEL_FEATURES` | files of [kernel-fragments/](../kernel-fragments): the kernel gets their options, and is checked for them | `",
+            "`",
+        ),
+        (
+            "docs/buildroot.md",
+            "`BR2_PACKAGE_MEASUREROOT_KERNEL_FRAGMENTS` | files of [kernel-fragments/](../kernel-fragments): the kernel is checked for their options | `",
+            "`",
+        ),
+    ] {
+        let text = of(path);
+        let (_, rest) = text.split_once(before).unwrap_or_else(|| panic!("{path}: no list"));
+        assert_eq!(rest.split(after).next(), Some(needed.as_str()), "{path}");
+    }
+    // The kernel of Buildroot's example gets their files.
+    let example = of("initramfs/installed/buildroot/configs/measureroot_qemu_x86_64_defconfig");
+    let files = Ran::from(script().arg("--list").args(needed.split(' ')).output().unwrap()).printed();
+    for file in files.lines().map(|line| line.rsplit('/').next().unwrap()) {
+        assert!(example.contains(&format!("/kernel-fragments/{file}")), "{file}");
+    }
+}
+
 #[test]
 fn the_files_of_several_fragments_are_listed_in_the_order_of_merging() {
     let listed = Ran::from(script().args(["--list", "tpm.scc", "loop.cfg"]).output().unwrap()).printed();
