@@ -64,9 +64,9 @@ pub fn run() -> ExitCode {
         Command::Replay(replay) => return verdict(replay.run()),
         Command::KernelConfig(check) => return verdict(check.run()),
         Command::Verify(verify) => return verify.run().unwrap_or_else(|error| failed(&error)),
+        Command::Explain(explain) => return explain.run().unwrap_or_else(|error| failed(&error)),
         Command::Predict(predict) => predict.run(),
         Command::Initramfs(initramfs) => initramfs.run(),
-        Command::Explain(explain) => explain.run(),
         Command::Completion(completion) => completion.run(Arguments::command()),
         Command::Man(man) => man.run(Arguments::command()),
     };

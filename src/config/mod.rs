@@ -20,6 +20,7 @@ use crate::measure::session::SessionChoice;
 use crate::media::image_request::ImageRequest;
 use crate::media::image_source::ImageSource;
 use crate::media::rootflags::RootFlags;
+use crate::media::superblock::FileSystem;
 use crate::media::wait::Wait;
 use crate::root::overlay_size::OverlaySize;
 use crate::seal::choice::SealChoice;
@@ -41,8 +42,8 @@ pub struct Config {
     pub format: ImageFormat,
     /// The PCR that is extended with the image.
     pub pcr: PcrIndex,
-    /// `rootfstype=`: the file systems that the device of `root=` may have; empty for any.
-    pub fstypes: Vec<String>,
+    /// `rootfstype=`: the file systems that the device of `root=` may have, without those that it cannot have; empty for any.
+    pub fstypes: Vec<FileSystem>,
     /// `rootflags=`: mount options for that device.
     pub flags: RootFlags,
     /// Whether the overlay is mounted writable.
@@ -90,12 +91,13 @@ impl Config {
         let timeout = seconds(tokens, "measureroot.timeout")?;
         let rootwait = parameters::rootwait(tokens)?;
         let roothash = RootHash::of(tokens)?;
+        let source = source::source(tokens, roothash.as_ref())?;
         Ok(Self {
             translated: words,
             measured: parameters::measured(tokens)?,
-            source: source::source(tokens, roothash.as_ref())?,
             pcr: parsed(tokens, "rootimgpcr", str::parse)?.unwrap_or(PcrIndex::DEFAULT),
-            fstypes: parameters::fstypes(tokens)?,
+            fstypes: parameters::fstypes(tokens, &source)?,
+            source,
             flags: parsed(tokens, "rootflags", RootFlags::parse)?.unwrap_or_default(),
             writable: tokens.iter().rev().find_map(parameters::access).unwrap_or(true),
             timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),

@@ -8,6 +8,9 @@ use crate::cmdline::parameter::{parsed, seconds, value};
 use crate::cmdline::tokens::Token;
 use crate::error::{Error, Result};
 use crate::measure::image_format::ImageFormat;
+use crate::media::image_source::ImageSource;
+use crate::media::superblock::FileSystem;
+use crate::media::superblock_reader;
 use crate::seal::choice::SealChoice;
 
 /// Checks that each parameter with our prefix is known, and that no parameter is a misspelt one of ours.
@@ -84,22 +87,29 @@ pub(super) fn access(token: &Token) -> Option<bool> {
     }
 }
 
-pub(super) fn fstypes(tokens: &[Token]) -> Result<Vec<String>> {
+/// `rootfstype=`: the file systems of the list that the device of `root=` can have, empty for any. The others are ignored, as by the
+/// kernel (init/do_mounts.c, `mount_root_generic`), unless nothing else is in the list.
+pub(super) fn fstypes(tokens: &[Token], source: &ImageSource) -> Result<Vec<FileSystem>> {
     let Some(list) = value(tokens, "rootfstype")? else { return Ok(Vec::new()) };
     // As for mount(8) and dracut, `auto` is any type; in a list, too.
     if list.split(',').any(|name| name == "auto") {
         return Ok(Vec::new());
     }
-    let types: Vec<_> = list.split(',').map(str::to_owned).collect();
-    let well_formed = |name: &String| {
-        !name.is_empty() && name.len() <= 32 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
-    };
-    if types.iter().all(well_formed) {
-        Ok(types)
-    } else {
-        Err(Error::new(format!("rootfstype={list}"), "malformed value")
-            .hint("names of file systems, separated by commas"))
+    let is_image = matches!(source, ImageSource::Device(_));
+    let types = list.split(',').filter_map(FileSystem::called).filter(|kind| kind.is_image() || !is_image);
+    let types: Vec<_> = types.collect();
+    if !types.is_empty() {
+        return Ok(types);
     }
+    let (cause, hint) = if is_image {
+        (
+            "no root image has this type",
+            "an image is squashfs, erofs or ext4; it can be a file on a vfat or iso9660, then rootimg= names it",
+        )
+    } else {
+        ("no medium has this type", superblock_reader::MEDIUM)
+    };
+    Err(Error::new(format_args!("rootfstype={list}"), cause).hint(hint))
 }
 
 /// The last `init=` counts, as in the kernel.

@@ -32,7 +32,7 @@ fn each_parameter_has_its_effect() {
     assert_eq!(limits.map(|config| config.read_limit.as_secs()), [240, 240, 86400, 10]);
     assert_eq!(of("rootdelay=2").root_wait.delay, seconds(2));
     assert_eq!(of("init=/bin/a init=/bin/b").init.as_deref(), Some("/bin/b"));
-    assert_eq!(of("rootfstype=ext4,erofs").fstypes, ["ext4", "erofs"]);
+    assert_eq!(of("rootfstype=ext3,erofs").fstypes, [FileSystem::Ext4, FileSystem::Erofs]);
     assert!(of("rootfstype=auto").fstypes.is_empty() && of("rootfstype=ext4,auto").fstypes.is_empty());
     assert_eq!(of("rootflags=threads=multi,ro,noatime").flags.to_string(), "threads=multi,noatime");
     assert_eq!(of("measureroot.overlaysize=512m").overlay_size, OverlaySize::Asked("512m".to_owned()));
@@ -80,7 +80,7 @@ fn an_error_names_its_token() {
         ("root=/dev/vda rootflags=rw", "rootflags=rw"),
         ("root=/dev/vda rootflags=acl,sb=8193", "rootflags=acl,sb=8193"),
         ("root=/dev/vda rootfstype=", "rootfstype="),
-        ("root=/dev/vda rootfstype=a/b", "rootfstype=a/b"),
+        ("root=/dev/vda rootfstype=xfs,btrfs", "rootfstype=xfs,btrfs"),
         ("root=/dev/vda rootdelay=-1", "rootdelay=-1"),
         ("root=/dev/vda rootwait=x", "rootwait=x"),
         ("root=/dev/vda rootwait rootwait=7", "rootwait=7"),
@@ -114,6 +114,27 @@ fn an_error_names_its_token() {
     for (line, object) in table {
         assert_eq!(config(line).unwrap_err().object(), object, "{line}");
     }
+}
+
+#[test]
+fn a_type_that_no_boot_can_have_is_an_error_unless_another_one_of_the_list_is_possible() {
+    let prepared = format!("root=/dev/vda roothash={}", "0".repeat(64));
+    let image = |words: &str| config(&format!("root=/dev/vda rootfstype={words}"));
+    for of in ["root=/dev/vda", "rootimg=/a", "root=/dev/vda rootimg=/a", &prepared] {
+        for types in ["xfs", "btrfs", "f2fs", "overlay", "nfs", "tmpfs", "msdos", "Ext4", "ntfs3,exfat", "a/b", ","] {
+            let error = config(&format!("{of} rootfstype={types}")).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("rootfstype={types}: no ")), "{error}");
+            assert!(error.contains("squashfs") && error.contains("erofs") && error.contains("ext4"), "{error}");
+        }
+    }
+    for types in ["vfat", "iso9660", "xfs,vfat"] {
+        assert!(image(types).unwrap_err().to_string().contains("then rootimg= names it"));
+        assert!(config(&format!("rootimg=/a rootfstype={types}")).is_ok());
+    }
+    assert_eq!(image("xfs,ext4,vfat,").unwrap().fstypes, [FileSystem::Ext4]);
+    assert_eq!(image("jffs2,squashfs").unwrap().fstypes, [FileSystem::Squashfs]);
+    let medium = config("root=LABEL=x rootimg=/a rootfstype=ext2,ntfs,vfat").unwrap();
+    assert_eq!(medium.fstypes, [FileSystem::Ext4, FileSystem::Vfat]);
 }
 
 #[test]

@@ -50,6 +50,10 @@ impl DeviceName {
                 "this link is made by udev, which does not run in the initramfs",
                 "use by-uuid, by-label, by-partuuid or by-partlabel",
             ),
+            Some(rest) if is_plain_path(rest) && !is_made_by_kernel(rest) => fail(
+                "nothing in this initramfs makes this node: volumes of LVM, RAID, LUKS and multipath are not opened",
+                "the image must be on a disk or a partition: /dev/X, PARTUUID=, PARTLABEL=, LABEL= or UUID=",
+            ),
             Some(rest) if is_plain_path(rest) => Ok(Self::Node(text.to_owned())),
             _ => fail("not a block device", "use /dev/X, LABEL=, UUID=, PARTUUID=, PARTLABEL= or /dev/disk/by-*"),
         }
@@ -61,6 +65,16 @@ impl DeviceName {
 fn unquoted(value: &str) -> &str {
     let inside = |quote| value.strip_prefix(quote)?.strip_suffix(quote);
     inside('"').or_else(|| inside('\'')).unwrap_or(value)
+}
+
+/// Whether the kernel alone makes the node with this name below /dev. Its disks have a plain name, or lie in one of a few folders
+/// (kernel, Documentation/admin-guide/devices.txt). A program must open a volume of LVM, LUKS or multipath, and the kernel assembles
+/// a RAID only where it mounts the root itself (init/do_mounts.c, `prepare_namespace`).
+fn is_made_by_kernel(name: &str) -> bool {
+    match name.split_once('/') {
+        Some((folder, _)) => matches!(folder, "cciss" | "ida" | "rd" | "i2o" | "etherd" | "pktcdvd"),
+        None => !name.strip_prefix("md").is_some_and(|rest| rest.starts_with(|c: char| c == '_' || c.is_ascii_digit())),
+    }
 }
 
 /// Whether a path is relative and has no `.` or `..` and no empty part. 4096 is `PATH_MAX` (linux/limits.h).
@@ -104,7 +118,18 @@ mod tests {
     fn each_form_of_a_name_is_read_or_refused() {
         let table = [
             ("/dev/vda", Some(DeviceName::Node("/dev/vda".into()))),
-            ("/dev/mapper/a", Some(DeviceName::Node("/dev/mapper/a".into()))),
+            ("/dev/dm-0", Some(DeviceName::Node("/dev/dm-0".into()))),
+            ("/dev/mmcblk0p2", Some(DeviceName::Node("/dev/mmcblk0p2".into()))),
+            ("/dev/mdev", Some(DeviceName::Node("/dev/mdev".into()))),
+            ("/dev/cciss/c0d0p1", Some(DeviceName::Node("/dev/cciss/c0d0p1".into()))),
+            ("/dev/etherd/e1.1", Some(DeviceName::Node("/dev/etherd/e1.1".into()))),
+            ("/dev/mapper/centos-root", None),
+            ("/dev/fedora/root", None),
+            ("/dev/md0", None),
+            ("/dev/md127p1", None),
+            ("/dev/md_d0", None),
+            ("/dev/md/root", None),
+            ("/dev/block/8:1", None),
             ("LABEL=my disk", Some(DeviceName::Label("my disk".into()))),
             ("LABEL=\"my disk\"", Some(DeviceName::Label("my disk".into()))),
             ("PARTLABEL='root'", Some(DeviceName::PartLabel("root".into()))),

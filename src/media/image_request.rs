@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::media::image::Found;
 use crate::media::rootflags::RootFlags;
+use crate::media::superblock::FileSystem;
 use crate::media::wait::Wait;
 
 /// How to search for an image.
@@ -13,7 +14,7 @@ pub struct ImageRequest<'a> {
     /// Whether the image was prepared with veritysetup. Then nothing of it is read until dm-verity checks what is read.
     pub prepared: bool,
     /// `rootfstype=`: the file systems that the device of `root=` may have; any, if the list is empty.
-    pub fstypes: &'a [String],
+    pub fstypes: &'a [FileSystem],
     /// `rootflags=`: options for mounting that device.
     pub flags: &'a RootFlags,
     /// How long to wait for devices.

@@ -62,12 +62,10 @@ impl FileSystem {
         matches!(self, Self::Squashfs | Self::Erofs | Self::Ext4)
     }
 
-    /// Whether the list of `rootfstype=` has it. An empty list has all.
-    #[must_use]
-    pub fn is_in(self, names: &[String]) -> bool {
-        let fits =
-            |name: &String| name == self.name() || self == Self::Ext4 && matches!(name.as_str(), "ext2" | "ext3");
-        names.is_empty() || names.iter().any(fits)
+    /// The one that `rootfstype=` calls by this name.
+    pub(crate) fn called(name: &str) -> Option<Self> {
+        let is = |kind: &Self| name == kind.name() || *kind == Self::Ext4 && matches!(name, "ext2" | "ext3");
+        Self::ALL.into_iter().find(is)
     }
 }
 

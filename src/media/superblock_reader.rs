@@ -12,7 +12,7 @@ use crate::media::superblock::{self, FileSystem, HEAD, Superblock};
 const IMAGE: &str = "an image is squashfs, erofs or ext4: not a disk with partitions, not a .gz, .xz or .zst; \
                      if it is a file on the device of root=, rootimg= names it";
 /// The hint if a device cannot be a medium.
-const MEDIUM: &str = "a medium is vfat, iso9660, ext4, squashfs or erofs";
+pub(crate) const MEDIUM: &str = "a medium is vfat, iso9660, ext4, squashfs or erofs";
 
 /// Reads the superblock of an open device or file, which errors call `name`; `None` if no known file system is on it.
 ///
@@ -41,7 +41,7 @@ pub fn read(file: &File, name: impl std::fmt::Display) -> Result<Option<Superblo
 ///
 /// # Errors
 /// When there is none, when it cannot be a root, and when `fstypes` does not list it.
-pub(crate) fn read_for_root(file: &File, name: &str, fstypes: &[String]) -> Result<Superblock> {
+pub(crate) fn read_for_root(file: &File, name: &str, fstypes: &[FileSystem]) -> Result<Superblock> {
     match read(file, name)? {
         Some(found) if !found.kind.is_image() => {
             let cause = format!("{} is a file system for a medium, not for a root image", found.kind.name());
@@ -55,16 +55,17 @@ pub(crate) fn read_for_root(file: &File, name: &str, fstypes: &[String]) -> Resu
 ///
 /// # Errors
 /// When there is none, and when `fstypes` does not list it.
-pub(crate) fn read_for_medium(file: &File, name: &str, fstypes: &[String]) -> Result<Superblock> {
+pub(crate) fn read_for_medium(file: &File, name: &str, fstypes: &[FileSystem]) -> Result<Superblock> {
     require(read(file, name)?, name, fstypes, MEDIUM)
 }
 
 /// Checks a superblock against the list of `rootfstype=`. `known` is the hint if there is no superblock.
-fn require(found: Option<Superblock>, name: &str, fstypes: &[String], known: &str) -> Result<Superblock> {
+fn require(found: Option<Superblock>, name: &str, fstypes: &[FileSystem], known: &str) -> Result<Superblock> {
     match found {
-        Some(found) if found.kind.is_in(fstypes) => Ok(found),
+        Some(found) if fstypes.is_empty() || fstypes.contains(&found.kind) => Ok(found),
         Some(found) => {
-            Err(Error::new(name, format_args!("is {}, but rootfstype={}", found.kind.name(), fstypes.join(",")))
+            let types: Vec<_> = fstypes.iter().map(|kind| kind.name()).collect();
+            Err(Error::new(name, format_args!("is {}, but rootfstype={}", found.kind.name(), types.join(",")))
                 .hint("rootfstype= is about the device of root=, which is the medium if there is rootimg="))
         }
         None => Err(Error::new(name, "no known file system is on it").hint(known)),

@@ -17,7 +17,7 @@ use crate::cursor::Fields;
 use crate::error::{Context, Error, Result};
 use crate::hash::tree_shape::{TreeHash, TreeShape};
 use crate::media::image::{Image, ImagePlace};
-use crate::media::superblock::Superblock;
+use crate::media::superblock::{FileSystem, Superblock};
 use crate::media::superblock_reader;
 use crate::seal::prepared_root_hash::RootHash;
 use crate::sys::block_device;
@@ -184,7 +184,7 @@ fn parse(head: &[u8; 512]) -> Result<TreeShape> {
 ///
 /// # Errors
 /// When the image does not match the root hash, holds no file system that can be the root, or does not match its tree.
-pub(crate) fn file_system(node: &Path, shape: &TreeShape, fstypes: &[String]) -> Result<Superblock> {
+pub(crate) fn file_system(node: &Path, shape: &TreeShape, fstypes: &[FileSystem]) -> Result<Superblock> {
     let name = node.display().to_string();
     check_file_system(&File::open(node).about(&name)?, &name, shape, fstypes)
 }
@@ -193,7 +193,12 @@ pub(crate) fn file_system(node: &Path, shape: &TreeShape, fstypes: &[String]) ->
 ///
 /// # Errors
 /// As for [`file_system`].
-pub(crate) fn check_file_system(file: &File, name: &str, shape: &TreeShape, fstypes: &[String]) -> Result<Superblock> {
+pub(crate) fn check_file_system(
+    file: &File,
+    name: &str,
+    shape: &TreeShape,
+    fstypes: &[FileSystem],
+) -> Result<Superblock> {
     let found = superblock_reader::read_for_root(file, name, fstypes)
         .map_err(|error| error.hint_if_none("do the image, its Merkle tree and roothash= belong together?"))?;
     if found.bytes > shape.data_bytes() {

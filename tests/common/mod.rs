@@ -101,3 +101,11 @@ pub(crate) fn shell(commands: &str, folder: &Path, environment: &[(&str, &str)])
     bash.env_remove("CARGO_TARGET_DIR");
     bash.envs(environment.iter().copied()).output().unwrap().into()
 }
+
+/// What `explain` prints about a command line that the boot would reject: one message, and nothing on standard error.
+pub(crate) fn rejected(line: &str) -> String {
+    let Ran { code, out, err } = measureroot(&["explain", line]);
+    assert!(code == 1 && err.is_empty(), "{line}: {out}{err}");
+    assert_eq!(out.matches("FAILED at step \"read the command line\": ").count(), 1, "{line}: {out}");
+    out
+}

@@ -1,7 +1,11 @@
 //! `measureroot explain`: what a boot with a command line would do.
 
 mod actions;
+mod notes;
+mod other_live_systems;
 mod words;
+
+use std::process::ExitCode;
 
 use clap::Args;
 
@@ -21,35 +25,46 @@ pub(super) struct Explain {
 }
 
 impl Explain {
-    /// Prints the explanation. If the boot would reject the command line, prints how it would fail, and fails in the same way.
-    pub(super) fn run(self) -> Result<()> {
+    /// Prints the explanation, and gives the exit code: a failure if the boot would reject the command line, which is explained by
+    /// how it would fail, and if the kernel may start without measureroot.
+    pub(super) fn run(self) -> Result<ExitCode> {
         let tokens = tokens::parse(self.line.as_bytes());
         let policy = words::on_failure(&FailurePolicy::of(&tokens));
+        let unmeasured = notes::unmeasured(&tokens);
+        let mut lines: Vec<_> = unmeasured.iter().map(|why| format!("NOT MEASURED: {why}")).collect();
+        let mut code = if unmeasured.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
         match Config::parse(&tokens) {
             Ok(config) => {
-                let steps = steps(&config) + &words::init_arguments(&tokens::behind_dashes(self.line.as_bytes()));
-                print(format!("{steps}\non any failure\n  {policy}\n").as_bytes())
+                lines.extend(steps(&config, &notes::of(&tokens, Some(&config))));
+                lines.extend(words::init_arguments(&tokens::behind_dashes(self.line.as_bytes())));
+                lines.extend(["on any failure".to_owned(), format!("  {policy}")]);
             }
             Err(error) => {
+                code = ExitCode::FAILURE;
+                lines.push(Failure { step: Step::CommandLine, error }.to_string());
                 let translated = dialects::translate(&tokens).map(|ours| ours.words).unwrap_or_default();
-                let failure = Failure { step: Step::CommandLine, error: error.clone() }.to_string();
-                let lines = std::iter::once(failure).chain(translated).chain([policy]);
-                let lines: Vec<_> = lines.map(|line| one_line(&line)).collect();
-                print(format!("{}\n", lines.join("\n  ")).as_bytes())?;
-                Err(error)
+                let more = translated.into_iter().chain(notes::of(&tokens, None)).chain([policy]);
+                lines.extend(more.map(|line| format!("  {line}")));
             }
         }
+        let lines: Vec<_> = lines.iter().map(|line| one_line(line)).collect();
+        print(format!("{}\n", lines.join("\n")).as_bytes())?;
+        Ok(code)
     }
 }
 
-fn steps(config: &Config) -> String {
+/// The steps, each with what it does. The notes are about the command line.
+fn steps(config: &Config, notes: &[String]) -> Vec<String> {
     let mut lines = Vec::new();
     for &step in Step::ALL {
-        let actions = actions::of(step, config);
+        let mut actions = actions::of(step, config);
+        if step == Step::CommandLine {
+            actions.extend_from_slice(notes);
+        }
         if !actions.is_empty() {
             lines.push(step.name().to_owned());
-            lines.extend(actions.iter().map(|action| one_line(&format_args!("  {action}"))));
+            lines.extend(actions.iter().map(|action| format!("  {action}")));
         }
     }
-    lines.join("\n")
+    lines
 }

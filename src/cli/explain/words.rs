@@ -67,7 +67,7 @@ pub(super) fn default_is_free(pcr: PcrIndex) -> String {
 pub(super) fn image(config: &Config, time: &str) -> Vec<String> {
     let types = match config.fstypes.as_slice() {
         [] => String::new(),
-        list => format!(", which must be {}", list.join(" or ")),
+        list => format!(", which must be {}", list.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(" or ")),
     };
     let options = match config.flags.to_string().as_str() {
         "" => String::new(),
@@ -109,9 +109,9 @@ pub(super) fn seal(config: &Config) -> String {
 }
 
 /// What the init gets from behind `--`, whatever it is called. It is the last line of the last step.
-pub(super) fn init_arguments(tokens: &[Token]) -> String {
-    let words: Vec<_> = tokens.iter().map(|token| crate::error::one_line(token)).collect();
-    if words.is_empty() { String::new() } else { format!("\n  with the arguments behind --: {}", words.join(" ")) }
+pub(super) fn init_arguments(tokens: &[Token]) -> Option<String> {
+    let words: Vec<_> = tokens.iter().map(ToString::to_string).collect();
+    (!words.is_empty()).then(|| format!("  with the arguments behind --: {}", words.join(" ")))
 }
 
 /// What happens if a step fails.

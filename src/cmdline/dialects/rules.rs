@@ -2,7 +2,10 @@
 //!
 //! Sources: dracut.cmdline(7), chapters "OverlayFS" and "Booting live images" (dracut 059 and 111), live-boot(7) and its
 //! 9990-cmdline-old (20230131), casper(7) (1.498), overlayroot.conf (0.18), OpenEmbedded's init-live.sh, archiso's
-//! mkinitcpio hooks (README.bootparams, 73), kernel-command-line(7) of systemd 252.
+//! mkinitcpio hooks (README.bootparams, 73), kernel-command-line(7) of systemd 252, manjaro-tools' hook miso, ostree-prepare-root(1),
+//! bootc's composefs=, genkernel(8), initramfs-tools(7), raspi-config's script `overlay`, the README of meta-readonly-rootfs-overlay,
+//! the stage 1 of NixOS, mkinitfs of Alpine, KIWI's module kiwi-overlay, the initramfs of Kata Containers, Flatcar's bootengine,
+//! cos-toolkit's module cos-img.
 
 /// The meaning of a parameter of another live system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,7 +121,10 @@ pub(super) fn meaning<'a>(key: &str, value: Option<&'a str>, boot: &[u8]) -> Opt
         "rd.live.dir" => Folder(text, File::Dracut),
         "rd.live.squashimg" => Name(text, File::Dracut),
         "rd.live.ram" | "toram" if yes => Meaning::Ours(Ours::SealRam, ""),
-        "toram" => Refused("write toram, and rootimg= for the file"),
+        "copytoram" | "copy2ram" if yes || text == "y" => Meaning::Ours(Ours::SealRam, ""),
+        // archiso's `auto` copies it if there is enough memory.
+        "copytoram" if no || matches!(text, "n" | "auto") => Nothing,
+        "toram" | "copytoram" | "copy2ram" => Refused("write toram, and rootimg= for the file"),
         "rd.live.overlay.size" => Meaning::Ours(Ours::OverlaySizeMib, text),
         _ if yes && WITHOUT_EFFECT.contains(&key) => Nothing,
         _ if yes && OVERLAYS.contains(&key) => Overlay,
@@ -131,7 +137,7 @@ pub(super) fn meaning<'a>(key: &str, value: Option<&'a str>, boot: &[u8]) -> Opt
                 Refused(TMPFS_ONLY)
             }
         }
-        "iso-scan/filename" => Refused(NO_FILE_IN_A_FILE),
+        "iso-scan/filename" | "findiso" | "fromiso" | "isofrom" | "isoloop" | "img_loop" => Refused(NO_FILE_IN_A_FILE),
         "overlayroot" if matches!(text, "tmpfs" | "tmpfs:recurse=0") => Overlay,
         "overlayroot" if text == "disabled" => Nothing,
         "overlayroot" => {
@@ -160,14 +166,32 @@ pub(super) fn meaning<'a>(key: &str, value: Option<&'a str>, boot: &[u8]) -> Opt
         "usrhash" => Refused(USR),
         "rd.systemd.pull" => Refused(NOT_ON_A_DEVICE),
         _ if key.starts_with("archiso") => {
-            Refused("write root=LABEL=X and rootimg=/arch/x86_64/airootfs.sfs (or .erofs), and toram for copytoram")
+            Refused("write root=LABEL=X and rootimg=/arch/x86_64/airootfs.sfs (or .erofs)")
         }
+        _ if key.starts_with("miso") => {
+            Refused("a stack of .sfs images: make one image of them, and write root=LABEL=X and rootimg=")
+        }
+        "ostree" | "composefs" => Refused(NOT_THE_TOP),
+        _ if key.starts_with("coreos.live") => Refused(NOT_THE_TOP),
+        "rootrw" => Refused(TMPFS_ONLY),
+        // A root hash that is not obeyed would not be checked, whatever is measured.
+        "rootfs_verity.scheme" | "cc_rootfs_verity.scheme" if text == "none" => Nothing,
+        _ if key.strip_prefix("cc_").unwrap_or(key).starts_with("rootfs_verity.") => Refused(ROOT_HASH),
+        _ if key.starts_with("verity.root") => Refused(ROOT_HASH),
+        "cos-img/filename" => {
+            Refused("write rootimg= for this file, and root= for the device that has it, or no root=")
+        }
+        "real_root" => Meaning::Ours(Ours::Root, text),
+        "boot" if text == "overlay" => Overlay,
+        "boot" if text == "nfs" => Refused(NOT_ON_A_DEVICE),
         _ if boot == b"live" => return live_boot(key, text),
         _ if boot == b"casper" => return casper(key, text),
         _ => return None,
     })
 }
 
+const NOT_THE_TOP: &str = "a deployment is a folder of the file system: write an image whose top is the root";
+const ROOT_HASH: &str = "write roothash=";
 const USR: &str = "/usr must be a part of the image: no second file system is measured or mounted";
 
 /// The options in `rd.overlay=tmpfs:size=SIZE,...` (dracut's prepare-overlayfs.sh).
@@ -184,6 +208,10 @@ fn tmpfs_options(text: &str) -> Option<Meaning<'_>> {
 /// The forms of `root=`.
 fn root(text: &str) -> Option<Meaning<'_>> {
     let by_label = |label| Meaning::Ours(Ours::RootByLabel, label);
+    // KIWI's, whose overlay is kept on a partition.
+    if text.starts_with("overlay:") {
+        return Some(Refused(TMPFS_ONLY));
+    }
     let Some(device) = text.strip_prefix("live:") else {
         let ram_disk = (text == "/dev/ram0").then_some(Nothing);
         return text.strip_prefix("CDLABEL=").map(by_label).or(ram_disk);
@@ -211,8 +239,7 @@ fn live_boot<'a>(key: &str, text: &'a str) -> Option<Meaning<'a>> {
         _ if key.starts_with("persistence") => Refused(TMPFS_ONLY),
         "module" | "union" | "skipunion" | "exposedroot" | "plainroot" | "nfsoverlay" | "todisk" => Refused(ONE_IMAGE),
         "fetch" | "httpfs" | "ftpfs" | "netboot" | "nfsroot" | "iscsi" => Refused(NOT_ON_A_DEVICE),
-        "fromiso" | "isofrom" | "findiso" => Refused(NO_FILE_IN_A_FILE),
-        _ if key.starts_with("dm-verity-") => Refused("write roothash="),
+        _ if key.starts_with("dm-verity-") => Refused(ROOT_HASH),
         _ => return None,
     })
 }

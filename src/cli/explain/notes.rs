@@ -1,0 +1,122 @@
+//! Words that the boot passes over, and what a person who wrote them should know.
+//!
+//! Sources: dracut.cmdline(7), kernel-command-line(7) of systemd, initramfs-tools(7), the encrypt hook of mkinitcpio, genkernel(8),
+//! and Linux, Documentation/admin-guide/kernel-parameters.txt.
+
+use super::other_live_systems;
+use crate::cmdline::tokens::Token;
+use crate::config::Config;
+use crate::media::superblock::FileSystem;
+
+/// The notes, each with the words that it is about. `config` is missing if the boot would reject the command line.
+pub(super) fn of(tokens: &[Token], config: Option<&Config>) -> Vec<String> {
+    let mut notes: Vec<(Vec<String>, String)> = Vec::new();
+    // They prevent it in the kernel, too.
+    let stays = tokens.iter().any(|token| token.is("noresume") || token.is("nohibernate"));
+    for token in tokens.iter().filter(|token| !(stays && token.is("resume"))) {
+        let dialect = || other_live_systems::missing(token, config.is_none()).map(str::to_owned);
+        let Some(text) = note(token).map(str::to_owned).or_else(|| ignored_types(token, config?)).or_else(dialect)
+        else {
+            continue;
+        };
+        match notes.iter_mut().find(|(_, other)| *other == text) {
+            Some((words, _)) => words.push(token.to_string()),
+            None => notes.push((vec![token.to_string()], text)),
+        }
+    }
+    notes.into_iter().map(|(words, text)| format!("{}: {text}", words.join(" "))).collect()
+}
+
+/// Why a boot with these parameters may start without measureroot. The first applies to every kernel: it looks for the program of
+/// `rdinit=` only, and mounts `root=` itself if the initramfs does not have it (init/main.c, `kernel_init_freeable`). With the second,
+/// the kernel's EFI stub loads no initramfs (drivers/firmware/efi/libstub/efi-stub-helper.c).
+pub(super) fn unmeasured(tokens: &[Token]) -> Vec<String> {
+    let rdinit = tokens.iter().rev().find(|token| token.is("rdinit") && token.value.is_some());
+    let rdinit = rdinit.filter(|token| token.value.as_deref() != Some(b"/init")).map(|token| {
+        format!(
+            "{token}: the kernel starts this program and not /init; if the initramfs lacks it, the kernel mounts root= itself"
+        )
+    });
+    let noinitrd = tokens.iter().find(|token| token.is("noinitrd")).map(|token| {
+        format!("{token}: the kernel's EFI stub loads no initramfs then, and the kernel mounts root= itself")
+    });
+    rdinit.into_iter().chain(noinitrd).collect()
+}
+
+fn note(token: &Token) -> Option<&'static str> {
+    let key = token.key()?;
+    let value = token.value.as_deref().map(String::from_utf8_lossy);
+    let value = value.as_deref();
+    let off = matches!(value, Some("" | "0" | "no" | "off" | "false"));
+    Some(match key {
+        "resume" if !off => {
+            "before /init, the kernel resumes the system that hibernated there, if its drivers are built in: then nothing is measured; noresume prevents it"
+        }
+        "initrd" => "for the boot loader; of all archives that are loaded, the last one with an /init counts",
+        _ if is_of_a_volume(key) && !off => {
+            "passed over: no volume of LVM, RAID, LUKS or multipath is opened, so the image must be on a disk or a partition"
+        }
+        "rd.emergency" => "passed over: measureroot.onfail= says what happens after a failure",
+        "rd.break" | "break" | "rd.shell" | "boot.shell_on_fail" | "rd.rescue" if !off => {
+            "passed over: this initramfs has no shell; what happens after a failure stands at the end"
+        }
+        _ if key.starts_with("rd.systemd.") => "passed over: no systemd runs in this initramfs",
+        "single" | "s" | "S" | "1" | "2" | "3" | "4" | "5" | "rescue" | "emergency" | "-b" | "-s"
+            if value.is_none() =>
+        {
+            FOR_INIT
+        }
+        "init"
+        | "systemd.unit"
+        | "systemd.debug_shell"
+        | "systemd.debug-shell"
+        | "systemd.mask"
+        | "systemd.wants"
+        | "systemd.run"
+        | "systemd.setenv" => FOR_INIT,
+        _ => return None,
+    })
+}
+
+const FOR_INIT: &str = "for the init of the image, after the measurement: the image's PCR is the same with and without it, and only a PCR of the command line shows it";
+
+/// Whether a parameter is about a volume that another initramfs would open or assemble to find the root.
+fn is_of_a_volume(key: &str) -> bool {
+    let folders = ["rd.lvm", "rd.md", "rd.dm", "rd.luks", "rd.multipath", "rd.zfs", "rd.bcache", "luks."];
+    let names = [
+        "rd.auto",
+        "luks",
+        "cryptdevice",
+        "cryptkey",
+        "cryptopts",
+        "crypto",
+        "crypt_root",
+        "crypt_roots",
+        "dolvm",
+        "domdadm",
+        "dobtrfs",
+        "domultipath",
+        "dozfs",
+        "lvmwait",
+        "lvmraid",
+        "md",
+        "raid",
+        "zfs",
+        "bootfs",
+    ];
+    names.contains(&key)
+        || folders.iter().any(|folder| {
+            key.strip_prefix(folder)
+                .is_some_and(|rest| folder.ends_with('.') || rest.is_empty() || rest.starts_with('.'))
+        })
+}
+
+/// The names in `rootfstype=` that no boot can have beside those that it can have.
+fn ignored_types(token: &Token, config: &Config) -> Option<String> {
+    let list = token.is("rootfstype").then_some(token.value.as_deref()?)?;
+    let list = String::from_utf8_lossy(list);
+    let is_known = |name: &&str| FileSystem::called(name).is_some_and(|kind| config.fstypes.contains(&kind));
+    let ignored: Vec<_> = list.split(',').filter(|name| !is_known(name)).collect();
+    let any = config.fstypes.is_empty() || ignored.is_empty();
+    (!any).then(|| format!("{} has no effect: no boot can have it", ignored.join(",")))
+}
