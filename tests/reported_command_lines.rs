@@ -64,6 +64,7 @@ const NAMED: &[(&str, &str)] = &[
         "cryptdevice=UUID=1:cryptlvm root=/dev/vg/root rw",
         "root=/dev/vg/root: nothing in this initramfs makes this node",
     ),
+    ("root=ZFS=rpool/ROOT/debian boot=zfs", "root=ZFS=rpool/ROOT/debian: not a block device"),
     ("root=/dev/md0 rd.md.uuid=1", "root=/dev/md0: nothing in this initramfs makes this node"),
     // Fedora CoreOS: its disk, its ISO, and an image of bootc.
     (

@@ -55,6 +55,20 @@ fn another_file_system_than_rootfstype_names_fails_the_boot() -> Result<()> {
     fails("root=/dev/vda rootfstype=erofs")?.at(Step::FindImage, "/dev/vda")
 }
 
+#[test]
+fn a_file_system_that_no_image_has_fails_the_boot_before_a_device_is_looked_for() -> Result<()> {
+    let failed = fails("root=/dev/vda rootfstype=xfs,btrfs")?;
+    failed.because(&["no root image has this type", "squashfs, erofs or ext4"])?;
+    failed.at(Step::ReadCommandLine, "rootfstype=xfs,btrfs")
+}
+
+#[test]
+fn a_volume_that_no_program_opens_fails_the_boot_at_once() -> Result<()> {
+    let failed = fails("root=/dev/mapper/vg-root rd.lvm.lv=vg/root rootwait")?;
+    failed.because(&["LVM"])?;
+    failed.at(Step::ReadCommandLine, "root=/dev/mapper/vg-root")
+}
+
 /// Behind the image is a second ext4, and the PCR would be that of the first.
 #[test]
 fn an_option_that_leads_to_another_file_system_on_the_device_fails_the_boot() -> Result<()> {
