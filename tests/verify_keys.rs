@@ -5,8 +5,31 @@ mod common;
 mod evidence;
 mod swtpm;
 
-use common::Ran;
+use common::{Ran, run, text};
 use evidence::{Machine, Measured, NONCE};
+use measureroot::internal::evidence::{Key, Signature};
+use measureroot::internal::hash::Bank;
+
+#[test]
+fn the_salt_of_an_rsapss_signature_may_have_any_length() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = ["key", "public", "message", "signature"].map(|name| folder.path().join(name));
+    let [key, public, message, signature] = files.each_ref().map(|path| text(path));
+    run("openssl", &["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", key]);
+    run("openssl", &["pkey", "-in", key, "-pubout", "-out", public]);
+    std::fs::write(message, "message").unwrap();
+    let public = Key::parse(&std::fs::read(public).unwrap()).unwrap();
+    // The software TPM takes one as long as the digest. Others take the longest one (TPM 2.0 Library, Part 1, annex B.7).
+    for salt in ["digest", "max"] {
+        let salt = format!("rsa_pss_saltlen:{salt}");
+        let line = ["dgst", "-sha256", "-sigopt", "rsa_padding_mode:pss", "-sigopt", &salt, "-sign", key];
+        run("openssl", &[&line[..], &["-out", signature, message]].concat());
+        let signed = Signature::parse(&std::fs::read(signature).unwrap(), &public).unwrap();
+        let scheme = signed.check(&public, b"message", Bank::Sha256).expect(&salt);
+        assert_eq!(scheme.to_string(), "RSAPSS with sha256", "{salt}");
+        assert!(signed.check(&public, b"another", Bank::Sha256).is_err(), "{salt}");
+    }
+}
 
 #[test]
 fn a_key_may_be_in_a_certificate_and_in_any_form_of_pem() {

@@ -6,6 +6,7 @@ use crate::boot::fake_machine::{BANKS, Fake, IMAGE, extended_with};
 use crate::boot::step::Step;
 use crate::cmdline;
 use crate::config::failure_policy::{FailureAction, FailurePolicy};
+use crate::console::captured::captured;
 use crate::hash::digest::digests_of;
 use crate::measure::image_format::ImageFormat;
 use crate::measure::measurement;
@@ -47,6 +48,15 @@ fn each_step_fails_in_turn_and_init_is_never_reached() {
         let known = !matches!(step, Step::Mounts | Step::CommandLine);
         let action = if known { FailureAction::PowerOff } else { FailureAction::Reboot };
         assert_eq!(stops, [&Call::Stop(action)], "{fault:?}");
+    }
+}
+
+#[test]
+fn a_pcr_that_an_earlier_boot_extended_is_said() {
+    let mut machine = Fake::new(LINE);
+    for is_used in [false, true] {
+        let lines = captured(|| drop(machine.boot()));
+        assert_eq!(lines.iter().any(|line| line.starts_with("WARN: TPM: PCR 13 was not zero")), is_used, "{lines:?}");
     }
 }
 

@@ -141,6 +141,7 @@ fn extend_checked(pcrs: &mut dyn Pcrs, pcr: PcrIndex, digests: &Digests) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::console::captured::captured;
     use crate::measure::soft_pcrs::SoftPcrs;
 
     const PCR: PcrIndex = PcrIndex::DEFAULT;
@@ -200,6 +201,22 @@ mod tests {
         let sha1 = &report.banks[&Bank::Sha1];
         assert_eq!(sha1.after, Bank::Sha1.digest(&[[0; 20].as_slice(), sha1.digest.as_bytes()].concat()));
         assert!(report.measured);
+    }
+
+    #[test]
+    fn a_pcr_that_was_not_zero_before_is_said() {
+        let zero = Digest::zero(Bank::Sha256);
+        let mut last = [0; 20];
+        last[19] = 1;
+        let used = Digest::from_bytes(Bank::Sha1, &last).unwrap();
+        for (before, is_said) in
+            [(vec![], false), (vec![&zero], false), (vec![&used], true), (vec![&zero, &used], true)]
+        {
+            let lines = captured(|| warn_if_used("TPM 7", PCR, before.clone()));
+            let is_right =
+                |line: &String| line.starts_with("WARN: TPM 7: PCR 13 was not zero: something extended it before");
+            assert!(lines.len() == usize::from(is_said) && lines.iter().all(is_right), "{before:?}: {lines:?}");
+        }
     }
 
     #[test]
