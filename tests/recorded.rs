@@ -156,7 +156,15 @@ fn evidence_that_is_text_is_named() {
         let part = hex::encode(quote);
         format!("r{part}:{part}:{part}").into_bytes()
     };
-    let table: [(&str, &Replace<'_>, &str); 5] = [
+    // The fields 1 and 2 of go-tpm-tools' message, the second one empty.
+    let protobuf = |bytes: Vec<u8>| {
+        let length = [u8::try_from(bytes.len() & 0x7F).unwrap() | 0x80, u8::try_from(bytes.len() >> 7).unwrap()];
+        [&[0x0A, length[0], length[1]], &bytes[..], &[0x12, 0]].concat()
+    };
+    let table: [(&str, &Replace<'_>, &str); 8] = [
+        ("quote", &protobuf, "(this is an attestation in the protobuf form of go-tpm-tools: write its fields ak_pub"),
+        ("ak.pub", &|bytes| protobuf(bytes[2..].to_vec()), "in the protobuf form of go-tpm-tools"),
+        ("log", &|_| protobuf(vec![0, 1, 2]), "is not a log alone (this is an attestation in the protobuf form"),
         (
             "quote",
             &base64,

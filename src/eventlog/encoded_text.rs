@@ -1,11 +1,16 @@
-//! Files that people take for a log, a quote, a signature or a key, but that hold its bytes as text. They are named, so that the
-//! error says how to get the bytes.
+//! Files that people take for a log, a quote, a signature or a key, but that hold its bytes as text or among others. They are named,
+//! so that the error says how to get the bytes.
+
+use super::go_tpm_tools;
 
 /// The shortest text that is taken for encoded bytes.
 const SHORTEST: usize = 64;
 
-/// What to do with such a file; `None` if it is no text of this kind.
+/// What to do with such a file; `None` if it is none.
 pub(crate) fn hint(bytes: &[u8]) -> Option<&'static str> {
+    if go_tpm_tools::is_likely(bytes) {
+        return Some(go_tpm_tools::HINT);
+    }
     let text = bytes.trim_ascii();
     if is_keylime(text) {
         // keylime, keylime/tpm/tpm_main.py: r<quote>:<signature>:<values of the PCRs>

@@ -3,7 +3,7 @@
 use super::event_type::EventType;
 use super::header::SIGNATURE;
 use super::log::Log;
-use super::{cel, cel_tlv, encoded_text, ima_log, sequence, tcg, tcg_sha1};
+use super::{cel, cel_tlv, encoded_text, go_tpm_tools, ima_log, sequence, tcg, tcg_sha1};
 use crate::cursor::Fields;
 use crate::error::{Error, Result};
 
@@ -15,6 +15,9 @@ const SIGNATURE_AT: usize = 4 + 4 + 20 + 4;
 /// # Errors
 /// If any part of the log is malformed, or if it is no log of a TPM.
 pub fn parse(bytes: &[u8]) -> Result<Log> {
+    if go_tpm_tools::is_likely(bytes) {
+        return Err(no_log(bytes));
+    }
     match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(&sequence::SEPARATOR) => sequence::parse(bytes),
         Some(b'[') => cel::parse(bytes),
@@ -48,6 +51,8 @@ fn no_log(bytes: &[u8]) -> Error {
     let start = bytes.trim_ascii_start();
     if bytes.is_empty() {
         Error::new("event log", "is empty")
+    } else if go_tpm_tools::is_likely(bytes) {
+        error("is not a log alone", go_tpm_tools::HINT)
     } else if is_ccel(bytes) {
         error(
             "is that of a confidential virtual machine (CCEL): its events extend the registers of the processor (RTMR), not \

@@ -23,6 +23,7 @@ pub(crate) mod encoded_text;
 pub(crate) mod event;
 mod event_type;
 mod format;
+mod go_tpm_tools;
 mod hash_name;
 pub(crate) mod header;
 mod ima_log;
