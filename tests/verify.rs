@@ -124,6 +124,33 @@ fn each_kind_of_boot_gets_its_verdict() {
 }
 
 #[test]
+fn what_the_log_says_against_the_boot_counts_although_the_quote_is_older() {
+    let image = Measured::image(b"image");
+    let machine = Machine::quoted(std::slice::from_ref(&image), "sha256:13");
+    let trusted = ["--image", &machine.file("image")];
+    for (later, part) in [
+        (Measured::failed(), "by event 2, the boot failed; the quote does not prove that event\n"),
+        (
+            Measured::unmeasured(),
+            "by event 2, the boot did not measure its image (measureroot=off); the quote does not",
+        ),
+        // A PCR that is not quoted.
+        (Measured::failed().into_pcr(14), "by event 2, the boot failed; the quote does not prove that event\n"),
+    ] {
+        machine.write("log", &log(&[image.clone(), later]));
+        let Ran { code, out, .. } = machine.judge(&trusted);
+        assert!(code == 3 && out.contains("was booted, but ") && out.contains(part), "{out}");
+        // replay compares the log with the values that were quoted.
+        let Ran { code, err, .. } = measureroot(&["replay", "--pcrs", &machine.file("pcrs"), &machine.file("log")]);
+        assert_eq!(code == 1, err.contains("; but by event 2, the boot "), "{err}");
+    }
+    // What others measure later says nothing about the boot.
+    machine.write("log", &log(&[image, Measured::other(13, "later")]));
+    let Ran { code, out, err } = machine.judge(&trusted);
+    assert!(code == 0 && err.contains("does not prove 1 event"), "{out}{err}");
+}
+
+#[test]
 fn an_image_that_the_log_passes_off_as_a_root_hash_is_not_trusted() {
     let claim = |root_hash: &str| {
         let json = format!(r#"{{"event":"roothash"{root_hash},"version":"0"}}"#);

@@ -28,8 +28,20 @@ impl Difference {
                 "they diverge before its first event: one of its events was changed, left out or added".to_owned()
             }
         };
+        // The values may be older than the log: what it says against the boot must not be lost.
+        let from = match self.divergence {
+            Divergence::After(index) => index + 1,
+            _ => 0,
+        };
+        let mark = match self.divergence {
+            Divergence::AtStart | Divergence::After(_) => {
+                log.mark(|place, event| place >= from && event.extends() == Some(self.pcr))
+            }
+            _ => None,
+        };
+        let mark = mark.map(|mark| format!("; but {mark}")).unwrap_or_default();
         let expected =
             self.replayed.as_ref().map(|value| format!(", but the logs lead to {value}")).unwrap_or_default();
-        format!("PCR {}, {}: it is {}{expected}; {divergence}", self.pcr, self.bank, self.held)
+        format!("PCR {}, {}: it is {}{expected}; {divergence}{mark}", self.pcr, self.bank, self.held)
     }
 }

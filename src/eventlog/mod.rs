@@ -29,6 +29,8 @@ pub(crate) mod header;
 mod ima_log;
 pub(crate) mod journal;
 mod log;
+#[cfg(feature = "evidence")]
+mod mark;
 mod notes;
 mod padding;
 mod recorder;

@@ -66,6 +66,12 @@ impl Proof {
         self.log.events().len() - self.proven
     }
 
+    /// What an event of the log that the quote does not prove says against the boot.
+    pub(super) fn unproven_mark(&self) -> Option<String> {
+        let is_quoted = |pcr| self.quote.selection.iter().any(|(_, quoted)| Some(quoted) == pcr);
+        self.log.mark(|place, event| place >= self.proven || !is_quoted(event.extends()))
+    }
+
     /// The quoted PCRs that no log explains.
     pub(crate) fn unlogged(&self) -> BTreeSet<Pcr> {
         self.unlogged.values().flat_map(|values| values.keys().copied()).collect()

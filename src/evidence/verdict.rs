@@ -22,7 +22,8 @@ pub enum Verdict {
 
 impl Proof {
     /// Judges the boot by the list of trusted images, and the other PCRs by their expected values. The image's digest must have
-    /// extended the PCR exactly once, onto the value that the list gives, and nothing else may have extended it.
+    /// extended the PCR exactly once, onto the value that the list gives, and nothing else may have extended it. No event of the
+    /// log may say that the boot failed or did not measure its image, also if the quote is older than that event.
     ///
     /// # Errors
     /// If the log does not mark the event with the image's digest as ours. Then the log was changed.
@@ -41,7 +42,11 @@ impl Proof {
             }
             Some(image) => {
                 self.is_called_ours()?;
-                Ok(self.unexpected(expected).map_or_else(|| Verdict::Trusted(image.clone()), Verdict::NotTrusted))
+                let against = self
+                    .unproven_mark()
+                    .map(|mark| format!("{} was booted, but {mark}; the quote does not prove that event", image.name));
+                let reason = against.or_else(|| self.unexpected(expected));
+                Ok(reason.map_or_else(|| Verdict::Trusted(image.clone()), Verdict::NotTrusted))
             }
             None => Ok(Verdict::NotTrusted(self.why(trusted))),
         }
