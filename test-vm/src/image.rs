@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// A file system of the root images that `test-vm/images` makes (see `lib/roots.sh`).
+/// A file system of the root images that `test-vm/images` makes (see `lib/roots.sh` and `lib/debian.sh`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RootFs {
     /// squashfs, compressed with zstd.
@@ -101,9 +101,10 @@ impl Image {
         Self::named(&format!("small-aarch64/root.{}", format.extension()))
     }
 
-    /// Debian with systemd. The probe is a service.
+    /// Debian with systemd. The probe is a service. The squashfs has Debian 12, the erofs Debian 13.
     pub fn debian(format: RootFs) -> Result<Self> {
-        Self::named(&format!("debian/root.{}", format.extension()))
+        let folder = if format == RootFs::Erofs { "debian13" } else { "debian" };
+        Self::named(&format!("{folder}/root.{}", format.extension()))
     }
 
     /// A medium that holds the small squashfs as the file /images/root.squashfs.
@@ -158,9 +159,12 @@ impl Image {
     /// A medium that holds `image` as its file /image. On ISO 9660 the file stands at the paths of other live systems
     /// instead.
     pub fn holding(format: Medium, image: &Self) -> Result<Self> {
+        let size = format!("{}M", (image.bytes()? >> 20) + 32);
         let make = match format {
-            Medium::Vfat => "truncate --size=32M made && /usr/sbin/mkfs.vfat made && mcopy -i made tree/image ::",
-            Medium::Ext4 => "/usr/sbin/mke2fs -q -t ext4 -b 4096 -d tree made 32M",
+            Medium::Vfat => {
+                &format!("truncate --size={size} made && /usr/sbin/mkfs.vfat made && mcopy -i made tree/image ::")
+            }
+            Medium::Ext4 => &format!("/usr/sbin/mke2fs -q -t ext4 -b 4096 -d tree made {size}"),
             Medium::Squashfs => "mksquashfs tree made -all-root -quiet -no-progress",
             Medium::Iso => {
                 "mkdir tree/LiveOS tree/live && ln tree/image tree/LiveOS/squashfs.img && \

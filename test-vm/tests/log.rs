@@ -141,7 +141,7 @@ const HEADER: usize = 77;
 fn systemd_continues_the_log_and_finds_the_predicted_image() -> Result<()> {
     let image = Image::small(RootFs::Squashfs)?;
     let logs = Logs::of(Vm::new("root=/dev/vda").disk(&image).boots()?)?;
-    let root = assets::product("test-vm/systemd/root")?;
+    let root = assets::product("test-vm/debian13/systemd")?;
     // Only the firmware's events: measureroot's are also in systemd's log.
     let (whole, own) = (fs::read(logs.path(WHOLE)?)?, fs::read(logs.path(OWN)?)?);
     let firmware = logs.scratch.path("firmware");
