@@ -3,8 +3,8 @@
 
 use test_vm::stopped_vm::{DEFAULT_PCR, FAILED};
 use test_vm::{
-    Failed, Guest, Image, Kernel, LyingDisk, Medium, Prediction, Result, SealChoice, Step, StoppedVm, Uncompressed, Vm,
-    ensure, image,
+    Failed, Guest, Image, Kernel, LyingDisk, Medium, Prediction, Result, RootFs, SealChoice, Step, StoppedVm,
+    Uncompressed, Vm, ensure, image,
 };
 
 /// The bytes of the image, and the bytes that the disk gives instead from the second read on.
@@ -233,9 +233,10 @@ fn a_medium_that_stops_answering_while_its_image_is_hashed_ends_the_boot() -> Re
 /// The driver of virtio-blk looks for partitions before it is ready. So the load of its module hangs.
 #[test]
 fn a_disk_that_never_answers_its_driver_ends_the_boot() -> Result<()> {
-    let image = Image::uncompressed(Uncompressed::Squashfs, &secret())?;
-    // The first bytes of the disk.
-    let mut disk = LyingDisk::falling_silent_at(&image, "hsqs")?;
+    // QEMU itself reads the first sector. The kernel reads a page, and with it the label.
+    let image =
+        Image::around(&Image::small(RootFs::Squashfs)?, "/usr/sbin/mke2fs -q -t ext4 -L SILENT -d tree made 32M")?;
+    let mut disk = LyingDisk::falling_silent_at(&image, "SILENT")?;
     let mut machine = Vm::new("root=/dev/vda measureroot.timeout=2").kernel(Kernel::V6_12).lying_disk(&disk).start()?;
     machine.says("module virtio_blk: not ready after 10 s; the boot waits for 30 s")?;
     machine.says("module virtio_blk: not ready in 30 s")?;
