@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 use crate::boot::device_io::WatchedDevices;
 use crate::boot::step::{Failure, Step};
 use crate::error::Error;
+use crate::sys::waits::UNNOTICED;
 
-/// A device that is healthy answers in less time, even if its disk must start to spin.
-const UNNOTICED: Duration = Duration::from_secs(10);
 /// How often the watch looks at what the kernel counts.
 const LOOK: Duration = Duration::from_secs(1);
 /// A device that answers may be at work for so long without progress of the boot: while a journal is replayed. The largest that

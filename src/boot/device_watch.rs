@@ -6,7 +6,6 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use tss2_static::tcti::asked::aside;
@@ -16,6 +15,7 @@ use crate::boot::device_io::WatchedDevices;
 use crate::boot::device_reading::{Due, Reading};
 use crate::boot::step::{Failure, Step};
 use crate::error::{Context, Result};
+use crate::sys::waits::for_ever;
 
 /// The watch over the device that the boot reads.
 #[derive(Debug)]
@@ -94,9 +94,7 @@ impl Shared {
         let mut state = self.lock();
         if matches!(*state, State::Over) {
             drop(state);
-            loop {
-                thread::park();
-            }
+            for_ever();
         }
         *state = next;
         self.changed.notify_one();
@@ -133,6 +131,7 @@ impl Shared {
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::sync::mpsc::{Receiver, channel};
+    use std::thread;
 
     use super::*;
 

@@ -3,15 +3,15 @@
 use std::convert::Infallible;
 use std::io::Write;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::boot::device_watch::DeviceWatch;
 use crate::boot::fail::fail;
 use crate::boot::fake_call::{Call, Fault};
 use crate::boot::fake_power::FakePower;
+use crate::boot::fake_tpm::{BANKS, FakeTpm, extended_with};
 use crate::boot::machine::Machine;
 use crate::boot::power::Power;
 use crate::boot::root_devices::{RootDevices, Sought};
@@ -24,14 +24,11 @@ use crate::console::progress::Amount;
 use crate::error::{Error, Result};
 use crate::eventlog::Recorder;
 use crate::eventlog::claim::Claim;
-use crate::hash::bank::Bank;
 use crate::hash::digest::{Digests, digests_of};
 use crate::hash::tree_shape::TreeShape;
 use crate::measure::measurement::Report;
-use crate::measure::pcr::PcrIndex;
 use crate::measure::pcrs::Pcrs;
 use crate::measure::session::SessionChoice;
-use crate::measure::soft_pcrs::SoftPcrs;
 use crate::media::image::{Content, Image, ImagePlace};
 use crate::media::image_request::{ImageLocation, ImageRequest};
 use crate::media::superblock::{FileSystem, Superblock};
@@ -39,9 +36,8 @@ use crate::seal::choice::SealConditions;
 use crate::seal::prepared_root_hash::RootHash;
 use crate::seal::prepared_tree::Tree;
 use crate::seal::sealed_image::SealedImage;
+use crate::sys::waits::for_ever;
 
-/// The banks of the fake TPM.
-pub(super) const BANKS: [Bank; 2] = [Bank::Sha1, Bank::Sha256];
 /// The bytes of the fake image.
 pub(super) const IMAGE: &[u8] = b"the image";
 
@@ -58,49 +54,15 @@ pub(super) struct Fake {
     ended: Option<Sender<(Failure, Fake)>>,
 }
 
-/// PCRs that outlive the boot, as a TPM does.
-#[derive(Clone)]
-struct FakeTpm {
-    pcrs: Arc<Mutex<SoftPcrs>>,
-    extended: Arc<AtomicBool>,
-    fault: Fault,
-}
-
-impl FakeTpm {
-    fn check(&self, fault: Fault) -> Result<()> {
-        let only_extends =
-            self.fault == Fault::ReadAfterExtend && self.extended.load(Ordering::Relaxed) && fault != Fault::Extend;
-        if self.fault == fault || only_extends { Err(Error::new("TPM", "fails")) } else { Ok(()) }
-    }
-}
-
-impl Pcrs for FakeTpm {
-    fn banks(&mut self, pcr: PcrIndex) -> Result<Vec<Bank>> {
-        self.check(Fault::Banks)?;
-        self.pcrs.lock().unwrap().banks(pcr)
-    }
-    fn read(&mut self, pcr: PcrIndex, banks: &[Bank]) -> Result<Digests> {
-        self.check(Fault::Read)?;
-        self.pcrs.lock().unwrap().read(pcr, banks)
-    }
-    fn extend(&mut self, pcr: PcrIndex, digests: &Digests) -> Result<()> {
-        self.check(Fault::Extend)?;
-        self.extended.store(true, Ordering::Relaxed);
-        self.pcrs.lock().unwrap().extend(pcr, digests)
-    }
-}
-
 impl Fake {
     /// A machine with a TPM and without dm-verity. It boots with this command line.
     pub(super) fn new(line: &'static str) -> Self {
-        let pcrs = Arc::new(Mutex::new(SoftPcrs::zero(&BANKS)));
-        let tpm = FakeTpm { pcrs, extended: Arc::default(), fault: Fault::None };
         Self {
             power: Arc::default(),
             log: Vec::new(),
             line,
             fault: Fault::None,
-            tpm: Some(tpm),
+            tpm: Some(FakeTpm::new()),
             shows_tpm: true,
             verity: false,
             ended: None,
@@ -160,8 +122,8 @@ impl Fake {
     }
 
     fn hang_at(&self, call: Call) {
-        while self.fault == Fault::HangsForEver(call) {
-            std::thread::park();
+        if self.fault == Fault::HangsForEver(call) {
+            for_ever();
         }
     }
 
@@ -189,8 +151,7 @@ impl Fake {
 
     /// The values of PCR 13.
     pub(super) fn pcr(&self) -> Digests {
-        let tpm = self.tpm.as_ref().unwrap();
-        tpm.pcrs.lock().unwrap().read(PcrIndex::DEFAULT, &BANKS).unwrap()
+        self.tpm.as_ref().unwrap().values()
     }
 
     /// Whether PCR 13 was extended with the digests of these texts, in this order, and with nothing else.
@@ -198,15 +159,6 @@ impl Fake {
         let digests = texts.iter().map(|text| digests_of(&BANKS, text));
         self.pcr() == extended_with(digests)
     }
-}
-
-/// The values of a PCR that was extended with these digests.
-pub(super) fn extended_with(digests: impl IntoIterator<Item = Digests>) -> Digests {
-    let mut pcrs = SoftPcrs::zero(&BANKS);
-    for digests in digests {
-        pcrs.extend(PcrIndex::DEFAULT, &digests).unwrap();
-    }
-    pcrs.read(PcrIndex::DEFAULT, &BANKS).unwrap()
 }
 
 impl Machine for Fake {

@@ -12,6 +12,8 @@ mod fake_call;
 mod fake_machine;
 #[cfg(test)]
 mod fake_power;
+#[cfg(test)]
+mod fake_tpm;
 mod firmware_log;
 mod firmware_tpm;
 mod linux;

@@ -4,9 +4,9 @@
 use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::thread;
 
 use crate::config::failure_policy::FailurePolicy;
+use crate::sys::waits::for_ever;
 
 /// What to do after a failure, as far as it is known.
 static POLICY: Mutex<Option<FailurePolicy>> = Mutex::new(None);
@@ -26,8 +26,8 @@ pub(super) fn set(end: fn(&FailurePolicy, &dyn Display)) {
             return log::error!("{panic}");
         }
         // When the hook of a second thread returns, the program aborts, and the first thread may not be done.
-        while PANICKED.swap(true, Ordering::AcqRel) {
-            thread::park();
+        if PANICKED.swap(true, Ordering::AcqRel) {
+            for_ever();
         }
         // A thread that holds the lock never panics.
         let policy = POLICY.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or_else(|| FailurePolicy::of(&[]));

@@ -8,6 +8,7 @@ use tss2_static::tcti::line::met_silence;
 
 use crate::config::failure_policy::FailureAction;
 use crate::sys::sysrq;
+use crate::sys::waits::for_ever;
 
 /// What ends the machine. Each method may be called by any thread, also while another thread hangs in the kernel.
 pub(super) trait Power: Send + Sync {
@@ -59,9 +60,7 @@ impl Power for LinuxPower {
     fn pause(&self, time: Option<Duration>) {
         match time {
             Some(time) => thread::sleep(time),
-            None => loop {
-                thread::park();
-            },
+            None => for_ever(),
         }
     }
 

@@ -2,7 +2,8 @@
 
 use crate::boot::fail::fail_after_panic;
 use crate::boot::fake_call::{Call, Fault};
-use crate::boot::fake_machine::{BANKS, Fake, IMAGE, extended_with};
+use crate::boot::fake_machine::{Fake, IMAGE};
+use crate::boot::fake_tpm::{BANKS, extended_with};
 use crate::boot::step::Step;
 use crate::cmdline;
 use crate::config::failure_policy::{FailureAction, FailurePolicy};

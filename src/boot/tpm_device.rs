@@ -18,6 +18,7 @@ use crate::measure::pcrs::Pcrs;
 use crate::measure::session::SessionChoice;
 use crate::media::wait::Wait;
 use crate::sys::random::random;
+use crate::sys::waits::UNNOTICED;
 use crate::tpm::{EsysPcrs, EveryTpm};
 
 /// The TPMs that the boot uses, or `None`.
@@ -61,9 +62,6 @@ fn inside<T>(folder: &File, work: impl FnOnce() -> Result<T>) -> Result<T> {
     std::env::set_current_dir("/").about("/")?;
     done
 }
-
-/// A TPM that is there appears in less time.
-const UNNOTICED: Duration = Duration::from_secs(8);
 
 /// Whether the boot has waited for a TPM for the whole time, and none was ready.
 static ABSENT: AtomicBool = AtomicBool::new(false);

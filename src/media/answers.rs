@@ -143,6 +143,7 @@ impl Asked {
 mod tests {
     use super::*;
     use crate::error::Error;
+    use crate::sys::waits::for_ever;
 
     fn ask(answers: &mut Answers, device: &str, work: impl FnOnce() -> Answer) {
         answers.ask((device, MediumId::default()), Path::new("/none"), work).unwrap();
@@ -152,11 +153,7 @@ mod tests {
     #[test]
     fn a_device_that_hangs_is_left_out_and_holds_up_no_other() {
         let mut answers = Answers::default();
-        ask(&mut answers, "hangs", || {
-            loop {
-                std::thread::park();
-            }
-        });
+        ask(&mut answers, "hangs", || for_ever());
         ask(&mut answers, "found", || Answer::Yes);
         ask(&mut answers, "other", || Answer::No(Error::new("other", "why").hint("what")));
         let all = BTreeSet::from(["found", "hangs", "other"].map(str::to_owned));

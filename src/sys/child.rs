@@ -79,6 +79,7 @@ impl Drop for Child {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::waits::for_ever;
     use std::time::Instant;
 
     const LONG: Duration = Duration::from_secs(60);
@@ -88,12 +89,7 @@ mod tests {
         let mut child = Child::start(|| b"done".to_vec()).unwrap();
         assert_eq!(child.answer(LONG).as_deref(), Some(&b"done"[..]));
         let start = Instant::now();
-        let mut hung = Child::start(|| {
-            loop {
-                std::thread::park();
-            }
-        })
-        .unwrap();
+        let mut hung = Child::start(|| for_ever()).unwrap();
         assert_eq!(hung.answer(Duration::from_millis(20)), None);
         drop(hung);
         assert!(start.elapsed() < Duration::from_secs(20));

@@ -20,4 +20,5 @@ pub(crate) mod random;
 pub(crate) mod signals;
 pub(crate) mod sysctl;
 pub(crate) mod sysrq;
+pub(crate) mod waits;
 pub(crate) mod xattr;

@@ -12,9 +12,7 @@ use crate::error::{Context, Error, Result};
 use crate::sys::module_file;
 use crate::sys::modules_dep::{Dependencies, module_name};
 use crate::sys::modules_left_out::{LeftOut, Reason};
-
-/// Most drivers are ready in far less time. After it, the log names the one that is not.
-const UNNOTICED: Duration = Duration::from_secs(10);
+use crate::sys::waits::UNNOTICED;
 
 /// No driver gets less time than this. An adapter that resets its bus waits for up to 15 s (Linux,
 /// drivers/scsi/aic7xxx/Kconfig.aic7xxx, `AIC7XXX_RESET_DELAY_MS`).
