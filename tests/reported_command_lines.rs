@@ -28,6 +28,16 @@ const DONE: &[(&str, &str)] = &[
     ),
     // Gentoo's genkernel.
     ("root=/dev/ram0 real_root=LABEL=root", "\n  real_root=LABEL=root: root=LABEL=root\n"),
+    // The default of Kata Containers.
+    (
+        "root=/dev/pmem0p1 rootflags=data=ordered,errors=remount-ro ro rootfstype=ext4",
+        "/dev/pmem0p1, which must be ext4, mounted with errors=remount-ro",
+    ),
+    // Endless OS on a stick of Windows.
+    (
+        "endless.live_boot endless.image.device=UUID=1 root=UUID=2",
+        "\n  endless.image.device=UUID=1: (Endless OS) passed over",
+    ),
     // A guest of hcsshim and Kata Containers, whose kernel opens the device.
     (
         "root=/dev/dm-0 dm-mod.create=\"v,,,ro,0 8 verity 1 /dev/sda /dev/sda 4096 4096 1 1 sha256 42 a1\" init=/startup.sh",

@@ -22,7 +22,7 @@ pub(super) const ALL: [ExitCode; 14] = [
     row(
         SIMPLE,
         "1",
-        "Failed: an input cannot be read or is refused, or the output cannot be written; `explain`: the boot would fail.",
+        "Failed: an input cannot be read or is refused, or the output cannot be written; `explain`: the boot would fail, or the kernel may start without measureroot.",
     ),
     row(SIMPLE, "2", "Wrong arguments."),
     row("replay", "0", "The logs lead to the PCRs, or there was no comparison."),

@@ -71,10 +71,12 @@ fn unquoted(value: &str) -> &str {
 /// (kernel, Documentation/admin-guide/devices.txt). A program must open a volume of LVM, LUKS or multipath, and the kernel assembles
 /// a RAID only where it mounts the root itself (init/do_mounts.c, `prepare_namespace`).
 fn is_made_by_kernel(name: &str) -> bool {
-    match name.split_once('/') {
-        Some((folder, _)) => matches!(folder, "cciss" | "ida" | "rd" | "i2o" | "etherd" | "pktcdvd"),
-        None => !name.strip_prefix("md").is_some_and(|rest| rest.starts_with(|c: char| c == '_' || c.is_ascii_digit())),
+    if let Some((folder, _)) = name.split_once('/') {
+        return matches!(folder, "cciss" | "ida" | "rd" | "i2o" | "etherd" | "pktcdvd");
     }
+    let is_raid = |rest: &str| rest.starts_with(|c: char| c == '_' || c.is_ascii_digit());
+    // `/dev/root` is only a name in /proc/mounts.
+    name != "root" && !name.strip_prefix("md").is_some_and(is_raid)
 }
 
 /// Whether a path is relative and has no `.` or `..` and no empty part. 4096 is `PATH_MAX` (linux/limits.h).
@@ -125,6 +127,7 @@ mod tests {
             ("/dev/etherd/e1.1", Some(DeviceName::Node("/dev/etherd/e1.1".into()))),
             ("/dev/mapper/centos-root", None),
             ("/dev/fedora/root", None),
+            ("/dev/root", None),
             ("/dev/md0", None),
             ("/dev/md127p1", None),
             ("/dev/md_d0", None),

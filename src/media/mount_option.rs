@@ -10,6 +10,8 @@ pub(super) fn is_without_effect(word: &str) -> bool {
     word.starts_with("x-")
         || word.starts_with("X-")
         || word.starts_with("comment=")
+        // The journal's mode, of ext4: the kernel refuses it for a mount that does not read the journal (fs/ext4/super.c).
+        || word.starts_with("data=")
         || matches!(
             word,
             "" | "ro"

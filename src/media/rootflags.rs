@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn words_of_mount_become_flags_or_are_dropped() {
         let words = "defaults,ro,x-systemd.device-timeout=9,comment=a,auto,noauto,user,nofail,_netdev,sync,dirsync,lazytime,\
-                     iversion,norelatime,,noatime,nodev,silent,errors=continue";
+                     data=ordered,iversion,norelatime,,noatime,nodev,silent,errors=continue";
         let made = mount(words, FileSystem::Ext4, Replay::Never).unwrap();
         assert_eq!(made.data, "noload,errors=continue");
         assert_eq!(made.flags, MountFlags::RDONLY | MountFlags::NOATIME | MountFlags::NODEV | MountFlags::SILENT);

@@ -2,7 +2,8 @@
 //! what to write instead.
 //!
 //! Sources: linux-live's and PorteuX' linuxrc, antiX' init (its Boot-Parameters), KNOPPIX' cheat codes, Puppy's init, Gentoo's
-//! genkernel(8), Alpine's mkinitfs, BerryBoot's init, Halium's initramfs.
+//! genkernel(8), Alpine's mkinitfs, BerryBoot's init, Halium's initramfs,
+//! Endless OS' eos-boot-helper.
 
 use crate::cmdline::tokens::Token;
 
@@ -26,6 +27,9 @@ pub(super) fn missing(token: &Token, nameless: bool) -> Option<&'static str> {
             "(Puppy) its root is a stack of images: make one image of them, and write root=LABEL=X and rootimg="
         }
         "datadev" => "(BerryBoot) its images lie on that device: write root=LABEL=berryboot and rootimg=/images/NAME",
+        key if key.starts_with("endless.image.") => {
+            "(Endless OS) passed over: an image of a disk in a file is not opened; write rootimg= for the file of a file system"
+        }
         "systempart" => "(Halium, Ubuntu Touch) names no image here: write root= with this partition",
         "stagename" => "(ALT Linux) names no image here: write root=LABEL=X and rootimg= with the file of this name",
         _ => return None,
