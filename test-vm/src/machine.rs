@@ -2,7 +2,9 @@
 
 use crate::board::Board;
 use crate::messages::{self, Message};
+use crate::predict::Prediction;
 use crate::protocol::{Answer, Question};
+use crate::stopped_vm::FAILED;
 use crate::swtpm::Swtpm;
 use crate::tool::Process;
 use crate::{Error, Failed, Failure, Guest, Image, Result, Step, StoppedVm, Vm, ensure, qemu, scratch::Scratch};
@@ -213,6 +215,32 @@ impl Machine {
         let [failure] = <[_; 1]>::try_from(failures)
             .map_err(|found| format!("not one failure but {found:?}:\n{}", vm.console().join("\n")))?;
         Ok(Failed { failure, vm })
+    }
+
+    /// Waits for the booted root or for the end of the machine, and checks that no root booted unmeasured. The TPM holds what is
+    /// predicted for the booted root. Or the boot ended with one failure, which is marked, or with a panic of the kernel, which has
+    /// no memory.
+    pub fn fails_closed(mut self, predicted: &Prediction) -> Result<()> {
+        let booted = self.until("booted root or end", |message| match message {
+            Message::Probe(_) => Some(true),
+            _ => message.stopped().map(|_| false),
+        })?;
+        let vm = self.killed()?;
+        let failures = vm.console().iter().filter_map(|line| Failure::parse(line)).count();
+        match (booted, failures) {
+            (true, 0) => ensure!(vm.pcrs(predicted.pcr)? == predicted.after(), "the root booted unmeasured"),
+            (false, 0) => {
+                for line in ["measureroot: mount the kernel's file systems", "Out of memory", "Kernel panic"] {
+                    vm.says(&[line])?;
+                }
+            }
+            (false, 1) => {
+                let measured = vm.holds(predicted.pcr, Some(&predicted.after()), FAILED);
+                measured.or_else(|_| vm.holds(predicted.pcr, None, FAILED))?;
+            }
+            _ => return Err(format!("{failures} failures, booted: {booted}:\n{}", vm.console().join("\n")).into()),
+        }
+        Ok(())
     }
 
     /// Waits for the machine to stop by itself.
