@@ -107,6 +107,11 @@ impl Image {
         Self::named(&format!("{folder}/root.{}", format.extension()))
     }
 
+    /// Debian 12 with SELinux, as an erofs with the labels of its policy.
+    pub fn selinux() -> Result<Self> {
+        Self::named("selinux/root.erofs")
+    }
+
     /// A medium that holds the small squashfs as the file /images/root.squashfs.
     pub fn medium(format: Medium) -> Result<Self> {
         Self::named(&format!("media/medium.{}", format.extension()))
