@@ -196,6 +196,20 @@ fn no_input_or_output_waits_for_ever_for_a_pipe() {
 }
 
 #[test]
+fn a_closed_standard_output_is_said_before_any_wait() {
+    let files = Files::new();
+    run("mkfifo", &[text(&files.path("FIFO"))]);
+    for (line, _) in INPUTS.iter().filter(|(_, waits)| *waits) {
+        let shell = ["-c", "exec timeout 20 \"$0\" \"$@\" >&-", text(program())];
+        let mut command = Command::new("bash");
+        command.args(shell).args(files.command(line).get_args()).current_dir(files.0.path());
+        let ran: Ran = command.output().unwrap().into();
+        let is_said = ran.err.starts_with("measureroot: standard output: is closed (");
+        assert!(is_said && ran.err.lines().count() == 1, "{line}: {ran:?}");
+    }
+}
+
+#[test]
 fn the_shells_process_substitution_is_read() {
     let files = Files::new();
     let folder = format!("{ROOT}/tests/evidence");

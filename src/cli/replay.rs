@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::input_file::Kinds;
-use super::stdout::print;
+use super::stdout::{self, print};
 use super::{json, read_limited, tpm2_pcrread};
 use crate::count::counted;
 use crate::error::{Error, Result};
@@ -59,6 +59,7 @@ enum LogFormat {
 impl Replay {
     /// Replays and compares. `false` if the logs do not lead to the PCRs; an error if a log or the PCRs cannot be read.
     pub(super) fn run(self) -> Result<bool> {
+        stdout::check()?;
         let logs = self.logs.iter().map(|path| log(path)).collect::<Result<Vec<_>>>()?;
         let log = Log::join(logs)?;
         for (pcr, bank, index) in log.gaps() {

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::stdout::print;
+use super::stdout::{self, print};
 use crate::count::counted;
 use crate::error::{Error, Result};
 use configuration::Configuration;
@@ -54,6 +54,7 @@ impl KernelConfig {
     /// # Errors
     /// When the configuration or a fragment cannot be read or understood, or when the fragments ask for nothing.
     pub(super) fn run(mut self) -> Result<bool> {
+        stdout::check()?;
         // `--list` takes no configuration: the first word is a fragment, too.
         if self.list {
             self.fragments.splice(0..0, self.config.take());
