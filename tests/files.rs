@@ -6,59 +6,14 @@ mod common;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::elf::{MODULE, PC, PROGRAM, elf};
-use common::{ROOT, Ran, measureroot, program, run, squashfs, text};
-
-/// A folder with a valid file for each option of each command.
-struct Files(tempfile::TempDir);
-
-impl Files {
-    fn new() -> Self {
-        let files = Self(tempfile::tempdir().unwrap());
-        files.write("image", &squashfs(b"image"));
-        files.write("agent", &elf(PROGRAM, PC, "agent"));
-        files.write("config", b"CONFIG_A=y\n");
-        files.write("a.cfg", b"# why\nCONFIG_A=y\n");
-        files.write("list", br#"{"images": []}"#);
-        fs::create_dir_all(files.path("6.1.0/kernel")).unwrap();
-        files.write("6.1.0/modules.dep", b"kernel/overlay.ko:\n");
-        files.write("6.1.0/kernel/overlay.ko", &elf(MODULE, PC, ""));
-        files
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) {
-        fs::write(self.path(name), bytes).unwrap();
-    }
-
-    /// Runs the words of a line in the folder, in which `EV` are the recorded files of a boot.
-    fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(program());
-        let evidence = format!("{ROOT}/tests/evidence/drtm");
-        command.args(line.split(' ').map(|word| word.replace("EV", &evidence))).current_dir(self.0.path());
-        command
-    }
-
-    fn ran(&self, line: &str) -> Ran {
-        self.command(line).output().unwrap().into()
-    }
-
-    /// The names of the files in the folder.
-    fn names(&self) -> Vec<String> {
-        let names = fs::read_dir(self.0.path()).unwrap().map(|entry| entry.unwrap().file_name());
-        let mut names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
-}
+use common::elf::{PC, PROGRAM, elf};
+use common::files::Files;
+use common::{ROOT, Ran, measureroot, program, run, text};
 
 /// A line for each command that prints a result, and its exit code if standard output cannot be written.
 const PRINTING: [(&str, i32); 13] = [
@@ -110,7 +65,7 @@ fn a_result_that_cannot_be_printed_is_an_error_of_every_command() {
             let mut shell = Command::new("bash");
             shell.args(["-c", &format!("exec \"$0\" \"$@\" {redirection}"), text(program())]);
             shell.args(files.command(line).get_args());
-            let ran: Ran = shell.current_dir(files.0.path()).output().unwrap().into();
+            let ran: Ran = shell.current_dir(files.folder()).output().unwrap().into();
             assert!(ran.code == code && ran.err.contains(cause), "{line} {redirection}: {ran:?}");
         }
         // What nobody wants may be thrown away, whatever the descriptor can do beside.
@@ -125,7 +80,7 @@ fn a_list_trusts_no_image_whose_prediction_could_not_be_printed() {
     let files = Files::new();
     for redirection in [">&-", ">/dev/full"] {
         let line = format!("exec '{}' predict --allow-entry new image {redirection}", text(program()));
-        let ran: Ran = Command::new("bash").args(["-c", &line]).current_dir(files.0.path()).output().unwrap().into();
+        let ran: Ran = Command::new("bash").args(["-c", &line]).current_dir(files.folder()).output().unwrap().into();
         assert!(ran.code == 1 && !files.path("new").exists(), "{ran:?}");
     }
 }
@@ -166,8 +121,10 @@ fn no_input_or_output_waits_for_ever_for_a_pipe() {
         }
         run("mkfifo", &[text(&files.path(folder).join(list))]);
     }
-    for (line, waits) in INPUTS {
-        let mut child = files.command(line).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let start = |(line, waits): (&'static str, bool)| {
+        (line, waits, files.command(line).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap())
+    };
+    for (line, waits, mut child) in INPUTS.map(start) {
         let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
         if waits {
             let line_said = said.next().unwrap_or_default();
@@ -202,7 +159,7 @@ fn a_closed_standard_output_is_said_before_any_wait() {
     for (line, _) in INPUTS.iter().filter(|(_, waits)| *waits) {
         let shell = ["-c", "exec timeout 20 \"$0\" \"$@\" >&-", text(program())];
         let mut command = Command::new("bash");
-        command.args(shell).args(files.command(line).get_args()).current_dir(files.0.path());
+        command.args(shell).args(files.command(line).get_args()).current_dir(files.folder());
         let ran: Ran = command.output().unwrap().into();
         let is_said = ran.err.starts_with("measureroot: standard output: is closed (");
         assert!(is_said && ran.err.lines().count() == 1, "{line}: {ran:?}");
@@ -218,7 +175,7 @@ fn the_shells_process_substitution_is_read() {
          --log <(sleep 0.3; cat {folder}/drtm.log) --allow <(cat list) --pcrs <(cat {folder}/drtm.pcrread)",
         text(program())
     );
-    let ran: Ran = Command::new("bash").args(["-c", &line]).current_dir(files.0.path()).output().unwrap().into();
+    let ran: Ran = Command::new("bash").args(["-c", &line]).current_dir(files.folder()).output().unwrap().into();
     assert!(ran.code == 3 && ran.out.starts_with("not trusted: "), "{ran:?}");
 }
 
@@ -268,7 +225,7 @@ fn a_disk_that_is_full_is_named_once_with_what_to_do() {
     files.write("big", &elf(PROGRAM, PC, &"agent".repeat(20_000)));
     let unshare = Command::new("unshare")
         .args(["--mount", "--map-root-user", "bash", "-c", script, text(program())])
-        .current_dir(files.0.path())
+        .current_dir(files.folder())
         .output()
         .unwrap();
     if !files.path("left").exists() {
@@ -293,7 +250,7 @@ fn an_initramfs_can_go_into_a_pipe_or_standard_output() {
         { \"$0\" initramfs --agent agent --output /dev/stdout; echo more; } >two
         \"$0\" initramfs --agent agent --output >(cat >three); wait $!";
     let line = ["-c", script, text(program())];
-    assert!(Command::new("bash").args(line).current_dir(files.0.path()).status().unwrap().success());
+    assert!(Command::new("bash").args(line).current_dir(files.folder()).status().unwrap().success());
     for (name, behind) in [("one", &b""[..]), ("two", b"more\n"), ("three", b"")] {
         assert!(fs::read(files.path(name)).unwrap() == [&whole[..], behind].concat(), "{name}");
     }
@@ -307,7 +264,7 @@ fn a_name_that_nobody_can_see_or_compare_is_refused() {
         assert!(ran.code == 2 && ran.err.contains("empty or has only blanks"), "{name:?}: {ran:?}");
     }
     let odd = Path::new(std::ffi::OsStr::from_bytes(b"\xffimage"));
-    fs::copy(files.path("image"), files.0.path().join(odd)).unwrap();
+    fs::copy(files.path("image"), files.folder().join(odd)).unwrap();
     fs::copy(files.path("image"), files.path(" ")).unwrap();
     let with = |line: &str, last: &Path| -> Ran { files.command(line).arg(last).output().unwrap().into() };
     let ran = with("predict --allow-entry new --name", odd);
@@ -326,22 +283,4 @@ fn a_name_that_nobody_can_see_or_compare_is_refused() {
     files.write("new", list.replace("release", " ").as_bytes());
     let ran = files.ran("verify --quote EV.quote --signature EV.sig --key EV.ak.pub --log EV.log --allow new");
     assert!(ran.code == 1 && ran.err.contains("empty or has only blanks"), "{ran:?}");
-}
-
-#[test]
-fn a_folder_that_cannot_be_written_to_is_named_before_the_work() {
-    let files = Files::new();
-    fs::create_dir(files.path("closed")).unwrap();
-    fs::set_permissions(files.path("closed"), PermissionsExt::from_mode(0o555)).unwrap();
-    if fs::write(files.path("closed/probe"), "").is_ok() {
-        // Root may write everywhere: /proc, in the test above, refuses root, too.
-        return;
-    }
-    for line in ["initramfs --agent none --output closed/new", "predict none --allow-entry closed/new"] {
-        let ran = files.ran(line);
-        assert!(
-            ran.code == 1 && ran.err.contains("closed/new: cannot be written in closed: permission denied"),
-            "{ran:?}"
-        );
-    }
 }

@@ -2,6 +2,7 @@
 #![allow(dead_code)] // Each test uses a part of it.
 
 pub(crate) mod elf;
+pub(crate) mod files;
 
 use std::fs;
 use std::io::Write;
