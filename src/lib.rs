@@ -16,6 +16,7 @@
 //! | `cli` | the commands for people: thin; they do not decide what is measured | files that the user names, the terminal, a TPM for `replay` |
 //! | `boot` | the order of the boot, the machine that it runs on, its steps, its report | the whole machine, through the trait `Machine` |
 //! | `config` | tokens to a `Config`; what to do after a failure | text only |
+//! | `chain` | what is measured before the agent, predicted from files; not in the agent | bytes in memory only |
 //! | `evidence` | quotes, keys, lists of trusted images, verdicts; not in the agent | bytes in memory only |
 //! | `eventlog` | writes, reads and replays event logs | the boot's logs in `/run`; a PCR, for each event that it records |
 //! | `tpm` | the PCRs of a TPM 2.0, through tpm2-tss and an HMAC session | the TPM; no other room names tss-esapi |
@@ -91,6 +92,8 @@
 //! * **verdict**: the result of `verify`: trusted, not trusted, or broken evidence.
 
 mod boot;
+#[cfg(feature = "chain")]
+mod chain;
 #[cfg(feature = "cli")]
 mod cli;
 mod cmdline;

@@ -17,6 +17,10 @@ use crate::error::{Context, Error, Result};
 /// The limit for an event log, and for the PCR values that belong to it, in bytes: 16 MiB. A firmware's log has about 100 KiB.
 pub(super) const LOG: u64 = 16 << 20;
 
+/// The limit for a program that firmware starts, in bytes: 2 GiB. It is read into memory, as firmware does. A unified kernel image
+/// has some 100 MB.
+pub(super) const PROGRAM: u64 = 2 << 30;
+
 /// How long to wait for the writer of a pipe, each time: long enough for a person who types the password of ssh(1).
 const PATIENCE: Duration = Duration::from_secs(60);
 

@@ -1,6 +1,7 @@
 //! `measureroot predict`: the PCR after the boot of an image.
 
 mod allow_entry;
+mod chain_report;
 mod format;
 mod prediction;
 mod subject;
@@ -11,13 +12,17 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use self::allow_entry::AllowEntry;
+use self::chain_report::ChainReport;
 use self::format::Format;
 use self::prediction::Prediction;
 use self::subject::Subject;
 use self::verity_check::VerityCheck;
 use super::image_file::ImageFile;
+use super::input_file::Kinds;
 use super::json;
+use super::read_limited;
 use super::stdout::{self, print};
+use crate::chain::uki::Uki;
 use crate::count::counted;
 use crate::error::{Context, Error, Result};
 use crate::hash::bank::Bank;
@@ -30,14 +35,17 @@ use crate::measure::pcr::PcrIndex;
 use crate::measure::soft_pcrs::SoftPcrs;
 use crate::seal::prepared_root_hash::{parse_hash, parse_offset};
 
-/// Predict the PCR of a machine that boots an image.
+/// Predict the PCR of a machine that boots an image, or the PCRs of what starts the agent.
 ///
 /// Prints the PCR of each bank in the format of tpm2_pcrread, to be compared with its output, and the image's digests on
 /// standard error. --format selects another format, for another program. The code that measures at boot computes the values.
+///
+/// With --uki, prints what is measured before the agent: for each PCR its values, the events that lead to them, and the file
+/// or section that each event comes from; or why the PCR does not follow from the file.
 #[derive(Debug, Args)]
 pub(super) struct Predict {
     /// The image: a file, or a block device that has it.
-    #[arg(required_unless_present_any = ["roothash", "verity"])]
+    #[arg(required_unless_present_any = ["roothash", "verity", "uki"])]
     image: Option<PathBuf>,
     /// The root hash of an image that was prepared with veritysetup (kernel parameter roothash=).
     #[arg(long, value_name = "HEX", value_parser = parse_hash, conflicts_with_all = ["image", "verity"])]
@@ -49,6 +57,15 @@ pub(super) struct Predict {
     // clap ignores `requires` if a conflict excludes what is required, so the conflicts are here, too.
     #[arg(long, value_name = "BYTES", value_parser = parse_offset, requires = "verity", conflicts_with_all = ["image", "roothash"])]
     hash_offset: Option<u64>,
+    /// A unified kernel image with systemd's stub, which the firmware starts: predict the PCRs 4, 9, 11 and 12.
+    #[arg(long, value_name = "FILE", conflicts_with_all = [
+        "image", "roothash", "verity", "hash_offset", "pcr", "before", "device", "image_format", "list",
+    ])]
+    uki: Option<PathBuf>,
+    /// The command line that the firmware's boot option gives to the unified kernel image [default: none].
+    // clap ignores `requires` if a conflict excludes what is required.
+    #[arg(long, value_name = "WORDS", requires = "uki", conflicts_with_all = ["image", "roothash", "verity"])]
+    append: Option<String>,
     /// The PCR that the image is measured into (kernel parameter rootimgpcr=).
     #[arg(long, value_name = "N", default_value_t = PcrIndex::DEFAULT)]
     pcr: PcrIndex,
@@ -65,9 +82,9 @@ pub(super) struct Predict {
     /// What the PCR is extended with: plain or meta-measured (kernel parameter measureroot.format=).
     #[arg(long, value_name = "NAME", default_value_t, conflicts_with_all = ["roothash", "verity"])]
     image_format: ImageFormat,
-    /// The output format.
-    #[arg(long, value_name = "FORMAT", default_value = "tpm2-yaml")]
-    format: Format,
+    /// The output format [default: tpm2-yaml; with --uki, text for a person; --uki has json and keylime, too].
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<Format>,
     /// The same as --format json.
     #[arg(long, conflicts_with = "format")]
     json: bool,
@@ -78,9 +95,13 @@ pub(super) struct Predict {
 impl Predict {
     /// Computes the values and prints them.
     pub(super) fn run(self) -> Result<()> {
-        let format = if self.json { Format::Json } else { self.format };
+        let format = if self.json { Some(Format::Json) } else { self.format };
         // Hashing takes long, so all that can fail without it fails before.
         stdout::check()?;
+        if let Some(path) = &self.uki {
+            return self.chain(path, format);
+        }
+        let format = format.unwrap_or(Format::Tpm2Yaml);
         if let (Format::Json, Some(image)) = (format, &self.image) {
             json::check_path(image)?;
         }
@@ -125,6 +146,18 @@ impl Predict {
                  image is measured as {default}"
             );
         }
+    }
+
+    /// Predicts what is measured before the agent.
+    fn chain(&self, path: &Path, format: Option<Format>) -> Result<()> {
+        let all = format.map_or(Bank::ALL.to_vec(), Format::default_banks);
+        let banks = if self.banks.is_empty() { all } else { self.banks.clone() };
+        let name = path.file_name().unwrap_or(path.as_os_str()).display().to_string();
+        let bytes = read_limited::read(path, read_limited::PROGRAM, Kinds::File)?;
+        let uki = Uki::parse(&name, &bytes)?;
+        let forecasts = uki.forecasts(self.append.as_deref(), &banks)?;
+        let report = ChainReport::new(&name, uki.stub(), self.append.as_deref(), &forecasts, &banks);
+        print(report.text(format)?.as_bytes())
     }
 }
 

@@ -1,0 +1,46 @@
+//! The forecasts of all PCRs of one boot.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::forecast::{Forecast, Part};
+
+/// What is expected of each PCR, by its number.
+#[derive(Debug, Default, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Forecasts {
+    /// The forecasts.
+    pub pcrs: BTreeMap<u8, Forecast>,
+}
+
+impl Forecasts {
+    /// Those of a boot of which nothing is known but that firmware starts it: why each PCR does not follow from files.
+    pub(super) fn of_firmware() -> Self {
+        let machine = "the firmware and its settings decide; only a log of the machine tells it";
+        let table = [
+            (0, machine),
+            (1, machine),
+            (2, machine),
+            (3, machine),
+            (5, "it has the partition table of the disk and the firmware's boot manager"),
+            (6, machine),
+            (7, "it has the Secure Boot variables of the machine, and the certificate that allowed each program"),
+            (10, "the kernel's IMA extends it, if the command line or the policy turns it on"),
+            (13, "it has the root image, which `measureroot predict IMAGE` predicts"),
+            (15, "systemd extends it with the identity of the machine and of its disks"),
+        ];
+        Self { pcrs: table.map(|(pcr, why)| (pcr, Forecast::Open { why: why.to_owned() })).into() }
+    }
+
+    /// Adds what is expected of a PCR.
+    pub(super) fn follows(&mut self, pcr: u8, parts: Vec<Part>, assumes: &[&str]) {
+        let assumes = assumes.iter().map(|&text| text.to_owned()).collect();
+        self.pcrs.insert(pcr, Forecast::Follows { parts, assumes });
+    }
+
+    /// Adds why a PCR does not follow.
+    pub(super) fn open(&mut self, pcr: u8, why: impl Into<String>) {
+        self.pcrs.insert(pcr, Forecast::Open { why: why.into() });
+    }
+}

@@ -1,0 +1,20 @@
+//! What is measured before the agent, predicted from the files that the firmware and the boot loaders read. The bytes of a file
+//! become events (`event`), the events become the values of PCRs (`forecast`). All bytes are hostile: they come from a medium.
+//!
+//! A *starter* is a program that starts the next one: the firmware (`firmware`), systemd's stub in a unified kernel image
+//! (`uki`). For each PCR that it extends, it adds events to the [`forecasts::Forecasts`], or says why they do not follow from the files.
+//! Another boot loader is another file here, with a function that adds its events between those of two starters.
+
+pub mod authenticode;
+pub(crate) mod event;
+mod firmware;
+pub(crate) mod forecast;
+pub(crate) mod forecasts;
+mod initrd;
+#[cfg(test)]
+pub(crate) mod made_pe;
+pub(crate) mod pe;
+mod phase;
+mod stub;
+mod stub_text;
+pub(crate) mod uki;

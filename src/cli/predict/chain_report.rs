@@ -1,0 +1,143 @@
+//! What is measured before the agent, written in each output format.
+
+use std::collections::BTreeMap;
+use std::fmt::{Display, Write};
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::format::Format;
+use crate::chain::event::Expected;
+use crate::chain::forecast::{Answer, Forecast, Part, Value};
+use crate::chain::forecasts::Forecasts;
+use crate::cli::json;
+use crate::error::{Error, Result, one_line};
+use crate::hash::bank::Bank;
+
+/// The version of the JSON. It changes if a field changes its meaning or goes.
+const VERSION: u32 = 1;
+
+/// A prediction of the chain.
+#[derive(Debug, Serialize)]
+pub(super) struct ChainReport<'a> {
+    version: u32,
+    uki: &'a str,
+    stub: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    append: Option<&'a str>,
+    pcrs: BTreeMap<u8, Pcr<'a>>,
+}
+
+/// One PCR.
+#[derive(Debug, Serialize)]
+struct Pcr<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    values: Option<Vec<Value>>,
+    #[serde(flatten)]
+    forecast: &'a Forecast,
+}
+
+impl<'a> ChainReport<'a> {
+    /// The report about a unified kernel image.
+    pub(super) fn new(
+        uki: &'a str,
+        stub: &impl Display,
+        append: Option<&'a str>,
+        forecasts: &'a Forecasts,
+        banks: &[Bank],
+    ) -> Self {
+        let pcr = |(&pcr, forecast): (&u8, &'a Forecast)| (pcr, Pcr { values: forecast.values(banks), forecast });
+        Self { version: VERSION, uki, stub: stub.to_string(), append, pcrs: forecasts.pcrs.iter().map(pcr).collect() }
+    }
+
+    /// The text in a format; words for a person if there is none.
+    ///
+    /// # Errors
+    /// If the format cannot express several values of a PCR.
+    pub(super) fn text(&self, format: Option<Format>) -> Result<String> {
+        match format {
+            None => Ok(self.words()),
+            Some(Format::Json) => json::pretty(self),
+            Some(Format::Keylime) => Ok(format!("{}\n", self.keylime())),
+            Some(_) => {
+                Err(Error::new("--format", "cannot express what --uki predicts: a PCR has several values there")
+                    .hint("use json or keylime, or no --format"))
+            }
+        }
+    }
+
+    fn words(&self) -> String {
+        let mut text = Text::default();
+        text.line(0, format_args!("{}: a unified kernel image with {}, started by the firmware", self.uki, self.stub));
+        for (number, pcr) in &self.pcrs {
+            match pcr.forecast {
+                Forecast::Open { why } => {
+                    text.line(0, format_args!("PCR {number} does not follow from the file: {why}"));
+                }
+                Forecast::Follows { parts, assumes } => {
+                    text.line(0, format_args!("PCR {number}"));
+                    pcr.values.iter().flatten().for_each(|value| text.value(value));
+                    if parts.is_empty() {
+                        text.line(2, "nothing extends it");
+                    }
+                    for part in parts {
+                        text.part(part);
+                    }
+                    for what in assumes {
+                        text.line(2, format_args!("as long as {what}"));
+                    }
+                }
+            }
+        }
+        text.0
+    }
+
+    /// The acceptable values of each PCR, in each bank that the verifier may ask for.
+    fn keylime(&self) -> serde_json::Value {
+        let values = |pcr: &Pcr<'_>| {
+            let all = pcr.values.iter().flatten().flat_map(|value| value.pcr.values().map(ToString::to_string));
+            all.collect::<Vec<_>>()
+        };
+        let follows = self.pcrs.iter().filter(|(_, pcr)| pcr.values.is_some());
+        json!(follows.map(|(number, pcr)| (number.to_string(), values(pcr))).collect::<BTreeMap<_, _>>())
+    }
+}
+
+/// Lines for a person. Each is one line, whatever names and command lines are in it.
+#[derive(Default)]
+struct Text(String);
+
+impl Text {
+    fn line(&mut self, indent: usize, words: impl Display) {
+        // Writing to a string does not fail.
+        writeln!(self.0, "{:indent$}{}", "", one_line(&words)).ok();
+    }
+
+    fn value(&mut self, Value { answers, pcr }: &Value) {
+        if !answers.is_empty() {
+            self.line(2, format_args!("if {}:", answers.join(", and ")));
+        }
+        for (bank, value) in pcr {
+            self.line(4, format_args!("{bank:<6} {value}"));
+        }
+    }
+
+    fn part(&mut self, part: &Part) {
+        match part {
+            Part::Event(event) => self.event(2, event),
+            Part::Choice(choice) => {
+                for Answer { name, events } in choice.answers.iter().filter(|answer| !answer.events.is_empty()) {
+                    self.line(2, format_args!("if {name}:"));
+                    for event in events {
+                        self.event(4, event);
+                    }
+                }
+            }
+        }
+    }
+
+    fn event(&mut self, indent: usize, Expected { kind, what, from, .. }: &Expected) {
+        let from = from.as_ref().map(|from| format!(" ({from})")).unwrap_or_default();
+        self.line(indent, format_args!("{kind}: {what}{from}"));
+    }
+}

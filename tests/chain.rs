@@ -1,0 +1,119 @@
+//! `predict --uki`, compared with programs that others wrote: osslsigncode for Authenticode, systemd-measure for PCR 11. The
+//! unified kernel image has the stub of Debian's systemd-boot-efi. The stub is its kernel, too: any program for UEFI will do.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test panics with the reason.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::{measureroot, run, text};
+use serde_json::Value;
+
+const STUB: &str = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
+const BANKS: [&str; 4] = ["sha1", "sha256", "sha384", "sha512"];
+/// Each section with its content and its place in memory, as systemd-stub(7) of systemd 252 puts them.
+const SECTIONS: [(&str, &str, &str); 3] =
+    [("osrel", "ID=test\n", "0x20000"), ("cmdline", "root=/dev/vda ro", "0x30000"), ("initrd", "an initrd", "0x40000")];
+
+/// Writes a unified kernel image and its parts into a folder.
+fn uki(folder: &Path) -> String {
+    let path = folder.join("measured.efi");
+    let mut arguments = Vec::new();
+    let linux = ("linux", STUB.to_owned(), "0x2000000");
+    let parts = SECTIONS.iter().map(|(name, content, place)| {
+        let part = folder.join(name);
+        fs::write(&part, content).unwrap();
+        (*name, text(&part).to_owned(), *place)
+    });
+    for (name, file, place) in parts.chain([linux]) {
+        arguments.extend(["--add-section".to_owned(), format!(".{name}={file}")]);
+        arguments.extend(["--change-section-vma".to_owned(), format!(".{name}={place}")]);
+    }
+    arguments.extend([STUB.to_owned(), text(&path).to_owned()]);
+    run("objcopy", &arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    // Programs that sign fill up the file to eight bytes, and the digest changes with it.
+    let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(file.metadata().unwrap().len().next_multiple_of(8)).unwrap();
+    text(&path).to_owned()
+}
+
+fn predicted(uki: &str, pcr: &str) -> Value {
+    measureroot(&["predict", "--json", "--uki", uki]).json()["pcrs"][pcr].clone()
+}
+
+/// The events that are in every case.
+fn events(pcr: &Value) -> Vec<Value> {
+    pcr["parts"].as_array().unwrap().iter().filter_map(|part| part.get("event")).cloned().collect()
+}
+
+#[test]
+fn the_digest_of_a_program_is_that_of_osslsigncode_signed_or_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let uki = uki(folder.path());
+    let path = |name: &str| text(&folder.path().join(name)).to_owned();
+    let (key, certificate) = (path("key"), path("certificate"));
+    let request =
+        ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=a test", "-keyout", &key, "-out", &certificate];
+    run("openssl", &request);
+    let own = events(&predicted(&uki, "4"));
+    assert_eq!((own.len(), own[2]["from"].as_str()), (4, Some("measured.efi")));
+    for bank in BANKS {
+        let signed = path(bank);
+        run("osslsigncode", &["sign", "-certs", &certificate, "-key", &key, "-h", bank, "-in", &uki, "-out", &signed]);
+        // It fails, because nothing vouches for the certificate; it prints the digest all the same.
+        let check = format!("osslsigncode verify -in {signed} 2>&1 || true");
+        let said = run("sh", &["-c", &check]);
+        let digest = said.lines().find_map(|line| line.strip_prefix("Calculated message digest : ")).expect(&said);
+        for events in [&own, &events(&predicted(&signed, "4"))] {
+            assert_eq!(events[2]["digests"][bank].as_str().unwrap().to_uppercase(), digest.trim(), "{bank}");
+        }
+    }
+}
+
+#[test]
+fn pcr_11_is_that_of_systemd_measure() {
+    let folder = tempfile::tempdir().unwrap();
+    let uki = uki(folder.path());
+    let mut arguments = vec!["calculate".to_owned(), format!("--linux={STUB}"), "--json=short".to_owned()];
+    arguments.extend(SECTIONS.map(|(name, ..)| format!("--{name}={}", text(&folder.path().join(name)))));
+    arguments.extend(["sysinit", "sysinit:ready", "sysinit:ready:shutdown"].map(|phase| format!("--phase={phase}")));
+    let said = run("/usr/lib/systemd/systemd-measure", &arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    let measured: Value = serde_json::from_str(&said).unwrap();
+    let pcr = predicted(&uki, "11");
+    for bank in BANKS {
+        for (number, value) in measured[bank].as_array().unwrap().iter().enumerate() {
+            assert_eq!(pcr["values"][number + 1]["pcr"][bank], value["hash"], "{bank}: {value}");
+        }
+        assert_eq!(measured[bank].as_array().unwrap().len(), 3);
+    }
+}
+
+#[test]
+fn each_format_says_the_same_or_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let uki = uki(folder.path());
+    let pcr = predicted(&uki, "9");
+    let value = pcr["values"][0]["pcr"]["sha256"].as_str().unwrap().to_owned();
+    let said = measureroot(&["predict", "--bank", "sha256", "--uki", &uki]).printed();
+    for part in [
+        "measured.efi: a unified kernel image with systemd-stub 25",
+        &format!("\nPCR 9\n    sha256 {value}\n"),
+        "\n  EV_EVENT_TAG: the command line \"root=/dev/vda ro\" (measured.efi, .cmdline)\n",
+        "\nPCR 7 does not follow from the file: ",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let said = measureroot(&["predict", "--format", "keylime", "--append", "a\nb", "--uki", &uki]).json();
+    assert_eq!((said["12"].as_array().unwrap().len(), &said["7"]), (6, &Value::Null));
+    for format in ["hex", "tpm2-yaml", "pcrlock", "policy"] {
+        let ran = measureroot(&["predict", "--format", format, "--uki", &uki]);
+        assert!(ran.code == 1 && ran.err.contains("use json or keylime"), "{}", ran.err);
+    }
+    for more in [["--pcr", "9"], ["--before", "00"], ["--allow-entry", "list"], ["--roothash", &"0".repeat(64)]] {
+        assert_eq!(measureroot(&[&["predict", "--uki", &uki], &more[..]].concat()).code, 2, "{more:?}");
+    }
+    assert_eq!(measureroot(&["predict", "--append", "x", "/none"]).code, 2);
+    let ran = measureroot(&["predict", "--uki", STUB]);
+    assert!(ran.code == 1 && ran.err.contains("has no kernel in a section .linux (is it an addon"), "{}", ran.err);
+}
