@@ -34,7 +34,7 @@ pub(super) enum KernelStart {
     LoadImage,
     /// With a loader of its own. Only shim lets it use `LoadImage`, and only with Secure Boot.
     Itself,
-    /// Versions between those that were seen: one of the two.
+    /// Versions that were not seen, and whose neighbours differ: one of the two.
     Unknown,
 }
 
@@ -68,6 +68,11 @@ impl Stub {
         }
     }
 
+    /// Whether it is a version that was seen in a boot. What another one gives the kernel is not known.
+    pub(super) fn is_known(&self) -> bool {
+        matches!(self.major, 252 | 257 | 262)
+    }
+
     /// Whether it is one of the stubs that look for addons, profiles and `.extra/os-release`.
     pub(super) fn is_257(&self) -> bool {
         self.major >= 257
@@ -81,8 +86,8 @@ impl Stub {
     /// How it starts the kernel.
     pub(super) fn kernel_start(&self) -> KernelStart {
         match self.major {
-            ..=257 => KernelStart::LoadImage,
-            262.. => KernelStart::Itself,
+            252..=257 => KernelStart::LoadImage,
+            262 => KernelStart::Itself,
             _ => KernelStart::Unknown,
         }
     }
@@ -128,9 +133,18 @@ mod tests {
             let stub = stub(magic).unwrap();
             assert_eq!((stub.major, stub.kernel_start(), stub.measured().unwrap().len()), (major, start, sections));
         }
+        for (version, start) in
+            [("251", KernelStart::Unknown), ("255", KernelStart::LoadImage), ("263", KernelStart::Unknown)]
+        {
+            assert_eq!(
+                stub(format!("{BEFORE}{version}{AFTER}").as_bytes()).unwrap().kernel_start(),
+                start,
+                "{version}"
+            );
+        }
         for unknown in ["251", "254", "256", "263"] {
             let stub = stub(format!("{BEFORE}{unknown}{AFTER}").as_bytes()).unwrap();
-            assert!(stub.measured().unwrap_err().contains(unknown));
+            assert!(stub.measured().unwrap_err().contains(unknown) && !stub.is_known());
         }
     }
 

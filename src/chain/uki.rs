@@ -71,7 +71,14 @@ impl<'a> Uki<'a> {
             Ok(names) => forecasts.follows(11, self.sections(names, banks)?, &[]),
             Err(why) => forecasts.open(11, why),
         }
-        self.command_line_and_initrd(append, &mut forecasts, banks)?;
+        if self.stub.is_known() {
+            self.command_line_and_initrd(append, &mut forecasts, banks)?;
+        } else {
+            for pcr in [9, 12] {
+                forecasts
+                    .open(pcr, format!("what {} gives the kernel is not known here (252, 257 and 262 are)", self.stub));
+            }
+        }
         Ok(forecasts)
     }
 
@@ -307,6 +314,7 @@ mod tests {
             (made("257"), Some("\u{1f600}"), vec![9, 12], "characters that systemd-stub drops"),
             (made("257").exact(b".cmdline", b"\xFF"), None, vec![9, 12], "is not UTF-8"),
             (made("262").exact(b".cmdline", b"ro"), None, vec![9], "adds a console"),
+            (made("259"), None, vec![9, 12], "what systemd-stub 259 gives the kernel"),
             (made("252"), None, vec![0, 1, 2, 3, 5, 6, 7, 10, 13, 15], ""),
         ];
         for (made, append, pcrs, part) in table {
