@@ -66,6 +66,32 @@ impl Prediction {
     }
 }
 
+/// The acceptable values of each PCR that follows from a unified kernel image, as `measureroot predict --uki` tells them.
+pub fn chain(uki: &Path) -> Result<BTreeMap<u8, Vec<BTreeMap<Bank, String>>>> {
+    #[derive(Deserialize)]
+    struct Value {
+        pcr: BTreeMap<Bank, String>,
+    }
+    #[derive(Deserialize)]
+    struct Pcr {
+        values: Option<Vec<Value>>,
+    }
+    #[derive(Deserialize)]
+    struct Chain {
+        pcrs: BTreeMap<u8, Pcr>,
+    }
+    let mut predict = tool::measureroot(Duration::from_secs(60))?;
+    let chain: Chain = serde_json::from_str(&tool::finish(predict.args(["predict", "--json", "--uki"]).arg(uki))?)?;
+    let follows = chain.pcrs.into_iter().filter_map(|(number, pcr)| Some((number, pcr.values?)));
+    Ok(follows.map(|(number, values)| (number, values.into_iter().map(|value| value.pcr).collect())).collect())
+}
+
+/// What `measureroot predict --uki` prints for a person.
+pub fn words(uki: &Path) -> Result<String> {
+    let mut predict = tool::measureroot(Duration::from_secs(60))?;
+    tool::finish(predict.args(["predict", "--uki"]).arg(uki))
+}
+
 /// What `measureroot predict --format FORMAT` prints for an image.
 pub fn printed(format: &str, image: &Path) -> Result<String> {
     let mut predict = tool::measureroot(Duration::from_secs(60))?;

@@ -1,0 +1,72 @@
+//! `measureroot predict --uki`: OVMF starts unified kernel images of several stubs, and the TPM holds what was predicted.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use test_vm::scratch::Scratch;
+use test_vm::{Builder, Bus, Image, Kernel, Result, RootFs, Vm, ensure, predict, tool};
+
+const CMDLINE: &str = "root=/dev/vdb console=ttyS0 panic=1 measureroot.onfail=poweroff";
+/// The stub of this machine's Debian: 252 in Debian 12.
+const STUB: &str = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
+
+fn run<A: AsRef<std::ffi::OsStr>>(program: &str, arguments: impl IntoIterator<Item = A>) -> Result<()> {
+    tool::output(Duration::from_secs(60), program, arguments).map(drop)
+}
+
+/// A disk that the firmware finds without a boot option: one FAT with the image as \EFI\BOOT\BOOTX64.EFI.
+fn disk(uki: &Path, scratch: &Scratch) -> Result<PathBuf> {
+    let disk = scratch.path("disk");
+    std::fs::File::create(&disk)?.set_len(64 << 20)?;
+    let (image, file) = (disk.display().to_string(), uki.display().to_string());
+    run("mkfs.vfat", [&image])?;
+    run("mmd", ["-i", &image, "::/EFI", "::/EFI/BOOT"])?;
+    run("mcopy", ["-i", &image, &file, "::/EFI/BOOT/BOOTX64.EFI"])?;
+    Ok(disk)
+}
+
+/// The TPM holds one of the predicted values of each PCR, in every bank.
+fn boots_as_predicted(uki: &Path, stub: &str) -> Result<()> {
+    let scratch = Scratch::new()?;
+    let said = predict::words(uki)?;
+    ensure!(said.contains(&format!("systemd-stub {stub}")), "not stub {stub}: {said}");
+    let vm = Vm::uefi().large().disk_file(Bus::Virtio, disk(uki, &scratch)?).disk(&Image::small(RootFs::Squashfs)?);
+    let vm = vm.boots()?.power_off()?;
+    let chain = predict::chain(uki)?;
+    assert_eq!(chain.keys().copied().collect::<Vec<_>>(), [4, 8, 9, 11, 12, 14]);
+    for (pcr, values) in chain {
+        let held = vm.pcrs(pcr)?;
+        ensure!(values.contains(&held), "PCR {pcr} is {held:?}, not one of {values:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_stub_252_is_measured_as_predicted() -> Result<()> {
+    let scratch = Scratch::new()?;
+    let (uki, cmdline, osrel) = (scratch.path("measured.efi"), scratch.path("cmdline"), scratch.path("osrel"));
+    std::fs::write(&cmdline, CMDLINE)?;
+    std::fs::write(&osrel, "ID=test\n")?;
+    let parts = [
+        ("osrel", osrel, "0x20000"),
+        ("cmdline", cmdline, "0x30000"),
+        ("linux", Kernel::V6_12.image()?, "0x2000000"),
+        ("initrd", Kernel::V6_12.initramfs()?, "0x4000000"),
+    ];
+    let options = parts.iter().flat_map(|(name, file, place)| {
+        let (add, place) = (format!(".{name}={}", file.display()), format!(".{name}={place}"));
+        ["--add-section".to_owned(), add, "--change-section-vma".to_owned(), place]
+    });
+    run("objcopy", options.chain([STUB.to_owned(), uki.display().to_string()]))?;
+    boots_as_predicted(&uki, "252")
+}
+
+#[test]
+fn a_stub_257_is_measured_as_predicted() -> Result<()> {
+    let builder = Builder::mkosi()?;
+    let kernel = "/checkout/target/test-vm/kernel-6.12";
+    builder.run(&format!(
+        "ukify build --linux {kernel}/vmlinuz --initrd {kernel}/initramfs.cpio.zst --os-release 'ID=test' \\
+             --cmdline '{CMDLINE}' --output measured.efi"
+    ))?;
+    boots_as_predicted(&builder.file("measured.efi")?, "257")
+}
