@@ -6,6 +6,7 @@
 //! Another boot loader is another file here, with a function that adds its events between those of two starters.
 
 pub mod authenticode;
+mod command_line;
 pub(crate) mod event;
 mod firmware;
 pub(crate) mod forecast;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::command_line::CommandLine;
 use super::event::{EVENT_TAG, Expected, IPL};
 use super::forecast::{Answer, Choice, Part, Question};
 use super::forecasts::Forecasts;
@@ -193,32 +194,6 @@ impl<'a> Uki<'a> {
             Some(_) => Ok(vec![outside, inside("Secure Boot is on")?]),
             None => Ok(vec![outside]),
         }
-    }
-}
-
-/// A command line that the kernel gets.
-struct CommandLine {
-    /// In which case, if there is another.
-    name: &'static str,
-    text: String,
-    /// In UTF-16. Empty if the kernel gets none.
-    measured: Vec<u8>,
-    from: Option<String>,
-    is_from_outside: bool,
-}
-
-impl CommandLine {
-    /// The stub measures a command line from outside into PCR 12.
-    fn of_stub(&self, banks: &[Bank]) -> Option<Expected> {
-        let what = format!("the command line {:?} from outside", self.text);
-        self.is_from_outside.then(|| Expected::of(IPL, &what, None, &[&self.measured], banks))
-    }
-
-    /// The kernel measures each command line into PCR 9.
-    fn of_kernel(&self, banks: &[Bank]) -> Option<Expected> {
-        let what = format!("the command line {:?}", self.text);
-        let event = || Expected::of(EVENT_TAG, &what, self.from.as_deref(), &[&self.measured], banks);
-        (!self.measured.is_empty()).then(event)
     }
 }
 
