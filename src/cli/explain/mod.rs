@@ -26,12 +26,14 @@ pub(super) struct Explain {
 
 impl Explain {
     /// Prints the explanation, and gives the exit code: a failure if the boot would reject the command line, which is explained by
-    /// how it would fail, and if the kernel may start without measureroot.
+    /// how it would fail, and if the kernel may start without measureroot. Why that is so goes to standard error, so that a script
+    /// that needs no explanation still shows it.
     pub(super) fn run(self) -> Result<ExitCode> {
         let tokens = tokens::parse(self.line.as_bytes());
         let policy = words::on_failure(&FailurePolicy::of(&tokens));
         let unmeasured = notes::unmeasured(&tokens);
-        let mut lines: Vec<_> = unmeasured.iter().map(|why| format!("NOT MEASURED: {why}")).collect();
+        unmeasured.iter().for_each(|why| log::error!("NOT MEASURED: {why}"));
+        let mut lines = Vec::new();
         let mut code = if unmeasured.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
         match Config::parse(&tokens) {
             Ok(config) => {
@@ -41,7 +43,7 @@ impl Explain {
             }
             Err(error) => {
                 code = ExitCode::FAILURE;
-                lines.push(Failure { step: Step::CommandLine, error }.to_string());
+                log::error!("{}", Failure { step: Step::CommandLine, error });
                 let translated = dialects::translate(&tokens).map(|ours| ours.words).unwrap_or_default();
                 let more = translated.into_iter().chain(notes::of(&tokens, None)).chain([policy]);
                 lines.extend(more.map(|line| format!("  {line}")));
