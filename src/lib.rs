@@ -118,3 +118,4 @@ mod tpm;
 pub use boot::pid1::pid1;
 #[cfg(feature = "cli")]
 pub use cli::run as command_line;
+pub use sys::pid_namespace::is_init_of_the_machine;

@@ -1,9 +1,10 @@
-//! As PID 1, the program is the `/init` of an initramfs. Started by a person, it offers the commands of the command line.
+//! As PID 1 of a machine, the program is the `/init` of an initramfs. Started by a person, or in a container, it offers the commands
+//! of the command line.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    if std::process::id() == 1 {
+    if measureroot::is_init_of_the_machine() {
         return measureroot::pid1();
     }
     command_line()

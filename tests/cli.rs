@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Ran, measureroot, program, run_with};
+use common::{Ran, measureroot, program, run, run_with};
 
 #[test]
 fn version_help_and_wrong_options_have_the_usual_exit_codes() {
@@ -82,4 +82,16 @@ fn the_examples_of_the_manual_have_options_that_exist() {
 fn a_closed_pipe_is_no_error() {
     let pipe = format!("set -o pipefail; '{}' explain root=/dev/vda | true", program().display());
     run_with("bash", &["-c", &pipe], "");
+}
+
+/// A container has a PID 1 of its own, and often the TPM of the machine.
+#[test]
+fn a_command_that_is_pid_1_of_a_container_is_no_boot() {
+    let inside = ["--user", "--map-root-user", "--mount-proc", "--pid", "--fork"];
+    let program = program().to_str().unwrap();
+    for (arguments, said) in [(&["explain", "root=/dev/vda"][..], "extend"), (&["--version"], "measureroot ")] {
+        let arguments = [&inside[..], &[program], arguments].concat();
+        let out = run("unshare", &arguments);
+        assert!(out.contains(said), "{out}");
+    }
 }

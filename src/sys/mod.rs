@@ -15,6 +15,7 @@ pub(crate) mod modules_dep;
 pub(crate) mod modules_left_out;
 pub(crate) mod mount_hint;
 pub(crate) mod mounts;
+pub(crate) mod pid_namespace;
 pub(crate) mod ramfs;
 pub(crate) mod random;
 pub(crate) mod signals;
