@@ -17,11 +17,36 @@ pub(crate) const ALL: [&str; 9] = [
 /// PCR extended.
 const OTHERS: [&str; 4] = ["measureroot", "rootimg", "rootimgpcr", "roothash"];
 
+/// Parameters of the kernel, systemd, modprobe, dracut and initramfs-tools that the agent obeys. Without them, it could take another
+/// type of file system, another device, or a module that was forbidden. Shorter names (`root`, `ro`, `init`, `panic`) are
+/// left out: too many words of other programs are like them (`boot`, for example).
+const OBEYED: [&str; 11] = [
+    "rootfstype",
+    "rootflags",
+    "rootwait",
+    "rootdelay",
+    "systemd.verity_root_data",
+    "systemd.verity_root_hash",
+    "module_blacklist",
+    // The same for the kernel, which takes `-` for `_` in its own parameters.
+    "module-blacklist",
+    "modprobe.blacklist",
+    "rd.driver.blacklist",
+    "blacklist",
+];
+
 /// Whether a parameter is meant for this program alone. The kernel does not know such a parameter, so it gives it to
 /// PID 1 as an argument or an environment variable. The new init must not get it.
 #[must_use]
 pub(crate) fn is_own(key: &str) -> bool {
     matches!(key, "measureroot" | "rootimg" | "rootimgpcr") || key.starts_with("measureroot.")
+}
+
+/// Whether the agent obeys a parameter of this name, or refuses it as an unknown one of its own.
+#[must_use]
+pub(crate) fn is_obeyed(key: &[u8]) -> bool {
+    let short = matches!(key, b"root" | b"ro" | b"rw" | b"init" | b"panic" | b"debug");
+    short || key.starts_with(b"measureroot.") || OTHERS.iter().chain(&OBEYED).any(|name| name.as_bytes() == key)
 }
 
 /// The parameter that a misspelt name stands for: one that differs from it only by `-`, `_` and dots (the kernel takes `-` for `_`
@@ -30,7 +55,9 @@ pub(crate) fn is_own(key: &str) -> bool {
 pub(crate) fn meant(key: &[u8]) -> Option<&'static str> {
     // `measureroot.` with anything else behind it is no misspelt `measureroot`, but an unknown parameter.
     let others: &[_] = if key.starts_with(b"measureroot.") { &[] } else { &OTHERS };
-    let names = || others.iter().chain(&ALL).copied();
+    // `boot_delay` is a parameter of the kernel, and `boot*` are variables of U-Boot.
+    let obeyed: &[_] = if key.starts_with(b"boot") { &[] } else { &OBEYED };
+    let names = || others.iter().chain(&ALL).chain(obeyed).copied();
     if names().any(|name| name.as_bytes() == key) {
         return None;
     }
@@ -84,6 +111,21 @@ mod tests {
             ("measureroot.hash-dev", "measureroot.hashdev"),
             ("measureroot.on_corrupt", "measureroot.oncorrupt"),
             ("measureroot.timout", "measureroot.timeout"),
+            ("rootfstyp", "rootfstype"),
+            ("rootfstpye", "rootfstype"),
+            ("root_fstype", "rootfstype"),
+            ("ROOTFSTYPE", "rootfstype"),
+            ("rootflgs", "rootflags"),
+            ("rootflag", "rootflags"),
+            ("rootwiat", "rootwait"),
+            ("root-wait", "rootwait"),
+            ("rootdeley", "rootdelay"),
+            ("systemd.verity_root_dta", "systemd.verity_root_data"),
+            ("systemd.verity-root-hash", "systemd.verity_root_hash"),
+            ("module_blacklst", "module_blacklist"),
+            ("modprobe.blacklists", "modprobe.blacklist"),
+            ("rd.driver.blaclist", "rd.driver.blacklist"),
+            ("black_list", "blacklist"),
         ];
         for (wrong, name) in table {
             assert_eq!(meant(wrong.as_bytes()), Some(name), "{wrong}");
@@ -103,9 +145,14 @@ mod tests {
             "rootmxg",
             "rootxig",
             "rootovl",
+            "rootfs",
+            "rootrwfstype",
+            "bootdelay",
+            "rdblacklist",
+            "panics",
             "\u{e9}",
         ];
-        for name in ALL.iter().chain(&OTHERS).chain(&far) {
+        for name in ALL.iter().chain(&OTHERS).chain(&OBEYED).chain(&far) {
             assert_eq!(meant(name.as_bytes()), None, "{name}");
         }
         assert_eq!(meant(b"rootim\xff"), Some("rootimg"));

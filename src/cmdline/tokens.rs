@@ -13,6 +13,8 @@ pub struct Token {
     pub key: Vec<u8>,
     /// The text after it, without its quotes; `None` if there is no `=`.
     pub value: Option<Vec<u8>>,
+    /// Whether a quote in it is not closed. Then it is the last one, and has the rest of the line in it.
+    pub open: bool,
 }
 
 impl Token {
@@ -20,6 +22,13 @@ impl Token {
     #[must_use]
     pub fn key(&self) -> Option<&str> {
         std::str::from_utf8(&self.key).ok()
+    }
+
+    /// The words that a quote has made parts of this one: those behind its first space. Each is given up to its `=`.
+    pub(crate) fn swallowed(&self) -> impl Iterator<Item = &[u8]> {
+        let parts = [self.key.as_slice(), self.value.as_deref().unwrap_or_default()];
+        let words = parts.into_iter().flat_map(|part| part.split(|&byte| is_space(byte)).skip(1));
+        words.map(|word| word.split(|&byte| byte == b'=').next().unwrap_or_default())
     }
 
     /// Whether it is the parameter `name`, with or without a value.
@@ -104,7 +113,7 @@ fn next_arg(args: &[u8]) -> (Token, &[u8]) {
             (&args[..i], Some(token[start..].to_vec()))
         }
     };
-    (Token { key: key.to_vec(), value }, &args[end..])
+    (Token { key: key.to_vec(), value, open: in_quote }, &args[end..])
 }
 
 fn skip_spaces(text: &[u8]) -> &[u8] {
@@ -163,6 +172,24 @@ mod tests {
         for (line, want) in table {
             let want: Vec<_> = want.iter().map(|(k, v)| (k.to_string(), v.map(str::to_owned))).collect();
             assert_eq!(shown(line), want, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_quote_that_is_not_closed_has_the_rest_of_the_line_in_it() {
+        let table = [
+            ("a=\"b c\" d", false, ""),
+            ("root=LABEL=a\"b", true, ""),
+            ("a \"quiet root=x y", true, "root,y"),
+            ("a x=\"b root=LABEL=x ro\n", true, "root,ro"),
+            ("a=b\" c=d", true, "c"),
+            ("\"a=b c", true, "c"),
+        ];
+        for (line, open, swallowed) in table {
+            let last = parse(line.as_bytes()).pop().unwrap();
+            let words: Vec<_> = last.swallowed().map(String::from_utf8_lossy).collect();
+            assert_eq!(last.open, open, "{line}");
+            assert!(!open || words.join(",") == swallowed, "{line}: {words:?}");
         }
     }
 

@@ -84,6 +84,7 @@ impl Config {
     /// # Errors
     /// For a token that has our prefix and is unknown, that is malformed, or that conflicts with another.
     pub fn parse(tokens: &[Token]) -> Result<Self> {
+        parameters::refuse_open_quote(tokens)?;
         parameters::refuse_unknown(tokens)?;
         let Translation { tokens, words } = dialects::translate(tokens)?;
         let tokens = &tokens;

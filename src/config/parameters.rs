@@ -28,6 +28,20 @@ pub(super) fn refuse_unknown(tokens: &[Token]) -> Result<()> {
     Ok(())
 }
 
+/// Checks that no quote that is not closed takes a parameter in. The kernel obeys the rest of such a line as little as the agent, but
+/// its author relies on it.
+pub(super) fn refuse_open_quote(tokens: &[Token]) -> Result<()> {
+    let Some(token) = tokens.iter().find(|token| token.open) else { return Ok(()) };
+    let mut swallowed = token.swallowed().peekable();
+    let is_cut = swallowed.peek().is_some() && own_names::is_obeyed(&token.key);
+    if is_cut || swallowed.any(own_names::is_obeyed) {
+        return Err(
+            Error::new(token, "a quote is not closed").hint("all behind it is one word: write the second quote")
+        );
+    }
+    Ok(())
+}
+
 /// `measureroot`, or `measureroot=off`.
 pub(super) fn measured(tokens: &[Token]) -> Result<bool> {
     let ours: Vec<_> = tokens.iter().filter(|token| token.key == b"measureroot").collect();

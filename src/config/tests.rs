@@ -110,6 +110,16 @@ fn an_error_names_its_token() {
         ("root=/dev/vda root_hash=1", "root_hash=1"),
         ("root=/dev/vda measureroot_seal=none", "measureroot_seal=none"),
         ("root=/dev/vda measureroots", "measureroots"),
+        ("root=/dev/vda rootfstyp=squashfs", "rootfstyp=squashfs"),
+        ("root=/dev/vda rootflgs=ro", "rootflgs=ro"),
+        ("root=/dev/vda rootwiat", "rootwiat"),
+        ("root=/dev/vda rootdeley=5", "rootdeley=5"),
+        ("root=/dev/vda modprobe.blacklst=a", "modprobe.blacklst=a"),
+        ("root=/dev/vda \"quiet measureroot.seal=ram rootimgpcr=14", "quiet measureroot.seal=ram rootimgpcr=14"),
+        ("root=/dev/vda dyndbg=\"file a +p rootimgpcr=14", "dyndbg=file a +p rootimgpcr=14"),
+        ("root=/dev/vda a=b\" ro", "a=b\" ro"),
+        ("quiet\" root=/dev/vda", "quiet\" root=/dev/vda"),
+        ("rootimg=\"/a quiet", "rootimg=/a quiet"),
     ];
     for (line, object) in table {
         assert_eq!(config(line).unwrap_err().object(), object, "{line}");
@@ -175,8 +185,16 @@ fn a_misspelt_name_is_an_error_that_names_ours() {
 
 #[test]
 fn equal_repetitions_and_the_parameters_of_other_programs_are_accepted() {
-    let others =
-        ["rootovl=1 rootimage2=x", "-- measureroot.x root_img=1", "systemd.unit=a", "\u{e0}=\u{e0}", "netroot="];
+    let others = [
+        "rootovl=1 rootimage2=x",
+        "boot_delay=5 module-blacklist=a",
+        "dyndbg=\"file a +p",
+        "dyndbg=\"a rootimgpcr=9\"",
+        "-- measureroot.x root_img=1",
+        "systemd.unit=a",
+        "\u{e0}=\u{e0}",
+        "netroot=",
+    ];
     for words in ["root=/dev/vda", "rootwait rootwait", "rootwait=7 rootwait=7"].into_iter().chain(others) {
         assert!(config(&format!("root=/dev/vda {words}")).is_ok(), "{words}");
     }

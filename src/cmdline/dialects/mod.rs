@@ -110,8 +110,10 @@ impl Ours {
     /// Our parameter, completed with the rest of the dialect's value.
     fn token(self, rest: &str) -> Token {
         let (key, before, after) = match self {
-            Self::ReadOnly => return Token { key: b"ro".to_vec(), value: None },
-            Self::SealRam => return Token { key: b"measureroot.seal".to_vec(), value: Some(b"ram".to_vec()) },
+            Self::ReadOnly => return Token { key: b"ro".to_vec(), value: None, open: false },
+            Self::SealRam => {
+                return Token { key: b"measureroot.seal".to_vec(), value: Some(b"ram".to_vec()), open: false };
+            }
             Self::Root => ("root", "", ""),
             Self::RootUuid => ("root", "UUID=", ""),
             Self::RootDev => ("root", "/dev/", ""),
@@ -123,7 +125,7 @@ impl Ours {
             Self::OverlaySize => ("measureroot.overlaysize", "", ""),
             Self::OverlaySizeMib => ("measureroot.overlaysize", "", "m"),
         };
-        Token { key: key.into(), value: Some([before, rest, after].concat().into_bytes()) }
+        Token { key: key.into(), value: Some([before, rest, after].concat().into_bytes()), open: false }
     }
 }
 
