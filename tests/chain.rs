@@ -108,7 +108,7 @@ fn each_format_says_the_same_or_is_refused() {
     assert_eq!((said["12"].as_array().unwrap().len(), &said["7"]), (6, &Value::Null));
     for format in ["hex", "tpm2-yaml", "pcrlock", "policy"] {
         let ran = measureroot(&["predict", "--format", format, "--uki", &uki]);
-        assert!(ran.code == 1 && ran.err.contains("use json or keylime"), "{}", ran.err);
+        assert!(ran.code == 2 && ran.err.contains("use json or keylime"), "{}", ran.err);
     }
     for more in [["--pcr", "9"], ["--before", "00"], ["--allow-entry", "list"], ["--roothash", &"0".repeat(64)]] {
         assert_eq!(measureroot(&[&["predict", "--uki", &uki], &more[..]].concat()).code, 2, "{more:?}");

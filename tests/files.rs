@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::elf::{PC, PROGRAM, elf};
+use common::elf::agent;
 use common::files::Files;
 use common::{ROOT, Ran, measureroot, program, run, text};
 
@@ -222,7 +222,7 @@ fn a_disk_that_is_full_is_named_once_with_what_to_do() {
         \"$0\" initramfs --agent big --compress none --output full/new 2>said-output; echo $? >>said-output
         \"$0\" predict image --name \"$(head -c 9000 /dev/zero | tr '\\0' x)\" --allow-entry full/list 2>said-list; echo $? >>said-list
         ls -A full >left";
-    files.write("big", &elf(PROGRAM, PC, &"agent".repeat(20_000)));
+    files.write("big", &agent(&"agent".repeat(20_000)));
     let unshare = Command::new("unshare")
         .args(["--mount", "--map-root-user", "bash", "-c", script, text(program())])
         .current_dir(files.folder())
@@ -254,6 +254,54 @@ fn an_initramfs_can_go_into_a_pipe_or_standard_output() {
     for (name, behind) in [("one", &b""[..]), ("two", b"more\n"), ("three", b"")] {
         assert!(fs::read(files.path(name)).unwrap() == [&whole[..], behind].concat(), "{name}");
     }
+}
+
+#[test]
+fn a_reader_that_stops_early_spoils_an_initramfs_but_not_a_text() {
+    let files = Files::new();
+    // More than a pipe holds.
+    files.write("big", &agent(&"agent".repeat(50_000)));
+    for reader in ["(exec <&-; sleep 1)", "head -c 1000 >/dev/null"] {
+        let line = format!(
+            "\"$0\" initramfs --agent big --compress none --output /dev/stdout | {reader}; exit ${{PIPESTATUS[0]}}"
+        );
+        let mut shell = Command::new("bash");
+        shell.args(["-c", &line, text(program())]).current_dir(files.folder());
+        let ran: Ran = shell.output().unwrap().into();
+        let said = "measureroot: standard output: Broken pipe (os error 32) (its reader stopped before it had all ";
+        assert!(ran.code == 1 && ran.err.starts_with(said) && ran.err.lines().count() == 1, "{reader}: {ran:?}");
+    }
+    let line = "\"$0\" man | head -c 9 >&2; exit ${PIPESTATUS[0]}";
+    let ran: Ran = Command::new("bash").args(["-c", line, text(program())]).output().unwrap().into();
+    assert!(ran.code == 0 && ran.err.len() == 9, "{ran:?}");
+}
+
+#[test]
+fn an_output_that_is_an_input_is_refused_by_every_command() {
+    let files = Files::new();
+    fs::hard_link(files.path("agent"), files.path("same")).unwrap();
+    symlink("agent", files.path("link")).unwrap();
+    let modules = "--kernel-modules 6.1.0 --module overlay";
+    for (line, input) in [
+        ("initramfs --agent agent --output agent".to_owned(), "agent"),
+        ("initramfs --agent agent --output link".to_owned(), "agent"),
+        ("initramfs --agent same --output ./agent".to_owned(), "agent"),
+        (format!("initramfs --agent agent {modules} --output 6.1.0/modules.dep"), "6.1.0/modules.dep"),
+        (format!("initramfs --agent agent {modules} --output 6.1.0/kernel/overlay.ko"), "6.1.0/kernel/overlay.ko"),
+        ("predict --allow-entry image image".to_owned(), "image"),
+        ("predict --allow-entry image --name a --verity image agent".to_owned(), "image"),
+        ("predict --allow-entry agent --name a --verity image agent".to_owned(), "agent"),
+    ] {
+        let before = fs::read(files.path(input)).unwrap();
+        let ran = files.ran(&line);
+        assert!(ran.code == 1 && ran.err.contains("is the same file as the input "), "{line}: {ran:?}");
+        assert!(fs::read(files.path(input)).unwrap() == before, "{line}");
+    }
+    let ran = files.ran("predict --allow-entry same image");
+    assert!(ran.code == 1 && ran.err.contains("same: "), "{ran:?}");
+    files.write("binary", b"\xff");
+    let ran = files.ran("predict --allow-entry binary image");
+    assert!(ran.code == 1 && ran.err.contains("binary: is no list of trusted images"), "{ran:?}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use common::elf::{ARM64, MODULE, PC, PROGRAM, elf};
+use common::elf::{ARM64, MODULE, PC, PROGRAM, agent, elf};
 use common::{Ran, measureroot, run, text};
 
 fn initramfs(output: &Path, arguments: &[&str]) -> Ran {
@@ -16,7 +16,7 @@ fn initramfs(output: &Path, arguments: &[&str]) -> Ran {
 
 /// Writes an agent for PCs.
 fn write_agent(path: &Path) {
-    fs::write(path, elf(PROGRAM, PC, "agent")).unwrap();
+    fs::write(path, agent("agent")).unwrap();
 }
 
 /// The list of `cpio -tvn`: mode, owner, group, then size or device numbers, then the path.
@@ -46,7 +46,7 @@ fn cpio_reads_the_archive() {
             "crw------- 0 0 5, 1 dev/console",
             "crw------- 0 0 1, 11 dev/kmsg",
             "crw-rw-rw- 0 0 1, 3 dev/null",
-            "-rwxr-xr-x 0 0 69 init",
+            "-rwxr-xr-x 0 0 88 init",
         ]
     );
 }
@@ -58,7 +58,7 @@ fn the_same_input_gives_the_same_bytes_at_any_date() {
     for (compression, unpack) in [("zstd", "zstd"), ("gzip", "gzip"), ("none", "cat")] {
         let build = |copy: &str| {
             let agent = path(copy);
-            fs::write(&agent, elf(PROGRAM, PC, &"agent ".repeat(1000))).unwrap();
+            fs::write(&agent, common::elf::agent(&"agent ".repeat(1000))).unwrap();
             // The files of the two builds have other dates.
             let date = if copy == "one" { "2001-01-01" } else { "2031-01-01" };
             run("touch", &["-d", date, text(&agent)]);
@@ -86,7 +86,7 @@ fn another_archive_can_be_put_behind_it() {
     let path = |name: &str| folder.path().join(name);
     let mut remainders = [0; 4];
     for length in 0..12 {
-        fs::write(path("agent"), elf(PROGRAM, PC, &"0123456789 agent"[..length])).unwrap();
+        fs::write(path("agent"), agent(&"0123456789 agent"[..length])).unwrap();
         for (compression, test) in [("zstd", "zstd -tq"), ("gzip", "gzip -t"), ("none", "cpio -t --quiet")] {
             let output = path(compression);
             initramfs(&output, &["--agent", text(&path("agent")), "--compress", compression]).printed();
@@ -112,6 +112,7 @@ fn an_agent_that_could_not_start_is_refused_and_the_old_output_stays() {
         (b"#!/bin/sh\n".to_vec(), "is not an ELF program"),
         (elf(MODULE, PC, ""), "is an ELF file, but not a program"),
         (fs::read("/bin/sh").unwrap(), "needs the loader /lib"),
+        (elf(PROGRAM, PC, "another program"), "is a static program, but not the agent"),
     ] {
         fs::write(&agent, bytes).unwrap();
         let ran = initramfs(&output, &["--agent", text(&agent)]);

@@ -129,7 +129,7 @@ fn what_a_boot_refuses_is_neither_predicted_nor_trusted() {
         ("iso", true, "iso9660 is a file system for a medium"),
         ("empty", true, "no known file system"),
         ("raw", true, "no known file system"),
-        ("cut", true, "its squashfs has 5096 bytes"),
+        ("cut", true, "its squashfs has 5096 bytes, the file has 5000"),
         ("pipe", false, "is a pipe"),
         ("", false, "is a folder"),
         ("/dev/null", false, "is neither a file nor a block device"),
@@ -171,6 +171,42 @@ fn a_squashfs_without_padding_is_measured_with_zeros_behind_it_on_a_device() {
 }
 
 #[test]
+fn the_note_about_devices_says_what_device_predicts() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("image");
+    let image = &squashfs(&[7; 176])[..272];
+    for (behind, said, on_device) in [
+        (vec![0; 4096 - 272], "", Ok(4096)),
+        (vec![], "on a larger block device 4096 bytes are measured: use --device", Ok(4096)),
+        (vec![0; 3000 - 272], "on a larger block device 4096 bytes are measured: use --device", Ok(4096)),
+        (vec![0; 9000 - 272], "ends after 4096 of 9000 bytes; on a block device only those are measured", Ok(4096)),
+        (
+            b"GARBAGE\n".to_vec(),
+            "on a block device, a boot refuses it: the bytes from its squashfs's end (272)",
+            Err(8),
+        ),
+        (
+            vec![1; 9000 - 272],
+            "on a block device, a boot refuses it: the bytes from its squashfs's end (272)",
+            Err(3824),
+        ),
+    ] {
+        fs::write(&path, [image, &behind[..]].concat()).unwrap();
+        let Ran { code, out, err } = predict(&["--json", text(&path)]);
+        assert!(code == 0 && err.contains(said) && err.is_empty() == said.is_empty(), "{err}");
+        assert!(out.contains(&format!("\"bytes\": {}", image.len() + behind.len())), "{out}");
+        let Ran { code, out, err } = predict(&["--device", "--json", text(&path)]);
+        match on_device {
+            Ok(bytes) => assert!(code == 0 && out.contains(&format!("\"bytes\": {bytes}")), "{out}{err}"),
+            Err(bytes) => {
+                let cause = format!("the {bytes} bytes behind its squashfs are not zeros");
+                assert!(code == 1 && err.contains(&cause) && err.contains("`truncate --size=272` cuts"), "{err}");
+            }
+        }
+    }
+}
+
+#[test]
 fn what_the_boot_must_get_to_measure_the_same_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let image = folder.path().join("image");
@@ -192,7 +228,7 @@ fn errors_name_their_object_and_have_their_exit_code() {
     };
     let zeros = "00".repeat(20);
     let Ran { code, err, .. } = failed(&["/no/such/image", "--before", &zeros, "--before", &zeros]);
-    assert!(code == 1 && err.contains("a second value for sha1"), "{err}");
+    assert!(code == 2 && err.contains("a second value for sha1"), "{err}");
     let Ran { code, err, .. } = failed(&["/no/such/image"]);
     assert!(code == 1 && err.contains("/no/such/image"), "{err}");
     let list = ["--allow-entry", "/no/such/folder/list", "--until", "soon", "x"];
@@ -210,6 +246,12 @@ fn errors_name_their_object_and_have_their_exit_code() {
         &["--hash-offset", "0", "--roothash", &"0".repeat(64)],
         &["--hash-offset", "100", "--verity", "x", "x"],
         &list,
+        &["--before", "zz", "x"],
+        &["--before", "00", "x"],
+        &["--before", &"0".repeat(64), "--bank", "sha1", "x"],
+        &["--format", "hex", "--uki", "x"],
+        &["--format", "policy", "--uki", "x"],
+        &["--format", "pcrlock", "--uki", "x"],
     ] {
         assert_eq!(failed(wrong).code, 2, "{wrong:?}");
     }

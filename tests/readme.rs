@@ -8,7 +8,7 @@ mod swtpm;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::elf::{MODULE, PC, PROGRAM, elf};
+use common::elf::{MODULE, PC, agent, elf};
 use common::{ROOT, program, shell, text};
 use evidence::{Machine, Measured, log};
 use measureroot::internal::eventlog::{EventType, Header, tcg};
@@ -49,7 +49,7 @@ fn checkout(folder: &Path) -> PathBuf {
     fs::create_dir_all(top.join("target/release")).unwrap();
     fs::create_dir_all(top.join("target/initramfs")).unwrap();
     std::os::unix::fs::symlink(program(), top.join("target/release/measureroot")).unwrap();
-    fs::write(top.join("target/initramfs/init"), elf(PROGRAM, PC, "agent")).unwrap();
+    fs::write(top.join("target/initramfs/init"), agent("agent")).unwrap();
     std::os::unix::fs::symlink(Path::new(ROOT).join("kernel-fragments"), top.join("kernel-fragments")).unwrap();
     top
 }

@@ -29,7 +29,11 @@ pub(super) fn read(path: &Path) -> Result<AllowList> {
 }
 
 fn parse(path: &Path, kinds: Kinds) -> Result<AllowList> {
-    let text = String::from_utf8(read_limited::read(path, MAX_BYTES, kinds)?).about(path.display())?;
+    let bytes = read_limited::read(path, MAX_BYTES, kinds)?;
+    let text = String::from_utf8(bytes).map_err(|_| {
+        Error::new(path.display(), "is no list of trusted images: it is not text")
+            .hint("expected the JSON file that predict --allow-entry writes")
+    })?;
     text.parse().map_err(|error: Error| error.on(path.display()))
 }
 

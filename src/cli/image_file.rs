@@ -14,7 +14,7 @@ use crate::hash::file_blocks::FileBlocks;
 use crate::hash::pass;
 use crate::measure::image_digest::{self, ImageBytes};
 use crate::media::image_device::{check_padding, length_on_device, padded_length};
-use crate::media::superblock::{FileSystem, Superblock};
+use crate::media::superblock::Superblock;
 use crate::media::superblock_reader;
 use crate::sys::block_device;
 
@@ -52,25 +52,38 @@ impl ImageFile {
     pub(super) fn measured_bytes(&self, device: bool) -> Result<u64> {
         let Self { file, name, bytes } = self;
         let found = superblock_reader::read_for_root(file, name, &[]).map_err(|error| error.hint(IMAGE))?;
-        let own = length_on_device(&found, *bytes, name)?;
-        check_padding(file, &found, own, name)?;
+        let own = found.bytes;
         if !file.metadata().about(name)?.is_file() {
-            return Ok(own);
+            let measured = length_on_device(&found, *bytes, name)?;
+            check_padding(file, &found, measured, name)?;
+            return Ok(measured);
         }
-        if device {
-            let padded = padded_length(&found);
-            if padded > *bytes {
-                check_padding(file, &found, *bytes, name)?;
-                log::warn!(
-                    "{name}: its length is no multiple of 4096. On a device, the zeros behind it up to byte {padded} are \
-                     measured with it; a device that ends before measures the file alone, as without --device. `truncate \
-                     --size=%4096` makes both the same"
-                );
-            }
-            return Ok(padded);
+        if own > *bytes {
+            let cause = format!("its {} has {own} bytes, the file has {bytes}", found.kind.name());
+            return Err(Error::new(name, cause).hint("was it copied as a whole?"));
         }
-        self.warn_if_a_device_differs(&found, own);
-        Ok(*bytes)
+        if !device {
+            self.warn_if_a_device_differs(&found);
+            return Ok(*bytes);
+        }
+        length_on_device(&found, *bytes, name)?;
+        let padded = padded_length(&found);
+        check_padding(file, &found, padded.min(*bytes), name).map_err(|error| {
+            error.hint(format_args!(
+                "a boot would refuse it on a device: `truncate --size={own}` cuts the file off behind its {}, then `truncate \
+                 --size=%4096` pads it",
+                found.kind.name()
+            ))
+        })?;
+        if padded > *bytes {
+            log::warn!(
+                "{name}: its length is no multiple of 4096. On a device, the zeros behind it up to byte {padded} are measured \
+                 with it; of a device that ends before, only the {own} bytes of its {} are measured. `truncate --size=%4096` \
+                 makes both the same",
+                found.kind.name()
+            );
+        }
+        Ok(padded)
     }
 
     /// The same as [`ImageFile::measured_bytes`], but a file without a known file system only causes a warning: the
@@ -84,20 +97,25 @@ impl ImageFile {
         self.measured_bytes(device)
     }
 
-    /// Says if the file has another value on a device with room for it. `own` is the length of its file system.
-    fn warn_if_a_device_differs(&self, found: &Superblock, own: u64) {
-        let Self { name, bytes, .. } = self;
-        let kind = found.kind.name();
-        if own < *bytes {
+    /// Says if the file has another value on a device with room for it, or none.
+    fn warn_if_a_device_differs(&self, found: &Superblock) {
+        let Self { file, name, bytes } = self;
+        let (kind, padded) = (found.kind.name(), padded_length(found));
+        if check_padding(file, found, padded.min(*bytes), name).is_err() {
             log::warn!(
-                "{name}: its {kind} ends after {own} of {bytes} bytes; on a block device only those are measured: use \
+                "{name}: this is its value as a file; on a block device, a boot refuses it: the bytes from its {kind}'s end \
+                 ({}) to the next multiple of 4096 are not zeros",
+                found.bytes
+            );
+        } else if padded < *bytes {
+            log::warn!(
+                "{name}: its {kind} ends after {padded} of {bytes} bytes; on a block device only those are measured: use \
                  --device to predict that"
             );
-        } else if found.kind == FileSystem::Squashfs && padded_length(found) > *bytes {
+        } else if padded > *bytes {
             log::warn!(
-                "{name}: its length is no multiple of 4096; on a larger block device {} bytes are measured: use --device to \
-                 predict that, or pad it with `truncate --size=%4096`",
-                padded_length(found)
+                "{name}: its length is no multiple of 4096; on a larger block device {padded} bytes are measured: use --device \
+                 to predict that, or pad it with `truncate --size=%4096`"
             );
         }
     }

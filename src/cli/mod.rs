@@ -22,6 +22,7 @@ mod verify;
 
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::error::{Error, Result, one_line};
@@ -65,7 +66,13 @@ pub fn run() -> ExitCode {
         Command::KernelConfig(check) => return verdict(check.run()),
         Command::Verify(verify) => return verify.run().unwrap_or_else(|error| failed(&error)),
         Command::Explain(explain) => return explain.run().unwrap_or_else(|error| failed(&error)),
-        Command::Predict(predict) => predict.run(),
+        Command::Predict(predict) => {
+            if let Err(error) = predict.check_arguments() {
+                // Prints the error as those of other wrong arguments, and ends with 2.
+                Arguments::command().error(ErrorKind::ValueValidation, error).exit();
+            }
+            predict.run()
+        }
         Command::Initramfs(initramfs) => initramfs.run(),
         Command::Completion(completion) => completion.run(Arguments::command()),
         Command::Man(man) => man.run(Arguments::command()),

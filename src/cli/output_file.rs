@@ -1,7 +1,7 @@
 //! The file of `--output`: a regular file, which is replaced as a whole, or a pipe to another program.
 
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
@@ -13,6 +13,7 @@ use nix::sys::stat::fstat;
 
 use super::replaced_file::ReplacedFile;
 use super::stdout;
+use crate::count::counted;
 use crate::error::{Context, Error, Result};
 
 /// A place for the result of a command.
@@ -68,10 +69,21 @@ impl OutputFile {
         match self {
             // The umask clears bits, as for every new file.
             Self::File(file) => file.replace(bytes, Permissions::from_mode(0o666), |_| Ok(())),
-            Self::Pipe(mut pipe, name) => pipe.write_all(bytes).about(name),
-            Self::Stdout => stdout::print(bytes),
+            Self::Pipe(pipe, name) => write_all(pipe, &name, bytes),
+            Self::Stdout => write_all(stdout::open()?, stdout::NAME, bytes),
         }
     }
+}
+
+/// Writes a file that the next program needs as a whole: a reader that stops early is an error, unlike one of printed text.
+fn write_all(mut pipe: File, name: &str, bytes: &[u8]) -> Result<()> {
+    pipe.write_all(bytes).map_err(|error| {
+        let told = Error::new(name, &error);
+        if error.kind() != ErrorKind::BrokenPipe {
+            return told;
+        }
+        told.hint(format_args!("its reader stopped before it had all of the {}", counted(bytes.len(), "byte")))
+    })
 }
 
 #[cfg(test)]
@@ -102,6 +114,16 @@ mod tests {
             read
         });
         assert!(read == bytes);
+        let mut reader = OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(&path).unwrap();
+        let output = OutputFile::open(&path).unwrap();
+        let error = std::thread::scope(|scope| {
+            let writing = scope.spawn(|| output.write(&bytes).unwrap_err().to_string());
+            while reader.read(&mut [0; 1000]).unwrap_or_default() == 0 {}
+            drop(reader);
+            writing.join().unwrap()
+        });
+        let end = "its reader stopped before it had all of the 1048576 bytes)";
+        assert!(error.contains("fifo: Broken pipe") && error.ends_with(end), "{error}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fs::{self, File, FileType, Metadata, Permissions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use crate::count::counted;
@@ -97,6 +97,22 @@ impl ReplacedFile {
             )),
             _ => told,
         }
+    }
+}
+
+/// Checks that no input is the file that will be replaced, whatever their names are: the input would be lost.
+///
+/// # Errors
+/// If one is.
+pub(super) fn check_inputs<'a>(output: &Path, inputs: impl IntoIterator<Item = &'a Path>) -> Result<()> {
+    let identity = |path: &Path| fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
+    let Some(replaced) = identity(output) else { return Ok(()) };
+    match inputs.into_iter().find(|input| identity(input) == Some(replaced)) {
+        Some(input) => {
+            Err(Error::new(output.display(), format_args!("is the same file as the input {}", input.display()))
+                .hint("the input would be overwritten: name another file for the output"))
+        }
+        None => Ok(()),
     }
 }
 

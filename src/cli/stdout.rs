@@ -8,17 +8,24 @@ use crate::error::{Context, Error, Result};
 use crate::sys::closed_stdout;
 
 /// What errors call it.
-const NAME: &str = "standard output";
+pub(super) const NAME: &str = "standard output";
 
 /// Writes all bytes. A reader that stops early (`| head`) is no error.
 ///
 /// # Errors
 /// If standard output is closed or cannot be written.
 pub(super) fn print(bytes: &[u8]) -> Result<()> {
+    judge(open()?.write_all(bytes))
+}
+
+/// Standard output as an open file.
+///
+/// # Errors
+/// If it is closed.
+pub(super) fn open() -> Result<File> {
     check()?;
     // `std::io::Stdout` takes it for success if the descriptor cannot be written to (EBADF).
-    let mut out = File::from(io::stdout().as_fd().try_clone_to_owned().about(NAME)?);
-    judge(out.write_all(bytes))
+    Ok(File::from(io::stdout().as_fd().try_clone_to_owned().about(NAME)?))
 }
 
 /// Checks that standard output is open. A command does this before it works for a long time.

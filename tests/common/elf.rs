@@ -6,6 +6,11 @@ pub(crate) const MODULE: u16 = 1;
 pub(crate) const PC: u16 = 62;
 pub(crate) const ARM64: u16 = 183;
 
+/// What `measureroot initramfs` takes for an agent: a program for PCs with the agent's text for a failed boot, and then `more`.
+pub(crate) fn agent(more: &str) -> Vec<u8> {
+    elf(PROGRAM, PC, &format!("measureroot: failed{more}"))
+}
+
 /// An ELF file of this type for this machine, of a header alone, and then `more`.
 pub(crate) fn elf(kind: u16, machine: u16, more: &str) -> Vec<u8> {
     let mut bytes = b"\x7fELF\x02\x01\x01".to_vec();

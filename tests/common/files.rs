@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::elf::{MODULE, PC, PROGRAM, elf};
+use super::elf::{MODULE, PC, agent, elf};
 use super::{ROOT, Ran, program, squashfs};
 
 /// A folder with a valid file for each option of each command.
@@ -14,7 +14,7 @@ impl Files {
     pub(crate) fn new() -> Self {
         let files = Self(tempfile::tempdir().unwrap());
         files.write("image", &squashfs(b"image"));
-        files.write("agent", &elf(PROGRAM, PC, "agent"));
+        files.write("agent", &agent("agent"));
         files.write("config", b"CONFIG_A=y\n");
         files.write("a.cfg", b"# why\nCONFIG_A=y\n");
         files.write("list", br#"{"images": []}"#);

@@ -10,9 +10,13 @@ use super::machine::Machine;
 use crate::cli::input_file::Kinds;
 use crate::cli::read_limited;
 use crate::error::{Error, Result};
+use crate::measure::measurement;
 
 /// The limit in bytes: 256 MiB. An agent has less than 2 MB, but with all debugging symbols it can have 100 MB.
 const LIMIT: u64 = 256 << 20;
+
+/// Each agent has this text in its read-only data: it extends the PCR with its digest if a boot fails.
+const MARK: &[u8] = measurement::FAILED.as_bytes();
 
 /// What to do if a file is not the agent.
 const HINT: &str = "the agent is target/initramfs/init, which initramfs/build makes; --agent names it";
@@ -53,6 +57,10 @@ fn check(bytes: &[u8]) -> std::result::Result<Machine, String> {
     let dynamic = file.dynamic().map_err(malformed)?;
     if dynamic.iter().flat_map(elf::parse::ParsingTable::iter).any(|entry| entry.d_tag == DT_NEEDED) {
         return Err("needs shared libraries, and the initramfs has none".to_owned());
+    }
+    // Any other static program would boot whatever it likes, unmeasured.
+    if !bytes.windows(MARK.len()).any(|part| part == MARK) {
+        return Err("is a static program, but not the agent: it lacks the agent's text for a failed boot".to_owned());
     }
     Ok(Machine(file.ehdr.e_machine))
 }

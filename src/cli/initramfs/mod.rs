@@ -22,6 +22,7 @@ use self::machine::Machine;
 use self::module_file::{ModuleFile, check_together};
 use self::module_folder::ModuleFolder;
 use super::output_file::OutputFile;
+use super::replaced_file::check_inputs;
 use crate::count::counted;
 use crate::error::{Context, Error, Result};
 
@@ -52,10 +53,12 @@ impl Initramfs {
     /// Packs the initramfs and writes it.
     pub(super) fn run(self) -> Result<()> {
         let output = OutputFile::open(&self.output)?;
-        let agent = Agent::read(&self.agent.map_or_else(default_agent, Ok)?)?;
+        let agent = self.agent.map_or_else(default_agent, Ok)?;
+        check_inputs(&self.output, [agent.as_path()])?;
+        let agent = Agent::read(&agent)?;
         let mut entries = manifest::entries(&agent.bytes)?;
         if let Some(folder) = &self.kernel_modules {
-            entries.extend(module_entries(folder, &self.modules, agent.machine)?);
+            entries.extend(module_entries(folder, &self.modules, agent.machine, &self.output)?);
         }
         let archive = self.compress.compress(pack(entries)?)?;
         output.write(&archive)?;
@@ -75,10 +78,12 @@ fn default_agent() -> Result<PathBuf> {
 }
 
 /// The modules' files and their modules.dep, in the folder in which the agent looks for them.
-fn module_entries(folder: &Path, names: &[String], machine: Machine) -> Result<Vec<Entry>> {
+fn module_entries(folder: &Path, names: &[String], machine: Machine, output: &Path) -> Result<Vec<Entry>> {
     let folder = fs::canonicalize(folder).about(folder.display())?;
     let version = folder.file_name().and_then(|name| name.to_str());
     let version = version.ok_or_else(|| Error::new(folder.display(), "its name is not a kernel version"))?;
+    let lists = ["modules.dep", "modules.softdep", "modules.alias", "modules.builtin"].map(|list| folder.join(list));
+    check_inputs(output, lists.iter().map(PathBuf::as_path))?;
     let modules = ModuleFolder::open(&folder)?;
     let files = modules.closure(names)?;
     modules.check_complete(&files)?;
@@ -90,7 +95,9 @@ fn module_entries(folder: &Path, names: &[String], machine: Machine) -> Result<V
     let mut entries = vec![entry("modules.dep", modules.dep_lines(&files)?.into_bytes())];
     let mut kinds = Vec::new();
     for file in files {
-        let module = ModuleFile::read(&folder.join(file))?;
+        let path = folder.join(file);
+        check_inputs(output, [path.as_path()])?;
+        let module = ModuleFile::read(&path)?;
         kinds.push((file, module.kind));
         entries.push(entry(file, module.bytes));
     }

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::subject::Subject;
 use crate::cli::allow_file;
+use crate::cli::replaced_file::check_inputs;
 use crate::error::{Error, Result};
 use crate::evidence::allow_list::Added;
 use crate::evidence::expiry::Expiry;
@@ -29,9 +30,10 @@ pub(super) struct AllowEntry {
 
 impl AllowEntry {
     /// Checks that the list can be written, and that the entry has a name. `image` is the file that is predicted, if there is
-    /// one. This is done before the image is read, which takes long.
-    pub(super) fn check(&self, image: Option<&Path>) -> Result<()> {
+    /// one, and `verity` an image with its tree. This is done before the image is read, which takes long.
+    pub(super) fn check(&self, image: Option<&Path>, verity: &[PathBuf]) -> Result<()> {
         let Some(list) = &self.list else { return Ok(()) };
+        check_inputs(list, verity.iter().map(PathBuf::as_path).chain(image))?;
         if let (None, Some(file)) = (&self.name, image.and_then(Path::file_name)) {
             let named = |error: Error| error.on(Path::new(file).display()).hint("give the image a name with --name");
             let text = file.to_str().ok_or_else(|| Error::new("name", "is not UTF-8, as a list has it"));

@@ -28,6 +28,22 @@ pub(super) struct ChainReport<'a> {
     pcrs: BTreeMap<u8, Pcr<'a>>,
 }
 
+/// Checks that a format can express several values of a PCR.
+///
+/// # Errors
+/// If it cannot.
+pub(super) fn check_format(format: Option<Format>) -> Result<()> {
+    match format {
+        None | Some(Format::Json | Format::Keylime) => Ok(()),
+        Some(_) => Err(inexpressible()),
+    }
+}
+
+fn inexpressible() -> Error {
+    Error::new("--format", "cannot express what --uki predicts: a PCR has several values there")
+        .hint("use json or keylime, or no --format")
+}
+
 /// One PCR.
 #[derive(Debug, Serialize)]
 struct Pcr<'a> {
@@ -59,10 +75,7 @@ impl<'a> ChainReport<'a> {
             None => Ok(self.words()),
             Some(Format::Json) => json::pretty(self),
             Some(Format::Keylime) => Ok(format!("{}\n", self.keylime())),
-            Some(_) => {
-                Err(Error::new("--format", "cannot express what --uki predicts: a PCR has several values there")
-                    .hint("use json or keylime, or no --format"))
-            }
+            Some(_) => Err(inexpressible()),
         }
     }
 

@@ -93,9 +93,22 @@ pub(super) struct Predict {
 }
 
 impl Predict {
+    /// Checks what clap cannot: arguments that depend on each other's values.
+    ///
+    /// # Errors
+    /// If they are wrong, whatever the files hold.
+    pub(super) fn check_arguments(&self) -> Result<()> {
+        match (&self.uki, self.format()) {
+            (Some(_), format) => chain_report::check_format(format),
+            (None, format) => {
+                starting_values(&self.banks(Some(format.unwrap_or(Format::Tpm2Yaml))), &self.before).map(drop)
+            }
+        }
+    }
+
     /// Computes the values and prints them.
     pub(super) fn run(self) -> Result<()> {
-        let format = if self.json { Some(Format::Json) } else { self.format };
+        let format = self.format();
         // Hashing takes long, so all that can fail without it fails before.
         stdout::check()?;
         if let Some(path) = &self.uki {
@@ -105,8 +118,8 @@ impl Predict {
         if let (Format::Json, Some(image)) = (format, &self.image) {
             json::check_path(image)?;
         }
-        self.allow.check(self.image.as_deref())?;
-        let banks = if self.banks.is_empty() { format.default_banks() } else { self.banks.clone() };
+        self.allow.check(self.image.as_deref(), &self.verity)?;
+        let banks = self.banks(Some(format));
         let mut pcrs = SoftPcrs::with(starting_values(&banks, &self.before)?);
         let (subject, digests) = match (&self.image, self.roothash, self.verity.as_slice()) {
             (Some(path), ..) => image(path, self.device, self.image_format, &banks)?,
@@ -126,6 +139,16 @@ impl Predict {
         print(Prediction { subject: &subject, report: &report }.text(format)?.as_bytes())?;
         // After an error, the list must not trust an image whose prediction nobody got.
         self.allow.add(&subject, &report)
+    }
+
+    fn format(&self) -> Option<Format> {
+        if self.json { Some(Format::Json) } else { self.format }
+    }
+
+    /// The banks that --bank names, else those of the format.
+    fn banks(&self, format: Option<Format>) -> Vec<Bank> {
+        let all = || format.map_or(Bank::ALL.to_vec(), Format::default_banks);
+        if self.banks.is_empty() { all() } else { self.banks.clone() }
     }
 
     /// Says which parameters the boot must get to measure as it was predicted: without them, it measures in another way, and
@@ -150,8 +173,7 @@ impl Predict {
 
     /// Predicts what is measured before the agent.
     fn chain(&self, path: &Path, format: Option<Format>) -> Result<()> {
-        let all = format.map_or(Bank::ALL.to_vec(), Format::default_banks);
-        let banks = if self.banks.is_empty() { all } else { self.banks.clone() };
+        let banks = self.banks(format);
         let name = path.file_name().unwrap_or(path.as_os_str()).display().to_string();
         let bytes = read_limited::read(path, read_limited::PROGRAM, Kinds::File)?;
         let uki = Uki::parse(&name, &bytes)?;
