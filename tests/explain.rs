@@ -41,7 +41,21 @@ fn explain_shows_the_effect_of_each_parameter() {
         ("root=/dev/vda measureroot.overlaysize=1g", "size=1g"),
         ("root=/dev/vda init=/bin/x", "start init\n  /bin/x\n"),
         ("root=/dev/vda", "each after the modules that it needs; a driver that answers with an error is left out"),
-        ("root=/dev/vda loop.max_loop=3", "loop with max_loop=\"3\""),
+        (
+            "root=/dev/vda loop.max_loop=3",
+            "\n  parameters of modules, if the initramfs has them: loop.max_loop=\"3\"\n",
+        ),
+        (
+            "root=/dev/vda fsck.repair=yes net.ifnames=0 rauc.slot=A",
+            "if the initramfs has them: fsck.repair=\"yes\" net.ifnames=\"0\" rauc.slot=\"A\"\n",
+        ),
+        ("root=/dev/vda panic=010", "\n  panic=010: the kernel, and this program, read this number as 8\n"),
+        ("root=/dev/vda panic=010", "after 8 s reboot"),
+        ("root=/dev/vda panic=abc", "\n  panic=abc: malformed: the kernel ignores it"),
+        ("root=/dev/vda \"quiet splash", "\n  quiet splash: a quote is not closed: all behind it is one word\n"),
+        ("root=LABEL=<label>", "\n  root=LABEL=<label>: looks like a placeholder that was not replaced\n"),
+        ("root=/dev/vda ro\u{a0}quiet", ": a no-break space stands behind it, of which the kernel"),
+        ("root=/dev/vda nfsroot=10.0.0.1:/srv", "\n  nfsroot=10.0.0.1:/srv: passed over: the image must be"),
         ("root=/dev/vda measureroot.timeout=5", "/dev/tpm0, for at most 5 s"),
         ("root=/dev/vda measureroot=off", "THE IMAGE IS NOT MEASURED"),
         ("root=/dev/vda measureroot=off rootimgpcr=14", "PCR 13 and 14 with the digest of"),
@@ -74,6 +88,37 @@ fn no_part_of_hostile_text_is_hidden() {
         assert!(out.contains(part), "{out}");
         assert!(!out.contains(['\u{202e}', '\u{200b}', '\u{2066}', '\x1b']));
     }
+}
+
+#[test]
+fn a_word_that_is_not_what_its_author_wanted_is_an_error() {
+    for (line, part) in [
+        ("root=/dev/vda rootfstyp=squashfs", "rootfstyp=squashfs: unknown parameter (did you mean rootfstype?)"),
+        (
+            "root=/dev/sda1 \"quiet rootimgpcr=14",
+            "quiet rootimgpcr=14: a quote is not closed (all behind it is one word",
+        ),
+        ("root=UUID=<uuid>", "root=UUID=<uuid>: `<` is in no such name (a placeholder"),
+        ("root=/dev/mmcblk${bootpart}", "root=/dev/mmcblk${bootpart}: `$` is in no such name"),
+        ("root=/dev/sda1;", "root=/dev/sda1;: `;` is in no such name"),
+        ("root=/dev/sda1,ro", "root=/dev/sda1,ro: `,` is in no such name"),
+        ("root=/dev/sda1\u{a0}ro", "malformed value (a no-break space stands behind it: write a blank)"),
+        ("root=/dev/sda1 init=bash", "init=bash: malformed value"),
+    ] {
+        let out = rejected(line);
+        assert!(out.contains(part) && !out.contains(": for the init of the image"), "{line}: {out}");
+    }
+}
+
+#[test]
+fn what_the_kernel_cuts_off_is_said() {
+    let filler = "x".repeat(2047 - "root=/dev/vda  measureroot.seal=".len());
+    let line = |last: &str| format!("root=/dev/vda {filler} measureroot.seal={last}");
+    let Ran { code, out, err } = measureroot(&["explain", &line("\n")]);
+    assert!(code == 1 && !err.contains("CUT OFF") && err.contains("measureroot.seal=: has no value"), "{err}{out}");
+    let Ran { code, out, err } = measureroot(&["explain", &line("ram rootimgpcr=14")]);
+    assert!(code == 1 && err.starts_with("CUT OFF: on x86-64 and arm64 the kernel keeps 2047 bytes"), "{err}");
+    assert!(err.contains("all from \"ram rootimgpcr=14\" on is lost\n") && out.contains("extend PCR 13"), "{out}");
 }
 
 #[test]
@@ -170,10 +215,12 @@ fn a_command_line_that_may_start_the_kernel_without_the_agent_is_no_success() {
         // Ventoy, which starts the kernel of an ISO file.
         ("rdinit=/vtoy/vtoy", "NOT MEASURED: rdinit=/vtoy/vtoy: the kernel starts"),
         ("rdinit=/init rdinit=", "NOT MEASURED: rdinit=: the kernel starts this program"),
+        ("skip_initramfs", "NOT MEASURED: skip_initramfs: a kernel of Android unpacks no initramfs then"),
         ("noinitrd", "NOT MEASURED: noinitrd: the kernel's EFI stub loads no initramfs then"),
     ] {
         let Ran { code, out, err } = measureroot(&["explain", &format!("root=/dev/vda {line}")]);
         assert!(code == 1 && err.starts_with(said) && !out.contains(said), "{err}{out}");
+        assert!(out.starts_with("if measureroot starts nevertheless:\n"), "{out}");
     }
     for line in ["rdinit=/init", "rdinit=/bin/sh rdinit=/init", "rdinit", "-- rdinit=/bin/sh noinitrd"] {
         assert_eq!(measureroot(&["explain", &format!("root=/dev/vda {line}")]).code, 0, "{line}");

@@ -25,6 +25,9 @@ pub(crate) fn value<'a>(tokens: &'a [Token], key: &str) -> Result<Option<&'a str
     let bytes = token.value.as_deref().filter(|bytes| !bytes.is_empty());
     match bytes.map(std::str::from_utf8) {
         Some(Ok(text)) => Ok(Some(text)),
+        Some(Err(_)) if token.ends_before_a_no_break_space() => {
+            Err(Error::new(token, "malformed value").hint("a no-break space stands behind it: write a blank"))
+        }
         Some(Err(_)) => Err(Error::new(token, "malformed value").hint("not UTF-8")),
         None => Err(Error::new(token, "has no value").hint(format_args!("write {key}=..."))),
     }

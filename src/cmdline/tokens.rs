@@ -31,6 +31,11 @@ impl Token {
         words.map(|word| word.split(|&byte| byte == b'=').next().unwrap_or_default())
     }
 
+    /// Whether a no-break space of UTF-8 (0xc2 0xa0) ended it: its second byte is a space for the kernel, see [`is_space`].
+    pub(crate) fn ends_before_a_no_break_space(&self) -> bool {
+        self.value.as_ref().unwrap_or(&self.key).last() == Some(&0xc2)
+    }
+
     /// Whether it is the parameter `name`, with or without a value.
     #[must_use]
     pub(crate) fn is(&self, name: &str) -> bool {

@@ -68,12 +68,18 @@ impl FailurePolicy {
     }
 }
 
-/// The kernel's `panic=`: seconds until it restarts, 0 for never, below 0 for at once (kernel-parameters.txt).
-fn pause(token: &Token) -> Option<Option<Duration>> {
+/// The number of the kernel's `panic=`: seconds until it restarts, 0 for never, below 0 for at once (kernel-parameters.txt). `None`
+/// for a malformed one, and for another parameter.
+pub(crate) fn kernel_panic_of(token: &Token) -> Option<i32> {
     if token.key != b"panic" {
         return None;
     }
-    let seconds = kernel_int(std::str::from_utf8(token.value.as_deref()?).ok()?)?;
+    kernel_int(std::str::from_utf8(token.value.as_deref()?).ok()?)
+}
+
+/// The pause of `panic=`.
+fn pause(token: &Token) -> Option<Option<Duration>> {
+    let seconds = kernel_panic_of(token)?;
     Some((seconds != 0).then(|| Duration::from_secs(u64::from(seconds.max(0).unsigned_abs()))))
 }
 

@@ -50,6 +50,9 @@ const NO_MODULES: [&str; 5] = ["measureroot", "rd", "systemd", "modprobe", "udev
 fn parameter(token: &Token) -> Option<(String, String)> {
     let key = token.key()?;
     let (module, parameter) = key.split_once('.').filter(|(module, _)| !NO_MODULES.contains(module))?;
+    if module.is_empty() || key.contains(|c: char| c == '"' || c.is_ascii_whitespace()) {
+        return None;
+    }
     let setting = match &token.value {
         Some(value) => format!("{parameter}=\"{}\"", std::str::from_utf8(value).ok()?),
         None => parameter.to_owned(),

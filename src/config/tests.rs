@@ -43,6 +43,7 @@ fn each_parameter_has_its_effect() {
         [("loop".to_owned(), "max_loop=\"3\"".to_owned()), ("virtio_blk".to_owned(), "x".to_owned())]
     );
     assert!(of("systemd.unit=a rd.live.check modprobe.blacklist=a").modules.parameters.is_empty());
+    assert!(of("\"a b.c=1\" \"a.b c\" .d=1 a\"b.c").modules.parameters.is_empty());
     let words = "module_blacklist=vfat,nls-utf8 modprobe.blacklist=a rd.driver.blacklist=b,,c rd.driver.blacklist=d module_blacklist=";
     assert_eq!(of(words).modules.forbidden, ["vfat", "nls_utf8", "a", "b", "c", "d"]);
     assert_eq!(of("module-blacklist=e blacklist=f,g rdblacklist=h blacklist").modules.forbidden, ["e", "f", "g", "h"]);

@@ -37,15 +37,20 @@ impl DeviceName {
                 if value.is_empty() || value.contains("/PARTNROFF=") {
                     return fail("malformed value", "give the identifier itself, as blkid prints it");
                 }
-                return Ok(name(value.to_owned()));
+                return checked(text, name(value.to_owned()));
             }
             if let Some(escaped) = text.strip_prefix(folder) {
-                return unescape(escaped)
-                    .filter(|value| !value.is_empty())
-                    .map_or_else(|| fail("malformed value", "only \\xNN escapes are known"), |value| Ok(name(value)));
+                return unescape(escaped).filter(|value| !value.is_empty()).map_or_else(
+                    || fail("malformed value", "only \\xNN escapes are known"),
+                    |value| checked(text, name(value)),
+                );
             }
         }
-        match text.strip_prefix("/dev/") {
+        let node = text.strip_prefix("/dev/");
+        if let Some(odd) = node.and_then(|node| node.chars().find(|&c| !is_of_a_name(c, "-_.:+/"))) {
+            return Err(odd_character(text, odd));
+        }
+        match node {
             Some(rest) if rest.starts_with("disk/") => fail(
                 "this link is made by udev, which does not run in the initramfs",
                 "use by-uuid, by-label, by-partuuid or by-partlabel",
@@ -58,6 +63,26 @@ impl DeviceName {
             _ => fail("not a block device", "use /dev/X, LABEL=, UUID=, PARTUUID=, PARTLABEL= or /dev/disk/by-*"),
         }
     }
+}
+
+/// The name, unless it is an identifier with a character that none has. blkid prints them in hexadecimal digits and `-`.
+fn checked(text: &str, name: DeviceName) -> Result<DeviceName> {
+    let (DeviceName::Uuid(value) | DeviceName::PartUuid(value)) = &name else { return Ok(name) };
+    match value.chars().find(|&c| !is_of_a_name(c, "-")) {
+        Some(odd) => Err(odd_character(text, odd)),
+        None => Ok(name),
+    }
+}
+
+/// Whether a name may have this character: a letter or a digit of ASCII, or one of `others`.
+fn is_of_a_name(c: char, others: &str) -> bool {
+    c.is_ascii_alphanumeric() || others.contains(c)
+}
+
+/// The device would never appear. Most often, `<uuid>` or `${part}` was not replaced, or an option of the mount was appended.
+fn odd_character(text: &str, odd: char) -> Error {
+    Error::new(text, format_args!("`{odd}` is in no such name"))
+        .hint("a placeholder that was not replaced? options of the mount belong in rootflags=")
 }
 
 /// The value without quotes around it. People write `LABEL="my disk"` as in fstab, where mount(8) removes the quotes (libblkid,
@@ -147,6 +172,15 @@ mod tests {
             ("/dev/disk/by-label/a\\x2", None),
             ("/dev/disk/by-label/a\\xzz", None),
             ("/dev/disk/by-label/\\", None),
+            ("/dev/sda1;", None),
+            ("/dev/sda1,ro", None),
+            ("/dev/sda1 ro", None),
+            ("/dev/mmcblk${bootpart}", None),
+            ("/dev/disk/by-uuid/<uuid>", None),
+            ("UUID=<uuid>", None),
+            ("UUID=1234-ABCD,ro", None),
+            ("PARTUUID=${uuid}", None),
+            ("LABEL=<a>;b", Some(DeviceName::Label("<a>;b".into()))),
             ("/dev/../etc/passwd", None),
             ("/dev/", None),
             ("LABEL=", None),

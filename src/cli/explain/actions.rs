@@ -18,16 +18,17 @@ pub(super) fn of(step: Step, config: &Config) -> Vec<String> {
             std::iter::once("/proc/cmdline".to_owned()).chain(config.translated.iter().cloned()).collect()
         }
         Step::Modules => {
-            let with_parameters = |(module, setting): &(String, String)| {
-                format!("{module} with {setting}, if the initramfs has this module")
-            };
+            let with_parameters = |(module, setting): &(String, String)| format!("{module}.{setting}");
+            let settings: Vec<_> = config.modules.parameters.iter().map(with_parameters).collect();
+            let settings = (!settings.is_empty())
+                .then(|| format!("parameters of modules, if the initramfs has them: {}", settings.join(" ")));
             let forbidden = |module: &String| format!("not {module}, and not the modules that need it");
             std::iter::once(
                 "all in the initramfs, each after the modules that it needs; a driver that answers with an error is left out"
                     .to_owned(),
             )
             .chain(config.modules.forbidden.iter().map(forbidden))
-            .chain(config.modules.parameters.iter().map(with_parameters))
+            .chain(settings)
             .collect()
         }
         Step::Devices => {

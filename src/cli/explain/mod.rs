@@ -1,8 +1,10 @@
 //! `measureroot explain`: what a boot with a command line would do.
 
 mod actions;
+mod kept;
 mod notes;
 mod other_live_systems;
+mod spelling;
 mod words;
 
 use std::process::ExitCode;
@@ -26,19 +28,25 @@ pub(super) struct Explain {
 
 impl Explain {
     /// Prints the explanation, and gives the exit code: a failure if the boot would reject the command line, which is explained by
-    /// how it would fail, and if the kernel may start without measureroot. Why that is so goes to standard error, so that a script
-    /// that needs no explanation still shows it.
+    /// how it would fail, if the kernel may start without measureroot, and if it keeps only a part of the command line. Why that is
+    /// so goes to standard error, so that a script that needs no explanation still shows it.
     pub(super) fn run(self) -> Result<ExitCode> {
-        let tokens = tokens::parse(self.line.as_bytes());
+        let (line, cut) = kept::of(self.line.as_bytes());
+        let tokens = tokens::parse(line);
         let policy = words::on_failure(&FailurePolicy::of(&tokens));
         let unmeasured = notes::unmeasured(&tokens);
-        unmeasured.iter().for_each(|why| log::error!("NOT MEASURED: {why}"));
+        let mut code = if unmeasured.is_empty() && cut.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        for why in cut.into_iter().chain(unmeasured.iter().map(|why| format!("NOT MEASURED: {why}"))) {
+            log::error!("{why}");
+        }
         let mut lines = Vec::new();
-        let mut code = if unmeasured.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        if !unmeasured.is_empty() {
+            lines.push("if measureroot starts nevertheless:".to_owned());
+        }
         match Config::parse(&tokens) {
             Ok(config) => {
                 lines.extend(steps(&config, &notes::of(&tokens, Some(&config))));
-                lines.extend(words::init_arguments(&tokens::behind_dashes(self.line.as_bytes())));
+                lines.extend(words::init_arguments(&tokens::behind_dashes(line)));
                 lines.extend(["on any failure".to_owned(), format!("  {policy}")]);
             }
             Err(error) => {

@@ -3,7 +3,7 @@
 //! Sources: dracut.cmdline(7), kernel-command-line(7) of systemd, initramfs-tools(7), the encrypt hook of mkinitcpio, genkernel(8),
 //! and Linux, Documentation/admin-guide/kernel-parameters.txt.
 
-use super::other_live_systems;
+use super::{other_live_systems, spelling};
 use crate::cmdline::tokens::Token;
 use crate::config::Config;
 use crate::media::superblock::FileSystem;
@@ -15,13 +15,12 @@ pub(super) fn of(tokens: &[Token], config: Option<&Config>) -> Vec<String> {
     let stays = tokens.iter().any(|token| token.is("noresume") || token.is("nohibernate"));
     for token in tokens.iter().filter(|token| !(stays && token.is("resume"))) {
         let dialect = || other_live_systems::missing(token, config.is_none()).map(str::to_owned);
-        let Some(text) = note(token).map(str::to_owned).or_else(|| ignored_types(token, config?)).or_else(dialect)
-        else {
-            continue;
-        };
-        match notes.iter_mut().find(|(_, other)| *other == text) {
-            Some((words, _)) => words.push(token.to_string()),
-            None => notes.push((vec![token.to_string()], text)),
+        let text = note(token).map(str::to_owned).or_else(|| ignored_types(token, config?)).or_else(dialect);
+        for text in text.into_iter().chain(spelling::note(token, config.is_some())) {
+            match notes.iter_mut().find(|(_, other)| *other == text) {
+                Some((words, _)) => words.push(token.to_string()),
+                None => notes.push((vec![token.to_string()], text)),
+            }
         }
     }
     notes.into_iter().map(|(words, text)| format!("{}: {text}", words.join(" "))).collect()
@@ -29,7 +28,8 @@ pub(super) fn of(tokens: &[Token], config: Option<&Config>) -> Vec<String> {
 
 /// Why a boot with these parameters may start without measureroot. The first applies to every kernel: it looks for the program of
 /// `rdinit=` only, and mounts `root=` itself if the initramfs does not have it (init/main.c, `kernel_init_freeable`). With the second,
-/// the kernel's EFI stub loads no initramfs (drivers/firmware/efi/libstub/efi-stub-helper.c).
+/// the kernel's EFI stub loads no initramfs (drivers/firmware/efi/libstub/efi-stub-helper.c). The third is of Android's kernels only
+/// (init/initramfs.c there).
 pub(super) fn unmeasured(tokens: &[Token]) -> Vec<String> {
     let rdinit = tokens.iter().rev().find(|token| token.is("rdinit") && token.value.is_some());
     let rdinit = rdinit.filter(|token| token.value.as_deref() != Some(b"/init")).map(|token| {
@@ -40,7 +40,11 @@ pub(super) fn unmeasured(tokens: &[Token]) -> Vec<String> {
     let noinitrd = tokens.iter().find(|token| token.is("noinitrd")).map(|token| {
         format!("{token}: the kernel's EFI stub loads no initramfs then, and the kernel mounts root= itself")
     });
-    rdinit.into_iter().chain(noinitrd).collect()
+    let skipped = tokens
+        .iter()
+        .find(|token| token.is("skip_initramfs"))
+        .map(|token| format!("{token}: a kernel of Android unpacks no initramfs then, and mounts root= itself"));
+    rdinit.into_iter().chain(noinitrd).chain(skipped).collect()
 }
 
 fn note(token: &Token) -> Option<&'static str> {
@@ -52,6 +56,7 @@ fn note(token: &Token) -> Option<&'static str> {
         "resume" if !off => {
             "before /init, the kernel resumes the system that hibernated there, if its drivers are built in: then nothing is measured; noresume prevents it"
         }
+        "nfsroot" | "nfsaddrs" => "passed over: the image must be on a block device",
         "initrd" => "for the boot loader; of all archives that are loaded, the last one with an /init counts",
         _ if is_of_a_volume(key) && !off => {
             "passed over: no volume of LVM, RAID, LUKS or multipath is opened, so the image must be on a disk or a partition"
@@ -66,8 +71,9 @@ fn note(token: &Token) -> Option<&'static str> {
         {
             FOR_INIT
         }
-        "init"
-        | "systemd.unit"
+        // Any other value is an error.
+        "init" if value.is_some_and(|path| path.starts_with('/')) => FOR_INIT,
+        "systemd.unit"
         | "systemd.debug_shell"
         | "systemd.debug-shell"
         | "systemd.mask"
