@@ -114,6 +114,8 @@ mod tests {
             read
         });
         assert!(read == bytes);
+        // Otherwise the pipe would still have a reader, and the next write would wait for it for ever.
+        drop(reader);
         let mut reader = OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(&path).unwrap();
         let output = OutputFile::open(&path).unwrap();
         let error = std::thread::scope(|scope| {
