@@ -61,13 +61,13 @@ pub(super) fn boot(
     let image = watch.step(&mut clock, Step::Image, &at, || machine.find_image(&location, config.image_request()))?;
     // If a step fails, the device stays open: close(2) can hang, too, and the failure must not wait for that.
     let image = ManuallyDrop::new(image);
+    let from = WatchedDevices::new(&*image, &at.nodes);
     let mut seal = clock.step(Step::Seal, || begin_seal(machine, &image, devices.tree.as_deref(), &config, &watch))?;
     let report = match tpm {
         BootTpm::Measured(mut tpm) => {
             let banks = clock.step(Step::Banks, || tpm.banks(config.pcr))?;
             log.knows(&banks);
             let hash = || hash(machine, &image, &config, &banks, &mut seal, &watch);
-            let from = WatchedDevices::new(&*image, &at.nodes);
             let digests = watch.step(&mut clock, Step::Hash, &from, hash)?;
             let claim = claim(&image, &seal, &config);
             let report = clock.step(Step::Extend, || log.measured(&mut *tpm, config.pcr, &digests, claim))?;
@@ -86,7 +86,7 @@ pub(super) fn boot(
             format_args!("{} or {}", *image, tree.display()),
             &[at.nodes, vec![tree.clone()]].concat(),
         ),
-        None => WatchedDevices::new(&*image, &at.nodes),
+        None => from,
     };
     let kind = watch.step(&mut clock, Step::MountImage, &from, || machine.mount_image(&image, &sealed, &config))?;
     let mut status = Status::new(&report, &image, kind, &sealed, &config);
