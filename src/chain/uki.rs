@@ -6,7 +6,7 @@ use super::command_line::CommandLine;
 use super::event::{EVENT_TAG, Expected, IPL};
 use super::forecast::{Answer, Choice, Part, Question};
 use super::forecasts::Forecasts;
-use super::pe::PeFile;
+use super::pe::{PeFile, Section};
 use super::stub::{KernelStart, Stub};
 use super::{firmware, initrd, phase, stub_text};
 use crate::error::{Error, Result};
@@ -167,7 +167,8 @@ impl<'a> Uki<'a> {
     /// The command lines that the kernel may get: one, or one for each state of Secure Boot. The error says why they are not known.
     fn command_lines(&self, append: Option<&str>) -> std::result::Result<Vec<CommandLine>, &'static str> {
         let is_257 = self.stub.is_257();
-        let section = self.stub.find(&self.file, ".cmdline").and_then(|section| section.in_memory().ok());
+        let section = self.stub.find(&self.file, ".cmdline").map(Section::in_memory).transpose();
+        let section = section.map_err(|_| "the section .cmdline is much longer in memory than in the file")?;
         let inside = match &section {
             None => "",
             Some(bytes) => stub_text::of_section(bytes).ok_or("the section .cmdline is not UTF-8")?,
