@@ -305,6 +305,26 @@ fn an_output_that_is_an_input_is_refused_by_every_command() {
 }
 
 #[test]
+fn a_wrong_file_is_named_with_what_is_wanted() {
+    let files = Files::new();
+    files.write("empty.json", b"[]");
+    files.write("ak.ctx", b"\xba\xdc\xc0\xde\0\0\0\x01");
+    let verify = "verify --quote EV.quote --signature EV.sig --log EV.log --allow list";
+    for (line, said) in [
+        ("replay empty.json", "the logs have no event"),
+        ("replay -", "use /dev/stdin"),
+        ("predict -", "- does not stand for standard input: name a file"),
+        ("predict --allow-entry new --bank sha1 image", "verify counts it only with --sha1"),
+    ] {
+        let ran = files.ran(line);
+        assert!(ran.err.contains(said), "{line}: {ran:?}");
+    }
+    let ran = files.ran(&format!("{verify} --key ak.ctx"));
+    assert!((ran.out + &ran.err).contains("tpm2_createak --public"));
+    assert!(!files.ran("predict --allow-entry other image").err.contains("--sha1"));
+}
+
+#[test]
 fn a_name_that_nobody_can_see_or_compare_is_refused() {
     let files = Files::new();
     for name in ["", " ", "\u{a0}\t", "\u{200b}"] {

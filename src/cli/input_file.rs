@@ -27,7 +27,17 @@ pub(super) enum Kinds {
 pub(super) fn open(path: &Path, kinds: Kinds) -> Result<File> {
     let name = &path.display();
     // To open a device can do something: a tape rewinds, a watchdog starts. So its kind is looked at before.
-    check(fs::metadata(path).about(name)?.file_type(), kinds, name)?;
+    let found = fs::metadata(path).map_err(|error| {
+        let missing = Error::new(name, error);
+        if path != Path::new("-") {
+            return missing;
+        }
+        missing.hint(match kinds {
+            Kinds::Stream => "- does not stand for standard input: use /dev/stdin",
+            Kinds::File | Kinds::Seekable => "- does not stand for standard input: name a file",
+        })
+    })?;
+    check(found.file_type(), kinds, name)?;
     // Without O_NONBLOCK, open(2) of a FIFO waits for a writer (fifo(7)). A terminal must not become that of this program.
     let file = OpenOptions::new().read(true).custom_flags(O_NONBLOCK | O_NOCTTY).open(path).about(name)?;
     // By now, another file may have this name.

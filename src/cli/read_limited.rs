@@ -51,7 +51,7 @@ pub(super) fn read(path: &Path, limit: u64, kinds: Kinds) -> Result<Vec<u8>> {
 }
 
 fn too_long(name: &dyn Display, limit: u64) -> Error {
-    Error::new(name, format_args!("longer than {limit} bytes"))
+    Error::new(name, format_args!("longer than {limit} bytes")).hint("no such file is that long: is it the right one?")
 }
 
 /// Reads a pipe, which was opened without waiting, until its writer closes it. Whenever `patience` passes without a byte,
@@ -107,10 +107,10 @@ mod tests {
         let path = folder.path().join("file");
         fs::write(&path, "abc").unwrap();
         assert_eq!(read(&path, 3, Kinds::File).unwrap(), b"abc");
-        assert!(read(&path, 2, Kinds::File).unwrap_err().to_string().ends_with("file: longer than 2 bytes"));
+        assert!(read(&path, 2, Kinds::File).unwrap_err().to_string().contains("file: longer than 2 bytes ("));
         // The kernel says that this file has no bytes.
         let error = read(Path::new("/proc/self/status"), 2, Kinds::File).unwrap_err().to_string();
-        assert_eq!(error, "/proc/self/status: longer than 2 bytes");
+        assert_eq!(error, "/proc/self/status: longer than 2 bytes (no such file is that long: is it the right one?)");
     }
 
     /// A FIFO, opened for reading, and its path.
@@ -147,7 +147,7 @@ mod tests {
         let mut writer = fs::OpenOptions::new().write(true).open(&path).unwrap();
         writer.write_all(&[7; 10]).unwrap();
         let error = read_pipe(&mut pipe, &"fifo", 9, PATIENCE).unwrap_err().to_string();
-        assert_eq!(error, "fifo: longer than 9 bytes");
+        assert_eq!(error, "fifo: longer than 9 bytes (no such file is that long: is it the right one?)");
         // The writer is there, and silent.
         assert!(read_pipe(&mut pipe, &"fifo", 9, Duration::from_millis(20)).is_err());
         drop(writer);

@@ -69,6 +69,9 @@ impl Replay {
                 index + 1
             );
         }
+        if log.events().is_empty() {
+            log::warn!("the logs have no event, so they lead to no PCR value");
+        }
         let values = log.replay();
         let held = match (&self.pcrs, &self.tpm) {
             (Some(path), _) => Some(tpm2_pcrread::read(path)?),

@@ -12,6 +12,9 @@ use super::public::Public;
 use super::scheme::{Scheme, SignatureAlgorithm};
 use crate::error::{Error, Result};
 
+/// How a saved context begins (tpm2-tools, lib/files.c, `MAGIC`).
+const CONTEXT: [u8; 4] = [0xBA, 0xDC, 0xC0, 0xDE];
+
 /// A key, with the properties that its format contains.
 #[derive(Debug, Clone)]
 pub struct Key {
@@ -34,6 +37,11 @@ impl Key {
     /// If it is none of them, or if the key is not accepted.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         match bytes {
+            _ if bytes.starts_with(&CONTEXT) => {
+                Err(Error::new("key", "is a context of tpm2-tools (-c), not a public key").hint(
+                    "give the file of tpm2_createak --public, or make one: tpm2_readpublic -c FILE --output ak.pub",
+                ))
+            }
             // The TPM's two formats begin with a length or a type, whose first byte is smaller than any letter.
             [first, second, public @ ..] if usize::from(u16::from_be_bytes([*first, *second])) == public.len() => {
                 Self::public(public)

@@ -34,7 +34,7 @@ impl Agent {
     /// # Errors
     /// If it is not a static program: the kernel could not start it.
     pub(super) fn read(path: &Path) -> Result<Self> {
-        let bytes = read_limited::read(path, LIMIT, Kinds::File).map_err(|error| error.hint_if_none(HINT))?;
+        let bytes = read_limited::read(path, LIMIT, Kinds::File).map_err(|error| error.hint(HINT))?;
         let machine = check(&bytes).map_err(|cause| Error::new(path.display(), cause).hint(HINT))?;
         Ok(Self { bytes, machine })
     }

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::evidence::allow_list::Added;
 use crate::evidence::expiry::Expiry;
 use crate::evidence::trusted_image::{self, TrustedImage};
+use crate::hash::bank::Bank;
 use crate::measure::measurement::Report;
 
 /// The list, and what its entry has beside the digests.
@@ -40,6 +41,16 @@ impl AllowEntry {
             text.and_then(trusted_image::name).map_err(named)?;
         }
         allow_file::check(list)
+    }
+
+    /// Says if the entry will have a digest that `verify` does not count.
+    pub(super) fn warn_of_sha1(&self, banks: &[Bank]) {
+        if let (Some(list), true) = (&self.list, banks.iter().all(|&bank| bank == Bank::Sha1)) {
+            log::warn!(
+                "{}: the entry has a digest of the sha1 bank alone; verify counts it only with --sha1",
+                list.display()
+            );
+        }
     }
 
     /// Adds a prediction to the list, if the user named one.

@@ -136,6 +136,7 @@ impl Predict {
             }
         }
         self.say_parameters();
+        self.allow.warn_of_sha1(&banks);
         print(Prediction { subject: &subject, report: &report }.text(format)?.as_bytes())?;
         // After an error, the list must not trust an image whose prediction nobody got.
         self.allow.add(&subject, &report)
