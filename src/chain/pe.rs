@@ -20,9 +20,9 @@ const OBJECT: &str = "PE file";
 const HINT: &str = "is it a program for UEFI, such as a unified kernel image?";
 /// The offset of `CheckSum` in the optional header, of 32 and of 64 bits (PE Format, "Optional Header Windows-Specific Fields").
 const CHECK_SUM: usize = 64;
-/// The most zeros that one section has in memory beyond its bytes in the file: 256 MiB. A kernel's `.bss` has some MiB. A hostile
-/// section could ask for 4 GiB.
-const MOST_ZEROS: usize = 256 << 20;
+/// The most zeros that a section whose bytes are asked for has in memory beyond those in the file: 1 MiB. Tools align a section
+/// to a page at most. A hostile one could ask for 4 GiB, and several of them are held at a time.
+const MOST_ZEROS: usize = 1 << 20;
 
 /// A PE file.
 #[derive(Debug)]
@@ -200,8 +200,13 @@ mod tests {
             let error = PeFile::parse(&made.bytes()).unwrap_err().to_string();
             assert!(error.contains(cause), "{cause}: {error}");
         }
-        let bytes = good.section(b".huge", b"", u32::MAX).bytes();
-        let error = PeFile::parse(&bytes).unwrap().sections()[1].in_memory().unwrap_err().to_string();
-        assert_eq!(error, "PE file: section .huge: is much longer in memory than in the file");
+        let most = u32::try_from(MOST_ZEROS).unwrap();
+        for length in [most + 1, u32::MAX] {
+            let bytes = good.clone().section(b".huge", b"", length).bytes();
+            let error = PeFile::parse(&bytes).unwrap().sections()[1].in_memory().unwrap_err().to_string();
+            assert_eq!(error, "PE file: section .huge: is much longer in memory than in the file");
+        }
+        let bytes = good.section(b".most", b"", most).bytes();
+        assert_eq!(PeFile::parse(&bytes).unwrap().sections()[1].in_memory().unwrap().len(), MOST_ZEROS);
     }
 }
