@@ -3,7 +3,9 @@
 
 #[cfg(feature = "chain")]
 pub mod chain {
-    pub use crate::chain::{authenticode, forecast::Forecast, forecasts::Forecasts, pe::PeFile, uki::Uki};
+    pub use crate::chain::{
+        authenticode, forecast::Forecast, forecasts::Forecasts, kernel::Kernel, kernel::Named, pe::PeFile, uki::Uki,
+    };
 }
 
 pub mod cmdline {

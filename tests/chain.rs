@@ -1,5 +1,6 @@
-//! `predict --uki`, compared with programs that others wrote: osslsigncode for Authenticode, systemd-measure for PCR 11. The
-//! unified kernel image has the stub of Debian's systemd-boot-efi. The stub is its kernel, too: any program for UEFI will do.
+//! `predict --uki` and `predict --kernel`, compared with programs that others wrote: osslsigncode for Authenticode, systemd-measure
+//! for PCR 11, iconv and openssl for PCR 9. The unified kernel image has the stub of Debian's systemd-boot-efi. The stub is the
+//! kernel, too: any program for UEFI will do.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test panics with the reason.
 
 mod common;
@@ -7,7 +8,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{measureroot, run, text};
+use common::{measureroot, run, squashfs, text};
 use serde_json::Value;
 
 const STUB: &str = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
@@ -100,7 +101,7 @@ fn each_format_says_the_same_or_is_refused() {
         "measured.efi: a unified kernel image with systemd-stub 25",
         &format!("\nPCR 9\n    sha256 {value}\n"),
         "\n  EV_EVENT_TAG: the command line \"root=/dev/vda ro\" (measured.efi, .cmdline)\n",
-        "\nPCR 7 does not follow from the file: ",
+        "\nPCR 7 does not follow from the files: ",
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }
@@ -110,10 +111,88 @@ fn each_format_says_the_same_or_is_refused() {
         let ran = measureroot(&["predict", "--format", format, "--uki", &uki]);
         assert!(ran.code == 2 && ran.err.contains("use json or keylime"), "{}", ran.err);
     }
-    for more in [["--pcr", "9"], ["--before", "00"], ["--allow-entry", "list"], ["--roothash", &"0".repeat(64)]] {
+    for more in
+        [["--pcr", "9"], ["--before", "00"], ["--allow-entry", "list"], ["--image-format", "plain"], ["--kernel", &uki]]
+    {
         assert_eq!(measureroot(&[&["predict", "--uki", &uki], &more[..]].concat()).code, 2, "{more:?}");
     }
     assert_eq!(measureroot(&["predict", "--append", "x", "/none"]).code, 2);
     let ran = measureroot(&["predict", "--uki", STUB]);
     assert!(ran.code == 1 && ran.err.contains("has no kernel in a section .linux (is it an addon"), "{}", ran.err);
+}
+
+#[test]
+fn a_kernel_has_its_program_its_command_line_and_its_initrds() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str, content: &[u8]| {
+        fs::write(folder.path().join(name), content).unwrap();
+        text(&folder.path().join(name)).to_owned()
+    };
+    let (first, second) = (path("first", b"an init"), path("second", b"rd"));
+    let arguments = ["predict", "--json", "--kernel", STUB, "--initrd", &first, "--initrd", &second, "--append", "ro"];
+    let predicted = measureroot(&arguments).json();
+    assert_eq!(
+        (&predicted["linux"], &predicted["unmeasured"]),
+        (&"a Linux of unknown version".into(), &Value::Array(vec![]))
+    );
+    assert_eq!(predicted["initrds"], serde_json::json!(["first", "second"]));
+    // Both are the digest of the same program; that of a unified kernel image is compared with osslsigncode above.
+    let of_uki = events(&self::predicted(&uki(folder.path()), "4"));
+    assert_eq!(events(&predicted["pcrs"]["4"])[2]["digests"], of_uki[3]["digests"]);
+    for (number, end) in ["\\0", ""].into_iter().enumerate() {
+        for (bank, bytes) in BANKS.into_iter().zip([20, 32, 48, 64]) {
+            let digest = format!("openssl dgst -{bank} -binary");
+            let pcr = format!(
+                "{{ head -c {bytes} /dev/zero; printf 'ro{end}' | iconv -f UTF-8 -t UTF-16LE | {digest}; }} | {digest} |
+                 {{ cat; cat {first} {second} | {digest}; }} | openssl dgst -{bank} -r"
+            );
+            let value = predicted["pcrs"]["9"]["values"][number]["pcr"][bank].as_str().unwrap();
+            assert_eq!(run("sh", &["-c", &pcr]).split(' ').next(), Some(value), "{bank} {end}");
+        }
+    }
+    // A boot loader that knows only initrd= leaves the agent unmeasured.
+    let arguments = ["predict", "--kernel", STUB, "--append", "ro initrd=\\initrd.img"];
+    let said = measureroot(&arguments).printed();
+    assert!(said.contains("\nNOT MEASURED: the initrd that initrd= names: "), "{said}");
+    let ran = measureroot(&[&arguments[..], &["--format", "keylime"]].concat());
+    assert!(ran.code == 0 && ran.err.contains("not measured: the initrd that initrd= names"), "{}", ran.err);
+    for wrong in [["--initrd", &first, "--uki", STUB], ["--initrd", &first, "--append", "x"]] {
+        assert_eq!(measureroot(&[&["predict"], &wrong[..]].concat()).code, 2, "{wrong:?}");
+    }
+}
+
+#[test]
+fn a_root_image_beside_the_chain_has_the_pcr_that_it_has_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (uki, image) = (uki(folder.path()), folder.path().join("root.squashfs"));
+    fs::write(&image, squashfs(b"content")).unwrap();
+    let image = text(&image);
+    let alone = measureroot(&["predict", "--json", image]).json();
+    for start in [["--uki", &uki], ["--kernel", STUB]] {
+        let predict = ["predict", "--json", start[0], start[1], image];
+        let both = measureroot(&predict).json();
+        assert_eq!((&both["root"]["image"], &both["root"]["bytes"]), (&alone["image"], &alone["bytes"]));
+        for bank in BANKS {
+            assert_eq!(both["pcrs"]["13"]["values"][0]["pcr"][bank], alone["banks"][bank]["after"]);
+        }
+        // In another PCR, it is behind what started the agent and before what systemd adds later.
+        let eleven = measureroot(&[&predict[..], &["--pcr", "11"]].concat());
+        assert!(eleven.err.contains("rootimgpcr=11"), "{}", eleven.err);
+        let eleven = &eleven.json()["pcrs"];
+        assert_ne!(eleven["11"]["values"], both["pcrs"]["11"]["values"]);
+        assert_eq!(eleven["13"]["values"][0]["pcr"]["sha1"], "0".repeat(40));
+        let format = ["predict", "--format", "keylime", start[0], start[1], image];
+        let values = measureroot(&format).json()["13"].clone();
+        assert_eq!(values[0], alone["banks"]["sha256"]["after"]);
+        let said = measureroot(&["predict", start[0], start[1], image]).printed();
+        assert!(said.contains("\n  EV_EVENT_TAG: the root image (root.squashfs)\n"), "{said}");
+    }
+    // The root hash of a prepared image is one, too.
+    let hash = "5a".repeat(32);
+    let both = measureroot(&["predict", "--json", "--uki", &uki, "--roothash", &hash]).json();
+    let alone = measureroot(&["predict", "--json", "--roothash", &hash]).json();
+    assert_eq!(both["pcrs"]["13"]["values"][0]["pcr"]["sha256"], alone["banks"]["sha256"]["after"]);
+    // What the format cannot express is said before the image is read.
+    let ran = measureroot(&["predict", "--format", "hex", "--uki", &uki, "/none"]);
+    assert!(ran.code == 1 && ran.err.contains("use json or keylime"), "{}", ran.err);
 }

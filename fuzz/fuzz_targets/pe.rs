@@ -1,8 +1,9 @@
-//! Reads the input as a PE file and as a unified kernel image, and predicts what firmware and systemd's stub measure of it.
+//! Reads the input as a PE file, as a kernel and as a unified kernel image, and predicts what firmware, the kernel's EFI stub and
+//! systemd's stub measure of it.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use measureroot::internal::chain::{PeFile, Uki, authenticode};
+use measureroot::internal::chain::{Forecasts, Kernel, Named, PeFile, Uki, authenticode};
 use measureroot::internal::hash::Bank;
 
 const BANKS: [Bank; 1] = [Bank::Sha256];
@@ -15,11 +16,21 @@ fuzz_target!(|bytes: &[u8]| {
         let other = PeFile::parse(&longer).and_then(|file| authenticode::digests(&file, &BANKS));
         assert!(other != Ok(digests), "a byte behind the sections was not hashed");
     }
-    let Ok(uki) = Uki::parse("uki", bytes) else { return };
-    for append in [None, Some("a b")] {
-        let Ok(forecasts) = uki.forecasts(append, &BANKS) else { continue };
-        for forecast in forecasts.pcrs.values() {
-            assert!(forecast.values(&BANKS).is_none_or(|values| (1..=256).contains(&values.len())));
+    if let Ok(kernel) = Kernel::parse("kernel", bytes) {
+        let initrd = Named { name: "initrd".to_owned(), bytes: bytes.into() };
+        for (append, initrds) in [(None, &[][..]), (Some("a b"), &[initrd][..])] {
+            kernel.forecasts(append, initrds, &BANKS).iter().for_each(check);
+        }
+    }
+    if let Ok(uki) = Uki::parse("uki", bytes) {
+        for append in [None, Some("a b")] {
+            uki.forecasts(append, &BANKS).iter().for_each(check);
         }
     }
 });
+
+fn check(forecasts: &Forecasts) {
+    for forecast in forecasts.pcrs.values() {
+        assert!(forecast.values(&BANKS).is_none_or(|values| (1..=256).contains(&values.len())));
+    }
+}

@@ -17,6 +17,8 @@ pub enum Question {
     KernelLoader,
     /// Whether Secure Boot is on.
     SecureBoot,
+    /// Whether a zero ends the command line in the boot option.
+    LoadOptionsEnd,
     /// How far the boot is.
     Phase,
 }

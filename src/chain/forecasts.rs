@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
 use super::forecast::{Forecast, Part};
 
 /// What is expected of each PCR, by its number.
-#[derive(Debug, Default, PartialEq, Serialize)]
-#[serde(transparent)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Forecasts {
     /// The forecasts.
     pub pcrs: BTreeMap<u8, Forecast>,
+    /// What runs, or decides what runs, although no PCR that follows holds it.
+    pub unmeasured: Vec<String>,
 }
 
 impl Forecasts {
@@ -20,7 +19,10 @@ impl Forecasts {
         let machine = "the firmware and its settings decide; only a log of the machine tells it";
         let table = [
             (0, machine),
-            (1, machine),
+            (
+                1,
+                "it has the firmware's settings and its boot options, with their command lines; only a log of the machine tells it",
+            ),
             (2, machine),
             (3, machine),
             (5, "it has the partition table of the disk and the firmware's boot manager"),
@@ -30,7 +32,8 @@ impl Forecasts {
             (13, "it has the root image, which `measureroot predict IMAGE` predicts"),
             (15, "systemd extends it with the identity of the machine and of its disks"),
         ];
-        Self { pcrs: table.map(|(pcr, why)| (pcr, Forecast::Open { why: why.to_owned() })).into() }
+        let pcrs = table.map(|(pcr, why)| (pcr, Forecast::Open { why: why.to_owned() })).into();
+        Self { pcrs, unmeasured: Vec::new() }
     }
 
     /// Adds what is expected of a PCR.

@@ -46,6 +46,24 @@ impl MadePe {
         self.section(name, bytes, length)
     }
 
+    /// Makes it a kernel for x86 that names its version: a header where boot.rst has it, with the text behind it.
+    pub(crate) fn linux(self, version: &str) -> Self {
+        let mut header = vec![0; 0x400 - Self::table(1)];
+        let mut put = |at: usize, bytes: &[u8]| {
+            let at = at - Self::table(1);
+            header[at..at + bytes.len()].copy_from_slice(bytes);
+        };
+        put(0x202, b"HdrS");
+        put(0x20E, &0x0100_u16.to_le_bytes());
+        put(0x300, version.as_bytes());
+        self.exact(b".setup", &header)
+    }
+
+    /// Sets `MajorImageVersion`.
+    pub(crate) fn image_version(self, version: u16) -> Self {
+        self.at(OPTIONAL + 44, &version.to_le_bytes())
+    }
+
     /// Changes bytes at last.
     pub(crate) fn at(mut self, offset: usize, bytes: &[u8]) -> Self {
         self.changes.push((offset, bytes.to_vec()));

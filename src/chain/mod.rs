@@ -2,7 +2,7 @@
 //! become events (`event`), the events become the values of PCRs (`forecast`). All bytes are hostile: they come from a medium.
 //!
 //! A *starter* is a program that starts the next one: the firmware (`firmware`), systemd's stub in a unified kernel image
-//! (`uki`). For each PCR that it extends, it adds events to the [`forecasts::Forecasts`], or says why they do not follow from the files.
+//! (`uki`), the kernel's own EFI stub (`kernel`). For each PCR that it extends, it adds events to the [`forecasts::Forecasts`], or says why they do not follow from the files.
 //! Another boot loader is another file here, with a function that adds its events between those of two starters.
 
 pub mod authenticode;
@@ -12,10 +12,15 @@ mod firmware;
 pub(crate) mod forecast;
 pub(crate) mod forecasts;
 mod initrd;
+pub(crate) mod kernel;
+pub(crate) mod linux;
 #[cfg(test)]
 pub(crate) mod made_pe;
 pub(crate) mod pe;
 mod phase;
+pub(crate) mod root_image;
 mod stub;
 mod stub_text;
 pub(crate) mod uki;
+#[cfg(test)]
+mod uki_tests;

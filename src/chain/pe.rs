@@ -38,6 +38,8 @@ pub struct PeFile<'a> {
     pub(super) certificates: usize,
     /// In the order of the section table.
     pub(super) sections: Vec<Section<'a>>,
+    /// `MajorImageVersion`.
+    pub(super) image_version: u16,
 }
 
 /// A section.
@@ -87,7 +89,8 @@ impl<'a> PeFile<'a> {
         }
         let certificates = directory.map_or(0, |directory| index(directory.size.get(LittleEndian)));
         let sections = table.iter().map(|header| Section::of(header, bytes)).collect::<Result<_>>()?;
-        Ok(Self { bytes, check_sum, certificate_entry, headers_end, certificates, sections })
+        let image_version = headers.optional_header().major_image_version();
+        Ok(Self { bytes, check_sum, certificate_entry, headers_end, certificates, sections, image_version })
     }
 
     /// The sections, in the order of their table.

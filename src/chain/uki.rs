@@ -6,6 +6,7 @@ use super::command_line::CommandLine;
 use super::event::{EVENT_TAG, Expected, IPL};
 use super::forecast::{Answer, Choice, Part, Question};
 use super::forecasts::Forecasts;
+use super::linux::Linux;
 use super::pe::{PeFile, Section};
 use super::stub::{KernelStart, Stub};
 use super::{firmware, initrd, phase, stub_text};
@@ -15,9 +16,6 @@ use crate::hash::bank::Bank;
 /// What the stub takes from places that a prediction from this file alone cannot see.
 const NOTHING_BESIDE: &str =
     "no addon, credential or extension of the stub is beside the file, and no text of SMBIOS for it";
-/// The kernel's EFI stub measures what it is given (kernel, drivers/firmware/efi/libstub/efi-stub-helper.c). That of Debian's 6.1
-/// was seen to do it.
-const KERNEL: &str = "the kernel's EFI stub measures its command line and its initrd, as Linux 6.1 and later do";
 
 /// A unified kernel image.
 #[derive(Debug)]
@@ -27,6 +25,7 @@ pub struct Uki<'a> {
     bytes: &'a [u8],
     stub: Stub,
     kernel: Cow<'a, [u8]>,
+    linux: Linux,
 }
 
 impl<'a> Uki<'a> {
@@ -41,7 +40,8 @@ impl<'a> Uki<'a> {
             Error::new(name, "has no kernel in a section .linux").hint("is it an addon, or the stub alone?")
         })?;
         let kernel = kernel.in_memory().map_err(|error| error.on(name))?;
-        Ok(Self { name: name.to_owned(), file, bytes, stub, kernel })
+        let linux = PeFile::parse(&kernel).map_or(Linux::Unknown, |file| Linux::of(&file));
+        Ok(Self { name: name.to_owned(), file, bytes, stub, kernel, linux })
     }
 
     /// The stub, with its version.
@@ -139,9 +139,10 @@ impl<'a> Uki<'a> {
         let parts = initrd::parts(&self.file, &self.stub).map_err(|error| error.on(&self.name))?;
         let parts: Vec<_> = parts.iter().map(AsRef::as_ref).collect();
         let initrd = Expected::of(EVENT_TAG, "the initrd", Some(&self.name), &parts, banks);
-        let initrd = (!parts.is_empty()).then_some(Part::Event(initrd));
+        let is_measured = !parts.is_empty() && self.linux.measures_initrd();
+        let initrd = is_measured.then_some(Part::Event(initrd));
 
-        let mut assumes = vec![KERNEL, NOTHING_BESIDE];
+        let mut assumes: Vec<_> = self.linux.assumption().into_iter().chain([NOTHING_BESIDE]).collect();
         let has_console = command_lines.iter().all(|line| line.text.contains("console="));
         if self.stub.is_after_257() {
             assumes.push("the machine has no boot secret of systemd-stub, which would be in the initrd");
@@ -159,7 +160,8 @@ impl<'a> Uki<'a> {
             forecasts
                 .open(9, format!("{} adds a console of the machine to a command line without console=", self.stub));
         } else {
-            forecasts.follows(9, question(CommandLine::of_kernel).into_iter().chain(initrd).collect(), &assumes);
+            let command_line = question(CommandLine::of_kernel).filter(|_| self.linux.measures_command_line());
+            forecasts.follows(9, command_line.into_iter().chain(initrd).collect(), &assumes);
         }
         Ok(())
     }
@@ -195,125 +197,5 @@ impl<'a> Uki<'a> {
             Some(_) => Ok(vec![outside, inside("Secure Boot is on")?]),
             None => Ok(vec![outside]),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::chain::forecast::{Forecast, Value};
-    use crate::chain::made_pe::MadePe;
-    use crate::hash::digest::Digest;
-
-    const BANK: Bank = Bank::Sha256;
-
-    fn made(version: &str) -> MadePe {
-        let magic = format!("#### LoaderInfo: systemd-stub {version} ####");
-        MadePe::new()
-            .exact(b".sdmagic", magic.as_bytes())
-            .exact(b".linux", &MadePe::new().exact(b".text", b"kernel").bytes())
-    }
-
-    fn forecast(made: &MadePe, append: Option<&str>, pcr: u8) -> Forecast {
-        let bytes = made.bytes();
-        Uki::parse("x.efi", &bytes).unwrap().forecasts(append, &[BANK]).unwrap().pcrs.remove(&pcr).unwrap()
-    }
-
-    fn values(made: &MadePe, append: Option<&str>, pcr: u8) -> Vec<(String, Digest)> {
-        let value = |mut value: Value| (value.answers.join(", "), value.pcr.remove(&BANK).unwrap());
-        forecast(made, append, pcr).values(&[BANK]).unwrap().into_iter().map(value).collect()
-    }
-
-    fn extended(events: &[&[u8]]) -> Digest {
-        events.iter().fold(Digest::zero(BANK), |value, bytes| value.extended(BANK, &BANK.digest(bytes)))
-    }
-
-    fn utf16(text: &str) -> Vec<u8> {
-        text.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect()
-    }
-
-    #[test]
-    fn pcr_11_has_the_sections_that_the_version_knows_in_its_order() {
-        let linux = MadePe::new().exact(b".text", b"kernel").bytes();
-        let with =
-            |version| made(version).exact(b".uname", b"6").exact(b".osrel", b"ID=a").section(b".cmdline", b"ro", 3);
-        let old: &[&[u8]] = &[b".linux\0", &linux, b".osrel\0", b"ID=a", b".cmdline\0", b"ro\0"];
-        let new = [old, &[b".uname\0", b"6"]].concat();
-        for (version, events) in [("252", old), ("257", &new)] {
-            let found = values(&with(version), None, 11);
-            assert_eq!(found[0], ("systemd has reached no phase".to_owned(), extended(events)), "{version}");
-            let ready = [events, &[b"sysinit", b"ready"]].concat();
-            assert_eq!(found[2], ("systemd has reached ready".to_owned(), extended(&ready)), "{version}");
-        }
-        let Forecast::Open { why } = forecast(&with("255"), None, 11) else { panic!("255 is not known") };
-        assert!(why.contains("255"), "{why}");
-    }
-
-    #[test]
-    fn pcr_4_has_the_kernel_if_the_firmware_loads_it() {
-        for (version, names) in [("252", 1), ("257", 1), ("259", 2), ("262", 1)] {
-            let found = values(&made(version), None, 4);
-            // Five numbers of boot options that failed.
-            assert_eq!(found.len(), 5 * names, "{version}");
-        }
-        let last = |version| match forecast(&made(version), None, 4) {
-            Forecast::Follows { parts, .. } => parts.last().cloned().unwrap(),
-            Forecast::Open { why } => panic!("{why}"),
-        };
-        let from = |part| if let Part::Event(event) = part { event.from.unwrap() } else { panic!("{part:?}") };
-        assert_eq!((from(last("257")), from(last("262"))), ("x.efi, .linux".to_owned(), "x.efi".to_owned()));
-    }
-
-    #[test]
-    fn a_command_line_from_outside_counts_unless_secure_boot_protects_that_of_the_section() {
-        let inside = made("257").exact(b".cmdline", b"in console=ttyS0");
-        let (own, other) = (utf16("in console=ttyS0"), utf16("out"));
-        assert_eq!(values(&inside, None, 9), [(String::new(), extended(&[&own]))]);
-        assert_eq!(values(&inside, None, 12), [(String::new(), extended(&[]))]);
-        let (off, on) = ("Secure Boot is off".to_owned(), "Secure Boot is on".to_owned());
-        let both = [(off.clone(), extended(&[&other])), (on.clone(), extended(&[&own]))];
-        assert_eq!(values(&inside, Some("out"), 9), both);
-        assert_eq!(values(&inside, Some("out"), 12), [(off, extended(&[&other])), (on, extended(&[]))]);
-        for pcr in [9, 12] {
-            assert_eq!(values(&made("257"), Some("out"), pcr), [(String::new(), extended(&[&other]))]);
-            assert_eq!(values(&made("257"), Some(""), pcr), [(String::new(), extended(&[]))]);
-            assert_eq!(values(&made("257"), Some(" "), pcr), [(String::new(), extended(&[]))]);
-        }
-    }
-
-    #[test]
-    fn what_does_not_follow_has_a_reason() {
-        let table = [
-            (made("257").exact(b".profile", b"ID=x"), None, vec![9, 11, 12], "has several profiles"),
-            (made("257").exact(b".dtbauto", b"x"), None, vec![9, 11, 12], "device trees"),
-            (made("257"), Some("@1 a"), vec![9, 12], "chooses a profile"),
-            (made("257"), Some("\u{1f600}"), vec![9, 12], "characters that systemd-stub drops"),
-            (made("257").exact(b".cmdline", b"\xFF"), None, vec![9, 12], "is not UTF-8"),
-            (made("262").exact(b".cmdline", b"ro"), None, vec![9], "adds a console"),
-            (made("259"), None, vec![9, 12], "what systemd-stub 259 gives the kernel"),
-            (made("252"), None, vec![0, 1, 2, 3, 5, 6, 7, 10, 13, 15], ""),
-        ];
-        for (made, append, pcrs, part) in table {
-            for pcr in pcrs {
-                let forecast = forecast(&made, append, pcr);
-                assert!(matches!(&forecast, Forecast::Open { why } if why.contains(part)), "PCR {pcr}: {forecast:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn another_program_is_refused_by_name() {
-        let magic = b"#### LoaderInfo: systemd-stub 257 ####";
-        for (bytes, part) in [
-            (b"no program".to_vec(), "x.efi: PE file: "),
-            (MadePe::new().bytes(), "x.efi: .sdmagic: the file has no such section"),
-            (MadePe::new().exact(b".sdmagic", magic).bytes(), "x.efi: has no kernel in a section .linux"),
-        ] {
-            let error = Uki::parse("x.efi", &bytes).unwrap_err().to_string();
-            assert!(error.starts_with(part), "{error}");
-        }
-        let bytes = MadePe::new().exact(b".sdmagic", magic).exact(b".linux", b"no kernel").bytes();
-        let error = Uki::parse("x.efi", &bytes).unwrap().forecasts(None, &[BANK]).unwrap_err().to_string();
-        assert!(error.starts_with("x.efi, .linux: PE file: "), "{error}");
     }
 }

@@ -41,7 +41,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Predict(predict::Predict),
+    Predict(Box<predict::Predict>),
     Initramfs(initramfs::Initramfs),
     Explain(explain::Explain),
     Replay(replay::Replay),

@@ -7,6 +7,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::format::Format;
+use super::start::Start;
+use super::subject::Subject;
 use crate::chain::event::Expected;
 use crate::chain::forecast::{Answer, Forecast, Part, Value};
 use crate::chain::forecasts::Forecasts;
@@ -21,10 +23,13 @@ const VERSION: u32 = 1;
 #[derive(Debug, Serialize)]
 pub(super) struct ChainReport<'a> {
     version: u32,
-    uki: &'a str,
-    stub: String,
+    #[serde(flatten)]
+    start: &'a Start,
     #[serde(skip_serializing_if = "Option::is_none")]
     append: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    root: Option<&'a Subject>,
+    unmeasured: &'a [String],
     pcrs: BTreeMap<u8, Pcr<'a>>,
 }
 
@@ -40,7 +45,7 @@ pub(super) fn check_format(format: Option<Format>) -> Result<()> {
 }
 
 fn inexpressible() -> Error {
-    Error::new("--format", "cannot express what --uki predicts: a PCR has several values there")
+    Error::new("--format", "cannot express what is measured before the agent: a PCR has several values there")
         .hint("use json or keylime, or no --format")
 }
 
@@ -54,38 +59,48 @@ struct Pcr<'a> {
 }
 
 impl<'a> ChainReport<'a> {
-    /// The report about a unified kernel image.
+    /// The report about what the firmware starts, and about the root image if one is named.
     pub(super) fn new(
-        uki: &'a str,
-        stub: &impl Display,
+        start: &'a Start,
         append: Option<&'a str>,
+        root: Option<&'a Subject>,
         forecasts: &'a Forecasts,
         banks: &[Bank],
     ) -> Self {
         let pcr = |(&pcr, forecast): (&u8, &'a Forecast)| (pcr, Pcr { values: forecast.values(banks), forecast });
-        Self { version: VERSION, uki, stub: stub.to_string(), append, pcrs: forecasts.pcrs.iter().map(pcr).collect() }
+        let pcrs = forecasts.pcrs.iter().map(pcr).collect();
+        Self { version: VERSION, start, append, root, unmeasured: &forecasts.unmeasured, pcrs }
     }
 
     /// The text in a format; words for a person if there is none.
     ///
     /// # Errors
-    /// If the format cannot express several values of a PCR.
+    /// If the format cannot express it.
     pub(super) fn text(&self, format: Option<Format>) -> Result<String> {
         match format {
-            None => Ok(self.words()),
             Some(Format::Json) => json::pretty(self),
-            Some(Format::Keylime) => Ok(format!("{}\n", self.keylime())),
+            Some(Format::Keylime) => {
+                // This format has no place for it.
+                for what in self.unmeasured {
+                    log::warn!("not measured: {what}");
+                }
+                Ok(format!("{}\n", self.keylime()))
+            }
             Some(_) => Err(inexpressible()),
+            None => Ok(self.words()),
         }
     }
 
     fn words(&self) -> String {
         let mut text = Text::default();
-        text.line(0, format_args!("{}: a unified kernel image with {}, started by the firmware", self.uki, self.stub));
+        text.line(0, self.start);
+        for what in self.unmeasured {
+            text.line(0, format_args!("NOT MEASURED: {what}"));
+        }
         for (number, pcr) in &self.pcrs {
             match pcr.forecast {
                 Forecast::Open { why } => {
-                    text.line(0, format_args!("PCR {number} does not follow from the file: {why}"));
+                    text.line(0, format_args!("PCR {number} does not follow from the files: {why}"));
                 }
                 Forecast::Follows { parts, assumes } => {
                     text.line(0, format_args!("PCR {number}"));

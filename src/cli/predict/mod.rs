@@ -1,9 +1,11 @@
 //! `measureroot predict`: the PCR after the boot of an image.
 
 mod allow_entry;
+mod chain;
 mod chain_report;
 mod format;
 mod prediction;
+mod start;
 mod subject;
 mod verity_check;
 
@@ -12,17 +14,18 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use self::allow_entry::AllowEntry;
+use self::chain::Chain;
 use self::chain_report::ChainReport;
 use self::format::Format;
 use self::prediction::Prediction;
+use self::start::Start;
 use self::subject::Subject;
 use self::verity_check::VerityCheck;
 use super::image_file::ImageFile;
-use super::input_file::Kinds;
 use super::json;
-use super::read_limited;
 use super::stdout::{self, print};
-use crate::chain::uki::Uki;
+use crate::chain::forecasts::Forecasts;
+use crate::chain::root_image;
 use crate::count::counted;
 use crate::error::{Context, Error, Result};
 use crate::hash::bank::Bank;
@@ -40,49 +43,44 @@ use crate::seal::prepared_root_hash::{parse_hash, parse_offset};
 /// Prints the PCR of each bank in the format of tpm2_pcrread, to be compared with its output, and the image's digests on
 /// standard error. --format selects another format, for another program. The code that measures at boot computes the values.
 ///
-/// With --uki, prints what is measured before the agent: for each PCR its values, the events that lead to them, and the file
-/// or section that each event comes from; or why the PCR does not follow from the file.
+/// With --uki or --kernel, prints what is measured before the agent: for each PCR its values, the events that lead to them, and
+/// the file or section that each event comes from; or why the PCR does not follow from the files. With an image beside it, the
+/// PCR of the image is among them.
 #[derive(Debug, Args)]
 pub(super) struct Predict {
     /// The image: a file, or a block device that has it.
-    #[arg(required_unless_present_any = ["roothash", "verity", "uki"])]
+    #[arg(required_unless_present_any = ["roothash", "verity", "start"], group = "subject")]
     image: Option<PathBuf>,
     /// The root hash of an image that was prepared with veritysetup (kernel parameter roothash=).
-    #[arg(long, value_name = "HEX", value_parser = parse_hash, conflicts_with_all = ["image", "verity"])]
+    #[arg(long, value_name = "HEX", value_parser = parse_hash, group = "subject")]
     roothash: Option<TreeHash>,
     /// An image that was prepared with veritysetup, and the file or device with its Merkle tree; checks every block.
-    #[arg(long, num_args = 2, value_names = ["IMAGE", "HASHDEV"], conflicts_with = "image")]
+    #[arg(long, num_args = 2, value_names = ["IMAGE", "HASHDEV"], group = "subject")]
     verity: Vec<PathBuf>,
     /// The offset of the tree's superblock on HASHDEV, in bytes (kernel parameter measureroot.hashoffset=) [default: 0].
     // clap ignores `requires` if a conflict excludes what is required, so the conflicts are here, too.
     #[arg(long, value_name = "BYTES", value_parser = parse_offset, requires = "verity", conflicts_with_all = ["image", "roothash"])]
     hash_offset: Option<u64>,
-    /// A unified kernel image with systemd's stub, which the firmware starts: predict the PCRs 4, 9, 11 and 12.
-    #[arg(long, value_name = "FILE", conflicts_with_all = [
-        "image", "roothash", "verity", "hash_offset", "pcr", "before", "device", "image_format", "list",
-    ])]
-    uki: Option<PathBuf>,
-    /// The command line that the firmware's boot option gives to the unified kernel image [default: none].
-    // clap ignores `requires` if a conflict excludes what is required.
-    #[arg(long, value_name = "WORDS", requires = "uki", conflicts_with_all = ["image", "roothash", "verity"])]
-    append: Option<String>,
+    #[command(flatten)]
+    chain: Chain,
     /// The PCR that the image is measured into (kernel parameter rootimgpcr=).
-    #[arg(long, value_name = "N", default_value_t = PcrIndex::DEFAULT)]
+    #[arg(long, value_name = "N", default_value_t = PcrIndex::DEFAULT, requires = "subject")]
     pcr: PcrIndex,
     /// A bank to predict: sha1, sha256, sha384 or sha512; may be given more than once [default: all; fewer with --format
     /// keylime or policy].
     #[arg(long = "bank", value_name = "BANK")]
     banks: Vec<Bank>,
     /// The PCR's value before the boot, in hex; its length determines the bank; may be given more than once [default: zeros].
-    #[arg(long, value_name = "HEX")]
+    #[arg(long, value_name = "HEX", conflicts_with = "start")]
     before: Vec<String>,
     /// Predict for the image on a block device, where only the bytes of its file system are measured.
-    #[arg(long, conflicts_with_all = ["roothash", "verity"])]
+    // clap ignores `requires` if a conflict excludes what is required, so the conflicts are here, too.
+    #[arg(long, requires = "image", conflicts_with_all = ["roothash", "verity"])]
     device: bool,
     /// What the PCR is extended with: plain or meta-measured (kernel parameter measureroot.format=).
-    #[arg(long, value_name = "NAME", default_value_t, conflicts_with_all = ["roothash", "verity"])]
+    #[arg(long, value_name = "NAME", default_value_t, requires = "image", conflicts_with_all = ["roothash", "verity"])]
     image_format: ImageFormat,
-    /// The output format [default: tpm2-yaml; with --uki, text for a person; --uki has json and keylime, too].
+    /// The output format [default: tpm2-yaml; with --uki or --kernel, text for a person; these have json and keylime, too].
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
     /// The same as --format json.
@@ -98,12 +96,11 @@ impl Predict {
     /// # Errors
     /// If they are wrong, whatever the files hold.
     pub(super) fn check_arguments(&self) -> Result<()> {
-        match (&self.uki, self.format()) {
-            (Some(_), format) => chain_report::check_format(format),
-            (None, format) => {
-                starting_values(&self.banks(Some(format.unwrap_or(Format::Tpm2Yaml))), &self.before).map(drop)
-            }
+        let format = self.format();
+        if self.chain.is_given() {
+            return chain_report::check_format(format);
         }
+        starting_values(&self.banks(Some(format.unwrap_or(Format::Tpm2Yaml))), &self.before).map(drop)
     }
 
     /// Computes the values and prints them.
@@ -111,24 +108,19 @@ impl Predict {
         let format = self.format();
         // Hashing takes long, so all that can fail without it fails before.
         stdout::check()?;
-        if let Some(path) = &self.uki {
-            return self.chain(path, format);
+        // A program for UEFI is read in a moment, so its errors come before the image is read.
+        let banks = self.banks(format);
+        if let Some((start, forecasts)) = self.chain.forecasts(&banks)? {
+            return self.print_chain(&start, forecasts, format, &banks);
         }
         let format = format.unwrap_or(Format::Tpm2Yaml);
+        let banks = self.banks(Some(format));
         if let (Format::Json, Some(image)) = (format, &self.image) {
             json::check_path(image)?;
         }
         self.allow.check(self.image.as_deref(), &self.verity)?;
-        let banks = self.banks(Some(format));
         let mut pcrs = SoftPcrs::with(starting_values(&banks, &self.before)?);
-        let (subject, digests) = match (&self.image, self.roothash, self.verity.as_slice()) {
-            (Some(path), ..) => image(path, self.device, self.image_format, &banks)?,
-            (None, Some(hash), _) => root_hash(&hash, &banks),
-            (None, None, [image, tree]) => {
-                root_hash(&VerityCheck { image, tree, offset: self.hash_offset.unwrap_or(0) }.root_hash()?, &banks)
-            }
-            (None, None, _) => return Err(Error::new("arguments", "name no image")),
-        };
+        let (subject, digests) = self.subject(&banks)?.ok_or_else(|| Error::new("arguments", "name no image"))?;
         let report = measurement::extend(&mut pcrs, self.pcr, &digests)?;
         if format == Format::Tpm2Yaml {
             for (bank, digest) in &digests {
@@ -152,6 +144,19 @@ impl Predict {
         if self.banks.is_empty() { all() } else { self.banks.clone() }
     }
 
+    /// What is measured as the root image, if the user names one.
+    fn subject(&self, banks: &[Bank]) -> Result<Option<(Subject, Digests)>> {
+        match (&self.image, self.roothash, self.verity.as_slice()) {
+            (Some(path), ..) => image(path, self.device, self.image_format, banks).map(Some),
+            (None, Some(hash), _) => Ok(Some(root_hash(&hash, banks))),
+            (None, None, [image, tree]) => {
+                let check = VerityCheck { image, tree, offset: self.hash_offset.unwrap_or(0) };
+                Ok(Some(root_hash(&check.root_hash()?, banks)))
+            }
+            (None, None, _) => Ok(None),
+        }
+    }
+
     /// Says which parameters the boot must get to measure as it was predicted: without them, it measures in another way, and
     /// no boot has the predicted values.
     fn say_parameters(&self) {
@@ -172,14 +177,24 @@ impl Predict {
         }
     }
 
-    /// Predicts what is measured before the agent.
-    fn chain(&self, path: &Path, format: Option<Format>) -> Result<()> {
-        let banks = self.banks(format);
-        let name = path.file_name().unwrap_or(path.as_os_str()).display().to_string();
-        let bytes = read_limited::read(path, read_limited::PROGRAM, Kinds::File)?;
-        let uki = Uki::parse(&name, &bytes)?;
-        let forecasts = uki.forecasts(self.append.as_deref(), &banks)?;
-        let report = ChainReport::new(&name, uki.stub(), self.append.as_deref(), &forecasts, &banks);
+    /// Prints what is measured before the agent, and with it the root image.
+    fn print_chain(
+        &self,
+        start: &Start,
+        mut forecasts: Forecasts,
+        format: Option<Format>,
+        banks: &[Bank],
+    ) -> Result<()> {
+        if let (Some(Format::Json), Some(image)) = (format, &self.image) {
+            json::check_path(image)?;
+        }
+        let root = self.subject(banks)?;
+        if let Some((subject, digests)) = &root {
+            root_image::add(&mut forecasts, self.pcr, &subject.name(), digests);
+            self.say_parameters();
+        }
+        let root = root.as_ref().map(|(subject, _)| subject);
+        let report = ChainReport::new(start, self.chain.append(), root, &forecasts, banks);
         print(report.text(format)?.as_bytes())
     }
 }

@@ -1,0 +1,229 @@
+//! A kernel that firmware starts by its own EFI stub: firmware -> the kernel's EFI stub -> the agent. There is no stub of systemd,
+//! so who measures the command line and the initrd is the kernel alone.
+
+use std::borrow::Cow;
+
+use super::command_line::CommandLine;
+use super::event::{EVENT_TAG, Expected};
+use super::firmware;
+use super::forecast::{Answer, Choice, Part, Question};
+use super::forecasts::Forecasts;
+use super::linux::Linux;
+use super::pe::PeFile;
+use crate::error::{Error, Result};
+use crate::hash::bank::Bank;
+
+/// Where a kernel that unpacks itself in the firmware has its mark (kernel, drivers/firmware/efi/libstub/zboot-header.S).
+const ZBOOT: (usize, &[u8]) = (4, b"zimg");
+/// Who else could measure.
+const NO_STUB: &str = "neither systemd-boot nor a stub of systemd starts it";
+const NO_LOADER: &str = "no boot loader such as shim or GRUB starts it";
+
+/// A file with its name.
+#[derive(Debug, Clone)]
+pub struct Named<'a> {
+    /// What events and errors call it.
+    pub name: String,
+    /// Its bytes.
+    pub bytes: Cow<'a, [u8]>,
+}
+
+/// A kernel with an EFI stub.
+#[derive(Debug)]
+pub struct Kernel<'a> {
+    name: String,
+    bytes: &'a [u8],
+    linux: Linux,
+}
+
+impl<'a> Kernel<'a> {
+    /// Reads a kernel. `name` is what events and errors call it.
+    ///
+    /// # Errors
+    /// If the bytes are no program for UEFI.
+    pub fn parse(name: &str, bytes: &'a [u8]) -> Result<Self> {
+        let file = PeFile::parse(bytes).map_err(|error| error.on(name))?;
+        Ok(Self { name: name.to_owned(), bytes, linux: Linux::of(&file) })
+    }
+
+    /// Which Linux it is.
+    #[must_use]
+    pub(crate) fn linux(&self) -> &Linux {
+        &self.linux
+    }
+
+    /// What is expected of the PCRs, if firmware starts it with a boot option that gives it the command line `append`, and hands
+    /// it `initrds`, one behind the other, with LoadFile2.
+    ///
+    /// # Errors
+    /// If it is too old to take an initrd in this way.
+    pub fn forecasts(&self, append: Option<&str>, initrds: &[Named<'_>], banks: &[Bank]) -> Result<Forecasts> {
+        if !initrds.is_empty() && !self.linux.takes_initrd() {
+            return Err(Error::new(&self.name, format_args!("{} takes no initrd from LoadFile2", self.linux))
+                .hint("name the initrd in the command line with initrd=, and leave it out here"));
+        }
+        let mut forecasts = Forecasts::of_firmware();
+        for pcr in [8, 14] {
+            forecasts.follows(pcr, Vec::new(), &[NO_LOADER]);
+        }
+        for pcr in [11, 12] {
+            forecasts.follows(pcr, Vec::new(), &[NO_STUB]);
+        }
+        if self.bytes.get(ZBOOT.0..).is_some_and(|bytes| bytes.starts_with(ZBOOT.1)) {
+            let why = "it unpacks itself (zboot); the version decides whether the firmware measures what is in it";
+            forecasts.open(4, format!("{}: {why}", self.name));
+        } else {
+            let mut programs = firmware::before_a_program(banks);
+            programs.push(Part::Event(firmware::program(self.bytes, "the kernel", &self.name, banks)?));
+            forecasts.follows(4, programs, &[]);
+        }
+        match self.given(append.unwrap_or_default(), initrds, banks) {
+            Ok(parts) => forecasts.follows(9, parts, self.linux.assumption().as_slice()),
+            Err(why) => forecasts.open(9, why),
+        }
+        forecasts.unmeasured = self.unmeasured(append.unwrap_or_default(), initrds);
+        Ok(forecasts)
+    }
+
+    /// PCR 9: the command line, then the initrd. The error says why they are not known.
+    fn given(
+        &self,
+        append: &str,
+        initrds: &[Named<'_>],
+        banks: &[Bank],
+    ) -> std::result::Result<Vec<Part>, &'static str> {
+        if append.chars().any(|c| c.len_utf16() > 1) {
+            return Err("who writes a boot option decides what becomes of characters that need two units of UTF-16");
+        }
+        if !initrds.is_empty() && append.split_whitespace().any(|word| word == "noinitrd") {
+            return Err("the command line has noinitrd, with which the kernel takes no initrd");
+        }
+        let mut parts = Vec::new();
+        if !append.is_empty() && self.linux.measures_command_line() {
+            let answer = |line: CommandLine| Answer::new(line.name, line.of_kernel(banks).into_iter().collect());
+            let answers = command_lines(append).map(answer).into();
+            parts.push(Part::Choice(Choice { question: Question::LoadOptionsEnd, answers }));
+        }
+        // The kernel measures no initrd without bytes.
+        let bytes: Vec<_> = initrds.iter().map(|initrd| initrd.bytes.as_ref()).collect();
+        if bytes.iter().any(|bytes| !bytes.is_empty()) && self.linux.measures_initrd() {
+            let names: Vec<_> = initrds.iter().map(|initrd| initrd.name.as_str()).collect();
+            parts.push(Part::Event(Expected::of(EVENT_TAG, "the initrd", Some(&names.join(", ")), &bytes, banks)));
+        }
+        Ok(parts)
+    }
+
+    /// What runs or decides, and is in no PCR that follows.
+    fn unmeasured(&self, append: &str, initrds: &[Named<'_>]) -> Vec<String> {
+        let mut unmeasured = Vec::new();
+        // The kernel looks for the text, not for a word (libstub/file.c, `find_file_option`).
+        if initrds.is_empty() && append.contains("initrd=") {
+            unmeasured.push(
+                "the initrd that initrd= names: Linux measures only one that LoadFile2 hands over, so whoever can write to its \
+                 file system chooses what runs"
+                    .to_owned(),
+            );
+        }
+        if !initrds.is_empty() && !self.linux.measures_initrd() {
+            unmeasured.push(format!("the initrd: {} does not measure it, 5.17 and later do", self.linux));
+        }
+        if !append.is_empty() && !self.linux.measures_command_line() {
+            unmeasured.push(format!("the command line: {} does not measure it, 6.1 and later do", self.linux));
+        }
+        unmeasured
+    }
+}
+
+/// The command line as the boot option may have it: efibootmgr writes no zero behind the words, UEFI's shell and boot managers do.
+fn command_lines(append: &str) -> [CommandLine; 2] {
+    let units = |end: &[u16]| append.encode_utf16().chain(end.iter().copied()).flat_map(u16::to_le_bytes).collect();
+    [("a zero ends the load options", &[0][..]), ("no zero ends the load options", &[])].map(|(name, end)| {
+        CommandLine { name, text: append.to_owned(), measured: units(end), from: None, is_from_outside: true }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::forecast::Forecast;
+    use crate::chain::made_pe::MadePe;
+    use crate::hash::digest::Digest;
+
+    const BANK: Bank = Bank::Sha256;
+
+    fn forecasts(made: &MadePe, append: Option<&str>, initrds: &[&[u8]]) -> Result<Forecasts> {
+        let bytes = made.bytes();
+        let initrds: Vec<_> =
+            initrds.iter().map(|bytes| Named { name: "initrd".into(), bytes: Cow::Borrowed(*bytes) }).collect();
+        Kernel::parse("vmlinuz", &bytes).unwrap().forecasts(append, &initrds, &[BANK])
+    }
+
+    fn values(forecasts: &Forecasts, pcr: u8) -> Vec<Digest> {
+        let values = forecasts.pcrs[&pcr].values(&[BANK]).unwrap();
+        values.into_iter().map(|mut value| value.pcr.remove(&BANK).unwrap()).collect()
+    }
+
+    fn extended(events: &[&[u8]]) -> Digest {
+        events.iter().fold(Digest::zero(BANK), |value, bytes| value.extended(BANK, &BANK.digest(bytes)))
+    }
+
+    #[test]
+    fn each_version_measures_its_part_of_the_command_line_and_the_initrd() {
+        let (with, without): (&[u8], &[u8]) = (b"r\0o\0\0\0", b"r\0o\0");
+        let both = vec![extended(&[with, b"initrd"]), extended(&[without, b"initrd"])];
+        let table = [
+            (MadePe::new().linux("5.10.0"), vec![extended(&[])], 2, false),
+            (MadePe::new().linux("5.17.0"), vec![extended(&[b"initrd"])], 1, false),
+            (MadePe::new().linux("6.1.0"), both.clone(), 0, false),
+            (MadePe::new().image_version(3), both.clone(), 0, false),
+            (MadePe::new(), both, 0, true),
+        ];
+        for (made, expected, unmeasured, assumes) in table {
+            let found = forecasts(&made, Some("ro"), &[b"ini", b"trd"]).unwrap();
+            assert_eq!(values(&found, 9), expected, "{made:?}");
+            assert_eq!(found.unmeasured.len(), unmeasured, "{:?}", found.unmeasured);
+            let Forecast::Follows { assumes: found, .. } = &found.pcrs[&9] else { panic!("PCR 9") };
+            assert_eq!(!found.is_empty(), assumes);
+        }
+        let error = forecasts(&MadePe::new().linux("5.4.0"), None, &[b"initrd"]).unwrap_err().to_string();
+        assert!(error.starts_with("vmlinuz: Linux 5.4.0 takes no initrd from LoadFile2"), "{error}");
+    }
+
+    #[test]
+    fn what_is_not_given_is_not_measured() {
+        let kernel = MadePe::new().linux("6.12");
+        for (append, initrds) in [(None, &[][..]), (Some(""), &[b"".as_slice()])] {
+            let found = forecasts(&kernel, append, initrds).unwrap();
+            assert_eq!((values(&found, 9), found.unmeasured), (vec![extended(&[])], vec![]));
+        }
+        let found = forecasts(&kernel, Some("ro initrd=\\a.img"), &[]).unwrap();
+        assert!(found.unmeasured[0].starts_with("the initrd that initrd= names"), "{:?}", found.unmeasured);
+        // LoadFile2 comes first, and is measured.
+        let found = forecasts(&kernel, Some("ro initrd=\\a.img"), &[b"x"]).unwrap();
+        assert_eq!((values(&found, 9).len(), found.unmeasured), (2, vec![]));
+    }
+
+    #[test]
+    fn pcr_4_has_the_kernel_and_nothing_of_a_boot_loader_follows() {
+        let found = forecasts(&MadePe::new().linux("6.12"), None, &[]).unwrap();
+        assert_eq!(values(&found, 4).len(), 5);
+        for pcr in [8, 11, 12, 14] {
+            assert_eq!(values(&found, pcr), [extended(&[])], "PCR {pcr}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_follow_has_a_reason() {
+        let kernel = MadePe::new().linux("6.12");
+        let table = [
+            (kernel.clone(), "\u{1f600}", 9, "two units of UTF-16"),
+            (kernel.clone(), "ro noinitrd", 9, "noinitrd"),
+            (kernel.at(4, b"zimg"), "ro", 4, "vmlinuz: it unpacks itself (zboot)"),
+        ];
+        for (made, append, pcr, part) in table {
+            let found = forecasts(&made, Some(append), &[b"x"]).unwrap();
+            assert!(matches!(&found.pcrs[&pcr], Forecast::Open { why } if why.contains(part)), "{found:?}");
+        }
+        assert!(Kernel::parse("vmlinuz", b"none").unwrap_err().to_string().starts_with("vmlinuz: PE file: "));
+    }
+}

@@ -1,0 +1,69 @@
+//! The root image, which the agent measures last: into PCR 13, or into the one that `rootimgpcr=` names.
+
+use super::event::{EVENT_TAG, Expected};
+use super::forecast::{Choice, Forecast, Part, Question};
+use super::forecasts::Forecasts;
+use crate::hash::digest::Digests;
+use crate::measure::pcr::PcrIndex;
+
+/// Who else extends PCR 13.
+const ALONE: &str =
+    "the stub of systemd finds no extension image beside its file, and no systemd measures into the PCR";
+
+/// Adds the root image to what is expected. `digests` are those that the PCR is extended with.
+pub(crate) fn add(forecasts: &mut Forecasts, pcr: PcrIndex, from: &str, digests: &Digests) {
+    let kind = EVENT_TAG;
+    let image =
+        Expected { kind, what: "the root image".to_owned(), from: Some(from.to_owned()), digests: digests.clone() };
+    forecasts.follows(PcrIndex::DEFAULT.get(), Vec::new(), &[ALONE]);
+    match forecasts.pcrs.get_mut(&pcr.get()) {
+        Some(Forecast::Follows { parts, .. }) => parts.insert(before_the_phases(parts), Part::Event(image)),
+        Some(Forecast::Open { why }) => why.push_str("; the root image extends it, too"),
+        None => forecasts.follows(pcr.get(), vec![Part::Event(image)], &[]),
+    }
+}
+
+/// The phases are those of the booted system: the agent was there before.
+fn before_the_phases(parts: &[Part]) -> usize {
+    let is_phase = |part: &Part| matches!(part, Part::Choice(Choice { question: Question::Phase, .. }));
+    parts.iter().position(is_phase).unwrap_or(parts.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::phase;
+    use crate::hash::bank::Bank;
+    use crate::hash::digest::{Digest, digests_of};
+
+    const BANKS: [Bank; 1] = [Bank::Sha256];
+
+    fn values(forecasts: &Forecasts, pcr: u8) -> Vec<Digest> {
+        let values = forecasts.pcrs[&pcr].values(&BANKS).unwrap();
+        values.into_iter().map(|mut value| value.pcr.remove(&Bank::Sha256).unwrap()).collect()
+    }
+
+    fn extended(events: &[&[u8]]) -> Digest {
+        let zero = Digest::zero(Bank::Sha256);
+        events.iter().fold(zero, |value, bytes| value.extended(Bank::Sha256, &Bank::Sha256.digest(bytes)))
+    }
+
+    #[test]
+    fn the_image_is_behind_what_started_the_agent_and_before_the_phases() {
+        let digests = digests_of(&BANKS, b"image");
+        let made = |pcr: u8| {
+            let mut forecasts = Forecasts::of_firmware();
+            forecasts.follows(11, vec![phase::phases(&BANKS)], &[]);
+            add(&mut forecasts, PcrIndex::try_from(pcr).unwrap(), "a.squashfs", &digests);
+            forecasts
+        };
+        assert_eq!(values(&made(13), 13), [extended(&[b"image"])]);
+        let found = made(11);
+        assert_eq!(values(&found, 11)[..2], [extended(&[b"image"]), extended(&[b"image", b"sysinit"])]);
+        assert_eq!(values(&found, 13), [extended(&[])]);
+        // Nothing is known of PCR 12 here.
+        assert_eq!(values(&made(12), 12), [extended(&[b"image"])]);
+        let found = made(10);
+        assert!(matches!(&found.pcrs[&10], Forecast::Open { why } if why.ends_with("the root image extends it, too")));
+    }
+}

@@ -1,0 +1,42 @@
+//! What the firmware starts.
+
+use std::fmt::{self, Display};
+
+use serde::Serialize;
+
+/// What the firmware starts, as a report has it.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Start {
+    /// A unified kernel image.
+    Uki {
+        /// The name of its file.
+        uki: String,
+        /// Its stub with the version.
+        stub: String,
+    },
+    /// A kernel, by its own EFI stub.
+    Kernel {
+        /// The name of its file.
+        kernel: String,
+        /// Its version.
+        linux: String,
+        /// The names of the files with the initrd.
+        initrds: Vec<String>,
+    },
+}
+
+impl Display for Start {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Uki { uki, stub } => write!(f, "{uki}: a unified kernel image with {stub}, started by the firmware"),
+            Self::Kernel { kernel, linux, initrds } => {
+                write!(f, "{kernel}: {linux}, started by the firmware")?;
+                match initrds.as_slice() {
+                    [] => Ok(()),
+                    initrds => write!(f, "; it gets {} from LoadFile2", initrds.join(", ")),
+                }
+            }
+        }
+    }
+}
