@@ -4,7 +4,8 @@
 #[cfg(feature = "chain")]
 pub mod chain {
     pub use crate::chain::{
-        authenticode, forecast::Forecast, forecasts::Forecasts, kernel::Kernel, kernel::Named, pe::PeFile, uki::Uki,
+        authenticode, esp::Esp, forecast::Forecast, forecasts::Forecasts, kernel::Given, kernel::Kernel, kernel::Named,
+        pe::PeFile, uki::Uki, volume::Volume,
     };
 }
 

@@ -1,4 +1,4 @@
-//! `predict --uki` and `predict --kernel`, compared with programs that others wrote: osslsigncode for Authenticode, systemd-measure
+//! `predict` with `--uki`, `--kernel` and `--esp`, compared with programs that others wrote: osslsigncode for Authenticode, systemd-measure
 //! for PCR 11, iconv and openssl for PCR 9. The unified kernel image has the stub of Debian's systemd-boot-efi. The stub is the
 //! kernel, too: any program for UEFI will do.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test panics with the reason.
@@ -12,6 +12,7 @@ use common::{measureroot, run, squashfs, text};
 use serde_json::Value;
 
 const STUB: &str = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
+const LOADER: &str = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi";
 const BANKS: [&str; 4] = ["sha1", "sha256", "sha384", "sha512"];
 /// Each section with its content and its place in memory, as systemd-stub(7) of systemd 252 puts them.
 const SECTIONS: [(&str, &str, &str); 3] =
@@ -159,6 +160,69 @@ fn a_kernel_has_its_program_its_command_line_and_its_initrds() {
     for wrong in [["--initrd", &first, "--uki", STUB], ["--initrd", &first, "--append", "x"]] {
         assert_eq!(measureroot(&[&["predict"], &wrong[..]].concat()).code, 2, "{wrong:?}");
     }
+}
+
+#[test]
+fn a_partition_has_a_boot_for_each_entry_of_its_menu() {
+    let top = tempfile::tempdir().unwrap();
+    let esp = top.path().join("esp");
+    for folder in ["EFI/BOOT", "EFI/Linux", "debian", "loader/entries"] {
+        fs::create_dir_all(esp.join(folder)).unwrap();
+    }
+    fs::copy(LOADER, esp.join("EFI/BOOT/BOOTX64.EFI")).unwrap();
+    let uki = uki(top.path());
+    fs::copy(&uki, esp.join("EFI/Linux/measured.efi")).unwrap();
+    fs::copy(STUB, esp.join("debian/vmlinuz")).unwrap();
+    fs::write(esp.join("debian/initrd.img"), "an initrd").unwrap();
+    let entry = "title Debian\nlinux /debian/vmlinuz\ninitrd /debian/initrd.img\noptions root=/dev/vda\noptions ro\n";
+    fs::write(esp.join("loader/entries/debian.conf"), entry).unwrap();
+    fs::write(esp.join("loader/loader.conf"), "timeout 3\ndefault debian*\n").unwrap();
+    let predict = |more: &[&str]| measureroot(&[&["predict", "--esp", text(&esp)], more].concat());
+    let predicted = predict(&["--json"]).json();
+    assert!(predicted["loader"].as_str().unwrap().starts_with("systemd-boot 252"), "{predicted}");
+    let [of_uki, of_kernel] = predicted["entries"].as_array().unwrap().as_slice() else { panic!("{predicted}") };
+    assert_eq!((&of_uki["id"], &of_uki["default"]), (&"measured.efi".into(), &false.into()));
+    assert_eq!((&of_kernel["id"], &of_kernel["default"]), (&"debian.conf".into(), &true.into()));
+    assert_eq!((&of_kernel["title"], &of_kernel["unmeasured"]), (&"Debian".into(), &Value::Array(vec![])));
+
+    // The boot loader is before what it starts.
+    let said = run("sh", &["-c", &format!("osslsigncode verify -in {LOADER} 2>&1 || true")]);
+    let alone = events(&self::predicted(&uki, "4"));
+    for boot in [of_uki, of_kernel] {
+        let events = events(&boot["pcrs"]["4"]);
+        let digest = events[2]["digests"]["sha256"].as_str().unwrap().to_uppercase();
+        assert!(
+            said.lines().all(|line| line.strip_prefix("Calculated message digest : ").is_none_or(|own| own == digest))
+        );
+        assert_eq!(events.last().unwrap()["digests"], alone[3]["digests"]);
+    }
+    assert_eq!(events(&of_uki["pcrs"]["4"])[3]["digests"], alone[2]["digests"]);
+
+    let words = "initrd=\\debian\\initrd.img root=/dev/vda ro";
+    for (bank, bytes) in BANKS.into_iter().zip([20, 32, 48, 64]) {
+        let digest = format!("openssl dgst -{bank} -binary");
+        let first = format!(
+            "{{ head -c {bytes} /dev/zero; printf '%s\\0' '{words}' | iconv -f UTF-8 -t UTF-16LE | {digest}; }}"
+        );
+        let twelve = run("sh", &["-c", &format!("{first} | openssl dgst -{bank} -r")]);
+        let second = format!("{{ cat; printf 'an initrd' | {digest}; }}");
+        let nine = run("sh", &["-c", &format!("{first} | {digest} | {second} | openssl dgst -{bank} -r")]);
+        for (pcr, value) in [("12", twelve), ("9", nine)] {
+            let found = &of_kernel["pcrs"][pcr]["values"][0]["pcr"][bank];
+            assert_eq!(Some(value.split(' ').next().unwrap()), found.as_str(), "PCR {pcr}, {bank}");
+        }
+    }
+    // The image is in each boot, and a policy accepts each of them.
+    let image = top.path().join("root.squashfs");
+    fs::write(&image, squashfs(b"content")).unwrap();
+    let policy = predict(&["--format", "keylime", "--bank", "sha256", text(&image)]).json();
+    assert_eq!(["4", "12", "13"].map(|pcr| policy[pcr].as_array().unwrap().len()), [10, 3, 1]);
+    let said = predict(&[]).printed();
+    assert!(said.contains("\n\nENTRY debian.conf \"Debian\", which loader.conf calls the default\n"), "{said}");
+    assert_eq!(predict(&["--append", "x"]).code, 2);
+    fs::remove_dir_all(esp.join("EFI/BOOT")).unwrap();
+    let ran = predict(&[]);
+    assert!(ran.code == 1 && ran.err.contains("EFI/BOOT: has no program"), "{}", ran.err);
 }
 
 #[test]

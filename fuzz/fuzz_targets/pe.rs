@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use measureroot::internal::chain::{Forecasts, Kernel, Named, PeFile, Uki, authenticode};
+use measureroot::internal::chain::{Forecasts, Given, Kernel, Named, PeFile, Uki, authenticode};
 use measureroot::internal::hash::Bank;
 
 const BANKS: [Bank; 1] = [Bank::Sha256];
@@ -18,8 +18,10 @@ fuzz_target!(|bytes: &[u8]| {
     }
     if let Ok(kernel) = Kernel::parse("kernel", bytes) {
         let initrd = Named { name: "initrd".to_owned(), bytes: bytes.into() };
-        for (append, initrds) in [(None, &[][..]), (Some("a b"), &[initrd][..])] {
-            kernel.forecasts(append, initrds, &BANKS).iter().for_each(check);
+        let none = Given::default();
+        let all = Given { command_line: Some("a b"), is_from_a_loader: false, initrds: &[initrd] };
+        for given in [none, all] {
+            kernel.forecasts(&given, &BANKS).iter().for_each(check);
         }
     }
     if let Ok(uki) = Uki::parse("uki", bytes) {

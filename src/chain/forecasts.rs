@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::event::{APPLICATION, Expected};
 use super::forecast::{Forecast, Part};
 
 /// What is expected of each PCR, by its number.
@@ -40,6 +41,38 @@ impl Forecasts {
     pub(super) fn follows(&mut self, pcr: u8, parts: Vec<Part>, assumes: &[&str]) {
         let assumes = assumes.iter().map(|&text| text.to_owned()).collect();
         self.pcrs.insert(pcr, Forecast::Follows { parts, assumes });
+    }
+
+    /// Adds an event before the others of a PCR, if it follows.
+    pub(super) fn begins(&mut self, pcr: u8, first: Part) {
+        if let Some(Forecast::Follows { parts, .. }) = self.pcrs.get_mut(&pcr) {
+            parts.insert(0, first);
+        }
+    }
+
+    /// Adds what must be as usual, if the PCR follows.
+    pub(super) fn assumes(&mut self, pcr: u8, what: &str) {
+        if let Some(Forecast::Follows { assumes, .. }) = self.pcrs.get_mut(&pcr) {
+            assumes.push(what.to_owned());
+        }
+    }
+
+    /// Adds a program that starts the first one: PCR 4 has it before that.
+    pub(super) fn started_by(&mut self, program: Expected) {
+        if let Some(Forecast::Follows { parts, .. }) = self.pcrs.get_mut(&4) {
+            let is_program = |part: &Part| matches!(part, Part::Event(event) if event.kind == APPLICATION);
+            let first = parts.iter().position(is_program).unwrap_or(parts.len());
+            parts.insert(first, Part::Event(program));
+        }
+    }
+
+    /// Those of a boot of which this alone is known: why nothing that a boot loader or a kernel measures follows.
+    pub(super) fn of_unknown(why: &str) -> Self {
+        let mut forecasts = Self::of_firmware();
+        for pcr in [4, 8, 9, 11, 12, 14] {
+            forecasts.open(pcr, why);
+        }
+        forecasts
     }
 
     /// Adds why a PCR does not follow.

@@ -28,6 +28,17 @@ pub struct Named<'a> {
     pub bytes: Cow<'a, [u8]>,
 }
 
+/// What a kernel gets.
+#[derive(Debug, Default)]
+pub struct Given<'a> {
+    /// The command line.
+    pub command_line: Option<&'a str>,
+    /// Whether a boot loader hands it over, which ends it with a zero. In a boot option of the firmware, it may lack.
+    pub is_from_a_loader: bool,
+    /// What LoadFile2 hands over, one behind the other.
+    pub initrds: &'a [Named<'a>],
+}
+
 /// A kernel with an EFI stub.
 #[derive(Debug)]
 pub struct Kernel<'a> {
@@ -52,13 +63,12 @@ impl<'a> Kernel<'a> {
         &self.linux
     }
 
-    /// What is expected of the PCRs, if firmware starts it with a boot option that gives it the command line `append`, and hands
-    /// it `initrds`, one behind the other, with LoadFile2.
+    /// What is expected of the PCRs, if firmware starts it and it gets this.
     ///
     /// # Errors
-    /// If it is too old to take an initrd in this way.
-    pub fn forecasts(&self, append: Option<&str>, initrds: &[Named<'_>], banks: &[Bank]) -> Result<Forecasts> {
-        if !initrds.is_empty() && !self.linux.takes_initrd() {
+    /// If it is too old to take an initrd from LoadFile2.
+    pub fn forecasts(&self, given: &Given<'_>, banks: &[Bank]) -> Result<Forecasts> {
+        if !given.initrds.is_empty() && !self.linux.takes_initrd() {
             return Err(Error::new(&self.name, format_args!("{} takes no initrd from LoadFile2", self.linux))
                 .hint("name the initrd in the command line with initrd=, and leave it out here"));
         }
@@ -67,7 +77,7 @@ impl<'a> Kernel<'a> {
             forecasts.follows(pcr, Vec::new(), &[NO_LOADER]);
         }
         for pcr in [11, 12] {
-            forecasts.follows(pcr, Vec::new(), &[NO_STUB]);
+            forecasts.follows(pcr, Vec::new(), if given.is_from_a_loader { &[] } else { &[NO_STUB] });
         }
         if self.bytes.get(ZBOOT.0..).is_some_and(|bytes| bytes.starts_with(ZBOOT.1)) {
             let why = "it unpacks itself (zboot); the version decides whether the firmware measures what is in it";
@@ -77,32 +87,36 @@ impl<'a> Kernel<'a> {
             programs.push(Part::Event(firmware::program(self.bytes, "the kernel", &self.name, banks)?));
             forecasts.follows(4, programs, &[]);
         }
-        match self.given(append.unwrap_or_default(), initrds, banks) {
+        match self.measured(given, banks) {
             Ok(parts) => forecasts.follows(9, parts, self.linux.assumption().as_slice()),
             Err(why) => forecasts.open(9, why),
         }
-        forecasts.unmeasured = self.unmeasured(append.unwrap_or_default(), initrds);
+        forecasts.unmeasured = self.unmeasured(given);
         Ok(forecasts)
     }
 
     /// PCR 9: the command line, then the initrd. The error says why they are not known.
-    fn given(
-        &self,
-        append: &str,
-        initrds: &[Named<'_>],
-        banks: &[Bank],
-    ) -> std::result::Result<Vec<Part>, &'static str> {
+    fn measured(&self, given: &Given<'_>, banks: &[Bank]) -> std::result::Result<Vec<Part>, &'static str> {
+        let (append, initrds) = (given.command_line.unwrap_or_default(), given.initrds);
         if append.chars().any(|c| c.len_utf16() > 1) {
-            return Err("who writes a boot option decides what becomes of characters that need two units of UTF-16");
+            return Err("who writes the command line decides what becomes of characters that need two units of UTF-16");
         }
         if !initrds.is_empty() && append.split_whitespace().any(|word| word == "noinitrd") {
             return Err("the command line has noinitrd, with which the kernel takes no initrd");
         }
         let mut parts = Vec::new();
-        if !append.is_empty() && self.linux.measures_command_line() {
-            let answer = |line: CommandLine| Answer::new(line.name, line.of_kernel(banks).into_iter().collect());
-            let answers = command_lines(append).map(answer).into();
-            parts.push(Part::Choice(Choice { question: Question::LoadOptionsEnd, answers }));
+        if self.linux.measures_command_line() {
+            let lines = command_lines(append);
+            let event = |line: &CommandLine| line.of_kernel(banks);
+            match &lines {
+                _ if append.is_empty() && !given.is_from_a_loader => {}
+                [with_zero, _] if given.is_from_a_loader => parts.extend(event(with_zero).map(Part::Event)),
+                lines => {
+                    let answer = |line: &CommandLine| Answer::new(line.name, event(line).into_iter().collect());
+                    let answers = lines.iter().map(answer).collect();
+                    parts.push(Part::Choice(Choice { question: Question::LoadOptionsEnd, answers }));
+                }
+            }
         }
         // The kernel measures no initrd without bytes.
         let bytes: Vec<_> = initrds.iter().map(|initrd| initrd.bytes.as_ref()).collect();
@@ -114,7 +128,8 @@ impl<'a> Kernel<'a> {
     }
 
     /// What runs or decides, and is in no PCR that follows.
-    fn unmeasured(&self, append: &str, initrds: &[Named<'_>]) -> Vec<String> {
+    fn unmeasured(&self, given: &Given<'_>) -> Vec<String> {
+        let (append, initrds) = (given.command_line.unwrap_or_default(), given.initrds);
         let mut unmeasured = Vec::new();
         // The kernel looks for the text, not for a word (libstub/file.c, `find_file_option`).
         if initrds.is_empty() && append.contains("initrd=") {
@@ -155,7 +170,8 @@ mod tests {
         let bytes = made.bytes();
         let initrds: Vec<_> =
             initrds.iter().map(|bytes| Named { name: "initrd".into(), bytes: Cow::Borrowed(*bytes) }).collect();
-        Kernel::parse("vmlinuz", &bytes).unwrap().forecasts(append, &initrds, &[BANK])
+        let given = Given { command_line: append, is_from_a_loader: false, initrds: &initrds };
+        Kernel::parse("vmlinuz", &bytes).unwrap().forecasts(&given, &[BANK])
     }
 
     fn values(forecasts: &Forecasts, pcr: u8) -> Vec<Digest> {

@@ -1,12 +1,17 @@
 //! What is measured before the agent, predicted from the files that the firmware and the boot loaders read. The bytes of a file
 //! become events (`event`), the events become the values of PCRs (`forecast`). All bytes are hostile: they come from a medium.
 //!
-//! A *starter* is a program that starts the next one: the firmware (`firmware`), systemd's stub in a unified kernel image
-//! (`uki`), the kernel's own EFI stub (`kernel`). For each PCR that it extends, it adds events to the [`forecasts::Forecasts`], or says why they do not follow from the files.
+//! A *starter* is a program that starts the next one: the firmware (`firmware`), systemd-boot (`systemd_boot`), systemd's stub in a
+//! unified kernel image (`uki`), the kernel's own EFI stub (`kernel`). For each PCR that it extends, it adds events to the
+//! [`forecasts::Forecasts`], or says why they do not follow from the files. A partition (`esp`) has one boot for each entry of its menu.
 //! Another boot loader is another file here, with a function that adds its events between those of two starters.
 
 pub mod authenticode;
+mod boot_entry;
 mod command_line;
+pub(crate) mod esp;
+#[cfg(test)]
+mod esp_tests;
 pub(crate) mod event;
 mod firmware;
 pub(crate) mod forecast;
@@ -19,8 +24,11 @@ pub(crate) mod made_pe;
 pub(crate) mod pe;
 mod phase;
 pub(crate) mod root_image;
+mod sdmagic;
 mod stub;
 mod stub_text;
+mod systemd_boot;
 pub(crate) mod uki;
 #[cfg(test)]
 mod uki_tests;
+pub(crate) mod volume;

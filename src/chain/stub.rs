@@ -4,11 +4,8 @@
 use std::fmt::{self, Display};
 
 use super::pe::{PeFile, Section};
-use crate::error::{Error, Result};
-
-/// What stands around the version in the section `.sdmagic`.
-const BEFORE: &str = "#### LoaderInfo: systemd-stub ";
-const AFTER: &str = " ####";
+use super::sdmagic;
+use crate::error::Result;
 
 /// The sections that PCR 11 is extended with, in this order, up to 253 (`src/fundamental/tpm-pcr.c`).
 const SECTIONS_252: [&str; 7] = [".linux", ".osrel", ".cmdline", ".initrd", ".splash", ".dtb", ".pcrpkey"];
@@ -44,17 +41,9 @@ impl Stub {
     /// # Errors
     /// If the file does not name its version.
     pub(super) fn of(file: &PeFile<'_>) -> Result<Self> {
-        let no_version = |cause: &str| {
-            Error::new(".sdmagic", cause).hint("a unified kernel image has systemd's stub; ukify(1) makes one")
-        };
-        let section = file.sections().iter().find(|section| section.name_bytes() == b".sdmagic");
-        let bytes = section.ok_or_else(|| no_version("the file has no such section"))?.in_memory()?;
-        let text = str::from_utf8(&bytes).unwrap_or_default();
-        let version = text.trim_end_matches('\0').strip_prefix(BEFORE).and_then(|text| text.strip_suffix(AFTER));
-        let version = version.ok_or_else(|| no_version("does not name the version of systemd's stub"))?;
-        let digits = version.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
-        let major = digits.parse().map_err(|_| no_version("its version does not begin with a number"))?;
-        Ok(Self { version: version.to_owned(), major })
+        let hint = "a unified kernel image has systemd's stub; ukify(1) makes one";
+        let version = sdmagic::version(file, "systemd-stub").map_err(|error| error.hint(hint))?;
+        Ok(Self { version: version.text, major: version.major })
     }
 
     /// The sections that it measures into PCR 11, in this order. The error says why they are not known.
@@ -137,13 +126,13 @@ mod tests {
             [("251", KernelStart::Unknown), ("255", KernelStart::LoadImage), ("263", KernelStart::Unknown)]
         {
             assert_eq!(
-                stub(format!("{BEFORE}{version}{AFTER}").as_bytes()).unwrap().kernel_start(),
+                stub(format!("#### LoaderInfo: systemd-stub {version} ####").as_bytes()).unwrap().kernel_start(),
                 start,
                 "{version}"
             );
         }
         for unknown in ["251", "254", "256", "263"] {
-            let stub = stub(format!("{BEFORE}{unknown}{AFTER}").as_bytes()).unwrap();
+            let stub = stub(format!("#### LoaderInfo: systemd-stub {unknown} ####").as_bytes()).unwrap();
             assert!(stub.measured().unwrap_err().contains(unknown) && !stub.is_known());
         }
     }

@@ -83,6 +83,12 @@ impl<'a> Uki<'a> {
         Ok(forecasts)
     }
 
+    /// The section with the command line. The error says why it is not known.
+    pub(super) fn command_line(&self) -> std::result::Result<Option<Cow<'a, [u8]>>, &'static str> {
+        let section = self.stub.find(&self.file, ".cmdline").map(Section::in_memory).transpose();
+        section.map_err(|_| "the section .cmdline is much longer in memory than in the file")
+    }
+
     fn has(&self, name: &str) -> bool {
         self.stub.is_257() && self.stub.find(&self.file, name).is_some()
     }
@@ -169,8 +175,7 @@ impl<'a> Uki<'a> {
     /// The command lines that the kernel may get: one, or one for each state of Secure Boot. The error says why they are not known.
     fn command_lines(&self, append: Option<&str>) -> std::result::Result<Vec<CommandLine>, &'static str> {
         let is_257 = self.stub.is_257();
-        let section = self.stub.find(&self.file, ".cmdline").map(Section::in_memory).transpose();
-        let section = section.map_err(|_| "the section .cmdline is much longer in memory than in the file")?;
+        let section = self.command_line()?;
         let inside = match &section {
             None => "",
             Some(bytes) => stub_text::of_section(bytes).ok_or("the section .cmdline is not UTF-8")?,

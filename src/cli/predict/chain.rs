@@ -6,14 +6,25 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::start::Start;
+use super::folder::Folder;
+use super::start::{MenuEntry, Start};
+use crate::chain::esp::{Entry, Esp};
 use crate::chain::forecasts::Forecasts;
-use crate::chain::kernel::{Kernel, Named};
+use crate::chain::kernel::{Given, Kernel, Named};
 use crate::chain::uki::Uki;
 use crate::cli::input_file::Kinds;
 use crate::cli::read_limited;
 use crate::error::Result;
 use crate::hash::bank::Bank;
+
+/// One boot: the only one, or one of an entry of the menu.
+#[derive(Debug)]
+pub(super) struct Boot {
+    /// The entry, if there is a menu.
+    pub(super) entry: Option<MenuEntry>,
+    /// What is expected.
+    pub(super) forecasts: Forecasts,
+}
 
 /// What the firmware starts, and what it gives to it.
 #[derive(Debug, Args)]
@@ -24,19 +35,23 @@ pub(super) struct Chain {
     /// A kernel with an EFI stub, which the firmware starts: predict what is measured before the agent.
     #[arg(long, value_name = "FILE", group = "start", conflicts_with = "list")]
     kernel: Option<PathBuf>,
+    /// A folder with the files of an EFI system partition, of which firmware starts EFI/BOOT/BOOTX64.EFI: predict what is measured
+    /// before the agent, for each entry of systemd-boot's menu.
+    #[arg(long, value_name = "FOLDER", group = "start", conflicts_with = "list")]
+    esp: Option<PathBuf>,
     /// An initrd that LoadFile2 hands to the kernel; may be given more than once, for files one behind the other [default: none].
     // clap ignores `requires` if a conflict excludes what is required.
-    #[arg(long = "initrd", value_name = "FILE", requires = "kernel", conflicts_with = "uki")]
+    #[arg(long = "initrd", value_name = "FILE", requires = "kernel", conflicts_with_all = ["uki", "esp"])]
     initrds: Vec<PathBuf>,
     /// The command line that the firmware's boot option gives to what it starts [default: none].
-    #[arg(long, value_name = "WORDS", requires = "start")]
+    #[arg(long, value_name = "WORDS", requires = "start", conflicts_with = "esp")]
     append: Option<String>,
 }
 
 impl Chain {
     /// Whether the user names something that firmware starts.
     pub(super) fn is_given(&self) -> bool {
-        self.uki.is_some() || self.kernel.is_some()
+        self.uki.is_some() || self.kernel.is_some() || self.esp.is_some()
     }
 
     /// The command line from outside.
@@ -45,24 +60,44 @@ impl Chain {
     }
 
     /// Reads the files and predicts. `None` if the user names nothing that firmware starts.
-    pub(super) fn forecasts(&self, banks: &[Bank]) -> Result<Option<(Start, Forecasts)>> {
-        if let Some(path) = &self.uki {
-            let (name, bytes) = (name(path), program(path)?);
-            let uki = Uki::parse(&name, &bytes)?;
-            let forecasts = uki.forecasts(self.append(), banks)?;
-            let stub = uki.stub().to_string();
-            return Ok(Some((Start::Uki { uki: name, stub }, forecasts)));
+    pub(super) fn boots(&self, banks: &[Bank]) -> Result<Option<(Start, Vec<Boot>)>> {
+        match (&self.uki, &self.kernel, &self.esp) {
+            (Some(path), ..) => self.uki(path, banks).map(Some),
+            (_, Some(path), _) => self.kernel(path, banks).map(Some),
+            (.., Some(path)) => esp(path, banks).map(Some),
+            (None, None, None) => Ok(None),
         }
-        let Some(path) = &self.kernel else { return Ok(None) };
+    }
+
+    fn uki(&self, path: &Path, banks: &[Bank]) -> Result<(Start, Vec<Boot>)> {
+        let (name, bytes) = (name(path), program(path)?);
+        let uki = Uki::parse(&name, &bytes)?;
+        let forecasts = uki.forecasts(self.append(), banks)?;
+        let stub = uki.stub().to_string();
+        Ok((Start::Uki { uki: name, stub }, vec![Boot { entry: None, forecasts }]))
+    }
+
+    fn kernel(&self, path: &Path, banks: &[Bank]) -> Result<(Start, Vec<Boot>)> {
         let (kernel_name, bytes) = (name(path), program(path)?);
         let kernel = Kernel::parse(&kernel_name, &bytes)?;
         let read = |path: &PathBuf| Ok(Named { name: name(path), bytes: Cow::Owned(program(path)?) });
         let initrds = self.initrds.iter().map(read).collect::<Result<Vec<_>>>()?;
-        let forecasts = kernel.forecasts(self.append(), &initrds, banks)?;
+        let given = Given { command_line: self.append(), is_from_a_loader: false, initrds: &initrds };
+        let forecasts = kernel.forecasts(&given, banks)?;
         let initrds = initrds.into_iter().map(|initrd| initrd.name).collect();
         let linux = kernel.linux().to_string();
-        Ok(Some((Start::Kernel { kernel: kernel_name, linux, initrds }, forecasts)))
+        Ok((Start::Kernel { kernel: kernel_name, linux, initrds }, vec![Boot { entry: None, forecasts }]))
     }
+}
+
+fn esp(path: &Path, banks: &[Bank]) -> Result<(Start, Vec<Boot>)> {
+    let esp = Esp::of(&Folder(path), banks).map_err(|error| error.on(path.display()))?;
+    let boot = |Entry { id, title, is_default, forecasts }| Boot {
+        entry: Some(MenuEntry { id, title, default: is_default }),
+        forecasts,
+    };
+    let start = Start::Esp { esp: path.display().to_string(), loader: esp.loader };
+    Ok((start, esp.entries.into_iter().map(boot).collect()))
 }
 
 fn program(path: &Path) -> Result<Vec<u8>> {

@@ -1,17 +1,17 @@
 //! What is measured before the agent, written in each output format.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{Display, Write};
 
 use serde::Serialize;
 use serde_json::json;
 
+use super::chain::Boot;
 use super::format::Format;
-use super::start::Start;
+use super::start::{MenuEntry, Start};
 use super::subject::Subject;
 use crate::chain::event::Expected;
 use crate::chain::forecast::{Answer, Forecast, Part, Value};
-use crate::chain::forecasts::Forecasts;
 use crate::cli::json;
 use crate::error::{Error, Result, one_line};
 use crate::hash::bank::Bank;
@@ -29,6 +29,23 @@ pub(super) struct ChainReport<'a> {
     append: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     root: Option<&'a Subject>,
+    #[serde(flatten)]
+    boots: Boots<'a>,
+}
+
+/// One boot, or one for each entry of a menu.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Boots<'a> {
+    One(BootReport<'a>),
+    Entries { entries: Vec<BootReport<'a>> },
+}
+
+/// A boot.
+#[derive(Debug, Serialize)]
+struct BootReport<'a> {
+    #[serde(flatten)]
+    entry: Option<&'a MenuEntry>,
     unmeasured: &'a [String],
     pcrs: BTreeMap<u8, Pcr<'a>>,
 }
@@ -64,12 +81,25 @@ impl<'a> ChainReport<'a> {
         start: &'a Start,
         append: Option<&'a str>,
         root: Option<&'a Subject>,
-        forecasts: &'a Forecasts,
+        boots: &'a [Boot],
         banks: &[Bank],
     ) -> Self {
-        let pcr = |(&pcr, forecast): (&u8, &'a Forecast)| (pcr, Pcr { values: forecast.values(banks), forecast });
-        let pcrs = forecasts.pcrs.iter().map(pcr).collect();
-        Self { version: VERSION, start, append, root, unmeasured: &forecasts.unmeasured, pcrs }
+        let mut reports: Vec<_> = boots.iter().map(|boot| BootReport::new(boot, banks)).collect();
+        let boots = match reports.pop() {
+            Some(one) if reports.is_empty() && one.entry.is_none() => Boots::One(one),
+            last => {
+                reports.extend(last);
+                Boots::Entries { entries: reports }
+            }
+        };
+        Self { version: VERSION, start, append, root, boots }
+    }
+
+    fn boots(&self) -> &[BootReport<'a>] {
+        match &self.boots {
+            Boots::One(one) => std::slice::from_ref(one),
+            Boots::Entries { entries } => entries,
+        }
     }
 
     /// The text in a format; words for a person if there is none.
@@ -81,7 +111,8 @@ impl<'a> ChainReport<'a> {
             Some(Format::Json) => json::pretty(self),
             Some(Format::Keylime) => {
                 // This format has no place for it.
-                for what in self.unmeasured {
+                let all: BTreeSet<_> = self.boots().iter().flat_map(|boot| boot.unmeasured).collect();
+                for what in all {
                     log::warn!("not measured: {what}");
                 }
                 Ok(format!("{}\n", self.keylime()))
@@ -94,40 +125,42 @@ impl<'a> ChainReport<'a> {
     fn words(&self) -> String {
         let mut text = Text::default();
         text.line(0, self.start);
-        for what in self.unmeasured {
-            text.line(0, format_args!("NOT MEASURED: {what}"));
-        }
-        for (number, pcr) in &self.pcrs {
-            match pcr.forecast {
-                Forecast::Open { why } => {
-                    text.line(0, format_args!("PCR {number} does not follow from the files: {why}"));
-                }
-                Forecast::Follows { parts, assumes } => {
-                    text.line(0, format_args!("PCR {number}"));
-                    pcr.values.iter().flatten().for_each(|value| text.value(value));
-                    if parts.is_empty() {
-                        text.line(2, "nothing extends it");
-                    }
-                    for part in parts {
-                        text.part(part);
-                    }
-                    for what in assumes {
-                        text.line(2, format_args!("as long as {what}"));
-                    }
-                }
-            }
+        for boot in self.boots() {
+            text.boot(boot);
         }
         text.0
     }
 
-    /// The acceptable values of each PCR, in each bank that the verifier may ask for.
+    /// The acceptable values of each PCR, in each bank that the verifier may ask for. A PCR must follow for every entry of the menu:
+    /// else a boot of one whose values are not known would be refused.
     fn keylime(&self) -> serde_json::Value {
-        let values = |pcr: &Pcr<'_>| {
-            let all = pcr.values.iter().flatten().flat_map(|value| value.pcr.values().map(ToString::to_string));
-            all.collect::<Vec<_>>()
-        };
-        let follows = self.pcrs.iter().filter(|(_, pcr)| pcr.values.is_some());
-        json!(follows.map(|(number, pcr)| (number.to_string(), values(pcr))).collect::<BTreeMap<_, _>>())
+        let mut all: BTreeMap<u8, Vec<String>> = BTreeMap::new();
+        for (&number, pcr) in self.boots().iter().flat_map(|boot| &boot.pcrs) {
+            let values = pcr.values.iter().flatten().flat_map(|value| value.pcr.values().map(ToString::to_string));
+            all.entry(number).or_default().extend(values);
+        }
+        for boot in self.boots() {
+            for number in boot.pcrs.iter().filter(|(_, pcr)| pcr.values.is_none()).map(|(number, _)| number) {
+                if let (Some(values), Some(entry)) = (all.remove(number), boot.entry)
+                    && !values.is_empty()
+                {
+                    log::warn!("PCR {number} is left out: its value after a boot of {} does not follow", entry.id);
+                }
+            }
+        }
+        for values in all.values_mut() {
+            let mut seen = BTreeSet::new();
+            values.retain(|value| seen.insert(value.clone()));
+        }
+        json!(all)
+    }
+}
+
+impl<'a> BootReport<'a> {
+    fn new(Boot { entry, forecasts }: &'a Boot, banks: &[Bank]) -> Self {
+        let pcr = |(&pcr, forecast): (&u8, &'a Forecast)| (pcr, Pcr { values: forecast.values(banks), forecast });
+        let pcrs = forecasts.pcrs.iter().map(pcr).collect();
+        Self { entry: entry.as_ref(), unmeasured: &forecasts.unmeasured, pcrs }
     }
 }
 
@@ -139,6 +172,36 @@ impl Text {
     fn line(&mut self, indent: usize, words: impl Display) {
         // Writing to a string does not fail.
         writeln!(self.0, "{:indent$}{}", "", one_line(&words)).ok();
+    }
+
+    fn boot(&mut self, boot: &BootReport<'_>) {
+        if let Some(entry) = boot.entry {
+            self.line(0, "");
+            self.line(0, entry);
+        }
+        for what in boot.unmeasured {
+            self.line(0, format_args!("NOT MEASURED: {what}"));
+        }
+        for (number, pcr) in &boot.pcrs {
+            match pcr.forecast {
+                Forecast::Open { why } => {
+                    self.line(0, format_args!("PCR {number} does not follow from the files: {why}"));
+                }
+                Forecast::Follows { parts, assumes } => {
+                    self.line(0, format_args!("PCR {number}"));
+                    pcr.values.iter().flatten().for_each(|value| self.value(value));
+                    if parts.is_empty() {
+                        self.line(2, "nothing extends it");
+                    }
+                    for part in parts {
+                        self.part(part);
+                    }
+                    for what in assumes {
+                        self.line(2, format_args!("as long as {what}"));
+                    }
+                }
+            }
+        }
     }
 
     fn value(&mut self, Value { answers, pcr }: &Value) {

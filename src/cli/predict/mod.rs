@@ -3,6 +3,7 @@
 mod allow_entry;
 mod chain;
 mod chain_report;
+mod folder;
 mod format;
 mod prediction;
 mod start;
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use self::allow_entry::AllowEntry;
-use self::chain::Chain;
+use self::chain::{Boot, Chain};
 use self::chain_report::ChainReport;
 use self::format::Format;
 use self::prediction::Prediction;
@@ -24,7 +25,6 @@ use self::verity_check::VerityCheck;
 use super::image_file::ImageFile;
 use super::json;
 use super::stdout::{self, print};
-use crate::chain::forecasts::Forecasts;
 use crate::chain::root_image;
 use crate::count::counted;
 use crate::error::{Context, Error, Result};
@@ -43,7 +43,7 @@ use crate::seal::prepared_root_hash::{parse_hash, parse_offset};
 /// Prints the PCR of each bank in the format of tpm2_pcrread, to be compared with its output, and the image's digests on
 /// standard error. --format selects another format, for another program. The code that measures at boot computes the values.
 ///
-/// With --uki or --kernel, prints what is measured before the agent: for each PCR its values, the events that lead to them, and
+/// With --uki, --kernel or --esp, prints what is measured before the agent: for each PCR its values, the events that lead to them, and
 /// the file or section that each event comes from; or why the PCR does not follow from the files. With an image beside it, the
 /// PCR of the image is among them.
 #[derive(Debug, Args)]
@@ -80,7 +80,7 @@ pub(super) struct Predict {
     /// What the PCR is extended with: plain or meta-measured (kernel parameter measureroot.format=).
     #[arg(long, value_name = "NAME", default_value_t, requires = "image", conflicts_with_all = ["roothash", "verity"])]
     image_format: ImageFormat,
-    /// The output format [default: tpm2-yaml; with --uki or --kernel, text for a person; these have json and keylime, too].
+    /// The output format [default: tpm2-yaml; with --uki, --kernel or --esp, text for a person; these have json and keylime, too].
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
     /// The same as --format json.
@@ -110,8 +110,8 @@ impl Predict {
         stdout::check()?;
         // A program for UEFI is read in a moment, so its errors come before the image is read.
         let banks = self.banks(format);
-        if let Some((start, forecasts)) = self.chain.forecasts(&banks)? {
-            return self.print_chain(&start, forecasts, format, &banks);
+        if let Some((start, boots)) = self.chain.boots(&banks)? {
+            return self.print_chain(&start, boots, format, &banks);
         }
         let format = format.unwrap_or(Format::Tpm2Yaml);
         let banks = self.banks(Some(format));
@@ -178,23 +178,19 @@ impl Predict {
     }
 
     /// Prints what is measured before the agent, and with it the root image.
-    fn print_chain(
-        &self,
-        start: &Start,
-        mut forecasts: Forecasts,
-        format: Option<Format>,
-        banks: &[Bank],
-    ) -> Result<()> {
+    fn print_chain(&self, start: &Start, mut boots: Vec<Boot>, format: Option<Format>, banks: &[Bank]) -> Result<()> {
         if let (Some(Format::Json), Some(image)) = (format, &self.image) {
             json::check_path(image)?;
         }
         let root = self.subject(banks)?;
         if let Some((subject, digests)) = &root {
-            root_image::add(&mut forecasts, self.pcr, &subject.name(), digests);
+            for boot in &mut boots {
+                root_image::add(&mut boot.forecasts, self.pcr, &subject.name(), digests);
+            }
             self.say_parameters();
         }
         let root = root.as_ref().map(|(subject, _)| subject);
-        let report = ChainReport::new(start, self.chain.append(), root, &forecasts, banks);
+        let report = ChainReport::new(start, self.chain.append(), root, &boots, banks);
         print(report.text(format)?.as_bytes())
     }
 }

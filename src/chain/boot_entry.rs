@@ -1,0 +1,168 @@
+//! An entry of the boot menu, of type 1: a file of `loader/entries/` (UAPI.1 Boot Loader Specification, "Type #1 Boot Loader
+//! Specification Entries"), read as systemd-boot reads it (systemd, src/boot/boot.c, `boot_entry_add_type1` and
+//! `line_get_key_value`).
+
+use crate::error::{Error, Result};
+
+/// What the entry starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The key `linux`: it gets the initrds.
+    Linux,
+    /// The key `efi`: any program.
+    Efi,
+}
+
+/// An entry.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct BootEntry {
+    pub(super) title: Option<String>,
+    pub(super) kind: Kind,
+    /// The path of the program, as firmware gets it.
+    pub(super) program: String,
+    /// The paths of the initrds, as firmware gets them.
+    pub(super) initrds: Vec<String>,
+    /// The lines of `options`, with a space between them.
+    pub(super) options: Option<String>,
+    pub(super) devicetree: Option<String>,
+    /// A key that later versions of systemd-boot act on.
+    pub(super) newer_key: Option<String>,
+}
+
+/// Keys that systemd-boot 258 and later know.
+const NEWER: [&str; 4] = ["uki", "uki-url", "profile", "extra"];
+
+impl BootEntry {
+    /// Reads the file of an entry. `architecture` is that of the boot loader: `x64`. `None` if the boot loader leaves the entry out.
+    ///
+    /// # Errors
+    /// If it is not UTF-8: what becomes of such bytes differs from version to version.
+    pub(super) fn parse(bytes: &[u8], architecture: &str) -> Result<Option<Self>> {
+        let mut program = None;
+        let mut entry = Self {
+            title: None,
+            kind: Kind::Efi,
+            program: String::new(),
+            initrds: Vec::new(),
+            options: None,
+            devicetree: None,
+            newer_key: None,
+        };
+        for (key, value) in lines(bytes)? {
+            match key {
+                "title" => entry.title = Some(value.to_owned()),
+                "linux" => program = Some((Kind::Linux, path(value))),
+                "efi" => program = Some((Kind::Efi, path(value))),
+                "initrd" => entry.initrds.push(path(value)),
+                "devicetree" => entry.devicetree = Some(path(value)),
+                "options" => {
+                    let before = entry.options.take().map(|before| before + " ").unwrap_or_default();
+                    entry.options = Some(before + value);
+                }
+                "architecture" if !value.eq_ignore_ascii_case(architecture) => return Ok(None),
+                _ if NEWER.contains(&key) => entry.newer_key = Some(key.to_owned()),
+                _ => {}
+            }
+        }
+        if program.is_none() && entry.newer_key.is_none() {
+            return Ok(None);
+        }
+        (entry.kind, entry.program) = program.unwrap_or((Kind::Efi, String::new()));
+        Ok(Some(entry))
+    }
+}
+
+/// The pattern of the key `default` in loader.conf: the last one counts.
+///
+/// # Errors
+/// If the file is not UTF-8.
+pub(super) fn default_pattern(loader_conf: &[u8]) -> Result<Option<String>> {
+    let all = lines(loader_conf)?;
+    Ok(all.into_iter().rfind(|(key, _)| *key == "default").map(|(_, value)| value.to_owned()))
+}
+
+/// The keys with their values.
+fn lines(bytes: &[u8]) -> Result<Vec<(&str, &str)>> {
+    let bytes = bytes.split(|&byte| byte == 0).next().unwrap_or_default();
+    let text = str::from_utf8(bytes).map_err(|_| Error::new("boot menu", "is not UTF-8"))?;
+    let blank = [' ', '\t'];
+    let mut found = Vec::new();
+    for line in text.split(['\n', '\r']).map(|line| line.trim_matches(blank)) {
+        let Some(end) = line.find(blank).filter(|_| !line.starts_with('#')) else { continue };
+        let (key, rest) = line.split_at(end);
+        let value = rest.trim_start_matches(blank);
+        let unquoted = value.strip_prefix('"').filter(|_| line.ends_with('"'));
+        found.push((key, unquoted.map_or(value, |value| value.strip_suffix('"').unwrap_or(value))));
+    }
+    Ok(found)
+}
+
+/// A path as firmware gets it: with `\` between its parts, and no two of them together (src/boot/util.c, `convert_efi_path`).
+fn path(value: &str) -> String {
+    let mut path = String::new();
+    for c in value.chars().map(|c| if c == '/' { '\\' } else { c }) {
+        if c != '\\' || !path.ends_with('\\') {
+            path.push(c);
+        }
+    }
+    path
+}
+
+/// The same path as a [`super::volume::Volume`] takes it.
+pub(super) fn on_volume(path: &str) -> String {
+    path.trim_start_matches('\\').replace('\\', "/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Option<BootEntry> {
+        BootEntry::parse(text.as_bytes(), "x64").unwrap()
+    }
+
+    #[test]
+    fn an_entry_is_read_as_systemd_boot_reads_it() {
+        let text = "# a comment\ntitle  \"Debian 13\"\r\nlinux /a//vmlinuz\ninitrd\t/a/ucode\n  initrd a\\rd  \n\
+                    options root=x  ro\noptions \tquiet\narchitecture X64\nunknown 1\nnovalue\n\0linux /other";
+        let entry = parse(text).unwrap();
+        assert_eq!(
+            (entry.title.as_deref(), entry.kind, entry.program.as_str()),
+            (Some("Debian 13"), Kind::Linux, "\\a\\vmlinuz")
+        );
+        assert_eq!(entry.initrds, ["\\a\\ucode", "a\\rd"]);
+        assert_eq!(entry.options.as_deref(), Some("root=x  ro quiet"));
+        assert_eq!((entry.devicetree, entry.newer_key), (None, None));
+        let table = [
+            ("efi /x.efi", Some((Kind::Efi, "\\x.efi"))),
+            ("linux /a\nefi /b", Some((Kind::Efi, "\\b"))),
+            ("efi /b\nlinux /a", Some((Kind::Linux, "\\a"))),
+            ("linux /a\narchitecture aa64", None),
+            ("title nothing", None),
+            ("linux", None),
+            ("", None),
+            ("uki /x.efi", Some((Kind::Efi, ""))),
+        ];
+        for (text, expected) in table {
+            let entry = parse(text);
+            assert_eq!(entry.as_ref().map(|entry| (entry.kind, entry.program.as_str())), expected, "{text}");
+        }
+        assert_eq!(parse("uki /x.efi").unwrap().newer_key.as_deref(), Some("uki"));
+        assert!(BootEntry::parse(b"title \xFF", "x64").is_err());
+    }
+
+    #[test]
+    fn quotes_go_only_from_both_ends() {
+        for (line, options) in [("\"a b\"", "a b"), ("\"a b", "\"a b"), ("a\"", "a\""), ("\"", ""), ("\"\"", "")] {
+            let entry = parse(&format!("linux /a\noptions {line}")).unwrap();
+            assert_eq!(entry.options.as_deref(), Some(options), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_last_default_counts() {
+        assert_eq!(default_pattern(b"timeout 3\ndefault a\ndefault b*\n").unwrap().as_deref(), Some("b*"));
+        assert_eq!(default_pattern(b"timeout 3").unwrap(), None);
+        assert_eq!(on_volume("\\a\\b"), "a/b");
+    }
+}

@@ -1,0 +1,173 @@
+//! Tests of `esp`, and of `systemd_boot`, which starts its entries.
+
+use super::esp::{Entry, Esp, matches};
+use crate::chain::forecast::Forecast;
+use crate::chain::made_pe::MadePe;
+use crate::chain::volume::tests::Made;
+use crate::hash::bank::Bank;
+use crate::hash::digest::Digest;
+
+const BANK: Bank = Bank::Sha256;
+
+fn program(name: &str) -> MadePe {
+    MadePe::new().exact(b".sdmagic", format!("#### LoaderInfo: {name} ####").as_bytes())
+}
+
+fn loader(version: &str) -> Made {
+    Made::default().with("EFI/BOOT/BOOTX64.EFI", program(&format!("systemd-boot {version}")).bytes())
+}
+
+fn uki(stub: &str) -> Vec<u8> {
+    let kernel = MadePe::new().linux("6.12.1").bytes();
+    program(&format!("systemd-stub {stub}"))
+        .exact(b".osrel", b"ID=a")
+        .exact(b".cmdline", b"ro console=x\n")
+        .exact(b".linux", &kernel)
+        .bytes()
+}
+
+fn entries(made: &Made) -> Vec<Entry> {
+    Esp::of(made, &[BANK]).unwrap().entries
+}
+
+fn values(entry: &Entry, pcr: u8) -> Vec<Digest> {
+    let values =
+        entry.forecasts.pcrs[&pcr].values(&[BANK]).unwrap_or_else(|| panic!("{:?}", entry.forecasts.pcrs[&pcr]));
+    values.into_iter().map(|mut value| value.pcr.remove(&BANK).unwrap()).collect()
+}
+
+fn why(entry: &Entry, pcr: u8) -> &str {
+    if let Forecast::Open { why } = &entry.forecasts.pcrs[&pcr] { why } else { panic!("PCR {pcr} follows") }
+}
+
+fn extended(events: &[&[u8]]) -> Digest {
+    events.iter().fold(Digest::zero(BANK), |value, bytes| value.extended(BANK, &BANK.digest(bytes)))
+}
+
+fn utf16(text: &str) -> Vec<u8> {
+    text.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect()
+}
+
+#[test]
+fn an_entry_of_type_1_hands_over_its_words_and_its_initrds() {
+    let conf = "title A\nlinux /a/vmlinuz\ninitrd /a/one\ninitrd /a/empty\ninitrd /a/two\noptions root=x\noptions ro\n";
+    let kernel = MadePe::new().linux("6.12.1").bytes();
+    let files = |version| {
+        let made = loader(version).with("loader/entries/A.conf", conf).with("A/VMLINUZ", &kernel).with("a/empty", "");
+        made.with("a/one", "12345").with("a/two", "678901")
+    };
+    let words = utf16("initrd=\\a\\one initrd=\\a\\empty initrd=\\a\\two root=x ro");
+    for (version, initrd) in
+        [("252.39", "12345678901"), ("257.13", "12345\0\0\x00678901"), ("258", "12345\0\0\x00678901")]
+    {
+        let entries = entries(&files(version));
+        let [entry] = entries.as_slice() else { panic!("{entries:?}") };
+        assert_eq!((entry.id.as_str(), entry.title.as_deref(), entry.is_default), ("a.conf", Some("A"), false));
+        assert_eq!(values(entry, 9), [extended(&[&words, initrd.as_bytes()])], "{version}");
+        assert_eq!(values(entry, 12), [extended(&[&words])]);
+        let Forecast::Follows { assumes, .. } = &entry.forecasts.pcrs[&12] else { panic!("PCR 12") };
+        assert_eq!(assumes.iter().any(|what| what.contains("hands over what systemd-boot 257 does")), version == "258");
+        assert_eq!((values(entry, 11), values(entry, 4).len()), (vec![extended(&[])], 5));
+        assert_eq!(entry.forecasts.unmeasured, [""; 0]);
+        let Forecast::Follows { parts, .. } = &entry.forecasts.pcrs[&4] else { panic!("PCR 4") };
+        let [.., last_but_one, last] = parts.as_slice() else { panic!("{parts:?}") };
+        let shown = format!("{last_but_one:?}{last:?}");
+        assert!(shown.find("systemd-boot").unwrap() < shown.find("the kernel").unwrap(), "{shown}");
+    }
+    assert!(why(&entries(&files("257.2"))[0], 9).contains("from 257.13 on"));
+    assert!(why(&entries(&files("255.4"))[0], 12).contains("is known here for 252"));
+    // Before 5.8, the kernel looks for the files itself.
+    let old = Made::default().with("a/vmlinuz", MadePe::new().linux("5.4.0").bytes());
+    let mut found = entries(&old.and(files("257.13")));
+    let unmeasured = found.remove(0).forecasts.unmeasured;
+    assert!(unmeasured[0].starts_with("the initrd that initrd= names"), "{unmeasured:?}");
+}
+
+#[test]
+fn a_unified_kernel_image_gets_its_words_twice_from_old_versions() {
+    let words = utf16("ro console=x");
+    for (version, stub, pcr_12) in [
+        ("257.13", "257.13", vec![extended(&[])]),
+        ("252.39", "257.13", vec![extended(&[&words, &words]), extended(&[&words])]),
+        ("252.39", "252.39", vec![extended(&[&words, &words]), extended(&[&words])]),
+    ] {
+        let made =
+            loader(version).with("EFI/Linux/Debian.efi", uki(stub)).with("EFI/Linux/other.efi", MadePe::new().bytes());
+        let found = entries(&made.with("loader/loader.conf", "default debian*"));
+        let [entry] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!((entry.id.as_str(), entry.is_default), ("debian.efi", true));
+        assert_eq!(values(entry, 12), pcr_12, "{version}, {stub}");
+        assert!(values(entry, 9).iter().all(|value| *value == values(entry, 9)[0]));
+    }
+    // An entry may name it, with words of its own.
+    let made = loader("257.13")
+        .with("x.efi", uki("257.13"))
+        .with("loader/entries/b.conf", "efi /x.efi\noptions quiet console=y");
+    let other = utf16("quiet console=y");
+    assert_eq!(values(&entries(&made)[0], 12), [extended(&[&other, &other]), extended(&[&other])]);
+    // Firmware may start it without a boot loader.
+    let found = entries(&Made::default().with("EFI/BOOT/BOOTX64.EFI", uki("257.13")));
+    assert_eq!((found[0].id.as_str(), values(&found[0], 12)), ("EFI/BOOT/BOOTX64.EFI", vec![extended(&[])]));
+}
+
+#[test]
+fn what_an_entry_does_otherwise_has_a_reason() {
+    let table = [
+        ("efi /x.efi", 4, "the program x.efi"),
+        ("uki /u.efi", 9, "the key uki"),
+        ("linux /vmlinuz\ninitrd /gone", 9, "\\gone: is not on the partition"),
+        ("linux /broken", 4, "broken: PE file"),
+        ("linux /u.efi\ninitrd /vmlinuz", 11, "which has its own"),
+    ];
+    for (conf, pcr, part) in table {
+        let made = loader("257.13").with("loader/entries/a.conf", conf).with("x.efi", MadePe::new().bytes());
+        let made =
+            made.with("u.efi", uki("257")).with("broken", "x").with("vmlinuz", MadePe::new().linux("6.12").bytes());
+        let found = entries(&made);
+        assert!(why(&found[0], pcr).contains(part), "{conf}: {}", why(&found[0], pcr));
+    }
+    let made = loader("257.13").with("EFI/Linux/a.efi", uki("257.13")).with("EFI/systemd/drivers/ext4.efi", "x");
+    assert!(why(&entries(&made)[0], 4).contains("loads the drivers"));
+    let conf = "linux /vmlinuz\ndevicetree /a.dtb";
+    let made =
+        loader("257.13").with("loader/entries/a.conf", conf).with("vmlinuz", MadePe::new().linux("6.12").bytes());
+    assert!(entries(&made)[0].forecasts.unmeasured[0].starts_with("the device tree \\a.dtb"));
+}
+
+#[test]
+fn a_partition_that_does_not_boot_is_refused_by_name() {
+    let with = |path: &str, bytes: Vec<u8>| loader("257.13").with(path, bytes);
+    let table = [
+        (Made::default(), "EFI/BOOT: has no program"),
+        (loader("257.13"), "systemd-boot 257.13 shows no entry"),
+        (with("efi/boot/bootaa64.efi", vec![]), "several architectures"),
+        (with("loader/entries/.a.conf", b"linux /a".into()), "shows no entry"),
+        (with("loader/entries/auto-a.conf", b"linux /a".into()), "shows no entry"),
+        (with("loader/entries/a.conf", b"linux /gone".into()), "shows no entry"),
+        (with("loader/entries/a.conf", b"efi /EFI/boot/bootx64.efi".into()), "shows no entry"),
+        (with("loader/entries/a.conf", vec![0xFF]), "loader/entries/a.conf: is not UTF-8"),
+        (with("loader/loader.conf", vec![0xFF]), "loader/loader.conf: is not UTF-8"),
+        (Made::default().with("EFI/BOOT/BOOTX64.EFI", MadePe::new().bytes()), "is neither systemd-boot nor"),
+        (Made::default().with("EFI/BOOT/BOOTX64.EFI", "x"), "EFI/BOOT/BOOTX64.EFI: PE file"),
+    ];
+    for (made, part) in table {
+        let error = Esp::of(&made, &[BANK]).unwrap_err().to_string();
+        assert!(error.contains(part), "{part}: {error}");
+    }
+}
+
+#[test]
+fn a_pattern_matches_the_name_of_a_file() {
+    for (pattern, expected) in [
+        ("debian-6.conf", true),
+        ("DEBIAN-*", true),
+        ("*", true),
+        ("debian-?.conf", true),
+        ("debian", false),
+        ("*-7*", false),
+        ("", false),
+        ("debian-[6].conf", false),
+    ] {
+        assert_eq!(matches(pattern, "debian-6.conf"), expected, "{pattern}");
+    }
+}

@@ -1,0 +1,59 @@
+//! The files of a file system that firmware reads, an EFI system partition, wherever they are.
+
+use crate::error::Result;
+
+/// The longest file that configures a boot loader, in bytes: 1 MiB. An entry of a boot menu has some hundred bytes.
+pub(super) const CONFIGURATION: u64 = 1 << 20;
+/// The longest program or initrd, in bytes: 2 GiB. It is read into memory, as firmware does.
+pub(super) const PROGRAM: u64 = 2 << 30;
+
+/// A file system. A path has `/` between its parts, and none at its start. As on FAT, capital and small letters are the same.
+pub trait Volume {
+    /// The bytes of a file. `None` if there is none with this path.
+    ///
+    /// # Errors
+    /// If it cannot be read, or has more than `limit` bytes.
+    fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>>;
+
+    /// The names of the files in a folder, sorted; folders in it are left out. None if there is no such folder.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn names(&self, folder: &str) -> Result<Vec<String>>;
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Files with their paths.
+    #[derive(Debug, Default)]
+    pub(crate) struct Made(Vec<(String, Vec<u8>)>);
+
+    impl Made {
+        pub(crate) fn with(mut self, path: &str, bytes: impl AsRef<[u8]>) -> Self {
+            self.0.push((path.to_owned(), bytes.as_ref().to_vec()));
+            self
+        }
+
+        /// These files, and those of `other` that are not among them.
+        pub(crate) fn and(mut self, other: Self) -> Self {
+            self.0.extend(other.0);
+            self
+        }
+    }
+
+    impl Volume for Made {
+        fn read(&self, path: &str, _: u64) -> Result<Option<Vec<u8>>> {
+            Ok(self.0.iter().find(|(own, _)| own.eq_ignore_ascii_case(path)).map(|(_, bytes)| bytes.clone()))
+        }
+
+        fn names(&self, folder: &str) -> Result<Vec<String>> {
+            let inside = |path: &str| {
+                let (head, name) = path.rsplit_once('/')?;
+                head.eq_ignore_ascii_case(folder).then(|| name.to_owned())
+            };
+            Ok(self.0.iter().filter_map(|(path, _)| inside(path)).collect())
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! A folder with the tree of a file system that firmware reads.
+
+use std::fs::{self, DirEntry};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use crate::chain::volume::Volume;
+use crate::cli::input_file::Kinds;
+use crate::cli::read_limited;
+use crate::error::{Context, Error, Result};
+
+/// The folder.
+#[derive(Debug)]
+pub(super) struct Folder<'a>(pub(super) &'a Path);
+
+impl Folder<'_> {
+    /// The file or folder with this path. FAT does not tell capital from small letters, and has no links: one could lead out of
+    /// the folder.
+    fn find(&self, path: &str) -> Result<Option<PathBuf>> {
+        let mut found = self.0.to_owned();
+        for part in path.split('/') {
+            let Some(entry) = entries(&found)?.into_iter().find(|entry| is_named(entry, part)) else { return Ok(None) };
+            found = entry.path();
+            if entry.file_type().about(found.display())?.is_symlink() {
+                return Err(Error::new(found.display(), "is a symbolic link, which a FAT does not have")
+                    .hint("copy the partition's files with their contents"));
+            }
+        }
+        Ok(Some(found))
+    }
+}
+
+impl Volume for Folder<'_> {
+    fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>> {
+        let file = self.find(path)?;
+        file.map(|file| read_limited::read(&file, limit, Kinds::File)).transpose()
+    }
+
+    fn names(&self, folder: &str) -> Result<Vec<String>> {
+        let Some(folder) = self.find(folder)? else { return Ok(Vec::new()) };
+        let mut names = Vec::new();
+        for entry in entries(&folder)? {
+            let path = entry.path();
+            if entry.file_type().about(path.display())?.is_dir() {
+                continue;
+            }
+            let name = entry.file_name().into_string();
+            names.push(
+                name.map_err(|_| Error::new(path.display(), "its name is not UTF-8, as that of a file on a FAT"))?,
+            );
+        }
+        names.sort();
+        Ok(names)
+    }
+}
+
+fn is_named(entry: &DirEntry, name: &str) -> bool {
+    entry.file_name().to_str().is_some_and(|own| own.eq_ignore_ascii_case(name))
+}
+
+/// What is in a folder; nothing if it is a file or not there.
+fn entries(folder: &Path) -> Result<Vec<DirEntry>> {
+    let name = folder.display();
+    match fs::read_dir(folder) {
+        Ok(entries) => entries.map(|entry| entry.about(&name)).collect(),
+        Err(error) if matches!(error.kind(), ErrorKind::NotADirectory | ErrorKind::NotFound) => Ok(Vec::new()),
+        Err(error) => Err(Error::new(name, error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_a_fat() {
+        let top = tempfile::tempdir().unwrap();
+        fs::create_dir_all(top.path().join("EFI/Linux/folder")).unwrap();
+        fs::write(top.path().join("EFI/Linux/b.efi"), "b").unwrap();
+        fs::write(top.path().join("EFI/Linux/A.efi"), "123").unwrap();
+        let folder = Folder(top.path());
+        assert_eq!(folder.names("efi/linux").unwrap(), ["A.efi", "b.efi"]);
+        assert_eq!(folder.names("efi/none").unwrap(), [""; 0]);
+        assert_eq!(folder.read("efi/LINUX/a.EFI", 3).unwrap().as_deref(), Some(b"123".as_slice()));
+        assert!(folder.read("efi/linux/a.efi", 2).unwrap_err().to_string().contains("longer than 2 bytes"));
+        for none in ["efi/linux/c", "efi/linux/a.efi/x", "../etc", "efi/../efi/linux/a.efi", ""] {
+            assert_eq!(folder.read(none, 9).unwrap(), None, "{none}");
+        }
+        symlink("/etc", top.path().join("EFI/link")).unwrap();
+        assert!(folder.read("efi/link/passwd", 9).unwrap_err().to_string().contains("is a symbolic link"));
+    }
+}
