@@ -212,6 +212,10 @@ fn a_partition_has_a_boot_for_each_entry_of_its_menu() {
             assert_eq!(Some(value.split(' ').next().unwrap()), found.as_str(), "PCR {pcr}, {bank}");
         }
     }
+    for pcr in ["9", "12"] {
+        assert_eq!(events(&of_kernel["pcrs"][pcr])[0]["from"], "loader/entries/debian.conf");
+    }
+    assert_eq!(events(&of_uki["pcrs"]["12"])[0]["from"], "EFI/Linux/measured.efi, .cmdline");
     // The image is in each boot, and a policy accepts each of them.
     let image = top.path().join("root.squashfs");
     fs::write(&image, squashfs(b"content")).unwrap();

@@ -19,7 +19,7 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(kernel) = Kernel::parse("kernel", bytes) {
         let initrd = Named { name: "initrd".to_owned(), bytes: bytes.into() };
         let none = Given::default();
-        let all = Given { command_line: Some("a b"), is_from_a_loader: false, initrds: &[initrd] };
+        let all = Given { command_line: Some("a b"), initrds: &[initrd], ..Given::default() };
         for given in [none, all] {
             kernel.forecasts(&given, &BANKS).iter().for_each(check);
         }

@@ -16,6 +16,8 @@ pub(super) enum Kind {
 /// An entry.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct BootEntry {
+    /// Its own path.
+    pub(super) file: String,
     pub(super) title: Option<String>,
     pub(super) kind: Kind,
     /// The path of the program, as firmware gets it.
@@ -33,13 +35,14 @@ pub(super) struct BootEntry {
 const NEWER: [&str; 4] = ["uki", "uki-url", "profile", "extra"];
 
 impl BootEntry {
-    /// Reads the file of an entry. `architecture` is that of the boot loader: `x64`. `None` if the boot loader leaves the entry out.
+    /// Reads `file`, which has an entry. `architecture` is that of the boot loader: `x64`. `None` if the boot loader leaves the entry out.
     ///
     /// # Errors
     /// If it is not UTF-8: what becomes of such bytes differs from version to version.
-    pub(super) fn parse(bytes: &[u8], architecture: &str) -> Result<Option<Self>> {
+    pub(super) fn parse(file: &str, bytes: &[u8], architecture: &str) -> Result<Option<Self>> {
         let mut program = None;
         let mut entry = Self {
+            file: file.to_owned(),
             title: None,
             kind: Kind::Efi,
             program: String::new(),
@@ -48,7 +51,7 @@ impl BootEntry {
             devicetree: None,
             newer_key: None,
         };
-        for (key, value) in lines(bytes)? {
+        for (key, value) in lines(bytes).map_err(|error| error.renamed(file))? {
             match key {
                 "title" => entry.title = Some(value.to_owned()),
                 "linux" => program = Some((Kind::Linux, path(value))),
@@ -118,7 +121,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Option<BootEntry> {
-        BootEntry::parse(text.as_bytes(), "x64").unwrap()
+        BootEntry::parse("a.conf", text.as_bytes(), "x64").unwrap()
     }
 
     #[test]
@@ -148,7 +151,8 @@ mod tests {
             assert_eq!(entry.as_ref().map(|entry| (entry.kind, entry.program.as_str())), expected, "{text}");
         }
         assert_eq!(parse("uki /x.efi").unwrap().newer_key.as_deref(), Some("uki"));
-        assert!(BootEntry::parse(b"title \xFF", "x64").is_err());
+        let error = BootEntry::parse("a.conf", b"title \xFF", "x64").unwrap_err().to_string();
+        assert_eq!(error, "a.conf: is not UTF-8");
     }
 
     #[test]

@@ -131,7 +131,7 @@ impl Menu<'_> {
         for name in names(self.volume, TYPE_1, ".conf")? {
             let path = format!("{TYPE_1}/{name}");
             let bytes = self.volume.read(&path, CONFIGURATION)?.unwrap_or_default();
-            let entry = BootEntry::parse(&bytes, self.architecture).map_err(|error| error.renamed(&path))?;
+            let entry = BootEntry::parse(&path, &bytes, self.architecture)?;
             let Some(entry) = entry.filter(|entry| !on_volume(&entry.program).eq_ignore_ascii_case(self.path)) else {
                 continue;
             };
@@ -153,7 +153,7 @@ impl Menu<'_> {
             (Ok(_), Kind::Linux) if !entry.initrds.is_empty() => {
                 Forecasts::of_unknown("the entry gives an initrd to a unified kernel image, which has its own")
             }
-            (Ok(uki), _) => self.loader.uki(&uki, entry.options.as_deref(), self.banks)?,
+            (Ok(uki), _) => self.loader.uki(&uki, Some(entry), self.banks)?,
             (Err(_), Kind::Efi) => Forecasts::of_unknown(&format!("what the program {path} does is not predicted")),
             (Err(_), Kind::Linux) => {
                 let initrds = systemd_boot::initrds(entry, self.volume)?;

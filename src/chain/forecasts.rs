@@ -30,7 +30,7 @@ impl Forecasts {
             (6, machine),
             (7, "it has the Secure Boot variables of the machine, and the certificate that allowed each program"),
             (10, "the kernel's IMA extends it, if the command line or the policy turns it on"),
-            (13, "it has the root image, which `measureroot predict IMAGE` predicts"),
+            (13, "it has the root image, which was not given"),
             (15, "systemd extends it with the identity of the machine and of its disks"),
         ];
         let pcrs = table.map(|(pcr, why)| (pcr, Forecast::Open { why: why.to_owned() })).into();

@@ -8,7 +8,7 @@ use super::event::{EVENT_TAG, Expected};
 use super::firmware;
 use super::forecast::{Answer, Choice, Part, Question};
 use super::forecasts::Forecasts;
-use super::linux::Linux;
+use super::linux::{self, Linux};
 use super::pe::PeFile;
 use crate::error::{Error, Result};
 use crate::hash::bank::Bank;
@@ -33,6 +33,8 @@ pub struct Named<'a> {
 pub struct Given<'a> {
     /// The command line.
     pub command_line: Option<&'a str>,
+    /// The file that the command line comes from, if it is known.
+    pub from: Option<&'a str>,
     /// Whether a boot loader hands it over, which ends it with a zero. In a boot option of the firmware, it may lack.
     pub is_from_a_loader: bool,
     /// What LoadFile2 hands over, one behind the other.
@@ -106,7 +108,7 @@ impl<'a> Kernel<'a> {
         }
         let mut parts = Vec::new();
         if self.linux.measures_command_line() {
-            let lines = command_lines(append);
+            let lines = command_lines(append, given.from);
             let event = |line: &CommandLine| line.of_kernel(banks);
             match &lines {
                 _ if append.is_empty() && !given.is_from_a_loader => {}
@@ -131,13 +133,8 @@ impl<'a> Kernel<'a> {
     fn unmeasured(&self, given: &Given<'_>) -> Vec<String> {
         let (append, initrds) = (given.command_line.unwrap_or_default(), given.initrds);
         let mut unmeasured = Vec::new();
-        // The kernel looks for the text, not for a word (libstub/file.c, `find_file_option`).
-        if initrds.is_empty() && append.contains("initrd=") {
-            unmeasured.push(
-                "the initrd that initrd= names: Linux measures only one that LoadFile2 hands over, so whoever can write to its \
-                 file system chooses what runs"
-                    .to_owned(),
-            );
+        if initrds.is_empty() && linux::names_initrd(append) {
+            unmeasured.push(linux::NAMED_INITRD.to_owned());
         }
         if !initrds.is_empty() && !self.linux.measures_initrd() {
             unmeasured.push(format!("the initrd: {} does not measure it, 5.17 and later do", self.linux));
@@ -150,10 +147,16 @@ impl<'a> Kernel<'a> {
 }
 
 /// The command line as the boot option may have it: efibootmgr writes no zero behind the words, UEFI's shell and boot managers do.
-fn command_lines(append: &str) -> [CommandLine; 2] {
+fn command_lines(append: &str, from: Option<&str>) -> [CommandLine; 2] {
     let units = |end: &[u16]| append.encode_utf16().chain(end.iter().copied()).flat_map(u16::to_le_bytes).collect();
     [("a zero ends the load options", &[0][..]), ("no zero ends the load options", &[])].map(|(name, end)| {
-        CommandLine { name, text: append.to_owned(), measured: units(end), from: None, is_from_outside: true }
+        CommandLine {
+            name,
+            text: append.to_owned(),
+            measured: units(end),
+            from: from.map(str::to_owned),
+            is_from_outside: true,
+        }
     })
 }
 
@@ -170,7 +173,7 @@ mod tests {
         let bytes = made.bytes();
         let initrds: Vec<_> =
             initrds.iter().map(|bytes| Named { name: "initrd".into(), bytes: Cow::Borrowed(*bytes) }).collect();
-        let given = Given { command_line: append, is_from_a_loader: false, initrds: &initrds };
+        let given = Given { command_line: append, initrds: &initrds, ..Given::default() };
         Kernel::parse("vmlinuz", &bytes).unwrap().forecasts(&given, &[BANK])
     }
 

@@ -22,6 +22,15 @@ const COUNTED_FROM: usize = 0x200;
 /// A version has fewer characters (`__NEW_UTS_LEN` in include/uapi/linux/utsname.h).
 const LONGEST: usize = 65;
 
+/// Why an initrd that the command line names is worth a warning: the kernel reads it only if LoadFile2 hands over none.
+pub(super) const NAMED_INITRD: &str = "the initrd that initrd= names: Linux measures only one that LoadFile2 hands over, so whoever \
+                                       can write to its file system chooses what runs";
+
+/// Whether the command line names an initrd. The kernel looks for the text, not for a word (libstub/file.c, `find_file_option`).
+pub(super) fn names_initrd(command_line: &str) -> bool {
+    command_line.contains("initrd=")
+}
+
 /// The version of a kernel, as its file tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Linux {

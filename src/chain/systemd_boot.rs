@@ -65,18 +65,20 @@ impl SystemdBoot {
         self.version.major == 252 || self.version.major >= 257
     }
 
-    /// What is expected if it starts a unified kernel image of the menu. `options` is the command line of an entry that names one.
-    pub(super) fn uki(&self, uki: &Uki<'_>, options: Option<&str>, banks: &[Bank]) -> Result<Forecasts> {
+    /// What is expected if it starts a unified kernel image: one of the menu, or that of an entry of type 1.
+    pub(super) fn uki(&self, uki: &Uki<'_>, entry: Option<&BootEntry>, banks: &[Bank]) -> Result<Forecasts> {
         // If the section is not known, neither are the PCRs that it would be in: `forecasts` says why.
         let section = uki.command_line().unwrap_or_default();
-        let text = match (options, &section) {
-            (None, Some(bytes)) if self.repeats_the_section() => {
-                stub_text::of_section(bytes).map(|text| stub_text::mangled(text, false))
+        let handed_over = match (entry, section) {
+            (Some(entry), _) => entry.options.clone().map(|text| (text, entry.file.clone())),
+            (None, Some(section)) if self.repeats_the_section() => {
+                let text = stub_text::of_section(&section).map(|text| stub_text::mangled(text, false));
+                text.map(|text| (text, uki.from(".cmdline")))
             }
-            (options, _) => options.map(str::to_owned),
+            (None, _) => None,
         };
-        let mut forecasts = uki.forecasts(text.as_deref(), banks)?;
-        self.hands_over(text.as_deref(), &mut forecasts, banks);
+        let mut forecasts = uki.forecasts(handed_over.as_ref().map(|(text, _)| text.as_str()), banks)?;
+        self.hands_over(handed_over.as_ref().map(|(text, from)| (text.as_str(), from.as_str())), &mut forecasts, banks);
         Ok(self.started(forecasts))
     }
 
@@ -93,9 +95,11 @@ impl SystemdBoot {
         let text = (!words.is_empty()).then(|| words.join(" "));
         // A kernel that knows no LoadFile2 follows the words.
         let handed_over = if kernel.linux().takes_initrd() { self.joined(initrds) } else { Vec::new() };
-        let given = Given { command_line: text.as_deref(), is_from_a_loader: text.is_some(), initrds: &handed_over };
+        let from = Some(entry.file.as_str());
+        let given =
+            Given { command_line: text.as_deref(), from, is_from_a_loader: text.is_some(), initrds: &handed_over };
         let mut forecasts = kernel.forecasts(&given, banks)?;
-        self.hands_over(text.as_deref(), &mut forecasts, banks);
+        self.hands_over(text.as_deref().map(|text| (text, entry.file.as_str())), &mut forecasts, banks);
         if self.is_padding_unknown(initrds) {
             forecasts
                 .open(9, format!("how {} fills up the initrd is known here for 252, and from 257.13 on", self.name()));
@@ -109,15 +113,15 @@ impl SystemdBoot {
     }
 
     /// PCR 12 begins with the command line that it hands over.
-    fn hands_over(&self, text: Option<&str>, forecasts: &mut Forecasts, banks: &[Bank]) {
+    fn hands_over(&self, handed_over: Option<(&str, &str)>, forecasts: &mut Forecasts, banks: &[Bank]) {
         if !self.is_known() {
             for pcr in [9, 12] {
                 forecasts.open(pcr, BETWEEN);
             }
-        } else if let Some(text) = text {
+        } else if let Some((text, from)) = handed_over {
             let bytes: Vec<_> = text.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect();
             let what = format!("the command line {text:?}, which {} hands over", self.name());
-            forecasts.begins(12, Part::Event(Expected::of(IPL, &what, None, &[&bytes], banks)));
+            forecasts.begins(12, Part::Event(Expected::of(IPL, &what, Some(from), &[&bytes], banks)));
             forecasts.assumes(12, NO_SMBIOS);
         }
     }

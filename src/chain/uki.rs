@@ -6,7 +6,7 @@ use super::command_line::CommandLine;
 use super::event::{EVENT_TAG, Expected, IPL};
 use super::forecast::{Answer, Choice, Part, Question};
 use super::forecasts::Forecasts;
-use super::linux::Linux;
+use super::linux::{self, Linux};
 use super::pe::{PeFile, Section};
 use super::stub::{KernelStart, Stub};
 use super::{firmware, initrd, phase, stub_text};
@@ -93,7 +93,8 @@ impl<'a> Uki<'a> {
         self.stub.is_257() && self.stub.find(&self.file, name).is_some()
     }
 
-    fn from(&self, section: &str) -> String {
+    /// How events call a section.
+    pub(super) fn from(&self, section: &str) -> String {
         format!("{}, {section}", self.name)
     }
 
@@ -144,6 +145,9 @@ impl<'a> Uki<'a> {
         };
         let parts = initrd::parts(&self.file, &self.stub).map_err(|error| error.on(&self.name))?;
         let parts: Vec<_> = parts.iter().map(AsRef::as_ref).collect();
+        if parts.is_empty() && command_lines.iter().any(|line| linux::names_initrd(&line.text)) {
+            forecasts.unmeasured.push(linux::NAMED_INITRD.to_owned());
+        }
         let initrd = Expected::of(EVENT_TAG, "the initrd", Some(&self.name), &parts, banks);
         let is_measured = !parts.is_empty() && self.linux.measures_initrd();
         let initrd = is_measured.then_some(Part::Event(initrd));

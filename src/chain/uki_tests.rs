@@ -120,6 +120,22 @@ fn the_version_of_the_kernel_decides_what_is_in_pcr_9() {
 }
 
 #[test]
+fn an_initrd_that_the_command_line_names_is_measured_by_nothing() {
+    let with_initrd = made("257").exact(b".initrd", b"initrd");
+    for (made, append, expected) in [
+        (made("257"), Some("initrd=\\x"), 1),
+        (made("257").exact(b".cmdline", b"ro initrd=\\x"), None, 1),
+        (made("257").exact(b".osrel", b"ID=a"), Some("initrd=\\x"), 0),
+        (with_initrd, Some("initrd=\\x"), 0),
+        (made("257"), Some("ro"), 0),
+    ] {
+        let bytes = made.bytes();
+        let found = Uki::parse("x.efi", &bytes).unwrap().forecasts(append, &[BANK]).unwrap().unmeasured;
+        assert_eq!(found.len(), expected, "{append:?}: {found:?}");
+    }
+}
+
+#[test]
 fn another_program_is_refused_by_name() {
     let magic = b"#### LoaderInfo: systemd-stub 257 ####";
     for (bytes, part) in [

@@ -82,7 +82,7 @@ impl Chain {
         let kernel = Kernel::parse(&kernel_name, &bytes)?;
         let read = |path: &PathBuf| Ok(Named { name: name(path), bytes: Cow::Owned(program(path)?) });
         let initrds = self.initrds.iter().map(read).collect::<Result<Vec<_>>>()?;
-        let given = Given { command_line: self.append(), is_from_a_loader: false, initrds: &initrds };
+        let given = Given { command_line: self.append(), initrds: &initrds, ..Given::default() };
         let forecasts = kernel.forecasts(&given, banks)?;
         let initrds = initrds.into_iter().map(|initrd| initrd.name).collect();
         let linux = kernel.linux().to_string();
