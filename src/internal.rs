@@ -5,7 +5,7 @@
 pub mod chain {
     pub use crate::chain::{
         authenticode, esp::Esp, forecast::Forecast, forecasts::Forecasts, kernel::Given, kernel::Kernel, kernel::Named,
-        pe::PeFile, uki::Uki, volume::Volume,
+        pe::PeFile, root_image, uki::Uki, volume::Volume,
     };
 }
 

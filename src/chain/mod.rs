@@ -23,7 +23,7 @@ pub(crate) mod linux;
 pub(crate) mod made_pe;
 pub(crate) mod pe;
 mod phase;
-pub(crate) mod root_image;
+pub mod root_image;
 mod sdmagic;
 mod stub;
 mod stub_text;

@@ -11,7 +11,7 @@ const ALONE: &str =
     "the stub of systemd finds no extension image beside its file, and no systemd measures into the PCR";
 
 /// Adds the root image to what is expected. `digests` are those that the PCR is extended with.
-pub(crate) fn add(forecasts: &mut Forecasts, pcr: PcrIndex, from: &str, digests: &Digests) {
+pub fn add(forecasts: &mut Forecasts, pcr: PcrIndex, from: &str, digests: &Digests) {
     let kind = EVENT_TAG;
     let image =
         Expected { kind, what: "the root image".to_owned(), from: Some(from.to_owned()), digests: digests.clone() };

@@ -1,0 +1,63 @@
+//! Reads the input as the files of systemd-boot's menu, and predicts what is measured of each entry.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use measureroot::internal::chain::{Esp, Volume, root_image};
+use measureroot::internal::error::Result;
+use measureroot::internal::hash::{Bank, digests_of};
+use measureroot::internal::measure::PcrIndex;
+
+/// A partition with systemd-boot. Every other file is the input.
+struct Partition<'a> {
+    loader: Vec<u8>,
+    input: &'a [u8],
+}
+
+impl Volume for Partition<'_> {
+    fn read(&self, path: &str, _: u64) -> Result<Option<Vec<u8>>> {
+        let is_loader = path.eq_ignore_ascii_case("EFI/BOOT/BOOTX64.EFI");
+        Ok(Some(if is_loader { self.loader.clone() } else { self.input.to_vec() }))
+    }
+
+    fn names(&self, folder: &str) -> Result<Vec<String>> {
+        let name = match folder {
+            "EFI/BOOT" => "BOOTX64.EFI",
+            "EFI/Linux" => "a.efi",
+            "loader/entries" => "a.conf",
+            _ => return Ok(Vec::new()),
+        };
+        Ok(vec![name.to_owned()])
+    }
+}
+
+/// A program for UEFI with the section `.sdmagic` alone.
+fn loader(version: &str) -> Vec<u8> {
+    let magic = format!("#### LoaderInfo: systemd-boot {version} ####");
+    let (mut bytes, length) = (vec![0; 0x200], (magic.len() as u32).to_le_bytes());
+    let mut put = |at: usize, part: &[u8]| bytes[at..at + part.len()].copy_from_slice(part);
+    // The headers: DOS, PE with one section, 240 bytes of the optional header with 16 directories, the section.
+    put(0, b"MZ");
+    put(0x3C, &[0x40]);
+    put(0x40, b"PE\0\0\x64\x86\x01");
+    put(0x54, &[240]);
+    put(0x58, &[0x0B, 0x02]);
+    put(0x58 + 60, &0x200_u32.to_le_bytes());
+    put(0x58 + 108, &[16]);
+    put(0x148, b".sdmagic");
+    put(0x150, &length);
+    put(0x158, &length);
+    put(0x15C, &0x200_u32.to_le_bytes());
+    bytes.extend(magic.bytes());
+    bytes
+}
+
+fuzz_target!(|input: &[u8]| {
+    for version in ["252.39", "255", "257.13"] {
+        let Ok(esp) = Esp::of(&Partition { loader: loader(version), input }, &[Bank::Sha256]) else { continue };
+        assert!(esp.loader.starts_with("systemd-boot ") && (1..=2).contains(&esp.entries.len()));
+        for mut entry in esp.entries {
+            root_image::add(&mut entry.forecasts, PcrIndex::DEFAULT, "root", &digests_of(&[Bank::Sha256], b"root"));
+            assert!(entry.forecasts.pcrs.len() == 16);
+        }
+    }
+});
