@@ -66,24 +66,61 @@ impl Prediction {
     }
 }
 
-/// The acceptable values of each PCR that follows from a unified kernel image, as `measureroot predict --uki` tells them.
-pub fn chain(uki: &Path) -> Result<BTreeMap<u8, Vec<BTreeMap<Bank, String>>>> {
-    #[derive(Deserialize)]
-    struct Value {
-        pcr: BTreeMap<Bank, String>,
+/// A value that a PCR may have, in each bank, and the alternatives that lead to it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ChainValue {
+    /// The names of the alternatives.
+    #[serde(rename = "if")]
+    pub answers: Vec<String>,
+    /// The value.
+    pub pcr: BTreeMap<Bank, String>,
+}
+
+/// The acceptable values of each PCR that follows.
+pub type Chain = BTreeMap<u8, Vec<ChainValue>>;
+
+/// A boot, as `measureroot predict --json` tells what is measured before the agent.
+#[derive(Deserialize)]
+struct ChainBoot {
+    pcrs: BTreeMap<u8, ChainPcr>,
+}
+
+#[derive(Deserialize)]
+struct ChainPcr {
+    values: Option<Vec<ChainValue>>,
+}
+
+impl From<ChainBoot> for Chain {
+    fn from(boot: ChainBoot) -> Self {
+        boot.pcrs.into_iter().filter_map(|(number, pcr)| Some((number, pcr.values?))).collect()
     }
+}
+
+/// The chain of a unified kernel image, as `measureroot predict --uki` tells it.
+pub fn chain(uki: &Path) -> Result<Chain> {
+    let boot: ChainBoot = serde_json::from_str(&chain_json("--uki", uki)?)?;
+    Ok(boot.into())
+}
+
+/// The chain of each entry of the menu, as `measureroot predict --esp` tells it.
+pub fn menu(esp: &Path) -> Result<Vec<Chain>> {
     #[derive(Deserialize)]
-    struct Pcr {
-        values: Option<Vec<Value>>,
+    struct Menu {
+        entries: Vec<ChainBoot>,
     }
-    #[derive(Deserialize)]
-    struct Chain {
-        pcrs: BTreeMap<u8, Pcr>,
-    }
+    let menu: Menu = serde_json::from_str(&chain_json("--esp", esp)?)?;
+    Ok(menu.entries.into_iter().map(Chain::from).collect())
+}
+
+fn chain_json(option: &str, path: &Path) -> Result<String> {
     let mut predict = tool::measureroot(Duration::from_secs(60))?;
-    let chain: Chain = serde_json::from_str(&tool::finish(predict.args(["predict", "--json", "--uki"]).arg(uki))?)?;
-    let follows = chain.pcrs.into_iter().filter_map(|(number, pcr)| Some((number, pcr.values?)));
-    Ok(follows.map(|(number, values)| (number, values.into_iter().map(|value| value.pcr).collect())).collect())
+    tool::finish(predict.args(["predict", "--json", option]).arg(path))
+}
+
+/// The alternatives that led to the value that a PCR holds. The error has all values that it may have.
+pub fn answers<'a>(values: &'a [ChainValue], held: &BTreeMap<Bank, String>, pcr: u8) -> Result<&'a [String]> {
+    let found = values.iter().find(|value| value.pcr == *held);
+    Ok(&found.ok_or_else(|| format!("PCR {pcr} is {held:?}, not one of {values:?}"))?.answers)
 }
 
 /// What `measureroot predict --uki` prints for a person.

@@ -1,12 +1,16 @@
-//! `measureroot predict --uki`: OVMF starts unified kernel images of several stubs, and the TPM holds what was predicted.
+//! `measureroot predict --uki` and `--esp`: OVMF starts unified kernel images of several stubs, and systemd-boot of several versions;
+//! the TPM holds what was predicted.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use test_vm::predict::Chain;
 use test_vm::scratch::Scratch;
+use test_vm::stopped_vm::StoppedVm;
 use test_vm::{Builder, Bus, Image, Kernel, Result, RootFs, Vm, ensure, predict, tool};
 
 const CMDLINE: &str = "root=/dev/vdb console=ttyS0 panic=1 measureroot.onfail=poweroff";
-/// The stub of this machine's Debian: 252 in Debian 12.
+/// systemd-boot of this machine's Debian, and the stub: 252 in Debian 12.
+const LOADER: &str = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi";
 const STUB: &str = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
 
 fn run<A: AsRef<std::ffi::OsStr>>(program: &str, arguments: impl IntoIterator<Item = A>) -> Result<()> {
@@ -24,20 +28,62 @@ fn disk(uki: &Path, scratch: &Scratch) -> Result<PathBuf> {
     Ok(disk)
 }
 
-/// The TPM holds one of the predicted values of each PCR, in every bank.
+/// The firmware starts the image, and the TPM holds what was predicted.
 fn boots_as_predicted(uki: &Path, stub: &str) -> Result<()> {
     let scratch = Scratch::new()?;
     let said = predict::words(uki)?;
     ensure!(said.contains(&format!("systemd-stub {stub}")), "not stub {stub}: {said}");
     let vm = Vm::uefi().large().disk_file(Bus::Virtio, disk(uki, &scratch)?).disk(&Image::small(RootFs::Squashfs)?);
     let vm = vm.boots()?.power_off()?;
-    let chain = predict::chain(uki)?;
+    holds(&vm, &predict::chain(uki)?)
+}
+
+/// The TPM holds one of the predicted values of each PCR, in every bank.
+fn holds(vm: &StoppedVm, chain: &Chain) -> Result<()> {
     assert_eq!(chain.keys().copied().collect::<Vec<_>>(), [4, 8, 9, 11, 12, 14]);
     for (pcr, values) in chain {
-        let held = vm.pcrs(pcr)?;
-        ensure!(values.contains(&held), "PCR {pcr} is {held:?}, not one of {values:?}");
+        predict::answers(values, &vm.pcrs(*pcr)?, *pcr)?;
     }
     Ok(())
+}
+
+/// systemd-boot starts the only entry of its menu: a kernel with two initrds, of which the first has to be filled up.
+fn systemd_boot_boots_as_predicted(loader: &Path) -> Result<()> {
+    let scratch = Scratch::new()?;
+    let (esp, disk) = (scratch.path("esp"), scratch.path("disk"));
+    for folder in ["EFI/BOOT", "debian", "loader/entries"] {
+        std::fs::create_dir_all(esp.join(folder))?;
+    }
+    std::fs::copy(loader, esp.join("EFI/BOOT/BOOTX64.EFI"))?;
+    std::fs::copy(Kernel::V6_12.image()?, esp.join("debian/vmlinuz"))?;
+    std::fs::copy(Kernel::V6_12.initramfs()?, esp.join("debian/initrd.img"))?;
+    // The kernel skips zeros between archives (kernel, init/initramfs.c, `unpack_to_rootfs`).
+    std::fs::write(esp.join("debian/first.img"), [0; 5])?;
+    let entry = "linux /debian/vmlinuz\ninitrd /debian/first.img\ninitrd /debian/initrd.img";
+    std::fs::write(esp.join("loader/entries/debian.conf"), format!("{entry}\noptions {CMDLINE}\n"))?;
+    std::fs::File::create(&disk)?.set_len(64 << 20)?;
+    let image = disk.display().to_string();
+    run("mkfs.vfat", [&image])?;
+    for folder in ["EFI", "debian", "loader"] {
+        run("mcopy", ["-s", "-i", &image, &esp.join(folder).display().to_string(), "::/"])?;
+    }
+    let vm = Vm::uefi().large().disk_file(Bus::Virtio, disk).disk(&Image::small(RootFs::Squashfs)?);
+    let vm = vm.boots()?.power_off()?;
+    let menu = predict::menu(&esp)?;
+    ensure!(menu.len() == 1, "{menu:?}");
+    holds(&vm, &menu[0])
+}
+
+#[test]
+fn systemd_boot_252_is_measured_as_predicted() -> Result<()> {
+    systemd_boot_boots_as_predicted(Path::new(LOADER))
+}
+
+#[test]
+fn systemd_boot_257_is_measured_as_predicted() -> Result<()> {
+    let builder = Builder::mkosi()?;
+    builder.run(&format!("cp {LOADER} loader.efi"))?;
+    systemd_boot_boots_as_predicted(&builder.file("loader.efi")?)
 }
 
 #[test]
