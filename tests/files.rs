@@ -156,13 +156,16 @@ fn no_input_or_output_waits_for_ever_for_a_pipe() {
 fn a_closed_standard_output_is_said_before_any_wait() {
     let files = Files::new();
     run("mkfifo", &[text(&files.path("FIFO"))]);
-    for (line, _) in INPUTS.iter().filter(|(_, waits)| *waits) {
-        let shell = ["-c", "exec timeout 20 \"$0\" \"$@\" >&-", text(program())];
-        let mut command = Command::new("bash");
-        command.args(shell).args(files.command(line).get_args()).current_dir(files.folder());
-        let ran: Ran = command.output().unwrap().into();
-        let is_said = ran.err.starts_with("measureroot: standard output: is closed (");
-        assert!(is_said && ran.err.lines().count() == 1, "{line}: {ran:?}");
+    for (redirection, said) in [(">&-", "is closed ("), ("1</dev/null", "is open for reading only (")] {
+        let lines = INPUTS.iter().filter(|(_, waits)| *waits).map(|(line, _)| *line);
+        for line in lines.chain(["--help", "--version", "help verify"]) {
+            let shell = ["-c", &format!("exec timeout 20 \"$0\" \"$@\" {redirection}"), text(program())];
+            let mut command = Command::new("bash");
+            command.args(shell).args(files.command(line).get_args()).current_dir(files.folder());
+            let ran: Ran = command.output().unwrap().into();
+            let is_said = ran.code != 0 && ran.err.starts_with(&format!("measureroot: standard output: {said}"));
+            assert!(is_said && ran.err.lines().count() == 1, "{line} {redirection}: {ran:?}");
+        }
     }
 }
 
@@ -248,10 +251,11 @@ fn an_initramfs_can_go_into_a_pipe_or_standard_output() {
     let whole = fs::read(files.path("new")).unwrap();
     let script = "\"$0\" initramfs --agent agent --output /dev/stdout | cat >one
         { \"$0\" initramfs --agent agent --output /dev/stdout; echo more; } >two
+        \"$0\" initramfs --agent agent --output - >four
         \"$0\" initramfs --agent agent --output >(cat >three); wait $!";
     let line = ["-c", script, text(program())];
     assert!(Command::new("bash").args(line).current_dir(files.folder()).status().unwrap().success());
-    for (name, behind) in [("one", &b""[..]), ("two", b"more\n"), ("three", b"")] {
+    for (name, behind) in [("one", &b""[..]), ("two", b"more\n"), ("three", b""), ("four", b"")] {
         assert!(fs::read(files.path(name)).unwrap() == [&whole[..], behind].concat(), "{name}");
     }
 }

@@ -96,11 +96,15 @@ fn locked(folder: &Path, most: Duration) -> Result<Flock<File>> {
             Err(file) => file,
         };
         if start.elapsed() >= most {
-            let cause = format!("another program has held its lock for {} s", most.as_secs());
+            let cause =
+                format!("another program has held the lock for {} s that writing a list in it takes", most.as_secs());
             return Err(Error::new(name, cause).hint("lslocks(8) names the program: does a build hang?"));
         }
         if !said {
-            log::info!("{name}: another program holds the lock; waiting for at most {} s", most.as_secs());
+            log::info!(
+                "{name}: another program holds the lock that writing a list in it takes; waiting for at most {} s",
+                most.as_secs()
+            );
             said = true;
         }
         sleep(Duration::from_millis(20));
@@ -197,7 +201,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let held = locked(folder.path(), MOST_WAIT).unwrap();
         let error = locked(folder.path(), Duration::from_millis(50)).unwrap_err().to_string();
-        assert!(error.contains("another program has held its lock"), "{error}");
+        assert!(error.contains("another program has held the lock for 0 s"), "{error}");
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| locked(folder.path(), MOST_WAIT).map(drop));
             sleep(Duration::from_millis(50));

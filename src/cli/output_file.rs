@@ -1,7 +1,7 @@
 //! The file of `--output`: a regular file, which is replaced as a whole, or a pipe to another program.
 
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
@@ -22,7 +22,7 @@ pub(super) enum OutputFile {
     File(Box<ReplacedFile>),
     /// An open pipe, and its path.
     Pipe(File, String),
-    /// `/dev/stdout`, or another name for it.
+    /// `-`, or `/dev/stdout` or another name for it.
     Stdout,
 }
 
@@ -38,6 +38,13 @@ impl OutputFile {
         let is_stdout = found.as_ref().is_some_and(|found| {
             fstat(std::io::stdout().as_fd()).is_ok_and(|out| (out.st_dev, out.st_ino) == (found.dev(), found.ino()))
         });
+        if path.as_os_str() == "-" {
+            stdout::check()?;
+            if std::io::stdout().is_terminal() {
+                return Err(Error::new(stdout::NAME, "is a terminal").hint("send it to a file or a program: - >FILE"));
+            }
+            return Ok(Self::Stdout);
+        }
         match found {
             Some(found) if is_stdout && !found.file_type().is_char_device() => Ok(Self::Stdout),
             Some(found) if found.file_type().is_fifo() => {

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+
 use crate::error::{Context, Error, Result};
 use crate::sys::closed_stdout;
 
@@ -21,14 +23,14 @@ pub(super) fn print(bytes: &[u8]) -> Result<()> {
 /// Standard output as an open file.
 ///
 /// # Errors
-/// If it is closed.
+/// As for [`check`].
 pub(super) fn open() -> Result<File> {
     check()?;
     // `std::io::Stdout` takes it for success if the descriptor cannot be written to (EBADF).
     Ok(File::from(io::stdout().as_fd().try_clone_to_owned().about(NAME)?))
 }
 
-/// Checks that standard output is open. A command does this before it works for a long time.
+/// Checks that standard output is open for writing. A command does this before it works for a long time.
 ///
 /// # Errors
 /// If it is not.
@@ -37,6 +39,11 @@ pub(super) fn check() -> Result<()> {
         return Err(
             Error::new(NAME, "is closed").hint("the result would be lost; >/dev/null throws it away on purpose")
         );
+    }
+    // Rust's `print` takes it for success if the descriptor cannot be written to.
+    let flags = OFlag::from_bits_retain(fcntl(io::stdout().as_fd(), FcntlArg::F_GETFL).about(NAME)?);
+    if flags & OFlag::O_ACCMODE == OFlag::O_RDONLY {
+        return Err(Error::new(NAME, "is open for reading only").hint("write >FILE, not <FILE or 1<FILE"));
     }
     Ok(())
 }

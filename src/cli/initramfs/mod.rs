@@ -31,7 +31,7 @@ use crate::error::{Context, Error, Result};
 /// The same input gives the same bytes. Their number is a multiple of 4, so that another archive can be put behind them.
 #[derive(Debug, Args)]
 pub(super) struct Initramfs {
-    /// The file to write. It is replaced as a whole: after an error, the old file is still there.
+    /// The file to write, or - for standard output. A file is replaced as a whole: after an error, the old one is still there.
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
     /// The static agent [default: the first that exists: ../lib/measureroot/init from this program's folder,
