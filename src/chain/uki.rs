@@ -17,6 +17,10 @@ use crate::hash::bank::Bank;
 const NOTHING_BESIDE: &str =
     "no addon, credential or extension of the stub is beside the file, and no text of SMBIOS for it";
 
+/// The names of the answers to [`Question::SecureBoot`].
+const ON: &str = "Secure Boot is on";
+const OFF: &str = "Secure Boot is off";
+
 /// A unified kernel image.
 #[derive(Debug)]
 pub struct Uki<'a> {
@@ -104,7 +108,11 @@ impl<'a> Uki<'a> {
         parts.push(Part::Event(firmware::program(self.bytes, "the unified kernel image", &self.name, banks)?));
         let kernel = || firmware::program(&self.kernel, "the kernel", &self.from(".linux"), banks);
         match self.stub.kernel_start() {
-            KernelStart::LoadImage => parts.push(Part::Event(kernel()?)),
+            // With Secure Boot, the stub vouches for the section instead of the firmware, which measures nothing then (`security_hook`).
+            KernelStart::LoadImage => parts.push(Part::Choice(Choice {
+                question: Question::SecureBoot,
+                answers: vec![Answer::new(OFF, vec![kernel()?]), Answer::new(ON, Vec::new())],
+            })),
             KernelStart::Itself => {}
             KernelStart::Unknown => parts.push(Part::Choice(Choice {
                 question: Question::KernelLoader,
@@ -199,11 +207,11 @@ impl<'a> Uki<'a> {
         if is_257 && append.starts_with('@') {
             return Err("the command line from outside chooses a profile");
         }
-        let outside = line("Secure Boot is off", append, None)?;
+        let outside = line(OFF, append, None)?;
         match &section {
             // 257 falls back to the section if nothing is left of the text.
             _ if outside.text.is_empty() && is_257 => Ok(vec![inside("")?]),
-            Some(_) => Ok(vec![outside, inside("Secure Boot is on")?]),
+            Some(_) => Ok(vec![outside, inside(ON)?]),
             None => Ok(vec![outside]),
         }
     }

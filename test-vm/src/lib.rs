@@ -30,6 +30,7 @@ pub mod protocol;
 pub mod pty;
 pub mod qemu;
 pub mod scratch;
+pub mod signed;
 pub mod standalone_tpm;
 pub mod status;
 pub mod stopped_vm;

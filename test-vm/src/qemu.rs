@@ -19,7 +19,12 @@ pub fn command(vm: &Vm, scratch: &Scratch, tpm: Option<&Path>, accel: Accel) -> 
     // Instead of a restart or a power-off, the machine stops. Its TPM can then be read as the guest left it.
     qemu.args(["-action", "shutdown=pause,reboot=shutdown"]);
     match vm.firmware {
-        Some(Firmware::Uefi) => firmware(&mut qemu, scratch)?,
+        Some(Firmware::Uefi) => firmware(&mut qemu, scratch, "OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd")?,
+        Some(Firmware::SecureBoot) => {
+            firmware(&mut qemu, scratch, "OVMF_CODE_4M.secboot.fd", "OVMF_VARS_4M.snakeoil.fd")?;
+            // It keeps its variables where only its own mode of the processor can write (edk2, OvmfPkg/README, "SMM support").
+            qemu.args(["-machine", "smm=on", "-global", "driver=cfi.pflash01,property=secure,value=on"]);
+        }
         // GRUB needs a screen of the BIOS.
         Some(Firmware::Bios) => drop(qemu.args(["-device", "VGA"])),
         None => {
@@ -83,11 +88,13 @@ pub fn command(vm: &Vm, scratch: &Scratch, tpm: Option<&Path>, accel: Accel) -> 
     Ok(qemu)
 }
 
-/// Debian's OVMF, with a new set of variables.
-fn firmware(qemu: &mut Command, scratch: &Scratch) -> Result<()> {
-    let (code, variables) = ("/usr/share/OVMF/OVMF_CODE_4M.fd", scratch.path("variables"));
-    std::fs::copy("/usr/share/OVMF/OVMF_VARS_4M.fd", &variables).map_err(|cause| format!("{cause} (package ovmf)"))?;
-    qemu.args(["-drive", &format!("if=pflash,unit=0,format=raw,readonly=on,file={code}")]);
+/// Debian's OVMF, with a new copy of a set of variables.
+fn firmware(qemu: &mut Command, scratch: &Scratch, code: &str, template: &str) -> Result<()> {
+    let folder = Path::new("/usr/share/OVMF");
+    let variables = scratch.path("variables");
+    std::fs::copy(folder.join(template), &variables).map_err(|cause| format!("{cause} (package ovmf)"))?;
+    let code = folder.join(code);
+    qemu.args(["-drive", &format!("if=pflash,unit=0,format=raw,readonly=on,file={}", code.display())]);
     qemu.args(["-drive", &format!("if=pflash,unit=1,format=raw,file={}", variables.display())]);
     Ok(())
 }

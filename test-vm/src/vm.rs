@@ -35,6 +35,8 @@ pub enum Firmware {
     Bios,
     /// OVMF.
     Uefi,
+    /// OVMF with Secure Boot. It accepts what [`crate::tool::signed`] signs.
+    SecureBoot,
 }
 
 /// A virtual machine. All writes to its disks are lost when it ends.

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use test_vm::predict::Chain;
 use test_vm::scratch::Scratch;
+use test_vm::signed::signed;
 use test_vm::stopped_vm::StoppedVm;
-use test_vm::{Builder, Bus, Image, Kernel, Result, RootFs, Vm, ensure, predict, tool};
+use test_vm::{Builder, Bus, Firmware, Image, Kernel, Result, RootFs, Vm, ensure, predict, tool};
 
 const CMDLINE: &str = "root=/dev/vdb console=ttyS0 panic=1 measureroot.onfail=poweroff";
 /// systemd-boot of this machine's Debian, and the stub: 252 in Debian 12.
@@ -28,14 +29,22 @@ fn disk(uki: &Path, scratch: &Scratch) -> Result<PathBuf> {
     Ok(disk)
 }
 
-/// The firmware starts the image, and the TPM holds what was predicted.
+/// The firmware starts the image, without Secure Boot and with it, and the TPM holds what was predicted.
 fn boots_as_predicted(uki: &Path, stub: &str) -> Result<()> {
     let scratch = Scratch::new()?;
     let said = predict::words(uki)?;
     ensure!(said.contains(&format!("systemd-stub {stub}")), "not stub {stub}: {said}");
-    let vm = Vm::uefi().large().disk_file(Bus::Virtio, disk(uki, &scratch)?).disk(&Image::small(RootFs::Squashfs)?);
-    let vm = vm.boots()?.power_off()?;
-    holds(&vm, &predict::chain(uki)?)
+    let uki = &signed(uki, &scratch)?;
+    for firmware in [Firmware::Uefi, Firmware::SecureBoot] {
+        let vm = Vm::started_by(firmware).large().disk_file(Bus::Virtio, disk(uki, &scratch)?);
+        let vm = vm.disk(&Image::small(RootFs::Squashfs)?).boots()?.power_off()?;
+        let chain = predict::chain(uki)?;
+        holds(&vm, &chain).map_err(|error| format!("{firmware:?}: {error}"))?;
+        let answers = predict::answers(&chain[&4], &vm.pcrs(4)?, 4)?;
+        let is_on = answers.iter().any(|answer| answer == "Secure Boot is on");
+        ensure!(is_on == (firmware == Firmware::SecureBoot), "{firmware:?}: {answers:?}");
+    }
+    Ok(())
 }
 
 /// The TPM holds one of the predicted values of each PCR, in every bank.
@@ -54,8 +63,8 @@ fn systemd_boot_boots_as_predicted(loader: &Path) -> Result<()> {
     for folder in ["EFI/BOOT", "debian", "loader/entries"] {
         std::fs::create_dir_all(esp.join(folder))?;
     }
-    std::fs::copy(loader, esp.join("EFI/BOOT/BOOTX64.EFI"))?;
-    std::fs::copy(Kernel::V6_12.image()?, esp.join("debian/vmlinuz"))?;
+    std::fs::copy(signed(loader, &scratch)?, esp.join("EFI/BOOT/BOOTX64.EFI"))?;
+    std::fs::copy(signed(&Kernel::V6_12.image()?, &scratch)?, esp.join("debian/vmlinuz"))?;
     std::fs::copy(Kernel::V6_12.initramfs()?, esp.join("debian/initrd.img"))?;
     // The kernel skips zeros between archives (kernel, init/initramfs.c, `unpack_to_rootfs`).
     std::fs::write(esp.join("debian/first.img"), [0; 5])?;
@@ -67,11 +76,14 @@ fn systemd_boot_boots_as_predicted(loader: &Path) -> Result<()> {
     for folder in ["EFI", "debian", "loader"] {
         run("mcopy", ["-s", "-i", &image, &esp.join(folder).display().to_string(), "::/"])?;
     }
-    let vm = Vm::uefi().large().disk_file(Bus::Virtio, disk).disk(&Image::small(RootFs::Squashfs)?);
-    let vm = vm.boots()?.power_off()?;
     let menu = predict::menu(&esp)?;
     ensure!(menu.len() == 1, "{menu:?}");
-    holds(&vm, &menu[0])
+    for firmware in [Firmware::Uefi, Firmware::SecureBoot] {
+        let vm = Vm::started_by(firmware).large().disk_file(Bus::Virtio, disk.clone());
+        let vm = vm.disk(&Image::small(RootFs::Squashfs)?).boots()?.power_off()?;
+        holds(&vm, &menu[0]).map_err(|error| format!("{firmware:?}: {error}"))?;
+    }
+    Ok(())
 }
 
 #[test]
