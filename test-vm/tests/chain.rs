@@ -1,6 +1,7 @@
 //! `measureroot predict --uki` and `--esp`: OVMF starts unified kernel images of several stubs, and systemd-boot of several versions;
 //! the TPM holds what was predicted.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use test_vm::predict::Chain;
@@ -13,33 +14,59 @@ const CMDLINE: &str = "root=/dev/vdb console=ttyS0 panic=1 measureroot.onfail=po
 /// systemd-boot of this machine's Debian, and the stub: 252 in Debian 12.
 const LOADER: &str = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi";
 const STUB: &str = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
+/// The program that firmware starts of a partition.
+const PROGRAM: &str = "EFI/BOOT/BOOTX64.EFI";
 
-fn run<A: AsRef<std::ffi::OsStr>>(program: &str, arguments: impl IntoIterator<Item = A>) -> Result<()> {
+fn run<A: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = A>) -> Result<()> {
     tool::output(Duration::from_secs(60), program, arguments).map(drop)
 }
 
-/// A disk that the firmware finds without a boot option: one FAT with the image as \EFI\BOOT\BOOTX64.EFI.
-fn disk(uki: &Path, scratch: &Scratch) -> Result<PathBuf> {
-    let disk = scratch.path("disk");
-    std::fs::File::create(&disk)?.set_len(64 << 20)?;
-    let (image, file) = (disk.display().to_string(), uki.display().to_string());
-    run("mkfs.vfat", [&image])?;
-    run("mmd", ["-i", &image, "::/EFI", "::/EFI/BOOT"])?;
-    run("mcopy", ["-i", &image, &file, "::/EFI/BOOT/BOOTX64.EFI"])?;
-    Ok(disk)
+/// A folder with the files of an EFI system partition: programs are signed.
+fn esp(programs: &[(&Path, &str)], texts: &[(&str, String)], scratch: &Scratch) -> Result<PathBuf> {
+    let esp = scratch.path("esp");
+    let place = |path: &str| -> Result<PathBuf> {
+        let file = esp.join(path);
+        std::fs::create_dir_all(file.parent().ok_or("a path has a folder")?)?;
+        Ok(file)
+    };
+    for (program, path) in programs {
+        std::fs::copy(signed(program, scratch)?, place(path)?)?;
+    }
+    for (path, text) in texts {
+        std::fs::write(place(path)?, text)?;
+    }
+    Ok(esp)
 }
 
-/// The firmware starts the image, without Secure Boot and with it, and the TPM holds what was predicted.
-fn boots_as_predicted(uki: &Path, stub: &str) -> Result<()> {
+/// The firmware finds the partition without a boot option, with Secure Boot or without it. The TPM holds what was predicted.
+fn boots_as_predicted(esp: &Path, chain: &Chain, firmware: Firmware, scratch: &Scratch) -> Result<StoppedVm> {
+    let disk = scratch.path("disk");
+    std::fs::File::create(&disk)?.set_len(64 << 20)?;
+    run("mkfs.vfat", [&disk])?;
+    for folder in std::fs::read_dir(esp)? {
+        run(
+            "mcopy",
+            [OsStr::new("-s"), OsStr::new("-i"), disk.as_os_str(), folder?.path().as_os_str(), OsStr::new("::/")],
+        )?;
+    }
+    let vm = Vm::started_by(firmware).large().disk_file(Bus::Virtio, disk);
+    let vm = vm.disk(&Image::small(RootFs::Squashfs)?).boots()?.power_off()?;
+    assert_eq!(chain.keys().copied().collect::<Vec<_>>(), [4, 8, 9, 11, 12, 14]);
+    for (pcr, values) in chain {
+        predict::answers(values, &vm.pcrs(*pcr)?, *pcr).map_err(|error| format!("{firmware:?}: {error}"))?;
+    }
+    Ok(vm)
+}
+
+/// The firmware starts a unified kernel image.
+fn firmware_starts(uki: &Path, stub: &str) -> Result<()> {
     let scratch = Scratch::new()?;
     let said = predict::words(uki)?;
     ensure!(said.contains(&format!("systemd-stub {stub}")), "not stub {stub}: {said}");
-    let uki = &signed(uki, &scratch)?;
+    let esp = esp(&[(uki, PROGRAM)], &[], &scratch)?;
+    let chain = predict::chain(&esp.join(PROGRAM))?;
     for firmware in [Firmware::Uefi, Firmware::SecureBoot] {
-        let vm = Vm::started_by(firmware).large().disk_file(Bus::Virtio, disk(uki, &scratch)?);
-        let vm = vm.disk(&Image::small(RootFs::Squashfs)?).boots()?.power_off()?;
-        let chain = predict::chain(uki)?;
-        holds(&vm, &chain).map_err(|error| format!("{firmware:?}: {error}"))?;
+        let vm = boots_as_predicted(&esp, &chain, firmware, &scratch)?;
         let answers = predict::answers(&chain[&4], &vm.pcrs(4)?, 4)?;
         let is_on = answers.iter().any(|answer| answer == "Secure Boot is on");
         ensure!(is_on == (firmware == Firmware::SecureBoot), "{firmware:?}: {answers:?}");
@@ -47,60 +74,40 @@ fn boots_as_predicted(uki: &Path, stub: &str) -> Result<()> {
     Ok(())
 }
 
-/// The TPM holds one of the predicted values of each PCR, in every bank.
-fn holds(vm: &StoppedVm, chain: &Chain) -> Result<()> {
-    assert_eq!(chain.keys().copied().collect::<Vec<_>>(), [4, 8, 9, 11, 12, 14]);
-    for (pcr, values) in chain {
-        predict::answers(values, &vm.pcrs(*pcr)?, *pcr)?;
-    }
-    Ok(())
-}
-
-/// systemd-boot starts the only entry of its menu: a kernel with two initrds, of which the first has to be filled up.
-fn systemd_boot_boots_as_predicted(loader: &Path) -> Result<()> {
+/// systemd-boot starts the only entry of its menu.
+fn systemd_boot_starts(loader: &Path, entry: &str, programs: &[(&Path, &str)], firmwares: &[Firmware]) -> Result<()> {
     let scratch = Scratch::new()?;
-    let (esp, disk) = (scratch.path("esp"), scratch.path("disk"));
-    for folder in ["EFI/BOOT", "debian", "loader/entries"] {
-        std::fs::create_dir_all(esp.join(folder))?;
+    let programs: Vec<_> = programs.iter().copied().chain([(loader, PROGRAM)]).collect();
+    let mut texts = Vec::new();
+    if !entry.is_empty() {
+        texts.push(("loader/entries/debian.conf", entry.to_owned()));
     }
-    std::fs::copy(signed(loader, &scratch)?, esp.join("EFI/BOOT/BOOTX64.EFI"))?;
-    std::fs::copy(signed(&Kernel::V6_12.image()?, &scratch)?, esp.join("debian/vmlinuz"))?;
-    std::fs::copy(Kernel::V6_12.initramfs()?, esp.join("debian/initrd.img"))?;
     // The kernel skips zeros between archives (kernel, init/initramfs.c, `unpack_to_rootfs`).
-    std::fs::write(esp.join("debian/first.img"), [0; 5])?;
-    let entry = "linux /debian/vmlinuz\ninitrd /debian/first.img\ninitrd /debian/initrd.img";
-    std::fs::write(esp.join("loader/entries/debian.conf"), format!("{entry}\noptions {CMDLINE}\n"))?;
-    std::fs::File::create(&disk)?.set_len(64 << 20)?;
-    let image = disk.display().to_string();
-    run("mkfs.vfat", [&image])?;
-    for folder in ["EFI", "debian", "loader"] {
-        run("mcopy", ["-s", "-i", &image, &esp.join(folder).display().to_string(), "::/"])?;
-    }
+    texts.push(("debian/first.img", "\0".repeat(5)));
+    let esp = esp(&programs, &texts, &scratch)?;
+    std::fs::copy(Kernel::V6_12.initramfs()?, esp.join("debian/initrd.img"))?;
     let menu = predict::menu(&esp)?;
     ensure!(menu.len() == 1, "{menu:?}");
-    for firmware in [Firmware::Uefi, Firmware::SecureBoot] {
-        let vm = Vm::started_by(firmware).large().disk_file(Bus::Virtio, disk.clone());
-        let vm = vm.disk(&Image::small(RootFs::Squashfs)?).boots()?.power_off()?;
-        holds(&vm, &menu[0]).map_err(|error| format!("{firmware:?}: {error}"))?;
-    }
-    Ok(())
+    firmwares.iter().try_for_each(|&firmware| boots_as_predicted(&esp, &menu[0], firmware, &scratch).map(drop))
 }
 
-#[test]
-fn systemd_boot_252_is_measured_as_predicted() -> Result<()> {
-    systemd_boot_boots_as_predicted(Path::new(LOADER))
+/// An entry with a kernel and two initrds, of which the first has to be filled up.
+fn systemd_boot_starts_a_kernel(loader: &Path) -> Result<()> {
+    let entry =
+        format!("linux /debian/vmlinuz\ninitrd /debian/first.img\ninitrd /debian/initrd.img\noptions {CMDLINE}\n");
+    let kernel = Kernel::V6_12.image()?;
+    systemd_boot_starts(loader, &entry, &[(&kernel, "debian/vmlinuz")], &[Firmware::Uefi, Firmware::SecureBoot])
 }
 
-#[test]
-fn systemd_boot_257_is_measured_as_predicted() -> Result<()> {
-    let builder = Builder::mkosi()?;
-    builder.run(&format!("cp {LOADER} loader.efi"))?;
-    systemd_boot_boots_as_predicted(&builder.file("loader.efi")?)
+/// A unified kernel image in the menu. An entry gives it a command line of its own, which counts without Secure Boot.
+fn systemd_boot_starts_an_image(loader: &Path, uki: &Path, without_an_entry: Firmware) -> Result<()> {
+    systemd_boot_starts(loader, "", &[(uki, "EFI/Linux/measured.efi")], &[without_an_entry])?;
+    let entry = format!("linux /debian/measured.efi\noptions {CMDLINE} from=outside\n");
+    let programs = [(uki, "debian/measured.efi")];
+    systemd_boot_starts(loader, &entry, &programs, &[Firmware::Uefi, Firmware::SecureBoot])
 }
 
-#[test]
-fn a_stub_252_is_measured_as_predicted() -> Result<()> {
-    let scratch = Scratch::new()?;
+fn uki_252(scratch: &Scratch) -> Result<PathBuf> {
     let (uki, cmdline, osrel) = (scratch.path("measured.efi"), scratch.path("cmdline"), scratch.path("osrel"));
     std::fs::write(&cmdline, CMDLINE)?;
     std::fs::write(&osrel, "ID=test\n")?;
@@ -115,16 +122,53 @@ fn a_stub_252_is_measured_as_predicted() -> Result<()> {
         ["--add-section".to_owned(), add, "--change-section-vma".to_owned(), place]
     });
     run("objcopy", options.chain([STUB.to_owned(), uki.display().to_string()]))?;
-    boots_as_predicted(&uki, "252")
+    Ok(uki)
+}
+
+/// Debian 13's loader and an image with its stub: 257.
+fn loader_and_uki_257(builder: &Builder) -> Result<(PathBuf, PathBuf)> {
+    let kernel = "/checkout/target/test-vm/kernel-6.12";
+    builder.run(&format!(
+        "cp {LOADER} loader.efi
+         ukify build --linux {kernel}/vmlinuz --initrd {kernel}/initramfs.cpio.zst --os-release 'ID=test' \\
+             --cmdline '{CMDLINE}' --output measured.efi"
+    ))?;
+    Ok((builder.file("loader.efi")?, builder.file("measured.efi")?))
+}
+
+#[test]
+fn a_stub_252_is_measured_as_predicted() -> Result<()> {
+    let scratch = Scratch::new()?;
+    firmware_starts(&uki_252(&scratch)?, "252")
 }
 
 #[test]
 fn a_stub_257_is_measured_as_predicted() -> Result<()> {
     let builder = Builder::mkosi()?;
-    let kernel = "/checkout/target/test-vm/kernel-6.12";
-    builder.run(&format!(
-        "ukify build --linux {kernel}/vmlinuz --initrd {kernel}/initramfs.cpio.zst --os-release 'ID=test' \\
-             --cmdline '{CMDLINE}' --output measured.efi"
-    ))?;
-    boots_as_predicted(&builder.file("measured.efi")?, "257")
+    firmware_starts(&loader_and_uki_257(&builder)?.1, "257")
+}
+
+#[test]
+fn systemd_boot_252_is_measured_as_predicted() -> Result<()> {
+    systemd_boot_starts_a_kernel(Path::new(LOADER))
+}
+
+#[test]
+fn systemd_boot_257_is_measured_as_predicted() -> Result<()> {
+    let builder = Builder::mkosi()?;
+    systemd_boot_starts_a_kernel(&loader_and_uki_257(&builder)?.0)
+}
+
+#[test]
+fn systemd_boot_252_with_an_image_is_measured_as_predicted() -> Result<()> {
+    let scratch = Scratch::new()?;
+    let uki = uki_252(&scratch)?;
+    systemd_boot_starts_an_image(Path::new(LOADER), &uki, Firmware::Uefi)
+}
+
+#[test]
+fn systemd_boot_257_with_an_image_is_measured_as_predicted() -> Result<()> {
+    let builder = Builder::mkosi()?;
+    let (loader, uki) = loader_and_uki_257(&builder)?;
+    systemd_boot_starts_an_image(&loader, &uki, Firmware::SecureBoot)
 }
