@@ -4,8 +4,9 @@
 #[cfg(feature = "chain")]
 pub mod chain {
     pub use crate::chain::{
-        authenticode, esp::Esp, forecast::Forecast, forecasts::Forecasts, kernel::Given, kernel::Kernel, kernel::Named,
-        pe::PeFile, root_image, uki::Uki, volume::Volume,
+        authenticode, disk::Disk, disk::Start, esp::Esp, forecast::Forecast, forecasts::Forecasts, kernel::Given,
+        kernel::Kernel, kernel::Named, partition::Partition, partition::Purpose, partition::Table, pe::PeFile,
+        region::ReadAt, region::Region, root_image, uki::Uki, volume::DiskVolume, volume::Places, volume::Volume,
     };
 }
 

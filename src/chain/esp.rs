@@ -3,10 +3,12 @@
 use super::boot_entry::{self, BootEntry, Kind, on_volume};
 use super::forecasts::Forecasts;
 use super::kernel::Kernel;
+use super::partition::Purpose;
 use super::pe::PeFile;
 use super::systemd_boot::{self, SystemdBoot};
 use super::uki::Uki;
-use super::volume::{CONFIGURATION, PROGRAM, Volume};
+use super::volume::{CONFIGURATION, DiskVolume, PROGRAM, Places, Volume};
+use crate::cursor::Fields;
 use crate::error::{Error, Result};
 use crate::hash::bank::Bank;
 
@@ -35,17 +37,28 @@ pub struct Entry {
     pub title: Option<String>,
     /// Whether `default` of loader.conf names it. A variable of the firmware may name another.
     pub is_default: bool,
+    /// The partition that has its files, if it is another one than that of the boot loader.
+    pub elsewhere: Option<String>,
     /// What is expected.
     pub forecasts: Forecasts,
 }
 
 impl Esp {
-    /// Reads a partition.
+    /// Reads a partition of which nothing else is known.
     ///
     /// # Errors
     /// If it has no program that firmware starts, or one that is not known, or no entry.
     pub fn of(volume: &dyn Volume, banks: &[Bank]) -> Result<Self> {
-        let (path, architecture) = program_of_firmware(volume)?;
+        Self::at(&Places { own: volume, disk: &[], program: None }, banks)
+    }
+
+    /// Reads a partition of a disk.
+    ///
+    /// # Errors
+    /// If it has no program that firmware starts, or one that is not known, or no entry.
+    pub fn at(places: &Places<'_>, banks: &[Bank]) -> Result<Self> {
+        let volume = places.own;
+        let path = program_of_firmware(volume, places.program)?;
         let bytes = volume.read(&path, PROGRAM)?.ok_or_else(|| Error::new(&path, "is gone"))?;
         let Some(loader) = SystemdBoot::of(&path, &bytes, volume, banks)? else {
             let uki = Uki::parse(&path, &bytes).map_err(|_| {
@@ -58,9 +71,13 @@ impl Esp {
         let default = volume.read(LOADER_CONF, CONFIGURATION)?;
         let default = default.map(|bytes| boot_entry::default_pattern(&bytes)).transpose();
         let default = default.map_err(|error| error.renamed(LOADER_CONF))?.flatten();
-        let menu = Menu { loader: &loader, path: &path, architecture: &architecture, volume, banks };
-        let mut entries = menu.type_2()?;
-        entries.extend(menu.type_1()?);
+        let architecture = architecture(&bytes).unwrap_or_default();
+        let menu = Menu { loader: &loader, path: Some(&path), architecture, volume, banks };
+        let mut entries = menu.entries()?;
+        // systemd takes the first one of the disk (src/boot/part-discovery.c, partition_open).
+        if let Some(other) = places.disk.iter().find(|volume| volume.purpose == Purpose::XBootLdr) {
+            entries.extend(menu.elsewhere(other).map_err(|error| error.on(&other.name))?);
+        }
         for entry in &mut entries {
             entry.is_default = default.as_deref().is_some_and(|pattern| matches(pattern, &entry.id));
         }
@@ -69,7 +86,7 @@ impl Esp {
                 format_args!("{TYPE_1}, {TYPE_2}"),
                 format_args!("{} shows no entry of them", loader.name()),
             )
-            .hint("is the menu on a partition of its own (XBOOTLDR)? Copy its files into the folder"));
+            .hint("is the menu on a partition of its own (XBOOTLDR)? Give the whole disk, or copy its files into the folder"));
         }
         Ok(Self { loader: format!("{} ({path})", loader.name()), entries })
     }
@@ -77,38 +94,83 @@ impl Esp {
 
 impl Entry {
     fn new(id: &str, forecasts: Forecasts) -> Self {
-        Self { id: id.to_owned(), title: None, is_default: false, forecasts }
+        Self { id: id.to_owned(), title: None, is_default: false, elsewhere: None, forecasts }
     }
 }
 
-/// The path of the program, and its architecture as systemd-boot calls it: `x64`.
-fn program_of_firmware(volume: &dyn Volume) -> Result<(String, String)> {
-    let mut found = volume.names(BOOT)?.into_iter().filter_map(|name| {
+/// The paths of the programs that firmware may start: the one that the user names, if it is there; or those that it starts without a
+/// boot option, one for each architecture.
+pub(super) fn programs(volume: &dyn Volume, named: Option<&str>) -> Result<Vec<String>> {
+    let named = named.map(|path| path.split(['/', '\\']).filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/"));
+    let (folder, named) = match named.as_deref().map(|path| path.rsplit_once('/').unwrap_or(("", path))) {
+        Some((folder, name)) => (folder, Some(name)),
+        None => (BOOT, None),
+    };
+    let is_program = |name: &String| {
         let lower = name.to_ascii_lowercase();
-        let architecture = lower.strip_prefix("boot").and_then(|name| name.strip_suffix(".efi"))?;
-        Some((format!("{BOOT}/{name}"), architecture.to_owned()))
-    });
-    match (found.next(), found.next()) {
-        (Some(program), None) => Ok(program),
-        (Some((one, _)), Some((other, _))) => {
-            Err(Error::new(format_args!("{one}, {other}"), "the partition has programs for several architectures")
-                .hint("leave one of them"))
-        }
-        (None, _) => Err(Error::new(BOOT, "has no program that firmware starts, such as BOOTX64.EFI")
-            .hint("is it the folder with the tree of an EFI system partition?")),
+        let is_default = lower.strip_suffix(".efi").is_some_and(|name| name.starts_with("boot"));
+        named.map_or(is_default, |named| name.eq_ignore_ascii_case(named))
+    };
+    let start = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+    let found = volume.names(folder)?.into_iter().filter(is_program);
+    Ok(found.map(|name| format!("{start}{name}")).collect())
+}
+
+/// The path of the program that firmware starts.
+fn program_of_firmware(volume: &dyn Volume, named: Option<&str>) -> Result<String> {
+    let found = programs(volume, named)?;
+    match (found.as_slice(), named) {
+        ([program], _) => Ok(program.clone()),
+        ([], Some(named)) => Err(Error::new(named, "is not on the partition").hint("is --boot right?")),
+        ([], None) => Err(Error::new(BOOT, "has no program that firmware starts, such as BOOTX64.EFI")
+            .hint("is it an EFI system partition? --boot names another program")),
+        (several, _) => Err(Error::new(several.join(", "), "the partition has programs for several architectures")
+            .hint("choose one with --boot")),
+    }
+}
+
+/// The architecture of a program as systemd-boot calls it (systemd, src/fundamental/efi-fundamental.h and meson.build,
+/// `EFI_MACHINE_TYPE_NAME`). The program says it in its header (PE Format, "Machine Types").
+fn architecture(program: &[u8]) -> Option<&'static str> {
+    let fields = Fields(program);
+    let header = usize::try_from(fields.u32_le(0x3C)?).ok()?;
+    match fields.u16_le(header.checked_add(4)?)? {
+        0x8664 => Some("x64"),
+        0x014C => Some("ia32"),
+        0xAA64 => Some("aa64"),
+        0x01C2 | 0x01C4 => Some("arm"),
+        0x5032 => Some("riscv32"),
+        0x5064 => Some("riscv64"),
+        0x6264 => Some("loongarch64"),
+        _ => None,
     }
 }
 
 /// The menu of systemd-boot.
+#[derive(Clone, Copy)]
 struct Menu<'a> {
     loader: &'a SystemdBoot,
-    path: &'a str,
+    /// The boot loader itself, if it is on this partition.
+    path: Option<&'a str>,
     architecture: &'a str,
     volume: &'a dyn Volume,
     banks: &'a [Bank],
 }
 
 impl Menu<'_> {
+    fn entries(&self) -> Result<Vec<Entry>> {
+        let mut entries = self.type_2()?;
+        entries.extend(self.type_1()?);
+        Ok(entries)
+    }
+
+    /// The entries of another partition. Their paths are those of that partition.
+    fn elsewhere(&self, other: &DiskVolume<'_>) -> Result<Vec<Entry>> {
+        let menu = Menu { path: None, volume: other.files()?, ..*self };
+        let named = |entry| Entry { elsewhere: Some(other.name.clone()), ..entry };
+        Ok(menu.entries()?.into_iter().map(named).collect())
+    }
+
     /// The unified kernel images. Those without `.osrel` are left out, as by systemd-boot.
     fn type_2(&self) -> Result<Vec<Entry>> {
         let mut entries = Vec::new();
@@ -132,9 +194,9 @@ impl Menu<'_> {
             let path = format!("{TYPE_1}/{name}");
             let bytes = self.volume.read(&path, CONFIGURATION)?.unwrap_or_default();
             let entry = BootEntry::parse(&path, &bytes, self.architecture)?;
-            let Some(entry) = entry.filter(|entry| !on_volume(&entry.program).eq_ignore_ascii_case(self.path)) else {
-                continue;
-            };
+            let is_loader =
+                |entry: &BootEntry| self.path.is_some_and(|own| on_volume(&entry.program).eq_ignore_ascii_case(own));
+            let Some(entry) = entry.filter(|entry| !is_loader(entry)) else { continue };
             let Some(forecasts) = self.boot(&entry).transpose() else { continue };
             entries.push(Entry { title: entry.title, ..Entry::new(&name.to_lowercase(), or_reason(forecasts)) });
         }

@@ -67,7 +67,7 @@ impl Forecasts {
     }
 
     /// Those of a boot of which this alone is known: why nothing that a boot loader or a kernel measures follows.
-    pub(super) fn of_unknown(why: &str) -> Self {
+    pub(crate) fn of_unknown(why: &str) -> Self {
         let mut forecasts = Self::of_firmware();
         for pcr in [4, 8, 9, 11, 12, 14] {
             forecasts.open(pcr, why);

@@ -9,20 +9,30 @@
 pub mod authenticode;
 mod boot_entry;
 mod command_line;
+pub(crate) mod disk;
+#[cfg(test)]
+mod disk_tests;
 pub(crate) mod esp;
 #[cfg(test)]
 mod esp_tests;
 pub(crate) mod event;
+mod fat;
+mod fat_folder;
 mod firmware;
 pub(crate) mod forecast;
 pub(crate) mod forecasts;
+mod gpt;
 mod initrd;
 pub(crate) mod kernel;
 pub(crate) mod linux;
 #[cfg(test)]
 pub(crate) mod made_pe;
+mod mbr;
+pub(crate) mod partition;
+mod partitions;
 pub(crate) mod pe;
 mod phase;
+pub(crate) mod region;
 pub mod root_image;
 mod sdmagic;
 mod stub;

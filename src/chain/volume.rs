@@ -1,6 +1,8 @@
 //! The files of a file system that firmware reads, an EFI system partition, wherever they are.
 
-use crate::error::Result;
+use super::partition::{Purpose, Table};
+use super::region::Region;
+use crate::error::{Error, Result};
 
 /// The longest file that configures a boot loader, in bytes: 1 MiB. An entry of a boot menu has some hundred bytes.
 pub(super) const CONFIGURATION: u64 = 1 << 20;
@@ -15,11 +17,56 @@ pub trait Volume {
     /// If it cannot be read, or has more than `limit` bytes.
     fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>>;
 
-    /// The names of the files in a folder, sorted; folders in it are left out. None if there is no such folder.
+    /// The names of the files in a folder, sorted; folders in it are left out. None if there is no such folder. The folder above all
+    /// is an empty path.
     ///
     /// # Errors
     /// If it cannot be read.
     fn names(&self, folder: &str) -> Result<Vec<String>>;
+}
+
+/// A file system of a disk, with all that a boot loader finds it by.
+pub struct DiskVolume<'a> {
+    /// Which table the partition is in, and its number, from 1: GRUB's `gpt1` or `msdos1`. `None` if the file system has all of the
+    /// disk, or is an image on a CD.
+    pub partition: Option<(Table, u32)>,
+    /// What the partition is for.
+    pub purpose: Purpose,
+    /// What messages call it.
+    pub name: String,
+    /// PARTUUID, as blkid prints it.
+    pub partuuid: Option<String>,
+    /// PARTLABEL.
+    pub partlabel: Option<String>,
+    /// The UUID of the file system, as blkid prints it.
+    pub uuid: Option<String>,
+    /// The label of the file system.
+    pub label: Option<String>,
+    /// Where it is.
+    pub region: Region<'a>,
+    /// Its files, or why they cannot be read: the file system is of another kind, or damaged.
+    pub files: Result<Box<dyn Volume + 'a>>,
+}
+
+impl DiskVolume<'_> {
+    /// Its files.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn files(&self) -> Result<&dyn Volume> {
+        self.files.as_ref().map(AsRef::as_ref).map_err(Error::clone)
+    }
+}
+
+/// Where a program that firmware starts finds files.
+#[derive(Clone, Copy)]
+pub struct Places<'a> {
+    /// The file system that it was started from.
+    pub own: &'a dyn Volume,
+    /// All file systems of its disk. None if the disk is not known.
+    pub disk: &'a [DiskVolume<'a>],
+    /// The path of the program, if it is not the one that firmware starts without a boot option.
+    pub program: Option<&'a str>,
 }
 
 #[cfg(test)]
@@ -50,7 +97,7 @@ pub(crate) mod tests {
 
         fn names(&self, folder: &str) -> Result<Vec<String>> {
             let inside = |path: &str| {
-                let (head, name) = path.rsplit_once('/')?;
+                let (head, name) = path.rsplit_once('/').unwrap_or(("", path));
                 head.eq_ignore_ascii_case(folder).then(|| name.to_owned())
             };
             Ok(self.0.iter().filter_map(|(path, _)| inside(path)).collect())

@@ -6,25 +6,18 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::boot::Boot;
+use super::disk;
 use super::folder::Folder;
-use super::start::{MenuEntry, Start};
-use crate::chain::esp::{Entry, Esp};
-use crate::chain::forecasts::Forecasts;
+use super::start::Start;
+use crate::chain::esp::Esp;
 use crate::chain::kernel::{Given, Kernel, Named};
 use crate::chain::uki::Uki;
+use crate::chain::volume::Places;
 use crate::cli::input_file::Kinds;
 use crate::cli::read_limited;
 use crate::error::Result;
 use crate::hash::bank::Bank;
-
-/// One boot: the only one, or one of an entry of the menu.
-#[derive(Debug)]
-pub(super) struct Boot {
-    /// The entry, if there is a menu.
-    pub(super) entry: Option<MenuEntry>,
-    /// What is expected.
-    pub(super) forecasts: Forecasts,
-}
 
 /// What the firmware starts, and what it gives to it.
 #[derive(Debug, Args)]
@@ -40,18 +33,27 @@ pub(super) struct Chain {
     #[arg(long, value_name = "FOLDER", group = "start", conflicts_with = "list")]
     esp: Option<PathBuf>,
     /// An initrd that LoadFile2 hands to the kernel; may be given more than once, for files one behind the other [default: none].
+    /// A disk: an image file, or a block device. Predict what is measured before the agent, for each boot that its EFI system partitions
+    /// have.
+    #[arg(long, value_name = "FILE", group = "start", conflicts_with = "list")]
+    disk: Option<PathBuf>,
+    /// The program on the partition that firmware starts, with / or \ between the parts of its path [default: EFI/BOOT/BOOTX64.EFI, or
+    /// that of another architecture].
     // clap ignores `requires` if a conflict excludes what is required.
-    #[arg(long = "initrd", value_name = "FILE", requires = "kernel", conflicts_with_all = ["uki", "esp"])]
+    #[arg(long, value_name = "PATH", requires = "start", conflicts_with_all = ["uki", "kernel"])]
+    boot: Option<String>,
+    // The same.
+    #[arg(long = "initrd", value_name = "FILE", requires = "kernel", conflicts_with_all = ["uki", "esp", "disk"])]
     initrds: Vec<PathBuf>,
     /// The command line that the firmware's boot option gives to what it starts [default: none].
-    #[arg(long, value_name = "WORDS", requires = "start", conflicts_with = "esp")]
+    #[arg(long, value_name = "WORDS", requires = "start", conflicts_with_all = ["esp", "disk"])]
     append: Option<String>,
 }
 
 impl Chain {
     /// Whether the user names something that firmware starts.
     pub(super) fn is_given(&self) -> bool {
-        self.uki.is_some() || self.kernel.is_some() || self.esp.is_some()
+        self.uki.is_some() || self.kernel.is_some() || self.esp.is_some() || self.disk.is_some()
     }
 
     /// The command line from outside.
@@ -61,11 +63,12 @@ impl Chain {
 
     /// Reads the files and predicts. `None` if the user names nothing that firmware starts.
     pub(super) fn boots(&self, banks: &[Bank]) -> Result<Option<(Start, Vec<Boot>)>> {
-        match (&self.uki, &self.kernel, &self.esp) {
+        match (&self.uki, &self.kernel, &self.esp, &self.disk) {
             (Some(path), ..) => self.uki(path, banks).map(Some),
-            (_, Some(path), _) => self.kernel(path, banks).map(Some),
-            (.., Some(path)) => esp(path, banks).map(Some),
-            (None, None, None) => Ok(None),
+            (_, Some(path), ..) => self.kernel(path, banks).map(Some),
+            (_, _, Some(path), _) => self.esp(path, banks).map(Some),
+            (.., Some(path)) => disk::boots(path, self.boot.as_deref(), banks).map(Some),
+            (None, None, None, None) => Ok(None),
         }
     }
 
@@ -88,16 +91,13 @@ impl Chain {
         let linux = kernel.linux().to_string();
         Ok((Start::Kernel { kernel: kernel_name, linux, initrds }, vec![Boot { entry: None, forecasts }]))
     }
-}
 
-fn esp(path: &Path, banks: &[Bank]) -> Result<(Start, Vec<Boot>)> {
-    let esp = Esp::of(&Folder(path), banks).map_err(|error| error.on(path.display()))?;
-    let boot = |Entry { id, title, is_default, forecasts }| Boot {
-        entry: Some(MenuEntry { id, title, default: is_default }),
-        forecasts,
-    };
-    let start = Start::Esp { esp: path.display().to_string(), loader: esp.loader };
-    Ok((start, esp.entries.into_iter().map(boot).collect()))
+    fn esp(&self, path: &Path, banks: &[Bank]) -> Result<(Start, Vec<Boot>)> {
+        let places = Places { own: &Folder(path), disk: &[], program: self.boot.as_deref() };
+        let esp = Esp::at(&places, banks).map_err(|error| error.on(path.display()))?;
+        let boots = esp.entries.into_iter().map(|entry| Boot::of(entry, None)).collect();
+        Ok((Start::Esp { esp: path.display().to_string(), loader: esp.loader }, boots))
+    }
 }
 
 fn program(path: &Path) -> Result<Vec<u8>> {

@@ -6,7 +6,7 @@ use std::fmt::{Display, Write};
 use serde::Serialize;
 use serde_json::json;
 
-use super::chain::Boot;
+use super::boot::Boot;
 use super::format::Format;
 use super::start::{MenuEntry, Start};
 use super::subject::Subject;

@@ -37,7 +37,8 @@ impl Volume for Folder<'_> {
     }
 
     fn names(&self, folder: &str) -> Result<Vec<String>> {
-        let Some(folder) = self.find(folder)? else { return Ok(Vec::new()) };
+        let folder = if folder.is_empty() { Some(self.0.to_owned()) } else { self.find(folder)? };
+        let Some(folder) = folder else { return Ok(Vec::new()) };
         let mut names = Vec::new();
         for entry in entries(&folder)? {
             let path = entry.path();
@@ -82,6 +83,8 @@ mod tests {
         fs::write(top.path().join("EFI/Linux/A.efi"), "123").unwrap();
         let folder = Folder(top.path());
         assert_eq!(folder.names("efi/linux").unwrap(), ["A.efi", "b.efi"]);
+        fs::write(top.path().join("c.efi"), "c").unwrap();
+        assert_eq!(folder.names("").unwrap(), ["c.efi"]);
         assert_eq!(folder.names("efi/none").unwrap(), [""; 0]);
         assert_eq!(folder.read("efi/LINUX/a.EFI", 3).unwrap().as_deref(), Some(b"123".as_slice()));
         assert!(folder.read("efi/linux/a.efi", 2).unwrap_err().to_string().contains("longer than 2 bytes"));

@@ -1,8 +1,10 @@
 //! `measureroot predict`: the PCR after the boot of an image.
 
 mod allow_entry;
+mod boot;
 mod chain;
 mod chain_report;
+mod disk;
 mod folder;
 mod format;
 mod prediction;
@@ -15,7 +17,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use self::allow_entry::AllowEntry;
-use self::chain::{Boot, Chain};
+use self::boot::Boot;
+use self::chain::Chain;
 use self::chain_report::ChainReport;
 use self::format::Format;
 use self::prediction::Prediction;
@@ -43,7 +46,7 @@ use crate::seal::prepared_root_hash::{parse_hash, parse_offset};
 /// Prints the PCR of each bank in the format of tpm2_pcrread, to be compared with its output, and the image's digests on
 /// standard error. --format selects another format, for another program. The code that measures at boot computes the values.
 ///
-/// With --uki, --kernel or --esp, prints what is measured before the agent: for each PCR its values, the events that lead to them, and
+/// With --uki, --kernel, --esp or --disk, prints what is measured before the agent: for each PCR its values, the events that lead to them, and
 /// the file or section that each event comes from; or why the PCR does not follow from the files. With an image beside it, the
 /// PCR of the image is among them.
 #[derive(Debug, Args)]
@@ -80,7 +83,7 @@ pub(super) struct Predict {
     /// What the PCR is extended with: plain or meta-measured (kernel parameter measureroot.format=).
     #[arg(long, value_name = "NAME", default_value_t, requires = "image", conflicts_with_all = ["roothash", "verity"])]
     image_format: ImageFormat,
-    /// The output format [default: tpm2-yaml; with --uki, --kernel or --esp, text for a person; these have json and keylime, too].
+    /// The output format [default: tpm2-yaml; with --uki, --kernel, --esp or --disk, text for a person; these have json and keylime, too].
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
     /// The same as --format json.

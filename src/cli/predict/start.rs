@@ -31,11 +31,30 @@ pub(super) enum Start {
         /// The program that the firmware starts.
         loader: String,
     },
+    /// What is on a disk.
+    Disk {
+        /// Its file or device.
+        disk: String,
+        /// The programs that the firmware may start: one for each partition with one.
+        programs: Vec<Program>,
+    },
+}
+
+/// A program that the firmware may start.
+#[derive(Debug, Serialize)]
+pub(super) struct Program {
+    /// The partition.
+    pub(super) partition: String,
+    /// The program.
+    pub(super) loader: String,
 }
 
 /// An entry of a boot menu.
 #[derive(Debug, Serialize)]
 pub(super) struct MenuEntry {
+    /// The partition that firmware starts, and the one that has the entry, if it is another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) partition: Option<String>,
     /// The name of its file.
     pub(super) id: String,
     /// Its title.
@@ -49,7 +68,8 @@ impl Display for MenuEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ENTRY {}", self.id)?;
         self.title.iter().try_for_each(|title| write!(f, " {title:?}"))?;
-        if self.default { f.write_str(", which loader.conf calls the default") } else { Ok(()) }
+        f.write_str(if self.default { ", which loader.conf calls the default" } else { "" })?;
+        self.partition.iter().try_for_each(|partition| write!(f, ", on {partition}"))
     }
 }
 
@@ -65,6 +85,14 @@ impl Display for Start {
                 }
             }
             Self::Esp { esp, loader } => write!(f, "{esp}: {loader}, started by the firmware"),
+            Self::Disk { disk, programs } => {
+                write!(f, "{disk}: ")?;
+                for (number, Program { partition, loader }) in programs.iter().enumerate() {
+                    let or = if number == 0 { "" } else { "; or " };
+                    write!(f, "{or}{loader} on {partition}, started by the firmware")?;
+                }
+                Ok(())
+            }
         }
     }
 }

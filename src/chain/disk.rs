@@ -1,0 +1,132 @@
+//! A disk: its partitions, the file systems on them, and those that firmware may start a program from.
+
+use super::esp::{self, Esp};
+use super::fat::Fat;
+use super::partition::{Partition, Purpose};
+use super::partitions;
+use super::region::{ReadAt, Region};
+use super::volume::{DiskVolume, Places, Volume};
+use crate::error::{Error, Result};
+use crate::hash::bank::Bank;
+use crate::media::superblock::{self, HEAD};
+
+/// How many partitions are looked at: the kernel knows no more (block/partitions/core.c, DISK_MAX_PARTS).
+const MOST_PARTITIONS: usize = 256;
+
+/// A disk.
+pub struct Disk<'a> {
+    /// Its file systems.
+    pub volumes: Vec<DiskVolume<'a>>,
+}
+
+/// What firmware may start of a disk.
+#[derive(Debug)]
+pub struct Start {
+    /// Where it is: a partition.
+    pub place: String,
+    /// The program with its boots, or why they are not known.
+    pub esp: Result<Esp>,
+}
+
+impl<'a> Disk<'a> {
+    /// Reads the tables of a disk of `length` bytes. `sector` is the size of its sectors in bytes, if it is a device and not a file.
+    ///
+    /// # Errors
+    /// If it has no partitions and is no FAT itself, or if it cannot be read.
+    pub fn open(bytes: &'a dyn ReadAt, length: u64, sector: Option<u32>) -> Result<Self> {
+        let disk = Region::whole(bytes, length);
+        let table = partitions::of(disk, sector)?;
+        let mut volumes = Vec::new();
+        if let Some((table, partitions)) = &table {
+            for partition in partitions.iter().take(MOST_PARTITIONS) {
+                let place = Some((*table, partition.number));
+                let name = match &partition.label {
+                    Some(label) => format!("partition {} ({label})", partition.number),
+                    None => format!("partition {}", partition.number),
+                };
+                let volume = volume(partition.region, name)?;
+                let Partition { purpose, uuid: partuuid, label: partlabel, .. } = partition.clone();
+                volumes.push(DiskVolume { partition: place, purpose, partuuid, partlabel, ..volume });
+            }
+        } else {
+            let volume = volume(disk, "the disk".to_owned())?;
+            let purpose = if volume.files.is_ok() { Purpose::Esp } else { Purpose::Other };
+            volumes.push(DiskVolume { purpose, ..volume });
+        }
+        Ok(Self { volumes })
+    }
+
+    /// Each partition that firmware may start a program from, with what is expected then. `program` is its path, if it is not the
+    /// one that firmware starts without a boot option.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn starts(&self, program: Option<&str>, banks: &[Bank]) -> Result<Vec<Start>> {
+        let at = |volume: &DiskVolume<'_>| {
+            let places = |own| Places { own, disk: &self.volumes, program };
+            let esp = volume.files().and_then(|own| Esp::at(&places(own), banks));
+            Start { place: volume.name.clone(), esp: esp.map_err(|error| error.on(&volume.name)) }
+        };
+        let mut esps: Vec<_> = self.esps().collect();
+        // One that has no such program is no boot.
+        if esps.iter().any(|esp| has_program(esp, program)) {
+            esps.retain(|esp| esp.files.is_err() || has_program(esp, program));
+        }
+        let starts: Vec<_> = esps.into_iter().map(at).collect();
+        if starts.is_empty() {
+            return Err(Error::new("disk", "has no EFI system partition").hint(
+                "its type is EF in an MBR and C12A7328-F81F-11D2-BA4B-00A0C93EC93B in a GPT; fdisk --list shows it",
+            ));
+        }
+        // If nothing is known of any, the first reason is the answer.
+        if starts.iter().all(|start| start.esp.is_err())
+            && let Some(Start { esp: Err(error), .. }) = starts.first()
+        {
+            return Err(error.clone());
+        }
+        Ok(starts)
+    }
+
+    /// The EFI system partitions. If the table names none, each FAT with a program may be one: firmware looks at all of them.
+    fn esps(&self) -> impl Iterator<Item = &DiskVolume<'a>> {
+        let is_named = self.volumes.iter().any(|volume| volume.purpose == Purpose::Esp);
+        self.volumes.iter().filter(move |volume| match volume.purpose {
+            Purpose::Esp => true,
+            Purpose::XBootLdr => false,
+            Purpose::Other => !is_named && has_program(volume, None),
+        })
+    }
+}
+
+/// Whether a file system has the program: the one at a path, or any that firmware starts without a boot option.
+fn has_program(volume: &DiskVolume<'_>, program: Option<&str>) -> bool {
+    let found = volume.files().and_then(|files| esp::programs(files, program));
+    found.is_ok_and(|found| !found.is_empty())
+}
+
+/// The file system in a stretch of the disk.
+fn volume<'a>(region: Region<'a>, name: String) -> Result<DiskVolume<'a>> {
+    let head = region.head(0, HEAD).map_err(|error| error.on(&name))?;
+    // A superblock that cannot be used has no UUID here: nothing boots from it.
+    let found = superblock::probe(&head).ok().flatten();
+    let (mut label, uuid) = found.map(|found| (found.label, found.uuid)).unwrap_or_default();
+    let files = if Fat::is_likely(&head) {
+        Fat::open(region).map(|fat| {
+            label = fat.label();
+            Box::new(fat) as Box<dyn Volume + 'a>
+        })
+    } else {
+        Err(Error::new("file system", "is no FAT, which firmware reads"))
+    };
+    Ok(DiskVolume {
+        partition: None,
+        purpose: Purpose::Other,
+        name,
+        partuuid: None,
+        partlabel: None,
+        uuid,
+        label,
+        region,
+        files,
+    })
+}

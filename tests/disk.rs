@@ -1,0 +1,208 @@
+//! `predict --disk`, compared with `predict --esp` of the same files. Others made the disks: sfdisk the tables, mkfs.vfat and mtools the
+//! file systems, xorriso the CDs.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test panics with the reason.
+
+mod common;
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use common::{Ran, measureroot, run, run_with, squashfs, text};
+use serde_json::Value;
+
+const STUB: &str = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
+const LOADER: &str = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi";
+const ESP: &str = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B";
+const XBOOTLDR: &str = "BC13C2FF-59E6-4262-A352-B275FD6F7172";
+const MIB: u64 = 1 << 20;
+
+/// A folder with systemd-boot and an entry, whose initrd has `initrd` bytes and a long name.
+fn tree(top: &Path, initrd: usize) -> PathBuf {
+    let esp = top.join("esp");
+    for folder in ["EFI/BOOT", "a-folder-with-a-long-name", "loader/entries"] {
+        fs::create_dir_all(esp.join(folder)).unwrap();
+    }
+    fs::copy(LOADER, esp.join("EFI/BOOT/BOOTX64.EFI")).unwrap();
+    fs::copy(STUB, esp.join("a-folder-with-a-long-name/vmlinuz-6.12.1-amd64")).unwrap();
+    let bytes: Vec<u8> = (0..initrd).map(|at| u8::try_from(at * 7 / 512 % 251).unwrap()).collect();
+    fs::write(esp.join("a-folder-with-a-long-name/initrd.img-6.12.1-amd64"), bytes).unwrap();
+    let entry = "title Debian\nlinux /a-folder-with-a-long-name/vmlinuz-6.12.1-amd64\n\
+                 initrd /a-folder-with-a-long-name/initrd.img-6.12.1-amd64\noptions ro\n";
+    fs::write(esp.join("loader/entries/Debian Linux.conf"), entry).unwrap();
+    esp
+}
+
+/// Makes a FAT of `kib` KiB with what is in a folder. Before that, `fill` makes it full of holes.
+fn fat(image: &Path, kib: u64, more: &[&str], tree: &Path, fill: bool) {
+    fs::remove_file(image).ok();
+    let image = text(image);
+    run("mkfs.vfat", &[more, &["-C", image, &kib.to_string()]].concat());
+    let hole = format!("{image}.hole");
+    if fill {
+        fs::write(&hole, vec![0; 100_000]).unwrap();
+        let names: Vec<_> = (0..30).map(|number| format!("::{number}")).collect();
+        let fits = |name: &&String| {
+            std::process::Command::new("mcopy").args(["-i", image, &hole, name]).output().unwrap().status.success()
+        };
+        let made: Vec<_> = names.iter().take_while(fits).collect();
+        assert!(made.len() > 10, "{made:?}");
+        made.iter().step_by(2).for_each(|name| drop(run("mdel", &["-i", image, name])));
+    }
+    for entry in fs::read_dir(tree).unwrap() {
+        run("mcopy", &["-s", "-i", image, text(&entry.unwrap().path()), "::"]);
+    }
+}
+
+/// Makes a disk of `mib` MiB with sfdisk, and copies each image to the place of its partition.
+fn disk(top: &Path, mib: u64, script: &str, parts: &[(&Path, u64)]) -> String {
+    let path = top.join("disk.img");
+    fs::remove_file(&path).ok();
+    let file = File::create_new(&path).unwrap();
+    file.set_len(mib * MIB).unwrap();
+    run_with("sfdisk", &["--quiet", text(&path)], script);
+    for (image, at) in parts {
+        file.write_all_at(&fs::read(image).unwrap(), at * MIB).unwrap();
+    }
+    text(&path).to_owned()
+}
+
+fn predict(disk: &str, more: &[&str]) -> Ran {
+    measureroot(&[&["predict", "--bank", "sha256", "--disk", disk], more].concat())
+}
+
+/// The boots of a disk, by their partition, without it.
+fn boots(disk: &str) -> Vec<(String, Value)> {
+    let mut report = predict(disk, &["--json"]).json();
+    let entries = report["entries"].as_array_mut().unwrap().iter_mut();
+    let boot = |entry: &mut Value| {
+        let partition = entry.as_object_mut().unwrap().remove("partition").unwrap();
+        (partition.as_str().unwrap().to_owned(), entry.clone())
+    };
+    entries.map(boot).collect()
+}
+
+/// The same of a folder.
+fn of_folder(esp: &Path) -> Value {
+    measureroot(&["predict", "--bank", "sha256", "--json", "--esp", text(esp)]).json()["entries"].clone()
+}
+
+#[test]
+fn a_disk_has_the_boots_of_its_files_whatever_its_tables_are() {
+    let top = tempfile::tempdir().unwrap();
+    let esp = tree(top.path(), 1_500_000);
+    let expected = of_folder(&esp);
+    assert_eq!(expected.as_array().unwrap().len(), 1);
+    let image = top.path().join("fat.img");
+    let gpt = format!("label: gpt\nstart=1MiB, size=63MiB, type={ESP}, name=boot");
+    let table: [(&str, u64, &[&str], bool, &str); 6] = [
+        (&gpt, 63 << 10, &["-F", "32"], false, "partition 1 (boot)"),
+        (&gpt, 33 << 10, &["-F", "16"], false, "partition 1 (boot)"),
+        (&gpt, 4 << 10, &["-F", "12"], true, "partition 1 (boot)"),
+        (&gpt, 60 << 10, &["-F", "16", "-S", "4096", "-s", "1"], false, "partition 1 (boot)"),
+        ("label: dos\nstart=1MiB, size=40MiB, type=ef", 33 << 10, &["-s", "8"], false, "partition 1"),
+        // Sticks often have this type.
+        ("label: dos\nstart=1MiB, size=60MiB, type=c", 60 << 10, &["-F", "32"], false, "partition 1"),
+    ];
+    for (script, kib, more, fill, partition) in table {
+        fat(&image, kib, more, &esp, fill);
+        let disk = disk(top.path(), 65, script, &[(&image, 1)]);
+        assert_eq!(boots(&disk), [(partition.to_owned(), expected[0].clone())], "{script} {more:?}");
+    }
+    // No table, and a stick whose first bytes are a FAT.
+    assert_eq!(boots(text(&image)), [("the disk".to_owned(), expected[0].clone())]);
+}
+
+#[test]
+fn a_damaged_table_counts_as_firmware_counts_it() {
+    let top = tempfile::tempdir().unwrap();
+    let esp = tree(top.path(), 1000);
+    let image = top.path().join("fat.img");
+    fat(&image, 33 << 10, &[], &esp, false);
+    let disk = disk(top.path(), 40, &format!("label: gpt\nstart=1MiB, size=33MiB, type={ESP}"), &[(&image, 1)]);
+    let expected = boots(&disk);
+    let file = File::options().write(true).open(&disk).unwrap();
+    file.write_all_at(b"x", 512 + 60).unwrap();
+    assert_eq!(boots(&disk), expected);
+    let ran = predict(&disk, &["--json"]);
+    assert!(ran.err.contains("the first GPT header is damaged"), "{}", ran.err);
+    file.write_all_at(b"x", 40 * MIB - 512 + 60).unwrap();
+    let ran = predict(&disk, &[]);
+    assert!(ran.code == 1 && ran.err.contains("GPT header in sector 1: has a wrong check sum"), "{}", ran.err);
+    // A disk that was cut off has no backup, and its partition ends too early.
+    file.set_len(2 * MIB).unwrap();
+    assert_eq!(predict(&disk, &[]).code, 1);
+    fs::write(&disk, "").unwrap();
+    let ran = predict(&disk, &[]);
+    assert!(ran.code == 1 && ran.err.contains("disk: has no EFI system partition"), "{}", ran.err);
+}
+
+#[test]
+fn each_partition_is_a_boot_and_systemd_boot_finds_the_entries_of_another_one() {
+    let top = tempfile::tempdir().unwrap();
+    let esp = tree(top.path(), 1000);
+    let expected = of_folder(&esp)[0].clone();
+    let (whole, loader, menu) =
+        (top.path().join("whole.img"), top.path().join("loader.img"), top.path().join("menu.img"));
+    fat(&whole, 8 << 10, &[], &esp, false);
+    let only = top.path().join("only");
+    fs::create_dir_all(only.join("EFI/BOOT")).unwrap();
+    fs::rename(esp.join("EFI/BOOT/BOOTX64.EFI"), only.join("EFI/BOOT/BOOTX64.EFI")).unwrap();
+    fat(&loader, 8 << 10, &[], &only, false);
+    fat(&menu, 8 << 10, &[], &esp, false);
+    let script = format!("label: gpt\nsize=8MiB, type={ESP}\nsize=8MiB, type={XBOOTLDR}, name=menu\nsize=8MiB, type=L");
+    let two = disk(top.path(), 28, &script, &[(&loader, 1), (&menu, 9)]);
+    let [(partition, boot)] = boots(&two).try_into().unwrap();
+    assert_eq!((partition.as_str(), boot), ("partition 2 (menu), started from partition 1", expected.clone()));
+    let said = predict(&two, &[]).printed();
+    assert!(said.contains("(EFI/BOOT/BOOTX64.EFI) on partition 1, started by the firmware\n"), "{said}");
+    assert!(
+        said.contains("\nENTRY debian linux.conf \"Debian\", on partition 2 (menu), started from partition 1\n"),
+        "{said}"
+    );
+
+    let script = format!("label: gpt\nsize=8MiB, type={ESP}\nsize=8MiB, type={ESP}");
+    let slots = disk(top.path(), 20, &script, &[(&whole, 1), (&whole, 9)]);
+    let both = [("partition 1".to_owned(), expected.clone()), ("partition 2".to_owned(), expected)];
+    assert_eq!(boots(&slots), both);
+    // The root image is in each boot.
+    let root = top.path().join("root.squashfs");
+    fs::write(&root, squashfs(b"content")).unwrap();
+    let policy = predict(&slots, &["--format", "keylime", text(&root)]).json();
+    assert_eq!(["4", "12", "13"].map(|pcr| policy[pcr].as_array().unwrap().len()), [5, 1, 1]);
+    assert_eq!(predict(&slots, &["--format", "hex"]).code, 2);
+}
+
+#[test]
+fn another_program_starts_if_the_user_names_it() {
+    let top = tempfile::tempdir().unwrap();
+    let esp = tree(top.path(), 1000);
+    let expected = of_folder(&esp);
+    fs::create_dir_all(esp.join("EFI/systemd")).unwrap();
+    fs::rename(esp.join("EFI/BOOT/BOOTX64.EFI"), esp.join("EFI/systemd/systemd-bootx64.efi")).unwrap();
+    fs::write(esp.join("EFI/BOOT/BOOTX64.EFI"), "no program").unwrap();
+    fs::write(esp.join("EFI/BOOT/BOOTAA64.EFI"), "no program").unwrap();
+    let image = top.path().join("fat.img");
+    fat(&image, 8 << 10, &[], &esp, false);
+    for path in ["EFI/systemd/systemd-bootx64.efi", "\\efi\\SYSTEMD\\systemd-bootx64.efi"] {
+        for start in [["--disk", text(&image)], ["--esp", text(&esp)]] {
+            let ran = measureroot(&["predict", "--bank", "sha256", "--json", "--boot", path, start[0], start[1]]);
+            let mut report = ran.json();
+            let events = report["entries"][0]["pcrs"]["4"].take();
+            assert!(events.to_string().to_lowercase().contains("efi/systemd/systemd-bootx64.efi"), "{events}");
+            assert_eq!(report["entries"][0]["pcrs"]["9"], expected[0]["pcrs"]["9"]);
+        }
+    }
+    let image = text(&image);
+    for (more, cause) in [
+        (&[][..], "for several architectures (choose one with --boot)"),
+        (&["--boot", "/EFI/BOOT/BOOTAA64.EFI"], "EFI/BOOT/BOOTAA64.EFI: PE file"),
+        (&["--boot", "/none"], "/none: is not on the partition"),
+    ] {
+        let ran = predict(image, more);
+        assert!(ran.code == 1 && ran.err.contains(cause), "{more:?}: {}", ran.err);
+    }
+    for wrong in [&["--boot", "x", "--uki", STUB][..], &["--boot", "x", image], &["--disk", image, "--append", "x"]] {
+        assert_eq!(measureroot(&[&["predict"], wrong].concat()).code, 2, "{wrong:?}");
+    }
+}
