@@ -9,6 +9,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use common::{Ran, measureroot, run, run_with, squashfs, text};
+use measureroot::internal::chain::Disk;
 use serde_json::Value;
 
 const STUB: &str = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
@@ -204,5 +205,87 @@ fn another_program_starts_if_the_user_names_it() {
     }
     for wrong in [&["--boot", "x", "--uki", STUB][..], &["--boot", "x", image], &["--disk", image, "--append", "x"]] {
         assert_eq!(measureroot(&[&["predict"], wrong].concat()).code, 2, "{wrong:?}");
+    }
+}
+
+/// Makes a CD with xorriso from the folder `iso`.
+fn cd(top: &Path, more: &[&str]) -> String {
+    let (path, folder) = (top.join("cd.iso"), top.join("iso"));
+    let start = ["-as", "mkisofs", "-quiet", "-rational-rock", "-iso-level", "3", "-volid", "A_CD", "-output"];
+    run("xorriso", &[&start[..], &[text(&path)], more, &[text(&folder)]].concat());
+    text(&path).to_owned()
+}
+
+#[test]
+fn a_cd_has_a_boot_image_and_as_a_stick_a_partition() {
+    let top = tempfile::tempdir().unwrap();
+    let esp = tree(top.path(), 1000);
+    let expected = of_folder(&esp)[0].clone();
+    let (iso, image) = (top.path().join("iso"), top.path().join("efi.img"));
+    fs::create_dir_all(iso.join("boot/grub")).unwrap();
+    fs::write(iso.join("boot/grub/bios.img"), vec![7; 4096]).unwrap();
+    fat(&image, 2 << 10, &[], &esp, false);
+    fs::copy(&image, iso.join("efi.img")).unwrap();
+
+    let bios = ["-b", "boot/grub/bios.img", "-no-emul-boot", "-boot-load-size", "4", "-eltorito-alt-boot"];
+    let alone = cd(top.path(), &[&bios[..], &["-e", "efi.img", "-no-emul-boot"]].concat());
+    let [(place, boot)] = boots(&alone).try_into().unwrap();
+    assert!(place.starts_with("the CD's boot image in sector ") && boot == expected, "{place}: {boot}");
+    // As measureroot's own live systems have it: one image for both.
+    let appended = ["-append_partition", "2", "0xef", text(&image)];
+    let both = ["-e", "--interval:appended_partition_2:all::", "-no-emul-boot"];
+    let stick = cd(top.path(), &[&bios[..], &appended, &both].concat());
+    assert_eq!(boots(&stick), [("partition 2 and the CD's boot image".to_owned(), expected.clone())]);
+    // The same, but the stick has GPT.
+    let stick = cd(top.path(), &[&bios[..], &appended, &["-appended_part_as_gpt"], &both].concat());
+    assert_eq!(boots(&stick), [("partition 2 (Appended2) and the CD's boot image".to_owned(), expected.clone())]);
+    // Two images are two boots.
+    let other = top.path().join("other.img");
+    fs::write(
+        esp.join("loader/entries/Debian Linux.conf"),
+        "title Other\nlinux /a-folder-with-a-long-name/vmlinuz-6.12.1-amd64\n",
+    )
+    .unwrap();
+    fat(&other, 2 << 10, &[], &esp, false);
+    let appended = ["-append_partition", "2", "0xef", text(&other)];
+    let stick = cd(top.path(), &[&bios[..], &appended, &["-e", "efi.img", "-no-emul-boot"]].concat());
+    let [(partition, one), (cd, two)] = boots(&stick).try_into().unwrap();
+    assert!(partition == "partition 2" && cd.starts_with("the CD's boot image in sector "), "{partition}, {cd}");
+    assert_eq!((one["title"].as_str(), two), (Some("Other"), expected));
+    // One that only a BIOS starts.
+    let bios = self::cd(top.path(), &bios[..5]);
+    let ran = predict(&bios, &[]);
+    assert!(ran.code == 1 && ran.err.contains("disk: has no EFI system partition"), "{}", ran.err);
+}
+
+#[test]
+fn the_files_of_a_cd_have_the_names_of_rock_ridge() {
+    let top = tempfile::tempdir().unwrap();
+    let folder = top.path().join("iso/a folder/with-names");
+    fs::create_dir_all(&folder).unwrap();
+    // The longest name is in a second area.
+    let names = ["vmlinuz-6.12.1-amd64", "Capital.and.small", "no-end", &"x".repeat(250)];
+    for (number, name) in names.iter().enumerate() {
+        fs::write(folder.join(name), vec![u8::try_from(number).unwrap(); 5000 * number]).unwrap();
+    }
+    (0..200).for_each(|number| fs::write(folder.join(format!("file {number}")), "").unwrap());
+    std::os::unix::fs::symlink("no-end", folder.join("link")).unwrap();
+    for more in [&["-appended_part_as_gpt"][..], &["-U"]] {
+        let cd = cd(top.path(), more);
+        let file = File::open(&cd).unwrap();
+        let disk = Disk::open(&file, file.metadata().unwrap().len(), None).unwrap();
+        let volume = disk.volumes.iter().find(|volume| volume.partition.is_none()).unwrap();
+        assert_eq!((volume.label.as_deref(), volume.is_fat), (Some("A_CD"), false));
+        assert_eq!(volume.uuid.as_deref(), Some(run("blkid", &["-p", "-s", "UUID", "-o", "value", &cd]).as_str()));
+        let files = volume.files().unwrap();
+        for (number, name) in names.iter().enumerate() {
+            let bytes = files.read(&format!("a folder/with-names/{name}"), 1 << 20).unwrap();
+            assert_eq!(bytes, Some(vec![u8::try_from(number).unwrap(); 5000 * number]), "{name}");
+        }
+        assert_eq!(files.names("A FOLDER/with-names").unwrap().len(), 205);
+        assert_eq!((files.names("").unwrap(), files.names("none").unwrap()), (vec![], vec![]));
+        assert!(files.read("a folder/with-names/no-end", 9).unwrap_err().to_string().contains("longer than 9 bytes"));
+        assert!(files.read("a folder/with-names/link", 9).unwrap_err().to_string().contains("is a symbolic link"));
+        assert_eq!(files.read("a folder/none", 9).unwrap(), None);
     }
 }

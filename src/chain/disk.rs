@@ -1,7 +1,9 @@
 //! A disk: its partitions, the file systems on them, and those that firmware may start a program from.
 
+use super::el_torito;
 use super::esp::{self, Esp};
 use super::fat::Fat;
+use super::iso9660::{Iso9660, SECTOR};
 use super::partition::{Partition, Purpose};
 use super::partitions;
 use super::region::{ReadAt, Region};
@@ -12,6 +14,11 @@ use crate::media::superblock::{self, HEAD};
 
 /// How many partitions are looked at: the kernel knows no more (block/partitions/core.c, DISK_MAX_PARTS).
 const MOST_PARTITIONS: usize = 256;
+
+/// How many boot images of a CD are looked at: its catalog has 63 entries.
+const MOST_IMAGES: usize = 63;
+/// How messages call a boot image.
+const BOOT_IMAGE: &str = "the CD's boot image";
 
 /// A disk.
 pub struct Disk<'a> {
@@ -48,10 +55,28 @@ impl<'a> Disk<'a> {
                 let Partition { purpose, uuid: partuuid, label: partlabel, .. } = partition.clone();
                 volumes.push(DiskVolume { partition: place, purpose, partuuid, partlabel, ..volume });
             }
-        } else {
-            let volume = volume(disk, "the disk".to_owned())?;
-            let purpose = if volume.files.is_ok() { Purpose::Esp } else { Purpose::Other };
-            volumes.push(DiskVolume { purpose, ..volume });
+        }
+        let whole = volume(disk, "the disk".to_owned())?;
+        // A CD is a file system, whatever tables it has as a stick.
+        if table.is_none() || Iso9660::open(disk).is_ok() {
+            let purpose = if whole.is_fat { Purpose::Esp } else { Purpose::Other };
+            volumes.push(DiskVolume { purpose, ..whole });
+        }
+        for image in el_torito::images(disk)?.into_iter().take(MOST_IMAGES) {
+            // A CD that is a stick, too, has a partition for the image.
+            match volumes.iter_mut().find(|volume| volume.is_fat && volume.region.start() == image.start()) {
+                Some(partition) if partition.name.ends_with(BOOT_IMAGE) => {}
+                Some(partition) => {
+                    partition.name.push_str(" and ");
+                    partition.name.push_str(BOOT_IMAGE);
+                    partition.purpose = Purpose::Esp;
+                }
+                None => {
+                    let found = volume(image, format!("{BOOT_IMAGE} in sector {}", image.start() / SECTOR))?;
+                    // The images for a BIOS are no FAT.
+                    volumes.extend(found.is_fat.then_some(DiskVolume { purpose: Purpose::Esp, ..found }));
+                }
+            }
         }
         Ok(Self { volumes })
     }
@@ -64,7 +89,7 @@ impl<'a> Disk<'a> {
     pub fn starts(&self, program: Option<&str>, banks: &[Bank]) -> Result<Vec<Start>> {
         let at = |volume: &DiskVolume<'_>| {
             let places = |own| Places { own, disk: &self.volumes, program };
-            let esp = volume.files().and_then(|own| Esp::at(&places(own), banks));
+            let esp = volume.files_for_firmware().and_then(|own| Esp::at(&places(own), banks));
             Start { place: volume.name.clone(), esp: esp.map_err(|error| error.on(&volume.name)) }
         };
         let mut esps: Vec<_> = self.esps().collect();
@@ -100,7 +125,7 @@ impl<'a> Disk<'a> {
 
 /// Whether a file system has the program: the one at a path, or any that firmware starts without a boot option.
 fn has_program(volume: &DiskVolume<'_>, program: Option<&str>) -> bool {
-    let found = volume.files().and_then(|files| esp::programs(files, program));
+    let found = volume.files_for_firmware().and_then(|files| esp::programs(files, program));
     found.is_ok_and(|found| !found.is_empty())
 }
 
@@ -110,13 +135,15 @@ fn volume<'a>(region: Region<'a>, name: String) -> Result<DiskVolume<'a>> {
     // A superblock that cannot be used has no UUID here: nothing boots from it.
     let found = superblock::probe(&head).ok().flatten();
     let (mut label, uuid) = found.map(|found| (found.label, found.uuid)).unwrap_or_default();
-    let files = if Fat::is_likely(&head) {
+    let is_fat = Fat::is_likely(&head);
+    let files = if is_fat {
         Fat::open(region).map(|fat| {
             label = fat.label();
             Box::new(fat) as Box<dyn Volume + 'a>
         })
     } else {
-        Err(Error::new("file system", "is no FAT, which firmware reads"))
+        let cd = Iso9660::open(region).map(|cd| Box::new(cd) as Box<dyn Volume + 'a>);
+        cd.map_err(|_| Error::new("file system", "is no FAT, which firmware reads"))
     };
     Ok(DiskVolume {
         partition: None,
@@ -127,6 +154,7 @@ fn volume<'a>(region: Region<'a>, name: String) -> Result<DiskVolume<'a>> {
         uuid,
         label,
         region,
+        is_fat,
         files,
     })
 }

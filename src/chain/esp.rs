@@ -166,7 +166,7 @@ impl Menu<'_> {
 
     /// The entries of another partition. Their paths are those of that partition.
     fn elsewhere(&self, other: &DiskVolume<'_>) -> Result<Vec<Entry>> {
-        let menu = Menu { path: None, volume: other.files()?, ..*self };
+        let menu = Menu { path: None, volume: other.files_for_firmware()?, ..*self };
         let named = |entry| Entry { elsewhere: Some(other.name.clone()), ..entry };
         Ok(menu.entries()?.into_iter().map(named).collect())
     }

@@ -8,10 +8,13 @@
 
 pub mod authenticode;
 mod boot_entry;
+#[cfg(test)]
+mod cd_tests;
 mod command_line;
 pub(crate) mod disk;
 #[cfg(test)]
 mod disk_tests;
+mod el_torito;
 pub(crate) mod esp;
 #[cfg(test)]
 mod esp_tests;
@@ -23,6 +26,7 @@ pub(crate) mod forecast;
 pub(crate) mod forecasts;
 mod gpt;
 mod initrd;
+mod iso9660;
 pub(crate) mod kernel;
 pub(crate) mod linux;
 #[cfg(test)]

@@ -45,7 +45,6 @@ impl<'a> Region<'a> {
     }
 
     /// Where it begins on the disk.
-    #[cfg(test)]
     pub(super) fn start(&self) -> u64 {
         self.start
     }

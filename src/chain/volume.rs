@@ -44,6 +44,8 @@ pub struct DiskVolume<'a> {
     pub label: Option<String>,
     /// Where it is.
     pub region: Region<'a>,
+    /// Whether firmware can read it: it is a FAT.
+    pub is_fat: bool,
     /// Its files, or why they cannot be read: the file system is of another kind, or damaged.
     pub files: Result<Box<dyn Volume + 'a>>,
 }
@@ -55,6 +57,15 @@ impl DiskVolume<'_> {
     /// If they cannot be read.
     pub fn files(&self) -> Result<&dyn Volume> {
         self.files.as_ref().map(AsRef::as_ref).map_err(Error::clone)
+    }
+
+    /// Its files, if firmware can read them, and programs that use the firmware's drivers.
+    ///
+    /// # Errors
+    /// If it cannot.
+    pub fn files_for_firmware(&self) -> Result<&dyn Volume> {
+        let files = self.files()?;
+        if self.is_fat { Ok(files) } else { Err(Error::new("file system", "is no FAT, which firmware reads")) }
     }
 }
 
