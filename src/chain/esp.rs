@@ -1,7 +1,10 @@
 //! An EFI system partition: the program that firmware starts of it without a boot option, and one boot for each entry of its menu.
 
+use std::ptr;
+
 use super::boot_entry::{self, BootEntry, Kind, on_volume};
 use super::forecasts::Forecasts;
+use super::grub::{Grub, GrubEntry, Seen};
 use super::kernel::Kernel;
 use super::partition::Purpose;
 use super::pe::PeFile;
@@ -35,7 +38,8 @@ pub struct Entry {
     pub id: String,
     /// Its title, if its file has one.
     pub title: Option<String>,
-    /// Whether `default` of loader.conf names it. A variable of the firmware may name another.
+    /// Whether the boot loader starts it if nobody chooses: `default` of loader.conf or of GRUB's configuration names it. A
+    /// variable of the firmware may name another.
     pub is_default: bool,
     /// The partition that has its files, if it is another one than that of the boot loader.
     pub elsewhere: Option<String>,
@@ -61,8 +65,11 @@ impl Esp {
         let path = program_of_firmware(volume, places.program)?;
         let bytes = volume.read(&path, PROGRAM)?.ok_or_else(|| Error::new(&path, "is gone"))?;
         let Some(loader) = SystemdBoot::of(&path, &bytes, volume, banks)? else {
+            if let Some(grub) = Grub::of(&path, &bytes, banks)? {
+                return Ok(Self::of_grub(&grub, &path, places, banks));
+            }
             let uki = Uki::parse(&path, &bytes).map_err(|_| {
-                Error::new(&path, "is neither systemd-boot nor a unified kernel image")
+                Error::new(&path, "is neither systemd-boot, nor GRUB, nor a unified kernel image")
                     .hint("other boot loaders are not predicted yet")
             })?;
             let entry = Entry::new(&path, uki.forecasts(None, banks)?);
@@ -89,6 +96,24 @@ impl Esp {
             .hint("is the menu on a partition of its own (XBOOTLDR)? Give the whole disk, or copy its files into the folder"));
         }
         Ok(Self { loader: format!("{} ({path})", loader.name()), entries })
+    }
+
+    /// GRUB, which sees all file systems of the disk. Its own one is the first here.
+    fn of_grub(grub: &Grub, path: &str, places: &Places<'_>, banks: &[Bank]) -> Self {
+        let mut seen: Vec<_> = places.disk.iter().map(Seen::of).collect();
+        match seen.iter().position(|seen| ptr::addr_eq(seen.files, places.own)) {
+            Some(own) => seen.swap(0, own),
+            None => seen.insert(0, Seen { files: places.own, label: None, uuid: None, partition: None }),
+        }
+        let entry = |GrubEntry { id, title, is_default, forecasts }| Entry {
+            id,
+            title,
+            is_default,
+            forecasts,
+            elsewhere: None,
+        };
+        let entries = grub.boots(&seen, banks).into_iter().map(entry).collect();
+        Self { loader: format!("{} ({path})", grub.name()), entries }
     }
 }
 

@@ -37,6 +37,8 @@ pub struct Given<'a> {
     pub from: Option<&'a str>,
     /// Whether a boot loader hands it over, which ends it with a zero. In a boot option of the firmware, it may lack.
     pub is_from_a_loader: bool,
+    /// Whether the boot loader does not end it so.
+    pub is_without_zero: bool,
     /// What LoadFile2 hands over, one behind the other.
     pub initrds: &'a [Named<'a>],
 }
@@ -112,6 +114,7 @@ impl<'a> Kernel<'a> {
             let event = |line: &CommandLine| line.of_kernel(banks);
             match &lines {
                 _ if append.is_empty() && !given.is_from_a_loader => {}
+                [_, without_zero] if given.is_without_zero => parts.extend(event(without_zero).map(Part::Event)),
                 [with_zero, _] if given.is_from_a_loader => parts.extend(event(with_zero).map(Part::Event)),
                 lines => {
                     let answer = |line: &CommandLine| Answer::new(line.name, event(line).into_iter().collect());

@@ -96,8 +96,13 @@ impl SystemdBoot {
         // A kernel that knows no LoadFile2 follows the words.
         let handed_over = if kernel.linux().takes_initrd() { self.joined(initrds) } else { Vec::new() };
         let from = Some(entry.file.as_str());
-        let given =
-            Given { command_line: text.as_deref(), from, is_from_a_loader: text.is_some(), initrds: &handed_over };
+        let given = Given {
+            command_line: text.as_deref(),
+            from,
+            is_from_a_loader: text.is_some(),
+            initrds: &handed_over,
+            ..Given::default()
+        };
         let mut forecasts = kernel.forecasts(&given, banks)?;
         self.hands_over(text.as_deref().map(|text| (text, entry.file.as_str())), &mut forecasts, banks);
         if self.is_padding_unknown(initrds) {

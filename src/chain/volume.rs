@@ -25,6 +25,17 @@ pub trait Volume {
     fn names(&self, folder: &str) -> Result<Vec<String>>;
 }
 
+/// The files of a file system that cannot be read: each use is the error.
+impl Volume for Error {
+    fn read(&self, _: &str, _: u64) -> Result<Option<Vec<u8>>> {
+        Err(self.clone())
+    }
+
+    fn names(&self, _: &str) -> Result<Vec<String>> {
+        Err(self.clone())
+    }
+}
+
 /// A file system of a disk, with all that a boot loader finds it by.
 pub struct DiskVolume<'a> {
     /// Which table the partition is in, and its number, from 1: GRUB's `gpt1` or `msdos1`. `None` if the file system has all of the

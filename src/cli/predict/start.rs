@@ -60,7 +60,7 @@ pub(super) struct MenuEntry {
     /// Its title.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) title: Option<String>,
-    /// Whether `default` of loader.conf names it.
+    /// Whether the boot loader starts it if nobody chooses.
     pub(super) default: bool,
 }
 
@@ -68,7 +68,7 @@ impl Display for MenuEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ENTRY {}", self.id)?;
         self.title.iter().try_for_each(|title| write!(f, " {title:?}"))?;
-        f.write_str(if self.default { ", which loader.conf calls the default" } else { "" })?;
+        f.write_str(if self.default { ", the default" } else { "" })?;
         self.partition.iter().try_for_each(|partition| write!(f, ", on {partition}"))
     }
 }

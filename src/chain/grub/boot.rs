@@ -1,0 +1,94 @@
+//! What is expected of a boot by GRUB, from what it has loaded and measured.
+
+use std::borrow::Cow;
+
+use super::image::Known;
+use super::machine::{Loaded, Machine};
+use super::stop::{Run, Stop};
+use super::volumes::has_name;
+use crate::chain::firmware;
+use crate::chain::forecast::{Forecast, Part};
+use crate::chain::forecasts::Forecasts;
+use crate::chain::kernel::{Given, Kernel, Named};
+use crate::chain::volume::PROGRAM;
+
+/// What stands for the events of a command line or an initrd that the kernel measures itself.
+const NO_STUB: &str = "the kernel that GRUB starts has no stub of systemd";
+/// GRUB fills up each initrd but the last one to four bytes (grub-core/loader/linux.c, `grub_initrd_load`).
+const ALIGNMENT: usize = 4;
+
+/// What is expected, without GRUB itself in PCR 4.
+pub(super) fn forecasts(machine: &Machine<'_>) -> Run<Forecasts> {
+    let loaded = machine.loaded.as_ref().ok_or_else(|| Stop::new("no kernel is loaded"))?;
+    let mut forecasts = match machine.known()? {
+        Known::V2_06 => handed_over(machine),
+        Known::V2_12 => loaded_by_firmware(machine, loaded)?,
+    };
+    let mut files: Vec<_> = machine.measured.files.iter().cloned().map(Part::Event).collect();
+    if let Some(Forecast::Follows { parts, .. }) = forecasts.pcrs.get_mut(&9) {
+        files.append(parts);
+        *parts = files;
+    }
+    match &machine.measured.open {
+        Some(why) => forecasts.open(8, why.as_str()),
+        None => forecasts.follows(8, machine.measured.texts.iter().cloned().map(Part::Event).collect(), &[]),
+    }
+    for assumed in &machine.assumes {
+        for pcr in [4, 8, 9] {
+            forecasts.assumes(pcr, assumed);
+        }
+    }
+    if !machine.measured.is_on {
+        let why = "the configuration, the command line and the initrd: GRUB does not have its module tpm, without which it measures nothing";
+        forecasts.unmeasured.push(why.to_owned());
+    }
+    Ok(forecasts)
+}
+
+/// 2.06 jumps into the kernel: nothing measures it but GRUB (grub-core/loader/i386/efi/linux.c and i386/linux.c).
+fn handed_over(machine: &Machine<'_>) -> Forecasts {
+    let mut forecasts = Forecasts::of_firmware();
+    forecasts.follows(
+        4,
+        firmware::before_a_program(machine.world.banks),
+        &["Secure Boot is off, with which shim measures the kernel"],
+    );
+    forecasts.follows(9, Vec::new(), &[]);
+    for pcr in [11, 12] {
+        forecasts.follows(pcr, Vec::new(), &[NO_STUB]);
+    }
+    forecasts
+}
+
+/// From 2.12 on, the firmware loads the kernel, which takes the command line and the initrd as from the firmware
+/// (grub-core/loader/efi/linux.c). No zero ends the command line.
+fn loaded_by_firmware(machine: &Machine<'_>, loaded: &Loaded) -> Run<Forecasts> {
+    let place = |error: crate::error::Error| Stop::new(format!("{}: {error}", loaded.place));
+    let read = |(number, path): &(usize, String)| {
+        let bytes = machine.bytes(*number, path, PROGRAM)?;
+        bytes.ok_or_else(|| Stop::new(format!("{path}: is gone")))
+    };
+    let bytes = read(&loaded.kernel)?;
+    let kernel = Kernel::parse(&loaded.kernel.1, &bytes).map_err(place)?;
+    let mut initrds = Vec::new();
+    for (number, initrd) in loaded.initrds.iter().enumerate() {
+        let mut bytes = read(initrd)?;
+        if number + 1 < loaded.initrds.len() {
+            bytes.resize(bytes.len().next_multiple_of(ALIGNMENT), 0);
+        }
+        initrds.push(Named { name: initrd.1.clone(), bytes: Cow::Owned(bytes) });
+    }
+    let given = Given {
+        command_line: Some(&loaded.command_line),
+        from: Some(&loaded.place),
+        is_from_a_loader: true,
+        is_without_zero: true,
+        initrds: &initrds,
+    };
+    let mut forecasts = kernel.forecasts(&given, machine.world.banks).map_err(place)?;
+    if has_name(&loaded.command_line) {
+        forecasts
+            .open(9, format!("{}: the kernel measures the name of a disk, which the machine decides", loaded.place));
+    }
+    Ok(forecasts)
+}

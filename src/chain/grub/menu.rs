@@ -1,0 +1,105 @@
+//! The menu, and what each of its entries leads to (grub-core/normal/menu.c).
+
+use super::machine::{Item, Machine};
+use super::run::{self, Flow};
+use super::stop::{Run, Stop};
+
+/// How deep menus may be in each other.
+const DEEPEST: usize = 8;
+/// The most boots of all menus.
+const MOST: usize = 256;
+
+/// A boot that the menu offers.
+pub(super) struct Choice<'a> {
+    /// The names of the entry and of the menus around it: `Advanced options>Linux 6.1`.
+    pub(super) id: String,
+    pub(super) title: String,
+    /// Whether GRUB starts it if nobody chooses.
+    pub(super) is_default: bool,
+    /// GRUB with what the entry has loaded. An error says why that does not follow.
+    pub(super) end: Run<Machine<'a>>,
+}
+
+/// The boots of the menu that a machine shows.
+pub(super) fn choices<'a>(machine: &Machine<'a>) -> Vec<Choice<'a>> {
+    let mut found = Vec::new();
+    add(machine, "", true, 0, &mut found);
+    found
+}
+
+fn add<'a>(machine: &Machine<'a>, before: &str, is_default: bool, depth: usize, found: &mut Vec<Choice<'a>>) {
+    let default = default(machine);
+    for (number, item) in machine.menu.iter().enumerate() {
+        if found.len() >= MOST {
+            return;
+        }
+        let name = item.id.as_ref().unwrap_or(&item.title);
+        let id = if before.is_empty() { name.clone() } else { format!("{before}>{name}") };
+        let is_default = is_default && number == default;
+        let end = execute(machine, item);
+        match end {
+            Ok((machine, Flow::Menu)) if depth < DEEPEST => add(&machine, &id, is_default, depth + 1, found),
+            end => {
+                let too_deep = || Stop::new("menus are too deep in each other").at(&item.source.file, item.line);
+                let end =
+                    end.and_then(|(machine, flow)| if flow == Flow::Boot { Ok(machine) } else { Err(too_deep()) });
+                found.push(Choice { id, title: item.title.clone(), is_default, end });
+            }
+        }
+    }
+}
+
+/// Runs an entry.
+fn execute<'a>(before: &Machine<'a>, item: &Item) -> Run<(Machine<'a>, Flow)> {
+    let mut machine = before.clone();
+    let place = |stop: Stop| stop.at(&item.source.file, item.line);
+    machine.menu = Vec::new();
+    machine.loaded = None;
+    if item.is_submenu {
+        machine.environment.open();
+    }
+    let name = item.id.as_ref().unwrap_or(&item.title).replace('>', ">>");
+    let chosen = machine.environment.get("chosen");
+    let chosen = if chosen.is_empty() { name } else { format!("{chosen}>{name}") };
+    machine.environment.set("chosen", &chosen).map_err(place)?;
+    machine.environment.export("chosen");
+    match split(machine.environment.get("default")).1.map(str::to_owned) {
+        Some(rest) => machine.environment.set("default", &rest).map_err(place)?,
+        None => machine.environment.unset("default"),
+    }
+    machine.arguments = Some(item.arguments.clone());
+    let words = format!("setparams {}", item.arguments.join(" "));
+    let at = format!("{}:{}", item.source.file, item.line);
+    machine.measure("grub_cmd", &words, &at).map_err(place)?;
+    let flow = run::run_source(&mut machine, &item.source).map_err(place)?;
+    let flow = match flow {
+        Flow::Over(_) if machine.loaded.is_some() => Flow::Boot,
+        Flow::Over(_) if item.is_submenu && !machine.menu.is_empty() => Flow::Menu,
+        Flow::Over(_) => return Err(place(Stop::new("the entry loads no kernel"))),
+        flow => flow,
+    };
+    Ok((machine, flow))
+}
+
+/// The number of the entry that `default` names; the first one if it names none (`get_entry_number`).
+fn default(machine: &Machine<'_>) -> usize {
+    let (wanted, _) = split(machine.environment.get("default"));
+    let number = wanted.parse().ok();
+    let named = |item: &Item| item.title == wanted || item.id.as_deref() == Some(&wanted);
+    let number = number.or_else(|| machine.menu.iter().position(named));
+    number.filter(|&number| number < machine.menu.len()).unwrap_or(0)
+}
+
+/// The first name of a path of names, and the rest: `>` is between them, and `>>` is a `>` in a name.
+fn split(names: &str) -> (String, Option<&str>) {
+    let mut first = String::new();
+    let mut rest = names.char_indices().peekable();
+    while let Some((at, c)) = rest.next() {
+        if c == '>' && rest.next_if(|(_, c)| *c == '>').is_none() {
+            let rest = names.get(at + 1..).filter(|rest| !rest.is_empty());
+            return (first, rest);
+        }
+        first.push(c);
+    }
+    (first, None)
+}
