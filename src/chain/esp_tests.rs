@@ -147,7 +147,7 @@ fn a_partition_that_does_not_boot_is_refused_by_name() {
         (with("loader/entries/a.conf", b"efi /EFI/boot/bootx64.efi".into()), "shows no entry"),
         (with("loader/entries/a.conf", vec![0xFF]), "loader/entries/a.conf: is not UTF-8"),
         (with("loader/loader.conf", vec![0xFF]), "loader/loader.conf: is not UTF-8"),
-        (Made::default().with("EFI/BOOT/BOOTX64.EFI", MadePe::new().bytes()), "is neither systemd-boot nor"),
+        (Made::default().with("EFI/BOOT/BOOTX64.EFI", MadePe::new().bytes()), "is neither systemd-boot, nor GRUB"),
         (Made::default().with("EFI/BOOT/BOOTX64.EFI", "x"), "EFI/BOOT/BOOTX64.EFI: PE file"),
     ];
     for (made, part) in table {
