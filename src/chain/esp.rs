@@ -8,6 +8,7 @@ use super::grub::{Grub, GrubEntry, Seen};
 use super::kernel::Kernel;
 use super::partition::Purpose;
 use super::pe::PeFile;
+use super::shim::Shim;
 use super::systemd_boot::{self, SystemdBoot};
 use super::uki::Uki;
 use super::volume::{CONFIGURATION, DiskVolume, PROGRAM, Places, Volume};
@@ -65,8 +66,15 @@ impl Esp {
         let path = program_of_firmware(volume, places.program)?;
         let bytes = volume.read(&path, PROGRAM)?.ok_or_else(|| Error::new(&path, "is gone"))?;
         let Some(loader) = SystemdBoot::of(&path, &bytes, volume, banks)? else {
+            if let Some(shim) = Shim::of(&path, &bytes, architecture(&bytes).unwrap_or_default(), volume, banks)? {
+                let bytes = volume.read(&shim.loader, PROGRAM)?;
+                let bytes = bytes.ok_or_else(|| Error::new(&shim.loader, "is not there, and shim starts it"))?;
+                let grub = Grub::of(&shim.loader, &bytes, banks)?;
+                let grub = grub.ok_or_else(|| Error::new(&shim.loader, "is not GRUB, and shim starts it"))?;
+                return Ok(Self::of_grub(&grub, Some(&shim), places, banks));
+            }
             if let Some(grub) = Grub::of(&path, &bytes, banks)? {
-                return Ok(Self::of_grub(&grub, &path, places, banks));
+                return Ok(Self::of_grub(&grub, None, places, banks));
             }
             let uki = Uki::parse(&path, &bytes).map_err(|_| {
                 Error::new(&path, "is neither systemd-boot, nor GRUB, nor a unified kernel image")
@@ -98,22 +106,22 @@ impl Esp {
         Ok(Self { loader: format!("{} ({path})", loader.name()), entries })
     }
 
-    /// GRUB, which sees all file systems of the disk. Its own one is the first here.
-    fn of_grub(grub: &Grub, path: &str, places: &Places<'_>, banks: &[Bank]) -> Self {
+    /// GRUB, which sees all file systems of the disk. Its own one is the first here. `shim` starts it, or the firmware.
+    fn of_grub(grub: &Grub, shim: Option<&Shim>, places: &Places<'_>, banks: &[Bank]) -> Self {
         let mut seen: Vec<_> = places.disk.iter().map(Seen::of).collect();
         match seen.iter().position(|seen| ptr::addr_eq(seen.files, places.own)) {
             Some(own) => seen.swap(0, own),
             None => seen.insert(0, Seen { files: places.own, label: None, uuid: None, partition: None }),
         }
-        let entry = |GrubEntry { id, title, is_default, forecasts }| Entry {
-            id,
-            title,
-            is_default,
-            forecasts,
-            elsewhere: None,
+        let entry = |GrubEntry { id, title, is_default, mut forecasts }| {
+            if let Some(shim) = shim {
+                shim.starts(&mut forecasts);
+            }
+            Entry { id, title, is_default, forecasts, elsewhere: None }
         };
         let entries = grub.boots(&seen, banks).into_iter().map(entry).collect();
-        Self { loader: format!("{} ({path})", grub.name()), entries }
+        let before = shim.map(|shim| format!("{} and ", shim.name())).unwrap_or_default();
+        Self { loader: format!("{before}{}", grub.name()), entries }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::esp::{Entry, Esp, matches};
 use crate::chain::forecast::Forecast;
+use crate::chain::grub::made_grub;
 use crate::chain::made_pe::MadePe;
 use crate::chain::volume::tests::Made;
 use crate::hash::bank::Bank;
@@ -169,5 +170,32 @@ fn a_pattern_matches_the_name_of_a_file() {
         ("debian-[6].conf", false),
     ] {
         assert_eq!(matches(pattern, "debian-6.conf"), expected, "{pattern}");
+    }
+}
+
+#[test]
+fn shim_starts_grub_which_is_in_pcr_4_behind_it() {
+    let sbat = "sbat,1,SBAT Version,sbat,1,x\nshim,4,UEFI shim,shim,1,x\nshim.debian,1,Debian,shim,16.1,x\n\0";
+    let shim = || Made::default().with("EFI/BOOT/BOOTX64.EFI", MadePe::new().exact(b".sbat", sbat.as_bytes()).bytes());
+    let with_grub = |made: Made| {
+        let made = made.with("EFI/BOOT/grubx64.efi", made_grub::usual("2.06", "", "/EFI/BOOT", &[]));
+        made.with("EFI/BOOT/grub.cfg", "menuentry a { linux /k ro; }").with("k", MadePe::new().linux("6.12").bytes())
+    };
+    let found = Esp::of(&with_grub(shim()), &[BANK]).unwrap();
+    assert_eq!(found.loader, "shim 16.1 and GRUB 2.06 (EFI/BOOT/grubx64.efi)");
+    let entry = &found.entries[0];
+    let Forecast::Follows { parts, assumes } = &entry.forecasts.pcrs[&4] else { panic!("PCR 4") };
+    let shown = format!("{parts:?}");
+    assert!(shown.find("shim 16.1").unwrap() < shown.find("GRUB 2.06").unwrap(), "{shown}");
+    assert!(assumes.iter().any(|what| what.contains("no other program for shim")), "{assumes:?}");
+    assert!(why(entry, 14).starts_with("shim 16.1 measures its lists of keys"));
+    assert_eq!(values(entry, 8).len(), 1);
+    for (made, part) in [
+        (shim(), "grubx64.efi: is not there, and shim starts it"),
+        (shim().with("EFI/BOOT/grubx64.efi", MadePe::new().bytes()), "is not GRUB"),
+        (with_grub(shim()).with("EFI/BOOT/FBX64.EFI", "x"), "shim starts fbx64.efi"),
+    ] {
+        let error = Esp::of(&made, &[BANK]).unwrap_err().to_string();
+        assert!(error.contains(part), "{part}: {error}");
     }
 }

@@ -1,7 +1,7 @@
 //! What is measured before the agent, predicted from the files that the firmware and the boot loaders read. The bytes of a file
 //! become events (`event`), the events become the values of PCRs (`forecast`). All bytes are hostile: they come from a medium.
 //!
-//! A *starter* is a program that starts the next one: the firmware (`firmware`), systemd-boot (`systemd_boot`), GRUB (`grub`), systemd's stub in a
+//! A *starter* is a program that starts the next one: the firmware (`firmware`), systemd-boot (`systemd_boot`), shim (`shim`), GRUB (`grub`), systemd's stub in a
 //! unified kernel image (`uki`), the kernel's own EFI stub (`kernel`). For each PCR that it extends, it adds events to the
 //! [`forecasts::Forecasts`], or says why they do not follow from the files. A partition (`esp`) has one boot for each entry of its menu.
 //! Another boot loader is another file here, with a function that adds its events between those of two starters.
@@ -40,6 +40,7 @@ mod phase;
 pub(crate) mod region;
 pub mod root_image;
 mod sdmagic;
+mod shim;
 mod stub;
 mod stub_text;
 mod systemd_boot;

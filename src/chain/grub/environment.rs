@@ -66,6 +66,12 @@ impl Environment {
         self.contexts.push(exported);
     }
 
+    /// How many bytes the variables have.
+    pub(super) fn size(&self) -> usize {
+        let all = self.contexts.iter().flatten();
+        all.map(|(name, value)| name.len() + value.text.len()).sum()
+    }
+
     /// Ends the context.
     pub(super) fn close(&mut self) {
         self.contexts.pop();

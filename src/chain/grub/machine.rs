@@ -19,9 +19,10 @@ use crate::hash::bank::Bank;
 const PLATFORM: &str = "x86_64-efi";
 /// What the root of a GRUB from grub-mkstandalone is called.
 const MEMDISK: &str = "memdisk";
-/// How many commands are run at most, for all entries together, and how deep configurations and functions may call each other.
+/// How many commands are run at most, for all entries together, and how deep configurations, functions and `if` may be in each
+/// other. GRUB runs no more than 64 (grub-core/script/execute.c, `MAX_RECURSION_DEPTH`).
 const MOST_STEPS: u32 = 50_000;
-const DEEPEST: usize = 16;
+const DEEPEST: usize = 48;
 /// How many bytes of a configuration cost as much as a command.
 const BYTES_OF_A_STEP: usize = 256;
 /// How many modules may need each other in a row. GRUB's own do so up to some ten.
@@ -124,10 +125,16 @@ impl<'a> Machine<'a> {
         if steps > MOST_STEPS { Err(Stop::new("the configuration has too many commands")) } else { Ok(()) }
     }
 
+    /// About how many bytes a copy has.
+    pub(super) fn size(&self) -> usize {
+        let events = self.measured.texts.len() + self.measured.files.len();
+        events * BYTES_OF_A_STEP + self.environment.size()
+    }
+
     /// Goes one call deeper.
     pub(super) fn enter(&mut self) -> Run<()> {
         self.depth += 1;
-        if self.depth > DEEPEST { Err(Stop::new("configurations call each other too deep")) } else { Ok(()) }
+        if self.depth > DEEPEST { Err(Stop::new("the configuration is too deep in itself")) } else { Ok(()) }
     }
 
     /// Measures a text.

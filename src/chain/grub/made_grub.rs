@@ -63,7 +63,7 @@ pub(super) fn image(parts: &[(u32, Vec<u8>)]) -> Vec<u8> {
 }
 
 /// The program with the modules that live media have, with this version, this first configuration and this prefix.
-pub(super) fn usual(version: &str, config: &str, prefix: &str, without: &[&str]) -> Vec<u8> {
+pub(crate) fn usual(version: &str, config: &str, prefix: &str, without: &[&str]) -> Vec<u8> {
     let names =
         ["tpm", "configfile", "search", "search_label", "linux", "linuxefi", "echo", "test", "true", "boot", "normal"];
     let names = names.iter().filter(|name| !without.contains(name));

@@ -1,8 +1,10 @@
 //! The menu, and what each of its entries leads to (grub-core/normal/menu.c).
 
+use super::boot;
 use super::machine::{Item, Machine};
 use super::run::{self, Flow};
 use super::stop::{Run, Stop};
+use crate::chain::forecasts::Forecasts;
 
 /// How deep menus may be in each other.
 const DEEPEST: usize = 8;
@@ -10,24 +12,24 @@ const DEEPEST: usize = 8;
 const MOST: usize = 256;
 
 /// A boot that the menu offers.
-pub(super) struct Choice<'a> {
+pub(super) struct Choice {
     /// The names of the entry and of the menus around it: `Advanced options>Linux 6.1`.
     pub(super) id: String,
     pub(super) title: String,
     /// Whether GRUB starts it if nobody chooses.
     pub(super) is_default: bool,
-    /// GRUB with what the entry has loaded. An error says why that does not follow.
-    pub(super) end: Run<Machine<'a>>,
+    /// What is expected. An error says why that does not follow.
+    pub(super) forecasts: Run<Forecasts>,
 }
 
 /// The boots of the menu that a machine shows.
-pub(super) fn choices<'a>(machine: &Machine<'a>) -> Vec<Choice<'a>> {
+pub(super) fn choices(machine: &Machine<'_>) -> Vec<Choice> {
     let mut found = Vec::new();
     add(machine, "", true, 0, &mut found);
     found
 }
 
-fn add<'a>(machine: &Machine<'a>, before: &str, is_default: bool, depth: usize, found: &mut Vec<Choice<'a>>) {
+fn add(machine: &Machine<'_>, before: &str, is_default: bool, depth: usize, found: &mut Vec<Choice>) {
     let default = default(machine);
     for (number, item) in machine.menu.iter().enumerate() {
         if found.len() >= MOST {
@@ -36,35 +38,36 @@ fn add<'a>(machine: &Machine<'a>, before: &str, is_default: bool, depth: usize, 
         let name = item.id.as_ref().unwrap_or(&item.title);
         let id = if before.is_empty() { name.clone() } else { format!("{before}>{name}") };
         let is_default = is_default && number == default;
-        let end = execute(machine, item);
-        match end {
-            Ok((machine, Flow::Menu)) if depth < DEEPEST => add(&machine, &id, is_default, depth + 1, found),
-            end => {
-                let too_deep = || Stop::new("menus are too deep in each other").at(&item.source.file, item.line);
-                let end =
-                    end.and_then(|(machine, flow)| if flow == Flow::Boot { Ok(machine) } else { Err(too_deep()) });
-                found.push(Choice { id, title: item.title.clone(), is_default, end });
+        let forecasts = match execute(machine, item) {
+            Ok((machine, Flow::Menu)) if depth < DEEPEST => {
+                add(&machine, &id, is_default, depth + 1, found);
+                continue;
             }
-        }
+            Ok((machine, Flow::Boot)) => boot::forecasts(&machine),
+            Ok(_) => Err(Stop::new("menus are too deep in each other").at(&item.source.file, item.line)),
+            Err(stop) => Err(stop),
+        };
+        found.push(Choice { id, title: item.title.clone(), is_default, forecasts });
     }
 }
 
 /// Runs an entry.
 fn execute<'a>(before: &Machine<'a>, item: &Item) -> Run<(Machine<'a>, Flow)> {
-    let mut machine = before.clone();
     let place = |stop: Stop| stop.at(&item.source.file, item.line);
+    before.spend(before.size()).map_err(place)?;
+    let mut machine = before.clone();
     machine.menu = Vec::new();
     machine.loaded = None;
+    let name = item.id.as_ref().unwrap_or(&item.title).replace('>', ">>");
+    let chosen = before.environment.get("chosen");
+    let chosen = if chosen.is_empty() { name } else { format!("{chosen}>{name}") };
     if item.is_submenu {
         machine.environment.open();
     }
-    let name = item.id.as_ref().unwrap_or(&item.title).replace('>', ">>");
-    let chosen = machine.environment.get("chosen");
-    let chosen = if chosen.is_empty() { name } else { format!("{chosen}>{name}") };
     machine.environment.set("chosen", &chosen).map_err(place)?;
     machine.environment.export("chosen");
-    match split(machine.environment.get("default")).1.map(str::to_owned) {
-        Some(rest) => machine.environment.set("default", &rest).map_err(place)?,
+    match split(before.environment.get("default")).1 {
+        Some(rest) => machine.environment.set("default", rest).map_err(place)?,
         None => machine.environment.unset("default"),
     }
     machine.arguments = Some(item.arguments.clone());

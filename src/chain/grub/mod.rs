@@ -84,9 +84,9 @@ impl Grub {
         Ok(Some(Self { image, event, path: path.to_owned() }))
     }
 
-    /// Its name with its version.
+    /// Its name with its version, and its path.
     pub(super) fn name(&self) -> String {
-        name(&self.image)
+        format!("{} ({})", name(&self.image), self.path)
     }
 
     /// The boots of its menu. `seen` are the file systems that it sees; the first one is its own. If nothing follows, there is
@@ -106,10 +106,9 @@ impl Grub {
             Ok(Flow::Boot) => only(boot::forecasts(&machine)),
             Ok(_) => {
                 let choices = menu::choices(&machine).into_iter();
-                let entry = |choice: menu::Choice<'_>| {
-                    let forecasts = choice.end.and_then(|machine| boot::forecasts(&machine));
+                let entry = |choice: menu::Choice| {
                     let (id, title, is_default) = (choice.id, Some(choice.title), choice.is_default);
-                    GrubEntry { id, title, is_default, forecasts: self.started(forecasts) }
+                    GrubEntry { id, title, is_default, forecasts: self.started(choice.forecasts) }
                 };
                 choices.map(entry).collect()
             }

@@ -6,7 +6,7 @@ use super::machine::{Item, Machine};
 use super::parser::Parser;
 use super::source::Source;
 use super::stop::{Run, Stop};
-use super::syntax::{Command, Statement};
+use super::syntax::{Arm, Command, Statement};
 use super::{commands, menuentry, rescue, words};
 
 /// How a configuration went on.
@@ -162,14 +162,10 @@ fn run_statement(machine: &mut Machine<'_>, statement: &Statement) -> Run<Flow> 
             run_command(machine, command).map_err(|stop| stop.at(&command.file, command.line))
         }
         Statement::If { arms, otherwise } => {
-            for arm in arms {
-                match run_list(machine, &arm.condition)? {
-                    Flow::Over(true) => return run_list(machine, &arm.then),
-                    Flow::Over(false) => {}
-                    flow => return Ok(flow),
-                }
-            }
-            run_list(machine, otherwise)
+            machine.enter()?;
+            let flow = run_if(machine, arms, otherwise);
+            machine.depth -= 1;
+            flow
         }
         Statement::Function { name, body } => {
             machine.spend(name.len())?;
@@ -177,6 +173,17 @@ fn run_statement(machine: &mut Machine<'_>, statement: &Statement) -> Run<Flow> 
             Ok(Flow::Over(true))
         }
     }
+}
+
+fn run_if(machine: &mut Machine<'_>, arms: &[Arm], otherwise: &[Statement]) -> Run<Flow> {
+    for arm in arms {
+        match run_list(machine, &arm.condition)? {
+            Flow::Over(true) => return run_list(machine, &arm.then),
+            Flow::Over(false) => {}
+            flow => return Ok(flow),
+        }
+    }
+    run_list(machine, otherwise)
 }
 
 fn run_command(machine: &mut Machine<'_>, command: &Command) -> Run<Flow> {

@@ -236,13 +236,13 @@ fn what_does_not_follow_names_the_file_and_the_line() {
         ("search --set --file /none; source ($root)/a", "grub.cfg:1: a: is not there"),
         ("search --fs-uuid --efidisk-only x", "the option --efidisk-only is not predicted"),
         ("set lang=de", "grub.cfg:1: lang: translated menus"),
-        ("linux /k/none", "grub.cfg:1: k/none: is not there, so the entry does not boot"),
+        ("linux /k/none", "grub.cfg:1: /k/none: is not there, so the entry does not boot"),
         ("initrd /k/one", "grub.cfg:1: initrd: there is no kernel yet"),
         ("linux /../k/vmlinuz", "what . and .. name depends"),
         ("true", "boot/grub/grub.cfg: has no entries, so GRUB waits for commands"),
         ("echo \u{1}0\u{2}", "boot/grub/grub.cfg: has control characters"),
-        ("source /boot/grub/grub.cfg", "grub.cfg:1: configurations call each other too deep"),
-        ("function f { f; }\nf", "configurations call each other too deep"),
+        ("source /boot/grub/grub.cfg", "grub.cfg:1: the configuration is too deep in itself"),
+        ("function f { f; }\nf", "the configuration is too deep in itself"),
     ];
     for (config, part) in table {
         let found = boots(V2_06, config);
