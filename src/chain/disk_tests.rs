@@ -66,8 +66,8 @@ fn gpt(partitions: &[Part]) -> Vec<u8> {
         put(&mut array, at + 16, [number as u8 + 1; 16]);
         put(&mut array, at + 32, [first.to_le_bytes(), last.to_le_bytes()].concat());
         put(&mut array, at + 56, b"n\0a\0");
-        let start = *first as usize * SECTOR;
-        if start + SECTORS * SECTOR <= disk.len() {
+        let start = (*first as usize).saturating_mul(SECTOR);
+        if start.saturating_add(SECTORS * SECTOR) <= disk.len() && start > 0 {
             put(&mut disk, start, fat());
         }
     }
@@ -172,6 +172,13 @@ fn a_partition_that_firmware_does_not_show_is_none() {
     ];
     for (partitions, expected) in table {
         assert_eq!(numbers(&gpt(partitions)).unwrap(), expected, "{partitions:?}");
+    }
+    // A header that calls all sectors usable.
+    for (first, last) in [(0, u64::MAX), (34, u64::MAX), (u64::MAX, u64::MAX)] {
+        let mut disk = gpt(&[(ESP, first, last)]);
+        put(&mut disk, SECTOR + 40, [0_u64.to_le_bytes(), u64::MAX.to_le_bytes()].concat());
+        signed(&mut disk, SECTOR);
+        assert_eq!(numbers(&disk).unwrap(), [0; 0]);
     }
 }
 

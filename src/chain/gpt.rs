@@ -58,8 +58,9 @@ pub(super) fn partitions(disk: Region<'_>, sector: u32) -> Result<Option<Vec<Par
         let (first, last) = own.sectors;
         let is_usable = header.usable.contains(&first) && header.usable.contains(&last);
         let is_shown = is_usable && !own.is_hidden && is_apart(own);
-        // The sectors are within the disk's, so nothing overflows.
-        let (at, length) = (first.checked_mul(sector.into())?, (last - first + 1).checked_mul(sector.into())?);
+        // The header, which says what is usable, is as hostile as the entry.
+        let count = last.checked_sub(first)?.checked_add(1)?;
+        let (at, length) = (first.checked_mul(sector.into())?, count.checked_mul(sector.into())?);
         let region = disk.part(at, length).filter(|_| is_shown)?;
         let (purpose, uuid, label) = (own.purpose, own.uuid.clone(), own.label.clone());
         Some(Partition { number: own.number, purpose, uuid, label, region })
