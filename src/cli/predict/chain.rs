@@ -32,7 +32,6 @@ pub(super) struct Chain {
     /// before the agent, for each entry of systemd-boot's menu.
     #[arg(long, value_name = "FOLDER", group = "start", conflicts_with = "list")]
     esp: Option<PathBuf>,
-    /// An initrd that LoadFile2 hands to the kernel; may be given more than once, for files one behind the other [default: none].
     /// A disk: an image file, or a block device. Predict what is measured before the agent, for each boot that its EFI system partitions
     /// have.
     #[arg(long, value_name = "FILE", group = "start", conflicts_with = "list")]
@@ -42,6 +41,7 @@ pub(super) struct Chain {
     // clap ignores `requires` if a conflict excludes what is required.
     #[arg(long, value_name = "PATH", requires = "start", conflicts_with_all = ["uki", "kernel"])]
     boot: Option<String>,
+    /// An initrd that LoadFile2 hands to the kernel; may be given more than once, for files one behind the other [default: none].
     // The same.
     #[arg(long = "initrd", value_name = "FILE", requires = "kernel", conflicts_with_all = ["uki", "esp", "disk"])]
     initrds: Vec<PathBuf>,
