@@ -251,6 +251,35 @@ fn a_damaged_file_system_is_an_error_by_name() {
 }
 
 #[test]
+fn fat32_is_what_its_boot_sector_calls_so_however_small() {
+    let mut fat = vec![0; SECTORS * SECTOR];
+    for (at, bytes) in [
+        (11, &[0, 2, 1, 1, 0, 1, 0, 0, 64, 0, 0xF8, 0, 0][..]),
+        (36, &[1]),
+        (44, &[2]),
+        (510, &[0x55, 0xAA]),
+        // The root folder has two clusters, 2 and 4; the upper four bits do not count.
+        (TABLE + 8, &[4, 0, 0, 0xF0, 0xFF, 0xFF, 0xFF, 0x0F, 0xF8, 0xFF, 0xFF, 0x0F]),
+        (2 * SECTOR, &entry(b"A          ", 0x08, 0, 0).repeat(16)),
+        (3 * SECTOR, b"here"),
+        (4 * SECTOR, &entry(b"FILE       ", 0, 3, 4)),
+    ] {
+        put(&mut fat, at, bytes);
+    }
+    let read = |fat: &Vec<u8>| {
+        let disk = Disk::open(fat, fat.len() as u64, None)?;
+        disk.volumes[0].files()?.read("file", 9)
+    };
+    assert_eq!(read(&fat).unwrap().as_deref(), Some(b"here".as_slice()));
+    // One without a mirror, and one of another version.
+    for (at, byte) in [(40, 0x80), (42, 1), (44, 1), (44, 64)] {
+        let mut other = fat.clone();
+        put(&mut other, at, [byte]);
+        assert!(read(&other).is_err(), "byte {at}");
+    }
+}
+
+#[test]
 fn each_partition_with_a_program_is_a_boot_and_nothing_is_guessed() {
     let starts = |disk: &Vec<u8>, program: Option<&str>| {
         let opened = Disk::open(disk, disk.len() as u64, None).unwrap();
