@@ -62,8 +62,8 @@ impl Sent {
         };
         let digests = digests_of(&Bank::ALL, b"image");
         let (name, pcr, before) = ("image".into(), PcrIndex::DEFAULT, Digests::new());
-        let image = TrustedImage { name, pcr, digests, before, expiry: None };
-        given.check()?.judge(&[image], &PcrValues::new(), OffsetDateTime::UNIX_EPOCH)
+        let image = TrustedImage { name, pcr, digests, before, expiry: None, chain: None };
+        Ok(given.check()?.judge(&[image], &PcrValues::new(), OffsetDateTime::UNIX_EPOCH)?.verdict)
     }
 
     /// The check that fails, and its message.

@@ -1,6 +1,8 @@
 //! What is expected of one PCR: its events, with alternatives where a machine decides, and the values that follow. The values
 //! are a set. It is kept as the parts that it is made of: several questions in several PCRs would make a product without a bound.
 
+use std::fmt::{self, Display};
+
 use serde::Serialize;
 
 use super::event::Expected;
@@ -21,6 +23,12 @@ pub enum Question {
     LoadOptionsEnd,
     /// How far the boot is.
     Phase,
+}
+
+impl Display for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
 }
 
 /// A part of what is expected of a PCR.

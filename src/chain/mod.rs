@@ -19,6 +19,7 @@ pub(crate) mod esp;
 #[cfg(test)]
 mod esp_tests;
 pub(crate) mod event;
+pub(crate) mod expectation;
 mod fat;
 mod fat_folder;
 mod firmware;
@@ -28,8 +29,14 @@ mod gpt;
 pub(crate) mod grub;
 mod initrd;
 mod iso9660;
+#[cfg(test)]
+mod judged_tests;
 pub(crate) mod kernel;
 pub(crate) mod linux;
+#[cfg(test)]
+mod made_files;
+#[cfg(test)]
+mod made_machine;
 #[cfg(test)]
 pub(crate) mod made_pe;
 mod mbr;

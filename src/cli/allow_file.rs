@@ -149,7 +149,14 @@ mod tests {
 
     fn image(text: &str) -> TrustedImage {
         let digests = digests_of(&[Bank::Sha256], text.as_bytes());
-        TrustedImage { name: text.to_owned(), pcr: PcrIndex::DEFAULT, digests, before: Digests::new(), expiry: None }
+        TrustedImage {
+            name: text.to_owned(),
+            pcr: PcrIndex::DEFAULT,
+            digests,
+            before: Digests::new(),
+            expiry: None,
+            chain: None,
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The list of trusted images: the provider of many images keeps it, and `predict --allow-entry` adds to it.
 //!
 //! It is JSON: `{"images": [{"name": ..., "digests": {"sha256": ...}}]}`. An entry may also have `pcr` (default: 13), `before`
-//! (the PCR's values before the boot, by bank; default: zeros) and `until`.
+//! (the PCR's values before the boot, by bank; default: zeros), `until`, and `chain` (what must have started the agent).
 
 use std::str::FromStr;
 
@@ -39,6 +39,7 @@ impl AllowList {
         while let Some(at) = self.images.iter().position(|known| known.is_same(&entry)) {
             let known = self.images.remove(at);
             entry.take_banks_of(&known);
+            entry.take_chain_of(&known);
             if !named && place.is_none() {
                 entry.name.clone_from(&known.name);
             }
@@ -59,8 +60,11 @@ impl AllowList {
     /// The text of the list.
     ///
     /// # Errors
-    /// If it cannot be written as JSON.
+    /// If it cannot be written as JSON, or if nobody could read it back.
     pub fn to_json(&self) -> Result<String> {
+        for image in &self.images {
+            image.chain.iter().try_for_each(|chain| chain.check().map_err(|error| error.on(&image.name)))?;
+        }
         let list = JsonList { images: self.images.iter().map(JsonImage::from).map(Object).collect() };
         Ok(serde_json::to_string_pretty(&list).about("JSON")? + "\n")
     }
@@ -87,15 +91,26 @@ struct JsonList {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::eventlog::EventType;
+    use crate::evidence::expected::chain::{ExpectedBoot, ExpectedChain, ExpectedEvent, ExpectedPart};
     use crate::hash::bank::Bank;
     use crate::hash::digest::{Digests, digests_of};
-    use crate::measure::pcr::PcrIndex;
+    use crate::measure::pcr::{Pcr, PcrIndex};
 
     fn image(name: &str, expiry: Option<&str>) -> TrustedImage {
         let digests = digests_of(&[Bank::Sha256], b"image");
         let expiry = expiry.map(|text| text.parse().unwrap());
-        TrustedImage { name: name.to_owned(), pcr: PcrIndex::DEFAULT, digests, before: Digests::new(), expiry }
+        TrustedImage {
+            name: name.to_owned(),
+            pcr: PcrIndex::DEFAULT,
+            digests,
+            before: Digests::new(),
+            expiry,
+            chain: None,
+        }
     }
 
     #[test]
@@ -174,6 +189,40 @@ mod tests {
         let digest = Bank::Sha256.digest(b"image");
         let text = format!(r#"{{"images": [{{"name": "a", "digests": {{"sha256": "{digest}"}}}}]}}"#);
         assert_eq!(text.parse::<AllowList>().unwrap().images, [image("a", None)]);
+    }
+
+    /// The same image, started by these files.
+    fn started_by(files: &[(&str, &str)]) -> TrustedImage {
+        let boot = |(name, bytes): &(&str, &str)| {
+            let (kind, what) = (EventType(0xD), (*bytes).to_owned());
+            let event =
+                ExpectedEvent { kind, what, from: None, digests: digests_of(&[Bank::Sha256], bytes.as_bytes()) };
+            let pcrs = BTreeMap::from([(Pcr::try_from(4).unwrap(), vec![ExpectedPart::Event(event)])]);
+            ExpectedBoot { name: (*name).to_owned(), unmeasured: Vec::new(), pcrs }
+        };
+        let chain = Some(ExpectedChain { boots: files.iter().map(boot).collect() });
+        TrustedImage { chain, ..image("a", None) }
+    }
+
+    #[test]
+    fn a_chain_that_was_stated_stays_and_a_boot_of_the_same_name_is_renewed() {
+        let mut list = AllowList { images: vec![image("a", None)] };
+        for (stated, added, expected) in [
+            (started_by(&[("x", "1")]), Added::Renewed, started_by(&[("x", "1")])),
+            (image("a", None), Added::Known, started_by(&[("x", "1")])),
+            (started_by(&[("x", "1")]), Added::Known, started_by(&[("x", "1")])),
+            (started_by(&[("y", "1")]), Added::Renewed, started_by(&[("x", "1"), ("y", "1")])),
+            (started_by(&[("x", "2")]), Added::Renewed, started_by(&[("y", "1"), ("x", "2")])),
+        ] {
+            assert_eq!(list.add(&stated, true).0, added);
+            assert_eq!(list.images, [expected]);
+        }
+        let text = list.to_json().unwrap();
+        assert_eq!(text.parse::<AllowList>().unwrap(), list);
+        // A measureroot that does not know the field refuses the list, as this one refuses another field.
+        let error = text.replace("\"chain\"", "\"chains\"").parse::<AllowList>().unwrap_err().to_string();
+        assert!(error.contains("unknown field `chains`"), "{error}");
+        assert!(text.replace("\"version\": 1", "\"version\": 2").parse::<AllowList>().is_err());
     }
 
     #[test]

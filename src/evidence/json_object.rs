@@ -37,3 +37,10 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for OnlyObject<T> {
 pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     String::deserialize(deserializer).map(Some)
 }
+
+/// A field that may be left out, but that has an object if it is there.
+pub(super) fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<Object<T>>, D::Error> {
+    Object::deserialize(deserializer).map(Some)
+}

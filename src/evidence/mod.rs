@@ -7,12 +7,15 @@
 pub(crate) mod allow_list;
 mod bank_texts;
 mod certificate;
+pub(crate) mod chain_judgement;
 pub(crate) mod check;
+pub(crate) mod expected;
 pub(crate) mod expiry;
 mod json_object;
 pub(crate) mod key;
 mod key_material;
 mod log_prefix;
+pub(crate) mod pcr_result;
 mod pem;
 pub(crate) mod policy;
 pub(crate) mod proof;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::expected::held::Held;
 use super::key::Key;
 use super::quote::Quote;
 use super::scheme::Scheme;
@@ -26,6 +27,8 @@ pub struct Proof {
     pub(crate) pcr: Pcr,
     /// The quoted banks of the PCR that count.
     pub(crate) banks: Vec<Bank>,
+    /// Whether sha1 banks count.
+    pub(super) sha1: bool,
     /// The log of the whole boot.
     pub(super) log: Log,
     /// How many events of the log the quote proves.
@@ -54,6 +57,17 @@ impl Proof {
             return Some(value.clone());
         }
         self.events_of(pcr).try_fold(self.log.start(pcr, bank), extend)
+    }
+
+    /// What a PCR holds in those of `banks` in which it is quoted, and that count. `None` if there is no such bank.
+    pub(super) fn held(&self, pcr: Pcr, banks: &[Bank]) -> Option<Held<'_>> {
+        let counts = |bank: &Bank| banks.contains(bank) && (self.sha1 || *bank != Bank::Sha1);
+        let banks: Vec<_> = self.quote.selection.banks(pcr).into_iter().filter(counts).collect();
+        let values = banks.iter().map(|&bank| Some((bank, self.value(bank, pcr)?))).collect::<Option<_>>()?;
+        let is_known = banks.iter().all(|&bank| self.log.start(pcr, bank) == Digest::zero(bank))
+            && !self.unlogged().contains(&pcr);
+        let events = is_known.then(|| self.events_of(pcr).collect());
+        (!banks.is_empty()).then_some(Held { pcr, banks, values, events })
     }
 
     /// The PCR's value in each bank that counts.

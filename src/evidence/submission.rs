@@ -61,7 +61,19 @@ impl Submission<'_> {
         let Some(proven) = log_prefix::longest(&log, &quote, &unlogged) else {
             return Err(Broken { check: Check::Log, error: logs_error(&log, values.as_ref(), &unlogged) });
         };
-        Ok(Proof { quote, key, scheme, fresh: self.nonce.is_some(), pcr, banks, log, proven, unlogged, notes })
+        Ok(Proof {
+            quote,
+            key,
+            scheme,
+            fresh: self.nonce.is_some(),
+            pcr,
+            banks,
+            sha1: self.sha1,
+            log,
+            proven,
+            unlogged,
+            notes,
+        })
     }
 
     /// Checks that the quote has the verifier's nonce, if there is one.

@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::bank_texts::BankTexts;
+use super::expected::chain::ExpectedChain;
+use super::expected::json::JsonChain;
 use super::expiry::{self, Expiry};
-use super::json_object;
-use crate::error::{Context, Error, Result, is_hidden};
+use super::json_object::{self, Object};
+use crate::error::{Error, Result, is_hidden};
 use crate::eventlog::Event;
 use crate::eventlog::claim::{Claim, EventKind};
 use crate::hash::bank::Bank;
@@ -26,6 +28,8 @@ pub struct TrustedImage {
     pub before: Digests,
     /// When the trust ends. `None` means never.
     pub expiry: Option<Expiry>,
+    /// What must have started the agent. `None` if nothing is expected of it.
+    pub chain: Option<ExpectedChain>,
 }
 
 impl TrustedImage {
@@ -34,7 +38,7 @@ impl TrustedImage {
         let digests = report.banks.iter().map(|(&bank, extension)| (bank, extension.digest.clone())).collect();
         let before = report.banks.iter().filter(|(bank, extension)| extension.before != Digest::zero(**bank));
         let before = before.map(|(&bank, extension)| (bank, extension.before.clone())).collect();
-        Self { name: name.to_owned(), pcr: report.pcr, digests, before, expiry }
+        Self { name: name.to_owned(), pcr: report.pcr, digests, before, expiry, chain: None }
     }
 
     /// The value of the PCR before the boot.
@@ -65,6 +69,16 @@ impl TrustedImage {
                 self.digests.insert(*bank, digest.clone());
                 self.before.extend(older.before.get(bank).map(|before| (*bank, before.clone())));
             }
+        }
+    }
+
+    /// Takes over the alternatives that an older entry about the same image has for its chain. An entry without a chain would trust
+    /// the image whatever started it, so a chain that somebody gave stays.
+    pub(super) fn take_chain_of(&mut self, older: &Self) {
+        match (&mut self.chain, &older.chain) {
+            (Some(own), Some(older)) => own.take_boots_of(older),
+            (own @ None, older) => own.clone_from(older),
+            (Some(_), None) => {}
         }
     }
 
@@ -110,6 +124,8 @@ pub(super) struct JsonImage {
     before: BankTexts,
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "json_object::text")]
     until: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "json_object::object")]
+    chain: Option<Object<JsonChain>>,
 }
 
 fn default_pcr() -> u8 {
@@ -118,13 +134,13 @@ fn default_pcr() -> u8 {
 
 impl From<&TrustedImage> for JsonImage {
     fn from(image: &TrustedImage) -> Self {
-        let text = |(bank, digest): (&Bank, &Digest)| (bank.to_string(), digest.to_string());
         Self {
             name: image.name.clone(),
             pcr: image.pcr.get(),
-            digests: BankTexts(image.digests.iter().map(text).collect()),
-            before: BankTexts(image.before.iter().map(text).collect()),
+            digests: BankTexts::of(&image.digests),
+            before: BankTexts::of(&image.before),
             until: image.expiry.as_ref().map(ToString::to_string),
+            chain: image.chain.as_ref().map(|chain| Object(chain.into())),
         }
     }
 }
@@ -133,7 +149,7 @@ impl TryFrom<&JsonImage> for TrustedImage {
     type Error = Error;
 
     fn try_from(image: &JsonImage) -> Result<Self> {
-        let (digests, before) = (digests(&image.digests)?, digests(&image.before)?);
+        let (digests, before) = (image.digests.digests()?, image.before.digests()?);
         if digests.is_empty() {
             return Err(Error::new("digests", "are missing"));
         }
@@ -147,14 +163,7 @@ impl TryFrom<&JsonImage> for TrustedImage {
             digests,
             before,
             expiry: image.until.as_deref().map(str::parse).transpose()?,
+            chain: image.chain.as_ref().map(|Object(chain)| chain.try_into()).transpose()?,
         })
     }
-}
-
-fn digests(texts: &BankTexts) -> Result<Digests> {
-    let digest = |(bank, text): (&String, &String)| {
-        let bank: Bank = bank.parse()?;
-        Ok((bank, Digest::from_bytes(bank, &hex::decode(text).about(text)?)?))
-    };
-    texts.0.iter().map(digest).collect()
 }

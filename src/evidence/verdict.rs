@@ -2,6 +2,7 @@
 
 use time::OffsetDateTime;
 
+use super::chain_judgement::ChainJudgement;
 use super::check::{Broken, Check};
 use super::proof::Proof;
 use super::systemd_events::SystemdEvent;
@@ -9,7 +10,10 @@ use super::trusted_image::{TrustedImage, is_called_image};
 use crate::count::counted;
 use crate::error::Error;
 use crate::eventlog::{Event, PcrValues};
+use crate::hash::bank::Bank;
+use crate::hash::digest::Digest;
 use crate::measure::measurement::{FAILED, UNMEASURED};
+use crate::measure::pcr::Pcr;
 
 /// The verdict on a machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,10 +24,20 @@ pub enum Verdict {
     NotTrusted(String),
 }
 
+/// The verdict, and what is known about each PCR.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The results for all PCRs.
+    pub(crate) chain: ChainJudgement,
+}
+
 impl Proof {
     /// Judges the boot by the list of trusted images, and the other PCRs by their expected values. The image's digest must have
     /// extended the PCR exactly once, onto the value that the list gives, and nothing else may have extended it. No event of the
-    /// log may say that the boot failed or did not measure its image, also if the quote is older than that event.
+    /// log may say that the boot failed or did not measure its image, also if the quote is older than that event. If the entry says what
+    /// must have started the agent, no quoted PCR may differ from that.
     ///
     /// # Errors
     /// If the log does not mark the event with the image's digest as ours. Then the log was changed.
@@ -32,24 +46,28 @@ impl Proof {
         trusted: &[TrustedImage],
         expected: &PcrValues,
         now: OffsetDateTime,
-    ) -> Result<Verdict, Broken> {
-        // Several entries may be about this boot. The one that ends first counts: an end that somebody gave must hold.
-        let booted = trusted.iter().filter(|image| self.is_boot_of(image)).min_by(|one, other| one.ends_before(other));
-        match booted {
-            _ if self.is_marked(UNMEASURED) || self.is_marked(FAILED) => Ok(Verdict::NotTrusted(self.why(trusted))),
+    ) -> Result<Judgement, Broken> {
+        // Several entries may be about this boot. The one that ends first counts: an end that somebody gave must hold. So must a chain: if
+        // one of them has a chain, the boot must be as one of the chains.
+        let all: Vec<_> = trusted.iter().filter(|image| self.is_boot_of(image)).collect();
+        let booted = all.iter().copied().min_by(|one, other| one.ends_before(other));
+        let chain = self.judge_chain(&all, trusted, expected);
+        let verdict = match booted {
+            _ if self.is_marked(UNMEASURED) || self.is_marked(FAILED) => Verdict::NotTrusted(self.why(trusted)),
             Some(TrustedImage { name, expiry: Some(expiry), .. }) if expiry.is_over(now) => {
-                Ok(Verdict::NotTrusted(format!("{name} was booted, which was trusted until {expiry}")))
+                Verdict::NotTrusted(format!("{name} was booted, which was trusted until {expiry}"))
             }
             Some(image) => {
                 self.is_called_ours()?;
                 let against = self
                     .unproven_mark()
                     .map(|mark| format!("{} was booted, but {mark}; the quote does not prove that event", image.name));
-                let reason = against.or_else(|| self.unexpected(expected));
-                Ok(reason.map_or_else(|| Verdict::Trusted(image.clone()), Verdict::NotTrusted))
+                let reason = against.or_else(|| self.unexpected(expected)).or_else(|| chain.against(&image.name));
+                reason.map_or_else(|| Verdict::Trusted(image.clone()), Verdict::NotTrusted)
             }
-            None => Ok(Verdict::NotTrusted(self.why(trusted))),
-        }
+            None => Verdict::NotTrusted(self.why(trusted)),
+        };
+        Ok(Judgement { verdict, chain })
     }
 
     /// Whether the boot extended the PCR with this mark.
@@ -62,13 +80,16 @@ impl Proof {
     fn unexpected(&self, expected: &PcrValues) -> Option<String> {
         let all =
             expected.iter().flat_map(|(bank, values)| values.iter().map(move |(pcr, value)| (*bank, *pcr, value)));
-        all.map(|(bank, pcr, wanted)| (bank, pcr, wanted, self.value(bank, pcr))).find_map(
-            |(bank, pcr, wanted, value)| match value {
-                Some(value) if value == *wanted => None,
-                Some(value) => Some(format!("PCR {pcr}, {bank}, is {value}; {wanted} is expected")),
-                None => Some(format!("PCR {pcr}, {bank}, is not quoted; {wanted} is expected")),
-            },
-        )
+        all.into_iter().find_map(|(bank, pcr, wanted)| self.differs(bank, pcr, wanted))
+    }
+
+    /// How a PCR differs from the value that the user expects.
+    pub(super) fn differs(&self, bank: Bank, pcr: Pcr, wanted: &Digest) -> Option<String> {
+        match self.value(bank, pcr) {
+            Some(value) if value == *wanted => None,
+            Some(value) => Some(format!("PCR {pcr}, {bank}, is {value}; {wanted} is expected")),
+            None => Some(format!("PCR {pcr}, {bank}, is not quoted; {wanted} is expected")),
+        }
     }
 
     /// Whether the PCR has the value that a boot of the image gives it, in each bank that counts and that the image has a digest
@@ -88,7 +109,7 @@ impl Proof {
     }
 
     /// Why this is not the boot of a trusted image.
-    fn why(&self, trusted: &[TrustedImage]) -> String {
+    pub(super) fn why(&self, trusted: &[TrustedImage]) -> String {
         let events: Vec<_> = self.events().collect();
         let is_event_of = |event: &&Event, image: &&TrustedImage| {
             let banks = || self.banks.iter().filter(|bank| image.digests.contains_key(bank));

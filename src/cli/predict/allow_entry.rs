@@ -4,20 +4,27 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::boot::Boot;
+use super::start::{MenuEntry, Start};
 use super::subject::Subject;
+use crate::chain::expectation;
+use crate::chain::forecast::{Forecast, Part};
 use crate::cli::allow_file;
 use crate::cli::replaced_file::check_inputs;
 use crate::error::{Error, Result};
 use crate::evidence::allow_list::Added;
+use crate::evidence::expected::chain::ExpectedChain;
 use crate::evidence::expiry::Expiry;
 use crate::evidence::trusted_image::{self, TrustedImage};
 use crate::hash::bank::Bank;
 use crate::measure::measurement::Report;
+use crate::measure::pcr::PcrIndex;
 
 /// The list, and what its entry has beside the digests.
 #[derive(Debug, Args)]
 pub(super) struct AllowEntry {
-    /// Add the image to this list of trusted images, for measureroot verify --allow.
+    /// Add the image to this list of trusted images, for measureroot verify --allow; with --uki, --kernel, --esp or --disk, together with what
+    /// must have started the agent.
     #[arg(long = "allow-entry", value_name = "FILE")]
     list: Option<PathBuf>,
     /// The image's name in the list [default: the name that the list has for it, else the name of its file].
@@ -43,6 +50,36 @@ impl AllowEntry {
         allow_file::check(list)
     }
 
+    /// Whether the user names a list.
+    pub(super) fn is_given(&self) -> bool {
+        self.list.is_some()
+    }
+
+    /// What must start the agent, for the entry of an image that is measured into `pcr`. `None` if there is no list.
+    pub(super) fn chain(&self, start: &Start, boots: &[Boot], pcr: PcrIndex) -> Result<Option<ExpectedChain>> {
+        let Some(list) = &self.list else { return Ok(None) };
+        let mut chain = ExpectedChain::default();
+        for Boot { entry, forecasts } in boots {
+            let name = &entry.as_ref().map_or_else(|| start.file().to_owned(), MenuEntry::name);
+            if let Some(Forecast::Follows { parts, .. }) = forecasts.pcrs.get(&pcr.get())
+                && !matches!(parts.as_slice(), [Part::Event(_)])
+            {
+                let cause = format!(
+                    "what starts the agent is measured into PCR {pcr}, too: an entry has the image alone there"
+                );
+                return Err(Error::new(name, cause).hint("--pcr names another one, and rootimgpcr= at the boot"));
+            }
+            match expectation::boot(name, forecasts)? {
+                Some(boot) => chain.boots.push(boot),
+                None => {
+                    log::warn!("{}: leaves out {name}: what it starts does not follow from the files", list.display());
+                }
+            }
+        }
+        chain.check().map_err(|error| error.on(list.display()))?;
+        Ok(Some(chain))
+    }
+
     /// Says if the entry will have a digest that `verify` does not count.
     pub(super) fn warn_of_sha1(&self, banks: &[Bank]) {
         if let (Some(list), true) = (&self.list, banks.iter().all(|&bank| bank == Bank::Sha1)) {
@@ -54,12 +91,18 @@ impl AllowEntry {
     }
 
     /// Adds a prediction to the list, if the user named one.
-    pub(super) fn add(&self, subject: &Subject, report: &Report) -> Result<()> {
+    pub(super) fn add(&self, subject: &Subject, report: &Report, chain: Option<ExpectedChain>) -> Result<()> {
         let Some(list) = &self.list else { return Ok(()) };
         let name = self.name.clone().unwrap_or_else(|| subject.name());
-        let trusted = TrustedImage::of(&name, report, self.until.clone());
-        let (added, TrustedImage { name, expiry, .. }) = allow_file::append(list, &trusted, self.name.is_some())?;
-        let until = expiry.map_or("without end".to_owned(), |until| format!("until {until}"));
+        let trusted = TrustedImage { chain, ..TrustedImage::of(&name, report, self.until.clone()) };
+        let (added, entry) = allow_file::append(list, &trusted, self.name.is_some())?;
+        let TrustedImage { name, expiry, chain, .. } = entry;
+        let mut until = expiry.map_or("without end".to_owned(), |until| format!("until {until}"));
+        if let Some(chain) = chain {
+            let boots: Vec<_> = chain.boots.iter().map(|boot| boot.name.as_str()).collect();
+            until.push_str(", started by ");
+            until.push_str(&boots.join(" or "));
+        }
         match added {
             Added::New => log::info!("{}: trusts {name} {until}", list.display()),
             Added::Renewed => log::info!("{}: already had this image; now trusts it as {name} {until}", list.display()),

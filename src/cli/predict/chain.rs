@@ -23,18 +23,18 @@ use crate::hash::bank::Bank;
 #[derive(Debug, Args)]
 pub(super) struct Chain {
     /// A unified kernel image with systemd's stub, which the firmware starts: predict what is measured before the agent.
-    #[arg(long, value_name = "FILE", group = "start", conflicts_with = "list")]
+    #[arg(long, value_name = "FILE", group = "start")]
     uki: Option<PathBuf>,
     /// A kernel with an EFI stub, which the firmware starts: predict what is measured before the agent.
-    #[arg(long, value_name = "FILE", group = "start", conflicts_with = "list")]
+    #[arg(long, value_name = "FILE", group = "start")]
     kernel: Option<PathBuf>,
     /// A folder with the files of an EFI system partition, of which firmware starts EFI/BOOT/BOOTX64.EFI: predict what is measured
     /// before the agent, for each entry of systemd-boot's menu.
-    #[arg(long, value_name = "FOLDER", group = "start", conflicts_with = "list")]
+    #[arg(long, value_name = "FOLDER", group = "start")]
     esp: Option<PathBuf>,
     /// A disk: an image file, or a block device. Predict what is measured before the agent, for each boot that its EFI system partitions
     /// have.
-    #[arg(long, value_name = "FILE", group = "start", conflicts_with = "list")]
+    #[arg(long, value_name = "FILE", group = "start")]
     disk: Option<PathBuf>,
     /// The program on the partition that firmware starts, with / or \ between the parts of its path [default: EFI/BOOT/BOOTX64.EFI, or
     /// that of another architecture].

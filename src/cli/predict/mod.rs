@@ -48,7 +48,7 @@ use crate::seal::prepared_root_hash::{parse_hash, parse_offset};
 ///
 /// With --uki, --kernel, --esp or --disk, prints what is measured before the agent: for each PCR its values, the events that lead to them, and
 /// the file or section that each event comes from; or why the PCR does not follow from the files. With an image beside it, the
-/// PCR of the image is among them.
+/// PCR of the image is among them, and --allow-entry adds both to the list.
 #[derive(Debug, Args)]
 pub(super) struct Predict {
     /// The image: a file, or a block device that has it.
@@ -101,6 +101,14 @@ impl Predict {
     pub(super) fn check_arguments(&self) -> Result<()> {
         let format = self.format();
         if self.chain.is_given() {
+            let has_image = self.image.is_some() || self.roothash.is_some() || !self.verity.is_empty();
+            if self.allow.is_given() && !has_image {
+                return Err(Error::new(
+                    "--allow-entry",
+                    "an entry of the list is about a root image, which is not named",
+                )
+                .hint("name it beside --uki, --kernel, --esp or --disk"));
+            }
             return chain_report::check_format(format);
         }
         starting_values(&self.banks(Some(format.unwrap_or(Format::Tpm2Yaml))), &self.before).map(drop)
@@ -134,7 +142,7 @@ impl Predict {
         self.allow.warn_of_sha1(&banks);
         print(Prediction { subject: &subject, report: &report }.text(format)?.as_bytes())?;
         // After an error, the list must not trust an image whose prediction nobody got.
-        self.allow.add(&subject, &report)
+        self.allow.add(&subject, &report, None)
     }
 
     fn format(&self) -> Option<Format> {
@@ -185,6 +193,7 @@ impl Predict {
         if let (Some(Format::Json), Some(image)) = (format, &self.image) {
             json::check_path(image)?;
         }
+        self.allow.check(self.image.as_deref(), &self.verity)?;
         let root = self.subject(banks)?;
         if let Some((subject, digests)) = &root {
             for boot in &mut boots {
@@ -192,9 +201,15 @@ impl Predict {
             }
             self.say_parameters();
         }
-        let root = root.as_ref().map(|(subject, _)| subject);
-        let report = ChainReport::new(start, self.chain.append(), root, &boots, banks);
-        print(report.text(format)?.as_bytes())
+        let chain = self.allow.chain(start, &boots, self.pcr)?;
+        let subject = root.as_ref().map(|(subject, _)| subject);
+        let report = ChainReport::new(start, self.chain.append(), subject, &boots, banks);
+        self.allow.warn_of_sha1(banks);
+        print(report.text(format)?.as_bytes())?;
+        // After an error, the list must not trust an image whose prediction nobody got.
+        let Some((subject, digests)) = &root else { return Ok(()) };
+        let image = measurement::extend(&mut SoftPcrs::with(starting_values(banks, &[])?), self.pcr, digests)?;
+        self.allow.add(subject, &image, chain)
     }
 }
 

@@ -49,6 +49,18 @@ pub(super) struct Program {
     pub(super) loader: String,
 }
 
+impl Start {
+    /// The name of the file, or the folder.
+    pub(super) fn file(&self) -> &str {
+        match self {
+            Self::Uki { uki: file, .. }
+            | Self::Kernel { kernel: file, .. }
+            | Self::Esp { esp: file, .. }
+            | Self::Disk { disk: file, .. } => file,
+        }
+    }
+}
+
 /// An entry of a boot menu.
 #[derive(Debug, Serialize)]
 pub(super) struct MenuEntry {
@@ -62,6 +74,13 @@ pub(super) struct MenuEntry {
     pub(super) title: Option<String>,
     /// Whether the boot loader starts it if nobody chooses.
     pub(super) default: bool,
+}
+
+impl MenuEntry {
+    /// Its name in a list: two partitions may have entries with the same file name.
+    pub(super) fn name(&self) -> String {
+        self.partition.iter().fold(self.id.clone(), |name, partition| format!("{name} on {partition}"))
+    }
 }
 
 impl Display for MenuEntry {

@@ -1,5 +1,6 @@
 //! `measureroot verify`: which image a machine booted, according to a quote of its TPM.
 
+mod basis;
 mod evidence;
 mod report;
 mod warnings;
@@ -33,6 +34,9 @@ use crate::seal::prepared_root_hash::parse_hash;
 const MAX_BYTES: u64 = 16 << 10;
 
 /// Verify which image a machine booted, with a quote of its TPM and its event logs. Needs no TPM.
+///
+/// If the list says what must have started the agent (predict --uki, --kernel, --esp or --disk with --allow-entry), each quoted PCR is
+/// compared with it, and the file that differs is named.
 ///
 /// Exit codes: 0 the machine booted a trusted image; 3 it did not; 4 the evidence is broken and proves nothing; 1 a file
 /// cannot be read; 2 wrong arguments.
@@ -131,7 +135,7 @@ impl Verify {
                     trusted.push(self.trusted(hex::encode(hash), image_digest::of_root_hash(hash, &proof.banks)));
                 }
                 match proof.judge(&trusted, &expected, OffsetDateTime::now_utc()) {
-                    Ok(verdict) => VerifyReport::of(&proof, &verdict, &expected),
+                    Ok(judgement) => VerifyReport::of(&proof, judgement, &expected),
                     Err(broken) => VerifyReport::broken(&broken),
                 }
             }
@@ -182,6 +186,6 @@ impl Verify {
 
     /// A trusted image that is the only one to extend the PCR.
     fn trusted(&self, name: String, digests: Digests) -> TrustedImage {
-        TrustedImage { name, pcr: self.pcr, digests, before: Digests::new(), expiry: None }
+        TrustedImage { name, pcr: self.pcr, digests, before: Digests::new(), expiry: None, chain: None }
     }
 }

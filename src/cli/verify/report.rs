@@ -4,23 +4,30 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
+use super::basis::Basis;
 use super::evidence::Evidence;
 use super::warnings::warnings;
 use crate::cli::json;
 use crate::error::{Result, one_line};
 use crate::eventlog::PcrValues;
+use crate::evidence::chain_judgement::ComparedWith;
 use crate::evidence::check::{Broken, Check};
+use crate::evidence::pcr_result::PcrResult;
 use crate::evidence::proof::Proof;
-use crate::evidence::verdict::Verdict;
+use crate::evidence::verdict::{Judgement, Verdict};
 
 /// The exit code for an image that is not trusted; 0 is for a trusted one.
 const NOT_TRUSTED: u8 = 3;
 /// The exit code for broken evidence.
 const BROKEN: u8 = 4;
 
-/// The verdict, its reasons, and its limits.
+/// The version of the JSON. It changes if a field changes its meaning or goes.
+const VERSION: u32 = 1;
+
+/// The verdict, its reasons, and its limits. docs/verify.schema.json describes its JSON.
 #[derive(Debug, Serialize)]
 pub(super) struct VerifyReport {
+    version: u32,
     verdict: Word,
     /// If the evidence is broken: the check that failed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -29,6 +36,13 @@ pub(super) struct VerifyReport {
     reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     image: Option<Image>,
+    #[serde(flatten)]
+    basis: Basis,
+    /// The entry whose chain was compared, and its alternative.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chain: Option<ComparedWith>,
+    /// The result for each PCR.
+    pcrs: Vec<PcrResult>,
     #[serde(skip_serializing_if = "Option::is_none")]
     evidence: Option<Evidence>,
     /// What the verdict does not prove.
@@ -52,25 +66,46 @@ struct Image {
 
 impl VerifyReport {
     /// The report on a proof. `expected` has the values that the user expects of other PCRs.
-    pub(super) fn of(proof: &Proof, verdict: &Verdict, expected: &PcrValues) -> Self {
-        let (verdict, reason, image) = match verdict {
+    pub(super) fn of(proof: &Proof, Judgement { verdict, chain }: Judgement, expected: &PcrValues) -> Self {
+        let (verdict, reason, image) = match &verdict {
             Verdict::Trusted(image) => {
                 let until = image.expiry.as_ref().map(ToString::to_string);
                 (Word::Trusted, None, Some(Image { name: image.name.clone(), until }))
             }
             Verdict::NotTrusted(why) => (Word::NotTrusted, Some(why.clone()), None),
         };
-        let evidence = Some(Evidence::of(proof));
-        Self { verdict, check: None, reason, image, evidence, warnings: warnings(proof, expected) }
+        Self {
+            version: VERSION,
+            verdict,
+            check: None,
+            reason,
+            image,
+            basis: Basis::of(proof, &chain.unchecked),
+            chain: chain.compared,
+            pcrs: chain.pcrs,
+            evidence: Some(Evidence::of(proof)),
+            warnings: warnings(proof, expected),
+        }
     }
 
     /// The report on evidence that proves nothing.
     pub(super) fn broken(Broken { check, error }: &Broken) -> Self {
         let (check, reason) = (Some(*check), Some(error.to_string()));
-        Self { verdict: Word::Broken, check, reason, image: None, evidence: None, warnings: Vec::new() }
+        Self {
+            version: VERSION,
+            verdict: Word::Broken,
+            check,
+            reason,
+            image: None,
+            basis: Basis::default(),
+            chain: None,
+            pcrs: Vec::new(),
+            evidence: None,
+            warnings: Vec::new(),
+        }
     }
 
-    /// The report as text: a line for the verdict, and one for each event that extended the PCR.
+    /// The report as text: a line for the verdict, one for each event that extended the PCR, and what is known of the chain.
     pub(super) fn text(&self) -> String {
         let text = match (self.verdict, &self.image, &self.reason) {
             (Word::Trusted, Some(Image { name, until: None }), _) => format!("trusted: {name}"),
@@ -79,7 +114,18 @@ impl VerifyReport {
             (_, _, why) => format!("broken evidence: {}", why.as_deref().unwrap_or("nothing is known")),
         };
         // An image's name with a newline must not add lines to the report.
-        one_line(&text) + "\n" + &self.evidence.as_ref().map(Evidence::lines).unwrap_or_default()
+        one_line(&text) + "\n" + &self.evidence.as_ref().map(Evidence::lines).unwrap_or_default() + &self.chain()
+    }
+
+    /// A line for each PCR, if an entry expects something of the chain; and what of the chain was not checked, if the verdict does not say
+    /// so itself.
+    fn chain(&self) -> String {
+        let pcrs = if self.chain.is_some() { &self.pcrs[..] } else { &[] };
+        let mut lines: Vec<_> = pcrs.iter().map(PcrResult::words).collect();
+        if self.verdict == Word::Trusted {
+            lines.extend(self.basis.chain());
+        }
+        lines.iter().map(|line| one_line(line) + "\n").collect()
     }
 
     /// The report as JSON.

@@ -1,0 +1,203 @@
+//! Judges every PCR of a proof: whether the chain that started the agent is as an entry of the list expects it.
+
+use std::collections::BTreeSet;
+
+use super::expected::chain::ExpectedBoot;
+use super::expected::comparison::Comparison;
+use super::expected::difference::Difference;
+use super::expected::held::Held;
+use super::pcr_result::{PcrOutcome, PcrResult, Voucher};
+use super::proof::Proof;
+use super::trusted_image::TrustedImage;
+use crate::count::counted;
+use crate::eventlog::PcrValues;
+use crate::measure::pcr::Pcr;
+
+/// The PCRs that say what started the agent, whatever starts it: the programs (4), GRUB's commands (8), command lines and the initrd with
+/// the agent (9), command lines from outside (12). TCG PC Client Platform Firmware Profile 1.06, section 3.3.4; the UAPI Group's
+/// registry of PCRs.
+const OF_THE_AGENT: [u32; 4] = [4, 8, 9, 12];
+/// How many alternatives that have equally many PCRs that differ are compared by their events.
+const MOST_CLOSE: usize = 16;
+/// How many reasons the verdict names. The report has all.
+const MOST_REASONS: usize = 4;
+
+/// The judgement of all PCRs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ChainJudgement {
+    /// The entry of the list whose chain was compared, and its alternative: the one that fits, else the closest.
+    pub(crate) compared: Option<ComparedWith>,
+    /// The result for each PCR that is quoted or expected.
+    pub(crate) pcrs: Vec<PcrResult>,
+    /// What of the chain was not checked, in words. Empty if what started the agent is as expected.
+    pub(crate) unchecked: Vec<String>,
+}
+
+/// An alternative of an entry.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub(crate) struct ComparedWith {
+    /// The entry's name.
+    pub(crate) entry: String,
+    /// The name of the alternative: a file that firmware starts, or an entry of a boot menu.
+    pub(crate) boot: String,
+}
+
+/// An alternative, and what was quoted of its PCRs.
+struct Candidate<'a> {
+    image: &'a TrustedImage,
+    boot: &'a ExpectedBoot,
+    held: Vec<Held<'a>>,
+}
+
+impl ChainJudgement {
+    /// Why the machine is not trusted, if a PCR of the entry differs.
+    pub(super) fn against(&self, name: &str) -> Option<String> {
+        self.compared.as_ref()?;
+        let mut reasons: Vec<(String, String)> = Vec::new();
+        for result in self.pcrs.iter().filter(|result| result.result == PcrOutcome::Different) {
+            let (pcr, words) = (result.pcr.to_string(), result.difference());
+            match reasons.iter_mut().find(|(_, known)| *known == words) {
+                Some((pcrs, _)) => *pcrs = format!("{pcrs}, {pcr}"),
+                None => reasons.push((pcr, words)),
+            }
+        }
+        let more = reasons.len().saturating_sub(MOST_REASONS);
+        let mut words: Vec<_> = reasons.into_iter().map(|(pcrs, words)| format!("PCR {pcrs}: {words}")).collect();
+        words.truncate(MOST_REASONS);
+        if more > 0 {
+            words.push(counted(more, "more difference"));
+        }
+        let reason = || format!("{name} was booted, but what started it is not as expected: {}", words.join("; "));
+        (!words.is_empty()).then(reason)
+    }
+}
+
+impl Proof {
+    /// Judges all PCRs. `booted` are the trusted images of whose boot this is; if there are none, the closest chain of `trusted` tells how
+    /// the boot differs.
+    pub(super) fn judge_chain(
+        &self,
+        booted: &[&TrustedImage],
+        trusted: &[TrustedImage],
+        expected: &PcrValues,
+    ) -> ChainJudgement {
+        let candidates: Vec<_> = match booted {
+            [] => trusted
+                .iter()
+                .filter(|image| self.pcr == image.pcr.into())
+                .flat_map(|image| self.candidates(image))
+                .collect(),
+            booted => booted.iter().flat_map(|image| self.candidates(image)).collect(),
+        };
+        let mut close: Vec<_> = candidates.iter().map(|one| (one, Comparison::of(one.boot, &one.held))).collect();
+        let least = close.iter().map(|(_, comparison)| comparison.differing()).min();
+        close.retain(|(_, comparison)| Some(comparison.differing()) == least);
+        close.truncate(MOST_CLOSE);
+        let results = |closest: Option<&(&Candidate<'_>, Comparison<'_>)>| {
+            let pcrs = self.results(closest, booted, trusted, expected);
+            let unchecked = unchecked(closest.map(|(one, _)| one.boot), &pcrs, booted);
+            (pcrs, unchecked)
+        };
+        // Of several that fit, the one that says most. Of several that do not, the one with the fewest events that differ.
+        let closest = close.iter().min_by_key(|closest| (results(Some(closest)).1.len(), closest.1.cost()));
+        let (pcrs, unchecked) = results(closest);
+        let compared =
+            closest.map(|(one, _)| ComparedWith { entry: one.image.name.clone(), boot: one.boot.name.clone() });
+        ChainJudgement { compared, pcrs, unchecked }
+    }
+
+    fn candidates<'a>(&'a self, image: &'a TrustedImage) -> impl Iterator<Item = Candidate<'a>> {
+        let boots = image.chain.iter().flat_map(|chain| &chain.boots);
+        boots.map(move |boot| {
+            let banks = boot.banks();
+            let held = boot.pcrs.keys().filter_map(|&pcr| self.held(pcr, &banks)).collect();
+            Candidate { image, boot, held }
+        })
+    }
+
+    fn results(
+        &self,
+        closest: Option<&(&Candidate<'_>, Comparison<'_>)>,
+        booted: &[&TrustedImage],
+        trusted: &[TrustedImage],
+        expected: &PcrValues,
+    ) -> Vec<PcrResult> {
+        let quoted: BTreeSet<_> = self.quote.selection.iter().map(|(_, pcr)| pcr).collect();
+        let of_entry = closest.into_iter().flat_map(|(one, _)| one.boot.pcrs.keys().copied());
+        let of_user = expected.values().flat_map(|values| values.keys().copied());
+        let all: BTreeSet<_> = quoted.iter().copied().chain(of_entry).chain(of_user).collect();
+        let result = |pcr| {
+            let mut found = PcrResult {
+                pcr,
+                result: if quoted.contains(&pcr) { PcrOutcome::NotPredicted } else { PcrOutcome::NotQuoted },
+                vouched_by: Vec::new(),
+                files: Vec::new(),
+                answers: Vec::new(),
+                differences: Vec::new(),
+            };
+            match closest.filter(|(one, _)| one.boot.pcrs.contains_key(&pcr)) {
+                Some((one, comparison)) => match one.held.iter().find(|held| held.pcr == pcr) {
+                    Some(_) if comparison.fits(pcr) => {
+                        found.vouched_by.push(Voucher::Entry);
+                        (found.files, found.answers) = (comparison.files_of(pcr), comparison.answers_of(pcr));
+                    }
+                    Some(held) => found.differences = comparison.differences_of(held, self.log.events()),
+                    None => found.result = PcrOutcome::NotQuoted,
+                },
+                None if pcr == self.pcr => match booted.first() {
+                    Some(image) => {
+                        found.vouched_by.push(Voucher::Entry);
+                        found.files = vec![image.name.clone()];
+                    }
+                    None => found.differences = vec![Difference::of_value(self.why(trusted))],
+                },
+                None => {}
+            }
+            match self.meets(pcr, expected) {
+                None => {}
+                Some(Ok(())) => found.vouched_by.push(Voucher::Expect),
+                Some(Err(words)) => found.differences.push(Difference::of_value(words)),
+            }
+            if !found.differences.is_empty() {
+                (found.result, found.files, found.answers) = (PcrOutcome::Different, Vec::new(), Vec::new());
+            } else if !found.vouched_by.is_empty() {
+                found.result = PcrOutcome::AsExpected;
+            }
+            found
+        };
+        all.into_iter().map(result).collect()
+    }
+
+    /// Whether a PCR has the value that the user expects. `None` if none is given.
+    fn meets(&self, pcr: Pcr, expected: &PcrValues) -> Option<std::result::Result<(), String>> {
+        let mut values = expected.iter().filter_map(|(bank, values)| Some((*bank, values.get(&pcr)?))).peekable();
+        values.peek()?;
+        let differs = |(bank, wanted)| self.differs(bank, pcr, wanted);
+        Some(values.find_map(differs).map_or(Ok(()), Err))
+    }
+}
+
+/// What of the chain was not checked.
+fn unchecked(boot: Option<&ExpectedBoot>, pcrs: &[PcrResult], booted: &[&TrustedImage]) -> Vec<String> {
+    let mut unchecked = Vec::new();
+    if booted.is_empty() {
+        unchecked.push("no image of the list was booted".to_owned());
+    } else if boot.is_none() {
+        unchecked.push(
+            "the entry of the image expects nothing of it (predict --uki, --kernel, --esp or --disk with --allow-entry)"
+                .to_owned(),
+        );
+    }
+    let has_events = |pcr: Pcr| {
+        boot.and_then(|boot| boot.pcrs.get(&pcr))
+            .is_some_and(|parts| parts.iter().any(|part| part.events().next().is_some()))
+    };
+    let is_vouched = |pcr: &Pcr| pcrs.iter().any(|one| one.pcr == *pcr && one.result == PcrOutcome::AsExpected);
+    let needed = Pcr::all().filter(|&pcr| OF_THE_AGENT.contains(&pcr.get().into()) || has_events(pcr));
+    let open: Vec<_> = needed.filter(|pcr| !is_vouched(pcr)).map(|pcr| pcr.to_string()).collect();
+    if !open.is_empty() {
+        unchecked.push(format!("nothing vouches for PCR {}", open.join(", ")));
+    }
+    unchecked.extend(boot.into_iter().flat_map(|boot| &boot.unmeasured).map(|what| format!("not measured: {what}")));
+    unchecked
+}

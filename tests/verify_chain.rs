@@ -1,0 +1,277 @@
+//! `measureroot verify` with a list that says what must have started the agent: `predict --allow-entry` wrote it. The quotes are those of a
+//! software TPM, and the report is what docs/verify.schema.json says.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test panics with the reason.
+
+mod common;
+mod evidence;
+mod swtpm;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use common::{Ran, measureroot, squashfs, text};
+use evidence::{Machine, Measured};
+use measureroot::internal::hash::{Bank, Digest};
+use serde_json::Value;
+
+const STUB: &str = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
+const LOADER: &str = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi";
+const QUOTED: &str = "sha256:0,4,7,8,9,11,12,13,14";
+
+/// An EFI system partition with systemd-boot and an entry. Debian's stub stands for the kernel: any program for UEFI will do.
+fn esp(top: &Path) -> String {
+    let esp = top.join("esp");
+    for folder in ["EFI/BOOT", "debian", "loader/entries"] {
+        fs::create_dir_all(esp.join(folder)).unwrap();
+    }
+    fs::copy(LOADER, esp.join("EFI/BOOT/BOOTX64.EFI")).unwrap();
+    fs::copy(STUB, esp.join("debian/vmlinuz")).unwrap();
+    fs::write(esp.join("debian/initrd.img"), "an initrd").unwrap();
+    let entry = "linux /debian/vmlinuz\ninitrd /debian/initrd.img\noptions root=/dev/vda ro\n";
+    fs::write(esp.join("loader/entries/debian.conf"), entry).unwrap();
+    text(&esp).to_owned()
+}
+
+/// The events of the first alternative that is predicted, with the text of command lines that systemd-boot logs.
+fn booted(predicted: &Value) -> Vec<Measured> {
+    let mut events = Vec::new();
+    for (pcr, forecast) in predicted["entries"][0]["pcrs"].as_object().unwrap() {
+        for part in forecast["parts"].as_array().into_iter().flatten() {
+            let of_answer = part["choice"]["answers"][0]["events"].as_array().into_iter().flatten();
+            for event in part.get("event").into_iter().chain(of_answer) {
+                let digest = |(bank, text): (&String, &Value)| {
+                    let bank: Bank = bank.parse().unwrap();
+                    (bank, Digest::from_bytes(bank, &hex::decode(text.as_str().unwrap()).unwrap()).unwrap())
+                };
+                let digests: BTreeMap<_, _> = event["digests"].as_object().unwrap().iter().map(digest).collect();
+                let what = event["what"].as_str().unwrap();
+                let line = what.strip_prefix("the command line \"").and_then(|rest| rest.split_once('"'));
+                let line = line.map(|(line, _)| line.replace("\\\\", "\\"));
+                let data: Vec<u8> = match line {
+                    _ if what == "the root image" => Measured::image(b"").data,
+                    Some(line) => line.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect(),
+                    None => what.into(),
+                };
+                let kind = event["type"].as_str().unwrap().parse().unwrap();
+                events.push(Measured { pcr: pcr.parse().unwrap(), kind, digests, data });
+            }
+        }
+    }
+    events
+}
+
+#[test]
+fn the_chain_of_a_list_is_compared_and_the_file_that_differs_is_named() {
+    let top = tempfile::tempdir().unwrap();
+    let (esp, image, list) = (esp(top.path()), top.path().join("root.squashfs"), top.path().join("list"));
+    fs::write(&image, squashfs(b"content")).unwrap();
+    let (image, list) = (text(&image), text(&list));
+    let predict = |more: &[&str]| measureroot(&[&["predict", "--json", "--esp", &esp], more, &[image]].concat());
+    let added = predict(&["--allow-entry", list, "--name", "release 7"]);
+    assert!(added.err.contains("trusts release 7 without end, started by debian.conf"), "{}", added.err);
+    let good = booted(&added.json());
+    let machine = Machine::quoted(&good, QUOTED);
+    let Ran { code, out, err } = machine.judge(&["--allow", list]);
+    assert!(code == 0 && out.starts_with("trusted: release 7\nPCR 13: sha256 "), "{out}{err}");
+    for line in [
+        "PCR 4 is as expected: EFI/BOOT/BOOTX64.EFI; debian/vmlinuz; if the first boot option starts it\n",
+        "PCR 7 is not predicted, and nothing vouches for it\n",
+        "PCR 13 is as expected: root.squashfs\n",
+    ] {
+        assert!(out.contains(line), "{out}");
+    }
+    assert!(!out.contains("was not checked"), "{out}");
+    let report = machine.judge(&["--allow", list, "--json"]).json();
+    assert!(report["chain_checked"] == true && report["chain"]["boot"] == "debian.conf", "{report}");
+
+    // A value that the user expects, too, and one that is not as expected.
+    machine.write("known", machine.swtpm.tool("tpm2_pcrread", &["sha256:4,7"]).as_bytes());
+    let report = machine.judge(&["--allow", list, "--expect", &machine.file("known"), "--json"]).json();
+    let of = |report: &Value, pcr: u64| {
+        report["pcrs"].as_array().unwrap().iter().find(|one| one["pcr"] == pcr).cloned().unwrap()
+    };
+    assert_eq!(of(&report, 4)["vouched_by"], serde_json::json!(["entry", "expect"]));
+    assert_eq!(
+        (&of(&report, 7)["result"], &of(&report, 7)["vouched_by"][0]),
+        (&"as-expected".into(), &"expect".into())
+    );
+
+    // Another command line, in the same place: the event log has its text.
+    let entry = Path::new(&esp).join("loader/entries/debian.conf");
+    let conf = fs::read_to_string(&entry).unwrap();
+    fs::write(&entry, conf.replace("vda ro", "vda ro init=/bin/sh")).unwrap();
+    let changed = booted(&predict(&[]).json());
+    fs::write(&entry, conf).unwrap();
+    let machine = Machine::quoted(&changed, QUOTED);
+    let Ran { code, out, .. } = machine.judge(&["--allow", list]);
+    let words = "not trusted: release 7 was booted, but what started it is not as expected: \
+                 PCR 9, 12: the command line (loader/entries/debian.conf) has \"init=/bin/sh\" added\n";
+    assert!(code == 3 && out.starts_with(words), "{out}");
+    let report = machine.judge(&["--allow", list, "--json"]).json();
+    let nine = of(&report, 9);
+    assert_eq!((&nine["result"], &nine["differences"][0]["kind"]), (&"different".into(), &"differs".into()));
+    assert!(report["chain_checked"] == false, "{report}");
+    // With another list, or with the image alone, it is as before. The verdict says what it does not know.
+    let Ran { code, out, .. } = machine.judge(&["--image", image]);
+    let words = "\nwhat started the agent was not checked: the entry of the image expects nothing of it";
+    assert!(code == 0 && out.contains(words) && !out.contains("PCR 9"), "{out}");
+    // The image on the command line does not make the chain of the list void.
+    assert_eq!(machine.judge(&["--image", image, "--allow", list]).code, 3);
+
+    // Of a PCR that is not quoted, nothing is known.
+    let machine = Machine::quoted(&good, "sha256:4,13+sha1:9");
+    let Ran { code, out, .. } = machine.judge(&["--allow", list]);
+    assert!(
+        code == 0 && out.contains("PCR 9 is not quoted in a bank that counts, so nothing vouches for it\n"),
+        "{out}"
+    );
+    assert!(out.contains("what started the agent was not checked: nothing vouches for PCR 8, 9, 12\n"), "{out}");
+}
+
+#[test]
+fn an_entry_with_a_chain_needs_an_image_in_a_pcr_of_its_own() {
+    let top = tempfile::tempdir().unwrap();
+    let (esp, image, list) = (esp(top.path()), top.path().join("root.squashfs"), top.path().join("list"));
+    fs::write(&image, squashfs(b"content")).unwrap();
+    let predict =
+        |more: &[&str]| measureroot(&[&["predict", "--esp", &esp, "--allow-entry", text(&list)], more].concat());
+    let ran = predict(&[]);
+    assert!(ran.code == 2 && ran.err.contains("an entry of the list is about a root image"), "{}", ran.err);
+    let ran = predict(&["--pcr", "9", text(&image)]);
+    assert!(ran.code == 1 && ran.err.contains("is measured into PCR 9, too"), "{}", ran.err);
+    let program = Path::new(&esp).join("loader/entries/debian.conf");
+    fs::copy(LOADER, Path::new(&esp).join("debian/other.efi")).unwrap();
+    fs::write(program, "efi /debian/other.efi\n").unwrap();
+    let ran = predict(&[text(&image)]);
+    assert!(ran.code == 1 && ran.err.contains("leaves out debian.conf: what it starts does not follow"), "{}", ran.err);
+    assert!(ran.err.contains("chain: has no alternative") && !list.exists(), "{}", ran.err);
+}
+
+/// The part of JSON Schema that docs/verify.schema.json uses. Returns what does not hold.
+fn violations(schema: &Value, root: &Value, value: &Value, path: &str) -> Vec<String> {
+    const KNOWN: [&str; 14] = [
+        "$schema",
+        "$id",
+        "title",
+        "description",
+        "$defs",
+        "$ref",
+        "type",
+        "properties",
+        "required",
+        "additionalProperties",
+        "items",
+        "enum",
+        "const",
+        "pattern",
+    ];
+    let mut found = Vec::new();
+    for (key, rule) in schema.as_object().unwrap() {
+        assert!(KNOWN.contains(&key.as_str()), "{key} is not checked here");
+        let holds = match key.as_str() {
+            "$ref" => {
+                let name = rule.as_str().unwrap().strip_prefix("#/$defs/").unwrap();
+                found.extend(violations(&root["$defs"][name], root, value, path));
+                true
+            }
+            "type" => match rule.as_str().unwrap() {
+                "object" => value.is_object(),
+                "array" => value.is_array(),
+                "string" => value.is_string(),
+                "boolean" => value.is_boolean(),
+                "integer" => value.is_u64(),
+                other => panic!("{other}"),
+            },
+            "required" => rule.as_array().unwrap().iter().all(|name| value.get(name.as_str().unwrap()).is_some()),
+            "enum" => rule.as_array().unwrap().contains(value),
+            "const" => rule == value,
+            "items" => {
+                let each = value.as_array().into_iter().flatten().enumerate();
+                found.extend(each.flat_map(|(at, item)| violations(rule, root, item, &format!("{path}/{at}"))));
+                true
+            }
+            // Only one pattern is used: lower-case hex.
+            "pattern" => {
+                rule == "^[0-9a-f]*$" && value.as_str().unwrap().bytes().all(|byte| b"0123456789abcdef".contains(&byte))
+            }
+            "properties" | "additionalProperties" => {
+                for (name, field) in value.as_object().into_iter().flatten() {
+                    let own = schema["properties"].get(name);
+                    match (key.as_str(), own, rule) {
+                        ("properties", Some(own), _) => {
+                            found.extend(violations(own, root, field, &format!("{path}/{name}")));
+                        }
+                        ("additionalProperties", None, Value::Bool(false)) => {
+                            found.push(format!("{path}/{name} is not known"));
+                        }
+                        ("additionalProperties", None, rule) => {
+                            found.extend(violations(rule, root, field, &format!("{path}/{name}")));
+                        }
+                        _ => {}
+                    }
+                }
+                true
+            }
+            _ => true,
+        };
+        if !holds {
+            found.push(format!("{path}: {key} {rule} does not hold: {value}"));
+        }
+    }
+    found
+}
+
+/// The names of all properties of a schema.
+fn properties(schema: &Value) -> Vec<String> {
+    let of = |value: &Value| {
+        value["properties"].as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect::<Vec<_>>()
+    };
+    let nested =
+        schema["properties"].as_object().into_iter().flatten().flat_map(|(_, value)| of(value)).collect::<Vec<_>>();
+    let defs =
+        schema["$defs"].as_object().into_iter().flatten().flat_map(|(_, value)| properties(value)).collect::<Vec<_>>();
+    [of(schema), nested, defs].concat()
+}
+
+#[test]
+fn the_report_is_what_the_schema_says() {
+    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/verify.schema.json");
+    let schema: Value = serde_json::from_str(&fs::read_to_string(schema).unwrap()).unwrap();
+    let top = tempfile::tempdir().unwrap();
+    let (esp, image, list) = (esp(top.path()), top.path().join("root.squashfs"), top.path().join("list"));
+    fs::write(&image, squashfs(b"content")).unwrap();
+    let options = ["--allow-entry", text(&list), "--until", "2099-12-31", text(&image)];
+    let predicted = measureroot(&[&["predict", "--json", "--esp", &esp], &options[..]].concat()).json();
+    let good = booted(&predicted);
+    let mut bad = good.clone();
+    bad.retain(|event| event.pcr != 12);
+    bad.extend([Measured::other(8, "grub_cmd: x"), Measured::other(9, "another")]);
+    let mut all = String::new();
+    for (events, code) in [(&good, 0), (&bad, 3), (&vec![Measured::image(b"another")], 3)] {
+        let machine = Machine::quoted(events, QUOTED);
+        let ran = machine.judge(&["--allow", text(&list), "--json"]);
+        assert_eq!(ran.code, code, "{}", ran.out);
+        let mut reports = vec![ran.out];
+        // A key in PEM, no nonce; a nonce that is wrong.
+        let files =
+            ["--key", &machine.file("ak.pem"), "--signature", &machine.file("signature.tss"), "--allow", text(&list)];
+        reports.push(machine.verify(&[&files[..], &["--json"]].concat()).out);
+        reports.push(machine.verify(&[&files[..], &["--json", "--nonce", "00"]].concat()).out);
+        for report in reports {
+            let report: Value = serde_json::from_str(&report).unwrap();
+            assert_eq!(violations(&schema, &schema, &report, ""), [""; 0], "{report:#}");
+            assert!(
+                report["version"] == 1 && report["fresh"].is_boolean() && report["key_is_tpm"].is_boolean(),
+                "{report}"
+            );
+            all += &report.to_string();
+        }
+    }
+    let unused: Vec<_> =
+        properties(&schema).into_iter().filter(|name| !all.contains(&format!("\"{name}\":"))).collect();
+    assert_eq!(unused, [""; 0], "the schema has fields that no report has");
+    // The test notices what is wrong.
+    let wrong = serde_json::json!({"version": 2, "verdict": "good", "more": 1});
+    assert!(violations(&schema, &schema, &wrong, "").len() > 3);
+}
