@@ -82,6 +82,7 @@ fn the_chain_of_a_list_is_compared_and_the_file_that_differs_is_named() {
         assert!(out.contains(line), "{out}");
     }
     assert!(!out.contains("was not checked"), "{out}");
+    assert!(err.contains("the values of other quoted PCRs (0, 7), but no expected values"), "{err}");
     let report = machine.judge(&["--allow", list, "--json"]).json();
     assert!(report["chain_checked"] == true && report["chain"]["boot"] == "debian.conf", "{report}");
 

@@ -135,7 +135,7 @@ impl Verify {
                     trusted.push(self.trusted(hex::encode(hash), image_digest::of_root_hash(hash, &proof.banks)));
                 }
                 match proof.judge(&trusted, &expected, OffsetDateTime::now_utc()) {
-                    Ok(judgement) => VerifyReport::of(&proof, judgement, &expected),
+                    Ok(judgement) => VerifyReport::of(&proof, judgement),
                     Err(broken) => VerifyReport::broken(&broken),
                 }
             }

@@ -9,7 +9,6 @@ use super::evidence::Evidence;
 use super::warnings::warnings;
 use crate::cli::json;
 use crate::error::{Result, one_line};
-use crate::eventlog::PcrValues;
 use crate::evidence::chain_judgement::ComparedWith;
 use crate::evidence::check::{Broken, Check};
 use crate::evidence::pcr_result::PcrResult;
@@ -65,8 +64,8 @@ struct Image {
 }
 
 impl VerifyReport {
-    /// The report on a proof. `expected` has the values that the user expects of other PCRs.
-    pub(super) fn of(proof: &Proof, Judgement { verdict, chain }: Judgement, expected: &PcrValues) -> Self {
+    /// The report on a proof.
+    pub(super) fn of(proof: &Proof, Judgement { verdict, chain }: Judgement) -> Self {
         let (verdict, reason, image) = match &verdict {
             Verdict::Trusted(image) => {
                 let until = image.expiry.as_ref().map(ToString::to_string);
@@ -82,9 +81,9 @@ impl VerifyReport {
             image,
             basis: Basis::of(proof, &chain.unchecked),
             chain: chain.compared,
+            warnings: warnings(proof, &chain.pcrs),
             pcrs: chain.pcrs,
             evidence: Some(Evidence::of(proof)),
-            warnings: warnings(proof, expected),
         }
     }
 

@@ -1,19 +1,19 @@
 //! The warnings in a report: what the verdict does not prove.
 
 use crate::count::counted;
-use crate::eventlog::PcrValues;
+use crate::evidence::pcr_result::{PcrOutcome, PcrResult};
 use crate::evidence::proof::Proof;
 use crate::measure::pcr::Pcr;
 
-/// The warnings about a proof. `expected` has the values that the user expects of other PCRs.
-pub(super) fn warnings(proof: &Proof, expected: &PcrValues) -> Vec<String> {
+/// The warnings about a proof. `pcrs` has the result for each PCR.
+pub(super) fn warnings(proof: &Proof, pcrs: &[PcrResult]) -> Vec<String> {
     let own = [
         not_fresh(proof),
         unknown_key(proof),
         certificate(proof),
-        other_pcrs(proof, expected),
+        other_pcrs(proof, pcrs),
         measured_elsewhere(proof),
-        unlogged_pcrs(proof, expected),
+        unlogged_pcrs(proof, pcrs),
         unproven_events(proof),
     ];
     own.into_iter().flatten().chain(proof.notes.iter().cloned()).collect()
@@ -38,10 +38,10 @@ fn certificate(proof: &Proof) -> Option<String> {
     })
 }
 
-fn other_pcrs(proof: &Proof, expected: &PcrValues) -> Option<String> {
+fn other_pcrs(proof: &Proof, pcrs: &[PcrResult]) -> Option<String> {
     let unlogged = proof.unlogged();
     let (known, unknown): (Vec<_>, Vec<_>) =
-        proof.others().into_iter().partition(|&pcr| is_expected(pcr, expected) || unlogged.contains(&pcr));
+        proof.others().into_iter().partition(|&pcr| is_expected(pcr, pcrs) || unlogged.contains(&pcr));
     let unknown: Vec<_> = unknown.iter().map(ToString::to_string).collect();
     if !unknown.is_empty() {
         return Some(format!(
@@ -69,13 +69,14 @@ fn measured_elsewhere(proof: &Proof) -> Option<String> {
     })
 }
 
-/// Whether the user expects a value of the PCR.
-fn is_expected(pcr: Pcr, expected: &PcrValues) -> bool {
-    expected.values().any(|values| values.contains_key(&pcr))
+/// Whether the entry of the list or the user expects something of the PCR.
+fn is_expected(pcr: Pcr, pcrs: &[PcrResult]) -> bool {
+    let is_judged = |result| matches!(result, PcrOutcome::AsExpected | PcrOutcome::Different);
+    pcrs.iter().any(|one| one.pcr == pcr && is_judged(one.result))
 }
 
-fn unlogged_pcrs(proof: &Proof, expected: &PcrValues) -> Option<String> {
-    let unlogged = proof.unlogged().into_iter().filter(|&pcr| !is_expected(pcr, expected));
+fn unlogged_pcrs(proof: &Proof, pcrs: &[PcrResult]) -> Option<String> {
+    let unlogged = proof.unlogged().into_iter().filter(|&pcr| !is_expected(pcr, pcrs));
     let unlogged: Vec<_> = unlogged.map(|pcr| pcr.to_string()).collect();
     (!unlogged.is_empty()).then(|| {
         let list = unlogged.join(", ");
