@@ -188,6 +188,17 @@ fn what_the_firmware_did_before_is_told_in_words() {
 }
 
 #[test]
+fn of_the_entries_of_a_menu_the_closest_one_is_compared() {
+    let with = |options| Files { options, ..GOOD }.entry();
+    let boots =
+        [("a.conf", with("rescue single root=/dev/vdb")), ("b.conf", GOOD.entry()), ("c.conf", with("quiet ro"))];
+    let machine = MadeMachine::booted(&with("root=/dev/vda ro init=/bin/sh"), first);
+    let (verdict, chain) = machine.judged(&QUOTED, &[listed(&boots)]);
+    assert_eq!(chain.compared.unwrap().boot, "b.conf");
+    assert!(reason(&verdict).ends_with("has \"init=/bin/sh\" added"), "{verdict:?}");
+}
+
+#[test]
 fn what_is_measured_beside_the_files_is_not_taken_for_another_answer() {
     let (good, trusted) = (GOOD.uki(None), listed(&[("measured.efi", GOOD.uki(None))]));
     for phases in [0, 1, 4] {

@@ -99,7 +99,8 @@ impl Proof {
             (pcrs, unchecked)
         };
         // Of several that fit, the one that says most. Of several that do not, the one with the fewest events that differ.
-        let closest = close.iter().min_by_key(|closest| (results(Some(closest)).1.len(), closest.1.cost()));
+        let closest =
+            close.iter().min_by_key(|closest| (results(Some(closest)).1.len(), closest.1.cost(self.log.events())));
         let (pcrs, unchecked) = results(closest);
         let compared =
             closest.map(|(one, _)| ComparedWith { entry: one.image.name.clone(), boot: one.boot.name.clone() });

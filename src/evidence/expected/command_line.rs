@@ -1,9 +1,10 @@
 //! The text of a command line: the expected one, and the one that a log claims. The digest of a command line does not tell its text. But the
 //! log of systemd's stub and of GRUB has the text, and the kernel measures the same text again: if its hash is the digest, it is proven.
 
-use crate::eventlog::Event;
-use crate::eventlog::EventType;
+use std::collections::BTreeMap;
+
 use crate::eventlog::event::Content;
+use crate::eventlog::{Event, EventType};
 use crate::hash::bank::Bank;
 
 /// `EV_IPL`: boot loaders put the text into the data of such events (TCG PC Client Platform Firmware Profile 1.06, section 10.4.1).
@@ -13,6 +14,8 @@ const GRUB: &str = "kernel_cmdline: ";
 /// How many events are searched for the text, and how long their data may be: a boot loader measures some hundred texts.
 const MOST_EVENTS: usize = 1024;
 const LONGEST: usize = 16 << 10;
+/// How many characters of words that differ are shown: a log may be hostile.
+const SHOWN: usize = 512;
 
 /// The text of a command line that a machine booted.
 #[derive(Debug, PartialEq, Eq)]
@@ -96,30 +99,43 @@ fn is_digest_of(event: &Event, text: &str, banks: &[Bank]) -> bool {
 
 /// How a command line differs from the expected one.
 pub(super) fn words(expected: &str, booted: &str) -> String {
-    let without = |words: &str, others: &str| {
-        let mut others: Vec<_> = others.split_whitespace().collect();
-        let mut left = Vec::new();
-        for word in words.split_whitespace() {
-            match others.iter().position(|other| *other == word) {
-                Some(at) => drop(others.swap_remove(at)),
-                None => left.push(word),
-            }
-        }
-        left.join(" ")
-    };
     let (added, removed) = (without(booted, expected), without(expected, booted));
+    let shown = |words: &[&str]| {
+        let text = words.join(" ");
+        match text.char_indices().nth(SHOWN) {
+            Some((end, _)) => format!("{:?}... ({} bytes)", &text[..end], text.len()),
+            None => format!("{text:?}"),
+        }
+    };
     match (added.is_empty(), removed.is_empty()) {
-        (false, true) => format!("has {added:?} added"),
-        (true, false) => format!("lacks {removed:?}"),
-        (false, false) => format!("has {added:?} in place of {removed:?}"),
-        (true, true) => format!("is {booted:?}: the same words in another form"),
+        (false, true) => format!("has {} added", shown(&added)),
+        (true, false) => format!("lacks {}", shown(&removed)),
+        (false, false) => format!("has {} in place of {}", shown(&added), shown(&removed)),
+        (true, true) => format!("is {}: the same words in another form", shown(&[booted])),
     }
+}
+
+/// How many words differ.
+pub(super) fn distance(expected: &str, booted: &str) -> usize {
+    without(booted, expected).len() + without(expected, booted).len()
+}
+
+/// The words that the other text does not have, or not as often.
+fn without<'a>(words: &'a str, others: &'a str) -> Vec<&'a str> {
+    let mut count: BTreeMap<&str, usize> = BTreeMap::new();
+    others.split_whitespace().for_each(|word| *count.entry(word).or_default() += 1);
+    let is_left = |word: &&'a str| match count.get_mut(word) {
+        Some(left @ 1..) => {
+            *left -= 1;
+            false
+        }
+        _ => true,
+    };
+    words.split_whitespace().filter(is_left).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::hash::digest::digests_of;
 
@@ -181,5 +197,7 @@ mod tests {
         ] {
             assert_eq!(words(expected, booted), said);
         }
+        assert_eq!((distance("a b b", "b c"), distance("a", "a")), (3, 0));
+        assert!(words("", &"é".repeat(9000)).ends_with("é\"... (18000 bytes) added"));
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::alignment::{self, Alignment};
 use super::answers::{Answered, Pair, answers};
 use super::chain::{ExpectedBoot, ExpectedPart};
-use super::difference::{Difference, differences};
+use super::difference::{Difference, differences, words_apart};
 use super::held::Held;
 use crate::eventlog::Event;
 use crate::measure::pcr::Pcr;
@@ -56,11 +56,15 @@ impl<'a> Comparison<'a> {
         self.held.iter().filter(|held| !self.fits(held.pcr)).count()
     }
 
-    /// How many events of them differ, as a cost.
-    pub(in crate::evidence) fn cost(&self) -> u32 {
+    /// How many events of them differ, as a cost, and how many words of command lines. `log` has all events of the boot.
+    pub(in crate::evidence) fn cost(&self, log: &[Event]) -> (u32, usize) {
         let differing = self.held.iter().filter(|held| !self.fits(held.pcr));
-        let costs = differing.map(|held| self.alignment(held).map_or(u32::MAX, |alignment| alignment.cost));
-        costs.fold(0, u32::saturating_add)
+        let cost = |held: &Held<'a>| match self.alignment(held) {
+            Some(alignment) => (alignment.cost, words_apart(&alignment.steps, &held.banks, log)),
+            None => (u32::MAX, 0),
+        };
+        let add = |(events, words): (u32, usize), (more, other)| (events.saturating_add(more), words + other);
+        differing.map(cost).fold((0, 0), add)
     }
 
     /// The answers that the machine gave to the questions of a PCR.

@@ -103,6 +103,18 @@ pub(super) fn differences(alignment: &Alignment<'_>, held: &Held<'_>, log: &[Eve
     found
 }
 
+/// How many words of command lines differ: of two entries of a menu, the one is closer that has more of the words.
+pub(super) fn words_apart(steps: &[Step<'_>], banks: &[Bank], log: &[Event]) -> usize {
+    let apart = |step: &Step<'_>| match *step {
+        Step::Replaced(expected, event) => {
+            let text = command_line::expected(&expected.what)?;
+            Some(command_line::distance(&text, &command_line::booted(event, banks, log)?.text))
+        }
+        _ => None,
+    };
+    steps.iter().filter_map(apart).sum()
+}
+
 fn replaced(expected: &ExpectedEvent, event: &Event, banks: &[Bank], log: &[Event]) -> Difference {
     let (wanted, found) = (in_banks(&expected.digests, banks), booted(event, banks));
     let text = command_line::expected(&expected.what).zip(command_line::booted(event, banks, log));
