@@ -104,12 +104,17 @@ pub fn chain(uki: &Path) -> Result<Chain> {
 
 /// The chain of each entry of the menu, as `measureroot predict --esp` tells it.
 pub fn menu(esp: &Path) -> Result<Vec<Chain>> {
+    boots(&chain_json("--esp", esp)?)
+}
+
+/// The chain of each boot, in the JSON of `measureroot predict --esp` or `--disk`.
+pub fn boots(json: &str) -> Result<Vec<Chain>> {
     #[derive(Deserialize)]
-    struct Menu {
+    struct Boots {
         entries: Vec<ChainBoot>,
     }
-    let menu: Menu = serde_json::from_str(&chain_json("--esp", esp)?)?;
-    Ok(menu.entries.into_iter().map(Chain::from).collect())
+    let boots: Boots = serde_json::from_str(json)?;
+    Ok(boots.entries.into_iter().map(Chain::from).collect())
 }
 
 fn chain_json(option: &str, path: &Path) -> Result<String> {
