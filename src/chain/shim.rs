@@ -62,6 +62,7 @@ impl Shim {
         for pcr in [4, 8, 9] {
             forecasts.assumes(pcr, "the boot option names no other program for shim, and no key waits to be enrolled");
         }
+        forecasts.assumes(4, "Secure Boot is off: with it, shim also vouches for the kernel");
         forecasts
             .open(14, format!("{} measures its lists of keys, which the variables of the machine decide", self.name));
     }

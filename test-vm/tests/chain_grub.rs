@@ -64,7 +64,9 @@ fn a_live_medium_is_measured_as_predicted() -> Result<()> {
     )?;
     let menu = predict::menu(&live.path("esp"))?;
     let vm = Vm::started_by(Firmware::Uefi).large().disk_file(Bus::SataCdRom, live.path("live.iso"));
-    holds(&vm.boots()?.power_off()?, &menu[0])
+    let vm = vm.boots()?.power_off()?;
+    holds(&vm, &menu[0])?;
+    holds(&vm, &predict::menu_of_disk(&live.path("live.iso"))?[0])
 }
 
 #[test]

@@ -48,11 +48,7 @@ pub(super) fn forecasts(machine: &Machine<'_>) -> Run<Forecasts> {
 /// 2.06 jumps into the kernel: nothing measures it but GRUB (grub-core/loader/i386/efi/linux.c and i386/linux.c).
 fn handed_over(machine: &Machine<'_>) -> Forecasts {
     let mut forecasts = Forecasts::of_firmware();
-    forecasts.follows(
-        4,
-        firmware::before_a_program(machine.world.banks),
-        &["Secure Boot is off, with which shim measures the kernel"],
-    );
+    forecasts.follows(4, firmware::before_a_program(machine.world.banks), &[]);
     forecasts.follows(9, Vec::new(), &[]);
     for pcr in [11, 12] {
         forecasts.follows(pcr, Vec::new(), &[NO_STUB]);
