@@ -46,9 +46,13 @@ fn predicted(uki: &str, pcr: &str) -> Value {
 
 /// The events that are in every case, and those while Secure Boot is off.
 fn events(pcr: &Value) -> Vec<Value> {
-    let of = |part: &Value| match part["choice"]["question"].as_str() {
-        Some("secure-boot") => part["choice"]["answers"][0]["events"].as_array().cloned().unwrap_or_default(),
-        _ => part.get("event").cloned().into_iter().collect(),
+    let is_off = |answer: &&Value| answer["name"] == "Secure Boot is off";
+    let of = |part: &Value| -> Vec<Value> {
+        if let Some(event) = part.get("event") {
+            return vec![event.clone()];
+        }
+        let answers = part["choice"]["answers"].as_array().unwrap().iter().filter(is_off);
+        answers.flat_map(|answer| answer["events"].as_array().unwrap().clone()).collect()
     };
     pcr["parts"].as_array().unwrap().iter().flat_map(of).collect()
 }
@@ -75,6 +79,35 @@ fn the_digest_of_a_program_is_that_of_osslsigncode_signed_or_not() {
             assert_eq!(events[2]["digests"][bank].as_str().unwrap().to_uppercase(), digest.trim(), "{bank}");
         }
     }
+}
+
+#[test]
+fn the_firmware_s_own_pcrs_are_those_that_the_tpm_had_when_the_log_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let (uki, log) = (uki(folder.path()), "tests/eventlog/ovmf.bin");
+    let ran = measureroot(&["predict", "--json", "--bank", "sha1", "--bank", "sha256", "--uki", &uki, "--like", log]);
+    let pcrs = ran.json()["pcrs"].clone();
+    let held = fs::read_to_string("tests/eventlog/ovmf.pcrs").unwrap().to_lowercase();
+    let (sha1, sha256) = held.split_once("sha256:").unwrap();
+    for (bank, held) in [("sha1", sha1), ("sha256", sha256)] {
+        for pcr in ["0", "1", "2", "3", "6"] {
+            let value = pcrs[pcr]["values"][0]["pcr"][bank].as_str().unwrap();
+            let line = held.lines().find(|line| line.trim_start().starts_with(&format!("{pcr} :"))).unwrap();
+            assert!(line.ends_with(&format!("0x{value}")), "PCR {pcr}, {bank}: {line}");
+        }
+    }
+    // QEMU's option -kernel starts the kernel before the firmware looks for a boot option.
+    assert!(
+        pcrs["4"]["why"]
+            .as_str()
+            .unwrap()
+            .starts_with("ovmf.bin has no program that the firmware starts from a medium")
+    );
+    // The words are those of the log, with the number of the event.
+    let said = measureroot(&["predict", "--bank", "sha256", "--uki", &uki, "--like", log]).printed();
+    assert!(said.contains("  EV_EFI_VARIABLE_BOOT: BootOrder: 0000 (ovmf.bin, event 11)\n"), "{said}");
+    let refused = measureroot(&["predict", "--bank", "sha512", "--uki", &uki, "--like", "tests/eventlog/words.bin"]);
+    assert!(refused.err.contains("words.bin: has no "), "{}", refused.err);
 }
 
 #[test]

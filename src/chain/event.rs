@@ -3,6 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use super::authenticode::digests_of_parts;
+use super::authority::Judged;
 use crate::eventlog::EventType;
 use crate::hash::bank::Bank;
 use crate::hash::digest::Digests;
@@ -11,8 +12,10 @@ use crate::hash::digest::Digests;
 pub(super) const SEPARATOR: EventType = EventType(0x0000_0004);
 pub(super) const EVENT_TAG: EventType = EventType(0x0000_0006);
 pub(super) const IPL: EventType = EventType(0x0000_000D);
+pub(super) const VARIABLE: EventType = EventType(0x8000_0001);
 pub(super) const APPLICATION: EventType = EventType(0x8000_0003);
 pub(super) const ACTION: EventType = EventType(0x8000_0007);
+pub(super) const AUTHORITY: EventType = EventType(0x8000_00E0);
 
 /// An expected extend of a PCR.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -27,13 +30,16 @@ pub struct Expected {
     pub from: Option<String>,
     /// The digest in each bank.
     pub digests: Digests,
+    /// What Secure Boot judges, if it is a program of a file.
+    #[serde(skip)]
+    pub(super) judged: Option<Judged>,
 }
 
 impl Expected {
     /// An event whose digest is that of `parts`, one behind the other.
     pub(super) fn of(kind: EventType, what: &str, from: Option<&str>, parts: &[&[u8]], banks: &[Bank]) -> Self {
         let digests = digests_of_parts(parts, banks);
-        Self { kind, what: what.to_owned(), from: from.map(str::to_owned), digests }
+        Self { kind, what: what.to_owned(), from: from.map(str::to_owned), digests, judged: None }
     }
 }
 

@@ -1,16 +1,20 @@
 //! What UEFI firmware measures when it starts a program of a boot option: PCR 4 (TCG PC Client Platform Firmware Profile 1.06,
 //! sections 3.3.4.5 and 10.4.1; edk2, `Tcg2Dxe.c`, `OnReadyToBoot`).
 
+use super::authority::Judged;
 use super::event::{ACTION, APPLICATION, Expected, SEPARATOR};
 use super::forecast::{Answer, Choice, Part, Question};
-use super::{authenticode, pe::PeFile};
+use super::pe::PeFile;
 use crate::count::counted;
 use crate::error::Result;
 use crate::hash::bank::Bank;
 
 /// The texts of the actions (Firmware Profile 1.06, table "EV_EFI_ACTION Strings"); their final zero is not measured.
-const CALLING: &str = "Calling EFI Application from Boot Option";
+pub(super) const CALLING: &str = "Calling EFI Application from Boot Option";
 const RETURNING: &str = "Returning from EFI Application from Boot Option";
+
+/// What the separator says.
+pub(super) const END: &str = "the end of the firmware's own measurements";
 
 /// How many boot options that failed have an alternative of their own. A network card or an empty drive before the disk are one
 /// each.
@@ -19,7 +23,7 @@ const MOST_FAILED: usize = 4;
 /// The events before the first program: one action and the separator, then two actions for each boot option that failed.
 pub(super) fn before_a_program(banks: &[Bank]) -> Vec<Part> {
     let action = |text: &str| Expected::of(ACTION, text, None, &[text.as_bytes()], banks);
-    let separator = Expected::of(SEPARATOR, "the end of the firmware's own measurements", None, &[&[0; 4]], banks);
+    let separator = Expected::of(SEPARATOR, END, None, &[&[0; 4]], banks);
     let answers = (0..=MOST_FAILED).map(|failed| {
         let name = match failed {
             0 => "the first boot option starts it".to_owned(),
@@ -39,8 +43,8 @@ pub(super) fn before_a_program(banks: &[Bank]) -> Vec<Part> {
 pub(super) fn program(bytes: &[u8], what: &str, from: &str, banks: &[Bank]) -> Result<Expected> {
     let named = |error: crate::error::Error| error.on(from);
     let file = PeFile::parse(bytes).map_err(named)?;
-    let digests = authenticode::digests(&file, banks).map_err(named)?;
-    Ok(Expected { kind: APPLICATION, what: what.to_owned(), from: Some(from.to_owned()), digests })
+    let (judged, digests) = Judged::of(&file, banks).map_err(named)?;
+    Ok(Expected { kind: APPLICATION, what: what.to_owned(), from: Some(from.to_owned()), digests, judged })
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! are a set. It is kept as the parts that it is made of: several questions in several PCRs would make a product without a bound.
 
 use std::fmt::{self, Display};
+use std::mem;
 
 use serde::Serialize;
 
@@ -35,6 +36,9 @@ impl Display for Question {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Part {
+    /// The last byte of the value that PCR 0 starts with: the locality from which the TPM was started, or 4 for a hardware root of
+    /// trust. The other PCRs here start with zeros.
+    Locality(u8),
     /// This event.
     Event(Expected),
     /// The events of one of the answers.
@@ -98,7 +102,8 @@ pub struct Value {
 const MOST_VALUES: usize = 256;
 
 impl Forecast {
-    /// The values of a PCR that starts with zeros, one for each combination of its answers. `None` if they do not follow.
+    /// The values of a PCR, one for each combination of its answers. `None` if they do not follow. A bank that an event has no digest
+    /// for has no value: the events of a log may have fewer banks than those of files.
     #[must_use]
     pub fn values(&self, banks: &[Bank]) -> Option<Vec<Value>> {
         let Self::Follows { parts, .. } = self else { return None };
@@ -106,6 +111,7 @@ impl Forecast {
         let mut values = vec![Value { answers: Vec::new(), pcr: zeros }];
         for part in parts {
             match part {
+                Part::Locality(locality) => values.iter_mut().for_each(|value| value.start(*locality)),
                 Part::Event(event) => values.iter_mut().for_each(|value| value.extend(event)),
                 Part::Choice(Choice { answers, .. }) => {
                     let each = values.iter().flat_map(|value| answers.iter().map(move |answer| value.with(answer)));
@@ -118,12 +124,15 @@ impl Forecast {
 }
 
 impl Value {
-    fn extend(&mut self, event: &Expected) {
-        for (bank, value) in &mut self.pcr {
-            if let Some(digest) = event.digests.get(bank) {
-                *value = value.extended(*bank, digest);
-            }
+    fn start(&mut self, locality: u8) {
+        for value in self.pcr.values_mut() {
+            *value = value.clone().with_last_byte(locality);
         }
+    }
+
+    fn extend(&mut self, event: &Expected) {
+        let extended = |(bank, value): (Bank, Digest)| Some((bank, value.extended(bank, event.digests.get(&bank)?)));
+        self.pcr = mem::take(&mut self.pcr).into_iter().filter_map(extended).collect();
     }
 
     fn with(&self, answer: &Answer) -> Self {
@@ -181,6 +190,19 @@ mod tests {
         let zero = Forecast::Follows { parts: vec![], assumes: vec![] }.values(&BANKS).unwrap();
         assert_eq!((zero.len(), &zero[0].pcr[&Bank::Sha256]), (1, &value(&[])));
         assert_eq!(Forecast::Open { why: "firmware".into() }.values(&BANKS), None);
+    }
+
+    #[test]
+    fn a_bank_without_a_digest_has_no_value_and_pcr_0_starts_with_the_locality() {
+        let mut of_a_log = event(b"a");
+        let of_a_file = Expected::of(IPL, "it", None, &[b"b"], &Bank::ALL);
+        of_a_log.digests.retain(|&bank, _| bank == Bank::Sha256);
+        let parts = vec![Part::Locality(3), Part::Event(of_a_log), Part::Event(of_a_file)];
+        let found = Forecast::Follows { parts, assumes: vec![] }.values(&Bank::ALL).unwrap();
+        let start = Digest::zero(Bank::Sha256).with_last_byte(3);
+        let after =
+            [b"a", b"b"].iter().fold(start, |value, bytes| value.extended(Bank::Sha256, &Bank::Sha256.digest(*bytes)));
+        assert_eq!(found[0].pcr, [(Bank::Sha256, after)].into());
     }
 
     trait MapToOwned {

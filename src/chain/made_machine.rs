@@ -48,6 +48,7 @@ impl MadeMachine {
             let Forecast::Follows { parts, .. } = forecast else { continue };
             for part in parts {
                 match part {
+                    Part::Locality(_) => {}
                     Part::Event(event) => machine.extend(pcr, event),
                     Part::Choice(Choice { question, answers }) => {
                         answers[answer(*question)].events.iter().for_each(|event| machine.extend(pcr, event));

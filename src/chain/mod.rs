@@ -7,13 +7,19 @@
 //! Another boot loader is another file here, with a function that adds its events between those of two starters.
 
 pub mod authenticode;
+mod authority;
 mod boot_entry;
 #[cfg(test)]
 mod cd_tests;
+mod certificate;
+mod certificate_table;
 mod command_line;
+mod der;
 pub(crate) mod disk;
 #[cfg(test)]
 mod disk_tests;
+mod efi_variable;
+pub(crate) mod efi_variables;
 mod el_torito;
 pub(crate) mod esp;
 #[cfg(test)]
@@ -25,6 +31,7 @@ mod fat_folder;
 mod firmware;
 pub(crate) mod forecast;
 pub(crate) mod forecasts;
+mod frame;
 mod gpt;
 pub(crate) mod grub;
 mod initrd;
@@ -32,6 +39,9 @@ mod iso9660;
 #[cfg(test)]
 mod judged_tests;
 pub(crate) mod kernel;
+pub(crate) mod like;
+#[cfg(test)]
+mod like_tests;
 pub(crate) mod linux;
 #[cfg(test)]
 mod made_files;
@@ -44,10 +54,15 @@ pub(crate) mod partition;
 mod partitions;
 pub(crate) mod pe;
 mod phase;
+mod policy;
 pub(crate) mod region;
 pub mod root_image;
+mod rsa_signature;
 mod sdmagic;
+mod secure_boot;
 mod shim;
+mod signature_list;
+mod signed_data;
 mod stub;
 mod stub_text;
 mod systemd_boot;

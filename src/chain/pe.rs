@@ -37,6 +37,8 @@ pub struct PeFile<'a> {
     /// The length of the certificate table, which is at the end of the file.
     pub(super) certificates: usize,
     /// In the order of the section table.
+    /// Where the certificates are, if there are any. The place may be outside of the file.
+    pub(super) certificate_table: Option<Range<usize>>,
     pub(super) sections: Vec<Section<'a>>,
     /// `MajorImageVersion`.
     pub(super) image_version: u16,
@@ -72,7 +74,7 @@ impl<'a> PeFile<'a> {
         let start = ImageDosHeader::parse(bytes).about_hint(OBJECT, HINT)?.nt_headers_offset();
         let mut offset = u64::from(start);
         let (headers, directories) = Headers::parse(bytes, &mut offset).about_hint(OBJECT, HINT)?;
-        let table = headers.sections(bytes, offset).about_hint(OBJECT, HINT)?;
+        let section_headers = headers.sections(bytes, offset).about_hint(OBJECT, HINT)?;
         // The offsets are those of fields that were read from the bytes, so no sum overflows. The signature has four bytes.
         let optional = index(start) + 4 + size_of::<ImageFileHeader>();
         let check_sum = optional + CHECK_SUM..optional + CHECK_SUM + 4;
@@ -88,9 +90,20 @@ impl<'a> PeFile<'a> {
             return Err(Error::new(OBJECT, format_args!("its headers cannot have {}", counted(headers_end, "byte"))));
         }
         let certificates = directory.map_or(0, |directory| index(directory.size.get(LittleEndian)));
-        let sections = table.iter().map(|header| Section::of(header, bytes)).collect::<Result<_>>()?;
+        let table = directory.map(|directory| index(directory.virtual_address.get(LittleEndian)));
+        let certificate_table = table.filter(|_| certificates > 0).map(|at| at..at.saturating_add(certificates));
+        let sections = section_headers.iter().map(|header| Section::of(header, bytes)).collect::<Result<_>>()?;
         let image_version = headers.optional_header().major_image_version();
-        Ok(Self { bytes, check_sum, certificate_entry, headers_end, certificates, sections, image_version })
+        Ok(Self {
+            bytes,
+            check_sum,
+            certificate_entry,
+            headers_end,
+            certificates,
+            certificate_table,
+            sections,
+            image_version,
+        })
     }
 
     /// The sections, in the order of their table.

@@ -13,8 +13,8 @@ const ALONE: &str =
 /// Adds the root image to what is expected. `digests` are those that the PCR is extended with.
 pub fn add(forecasts: &mut Forecasts, pcr: PcrIndex, from: &str, digests: &Digests) {
     let kind = EVENT_TAG;
-    let image =
-        Expected { kind, what: "the root image".to_owned(), from: Some(from.to_owned()), digests: digests.clone() };
+    let (what, from) = ("the root image".to_owned(), Some(from.to_owned()));
+    let image = Expected { kind, what, from, digests: digests.clone(), judged: None };
     forecasts.follows(PcrIndex::DEFAULT.get(), Vec::new(), &[ALONE]);
     match forecasts.pcrs.get_mut(&pcr.get()) {
         Some(Forecast::Follows { parts, .. }) => parts.insert(before_the_phases(parts), Part::Event(image)),

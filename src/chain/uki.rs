@@ -9,17 +9,13 @@ use super::forecasts::Forecasts;
 use super::linux::{self, Linux};
 use super::pe::{PeFile, Section};
 use super::stub::{KernelStart, Stub};
-use super::{firmware, initrd, phase, stub_text};
+use super::{firmware, initrd, phase, secure_boot, stub_text};
 use crate::error::{Error, Result};
 use crate::hash::bank::Bank;
 
 /// What the stub takes from places that a prediction from this file alone cannot see.
 const NOTHING_BESIDE: &str =
     "no addon, credential or extension of the stub is beside the file, and no text of SMBIOS for it";
-
-/// The names of the answers to [`Question::SecureBoot`].
-const ON: &str = "Secure Boot is on";
-const OFF: &str = "Secure Boot is off";
 
 /// A unified kernel image.
 #[derive(Debug)]
@@ -111,7 +107,7 @@ impl<'a> Uki<'a> {
             // With Secure Boot, the stub vouches for the section instead of the firmware, which measures nothing then (`security_hook`).
             KernelStart::LoadImage => parts.push(Part::Choice(Choice {
                 question: Question::SecureBoot,
-                answers: vec![Answer::new(OFF, vec![kernel()?]), Answer::new(ON, Vec::new())],
+                answers: vec![Answer::new(secure_boot::OFF, vec![kernel()?]), Answer::new(secure_boot::ON, Vec::new())],
             })),
             KernelStart::Itself => {}
             KernelStart::Unknown => parts.push(Part::Choice(Choice {
@@ -207,11 +203,11 @@ impl<'a> Uki<'a> {
         if is_257 && append.starts_with('@') {
             return Err("the command line from outside chooses a profile");
         }
-        let outside = line(OFF, append, None)?;
+        let outside = line(secure_boot::OFF, append, None)?;
         match &section {
             // 257 falls back to the section if nothing is left of the text.
             _ if outside.text.is_empty() && is_257 => Ok(vec![inside("")?]),
-            Some(_) => Ok(vec![outside, inside(ON)?]),
+            Some(_) => Ok(vec![outside, inside(secure_boot::ON)?]),
             None => Ok(vec![outside]),
         }
     }

@@ -65,6 +65,7 @@ fn pcr_4_has_the_kernel_if_the_firmware_loads_it() {
                 assert_eq!((&found[..], from.len(), from[0].from.as_deref()), (answers, 1, Some("x.efi, .linux")));
             }
             Part::Event(event) => assert_eq!((answers.len(), event.from.as_deref()), (0, Some("x.efi"))),
+            Part::Locality(_) => panic!("{version}"),
         }
     }
 }

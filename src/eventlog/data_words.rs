@@ -7,7 +7,7 @@ use crate::count::counted;
 use crate::cursor::{Cursor, Fields};
 
 /// The data in words. Data that does not have the form of its type is shown as text or as hex.
-pub(super) fn words(kind: EventType, data: &[u8]) -> String {
+pub(crate) fn words(kind: EventType, data: &[u8]) -> String {
     let known = match kind.0 {
         0x0000_0003 => no_action(data),
         0x0000_0004 => separator(data),

@@ -65,6 +65,12 @@ impl Event {
         if words.is_empty() { kind } else { format!("{kind}: {words}") }
     }
 
+    /// The data in words, judged by the digests in `banks`.
+    #[cfg(feature = "chain")]
+    pub(crate) fn words_in(&self, banks: &[Bank]) -> String {
+        self.words(banks).0
+    }
+
     /// The type of the event.
     pub(crate) fn kind(&self) -> String {
         match &self.content {

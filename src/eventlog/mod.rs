@@ -22,6 +22,8 @@ mod efi_variable;
 pub(crate) mod encoded_text;
 pub(crate) mod event;
 mod event_type;
+#[cfg(feature = "chain")]
+mod firmware_file;
 mod format;
 mod go_tpm_tools;
 mod hash_name;
@@ -41,6 +43,8 @@ pub mod tcg;
 pub mod tcg_sha1;
 mod text;
 
+#[cfg(feature = "chain")]
+pub(crate) use data_words::words as words_of;
 pub use event::Event;
 pub use event_type::EventType;
 pub use format::parse;

@@ -84,7 +84,7 @@ fn event(cursor: &mut Cursor, header: &Header) -> Result<Event> {
 
 /// A log of events, each with its PCR, its type, and a text that is both measured and the event data.
 #[cfg(test)]
-pub(super) fn log_of(banks: &[Bank], events: &[(u32, EventType, &[u8])]) -> Log {
+pub(crate) fn log_of(banks: &[Bank], events: &[(u32, EventType, &[u8])]) -> Log {
     let header = Header::of(banks.iter().copied());
     let encode = |(pcr, kind, text): &(u32, _, &[u8])| {
         encode(&header, Pcr::try_from(*pcr).unwrap(), *kind, &crate::hash::digest::digests_of(banks, text), text)

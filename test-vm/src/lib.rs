@@ -37,6 +37,7 @@ pub mod stopped_vm;
 pub mod swtpm;
 pub mod tool;
 pub mod tpm_channel;
+pub mod uki;
 pub mod vm;
 pub mod wrapped_initramfs;
 

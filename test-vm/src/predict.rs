@@ -98,18 +98,23 @@ impl From<ChainBoot> for Chain {
 
 /// The chain of a unified kernel image, as `measureroot predict --uki` tells it.
 pub fn chain(uki: &Path) -> Result<Chain> {
-    let boot: ChainBoot = serde_json::from_str(&chain_json("--uki", uki)?)?;
+    chain_with(uki, &[])
+}
+
+/// The same with more options.
+pub fn chain_with(uki: &Path, options: &[&str]) -> Result<Chain> {
+    let boot: ChainBoot = serde_json::from_str(&chain_json("--uki", uki, options)?)?;
     Ok(boot.into())
 }
 
 /// The chain of each entry of the menu, as `measureroot predict --esp` tells it.
 pub fn menu(esp: &Path) -> Result<Vec<Chain>> {
-    boots(&chain_json("--esp", esp)?)
+    boots(&chain_json("--esp", esp, &[])?)
 }
 
 /// The same, as `measureroot predict --disk` tells it.
 pub fn menu_of_disk(disk: &Path) -> Result<Vec<Chain>> {
-    boots(&chain_json("--disk", disk)?)
+    boots(&chain_json("--disk", disk, &[])?)
 }
 
 /// The chain of each boot, in the JSON of `measureroot predict --esp` or `--disk`.
@@ -122,9 +127,9 @@ pub fn boots(json: &str) -> Result<Vec<Chain>> {
     Ok(boots.entries.into_iter().map(Chain::from).collect())
 }
 
-fn chain_json(option: &str, path: &Path) -> Result<String> {
+fn chain_json(option: &str, path: &Path, options: &[&str]) -> Result<String> {
     let mut predict = tool::measureroot(Duration::from_secs(60))?;
-    tool::finish(predict.args(["predict", "--json", option]).arg(path))
+    tool::finish(predict.args(["predict", "--json", option]).arg(path).args(options))
 }
 
 /// The alternatives that led to the value that a PCR holds. The error has all values that it may have.

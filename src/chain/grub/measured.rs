@@ -49,7 +49,7 @@ impl Measured {
     pub(super) fn file(&mut self, what: &str, path: &str, digests: &Digests) -> bool {
         if self.is_on {
             let (what, from, digests) = (what.to_owned(), Some(path.to_owned()), digests.clone());
-            self.files.push(Expected { kind: IPL, what, from, digests });
+            self.files.push(Expected { kind: IPL, what, from, digests, judged: None });
         }
         self.files.len() < MOST
     }

@@ -34,7 +34,7 @@ fn events(entry: &GrubEntry, pcr: u8) -> Vec<String> {
     let text = |part: &Part| match part {
         Part::Event(event) if pcr == 9 => event.from.clone().unwrap_or_default(),
         Part::Event(event) => event.what.clone(),
-        Part::Choice(_) => "a choice".to_owned(),
+        Part::Choice(_) | Part::Locality(_) => "a choice".to_owned(),
     };
     parts.iter().map(text).collect()
 }

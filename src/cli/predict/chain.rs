@@ -105,6 +105,6 @@ fn program(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// The name of a file without its folder: the events are the same wherever it lies.
-fn name(path: &Path) -> String {
+pub(super) fn name(path: &Path) -> String {
     path.file_name().unwrap_or(AsRef::<OsStr>::as_ref(path)).display().to_string()
 }

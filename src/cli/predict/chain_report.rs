@@ -215,6 +215,11 @@ impl Text {
 
     fn part(&mut self, part: &Part) {
         match part {
+            Part::Locality(4) => {
+                self.line(2, "it starts at 0...4: a hardware root of trust measured before the TPM was started");
+            }
+            Part::Locality(locality) => self
+                .line(2, format_args!("it starts at 0...{locality:x}: the TPM was started from locality {locality}")),
             Part::Event(event) => self.event(2, event),
             Part::Choice(choice) => {
                 for Answer { name, events } in choice.answers.iter().filter(|answer| !answer.events.is_empty()) {

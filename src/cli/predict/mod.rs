@@ -7,6 +7,7 @@ mod chain_report;
 mod disk;
 mod folder;
 mod format;
+mod machine;
 mod prediction;
 mod start;
 mod subject;
@@ -21,6 +22,7 @@ use self::boot::Boot;
 use self::chain::Chain;
 use self::chain_report::ChainReport;
 use self::format::Format;
+use self::machine::Machine;
 use self::prediction::Prediction;
 use self::start::Start;
 use self::subject::Subject;
@@ -48,7 +50,8 @@ use crate::seal::prepared_root_hash::{parse_hash, parse_offset};
 ///
 /// With --uki, --kernel, --esp or --disk, prints what is measured before the agent: for each PCR its values, the events that lead to them, and
 /// the file or section that each event comes from; or why the PCR does not follow from the files. With an image beside it, the
-/// PCR of the image is among them, and --allow-entry adds both to the list.
+/// PCR of the image is among them, and --allow-entry adds both to the list. With --like, the firmware's own PCRs come from the
+/// log of a machine of the same kind; with --efivars, PCR 7 comes from the variables of Secure Boot.
 #[derive(Debug, Args)]
 pub(super) struct Predict {
     /// The image: a file, or a block device that has it.
@@ -66,6 +69,8 @@ pub(super) struct Predict {
     hash_offset: Option<u64>,
     #[command(flatten)]
     chain: Chain,
+    #[command(flatten)]
+    machine: Machine,
     /// The PCR that the image is measured into (kernel parameter rootimgpcr=).
     #[arg(long, value_name = "N", default_value_t = PcrIndex::DEFAULT, requires = "subject")]
     pcr: PcrIndex,
@@ -121,7 +126,8 @@ impl Predict {
         stdout::check()?;
         // A program for UEFI is read in a moment, so its errors come before the image is read.
         let banks = self.banks(format);
-        if let Some((start, boots)) = self.chain.boots(&banks)? {
+        if let Some((start, mut boots)) = self.chain.boots(&banks)? {
+            self.machine.expect(&mut boots, &banks)?;
             return self.print_chain(&start, boots, format, &banks);
         }
         let format = format.unwrap_or(Format::Tpm2Yaml);

@@ -155,7 +155,8 @@ impl ExpectedPart {
             if event.digests.keys().eq(banks) {
                 Ok(())
             } else {
-                Err(Error::new(&event.what, "has other banks than the first event"))
+                Err(Error::new(&event.what, "has other banks than the first event")
+                    .hint("--bank names the banks that are predicted; a log of --like may lack some"))
             }
         })
     }
