@@ -99,10 +99,11 @@ pub struct Value {
 }
 
 /// How many values of one PCR are listed at most. Parts have few alternatives, and a PCR few parts with alternatives.
-const MOST_VALUES: usize = 256;
+pub(crate) const MOST_VALUES: usize = 256;
 
 impl Forecast {
-    /// The values of a PCR, one for each combination of its answers. `None` if they do not follow. A bank that an event has no digest
+    /// The values of a PCR, one for each combination of its answers. `None` if they do not follow, or if they are too many: a list with
+    /// some of them would refuse good boots. A bank that an event has no digest
     /// for has no value: the events of a log may have fewer banks than those of files.
     #[must_use]
     pub fn values(&self, banks: &[Bank]) -> Option<Vec<Value>> {
@@ -115,7 +116,10 @@ impl Forecast {
                 Part::Event(event) => values.iter_mut().for_each(|value| value.extend(event)),
                 Part::Choice(Choice { answers, .. }) => {
                     let each = values.iter().flat_map(|value| answers.iter().map(move |answer| value.with(answer)));
-                    values = each.take(MOST_VALUES).collect();
+                    values = each.take(MOST_VALUES + 1).collect();
+                    if values.len() > MOST_VALUES {
+                        return None;
+                    }
                 }
             }
         }
@@ -190,6 +194,17 @@ mod tests {
         let zero = Forecast::Follows { parts: vec![], assumes: vec![] }.values(&BANKS).unwrap();
         assert_eq!((zero.len(), &zero[0].pcr[&Bank::Sha256]), (1, &value(&[])));
         assert_eq!(Forecast::Open { why: "firmware".into() }.values(&BANKS), None);
+    }
+
+    #[test]
+    fn too_many_values_are_none_and_not_some_of_them() {
+        let answers = || vec![Answer::new("a", vec![event(b"a")]), Answer::new("b", vec![event(b"b")])];
+        let choice = || Part::Choice(Choice { question: Question::Phase, answers: answers() });
+        let values = |count| {
+            let parts = (0..count).map(|_| choice()).collect();
+            Forecast::Follows { parts, assumes: vec![] }.values(&BANKS).map(|values| values.len())
+        };
+        assert_eq!((values(8), values(9)), (Some(MOST_VALUES), None));
     }
 
     #[test]

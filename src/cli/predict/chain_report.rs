@@ -11,7 +11,7 @@ use super::format::Format;
 use super::start::{MenuEntry, Start};
 use super::subject::Subject;
 use crate::chain::event::Expected;
-use crate::chain::forecast::{Answer, Forecast, Part, Value};
+use crate::chain::forecast::{Answer, Forecast, MOST_VALUES, Part, Value};
 use crate::cli::json;
 use crate::error::{Error, Result, one_line};
 use crate::hash::bank::Bank;
@@ -189,7 +189,12 @@ impl Text {
                 }
                 Forecast::Follows { parts, assumes } => {
                     self.line(0, format_args!("PCR {number}"));
-                    pcr.values.iter().flatten().for_each(|value| self.value(value));
+                    match &pcr.values {
+                        Some(values) => values.iter().for_each(|value| self.value(value)),
+                        None => {
+                            self.line(2, format_args!("it has more than {MOST_VALUES} values; its parts tell them"))
+                        }
+                    }
                     if parts.is_empty() {
                         self.line(2, "nothing extends it");
                     }
