@@ -112,11 +112,6 @@ pub fn menu(esp: &Path) -> Result<Vec<Chain>> {
     boots(&chain_json("--esp", esp, &[])?)
 }
 
-/// The same, as `measureroot predict --disk` tells it.
-pub fn menu_of_disk(disk: &Path) -> Result<Vec<Chain>> {
-    boots(&chain_json("--disk", disk, &[])?)
-}
-
 /// The chain of each boot, in the JSON of `measureroot predict --esp` or `--disk`.
 pub fn boots(json: &str) -> Result<Vec<Chain>> {
     #[derive(Deserialize)]
