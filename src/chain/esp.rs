@@ -80,7 +80,7 @@ impl Esp {
                 Error::new(&path, "is neither systemd-boot, nor GRUB, nor a unified kernel image")
                     .hint("other boot loaders are not predicted yet")
             })?;
-            let entry = Entry::new(&path, uki.forecasts(None, banks)?);
+            let entry = Entry::new(&path, with_files_beside(volume, &path, uki.forecasts(None, banks)?)?);
             return Ok(Self { loader: uki.stub().to_string(), entries: vec![entry] });
         };
         let default = volume.read(LOADER_CONF, CONFIGURATION)?;
@@ -214,7 +214,10 @@ impl Menu<'_> {
             if !file.sections().iter().any(|section| section.name_bytes() == b".osrel" && !section.is_empty()) {
                 continue;
             }
-            let forecasts = Uki::parse(&path, &bytes).and_then(|uki| self.loader.uki(&uki, None, self.banks));
+            let forecasts = Uki::parse(&path, &bytes).and_then(|uki| {
+                let forecasts = self.loader.uki(&uki, None, self.banks)?;
+                with_files_beside(self.volume, &path, forecasts)
+            });
             entries.push(Entry::new(&name.to_lowercase(), or_reason(forecasts)));
         }
         Ok(entries)
@@ -248,7 +251,10 @@ impl Menu<'_> {
             (Ok(_), Kind::Linux) if !entry.initrds.is_empty() => {
                 Forecasts::of_unknown("the entry gives an initrd to a unified kernel image, which has its own")
             }
-            (Ok(uki), _) => self.loader.uki(&uki, Some(entry), self.banks)?,
+            (Ok(uki), _) => {
+                let forecasts = self.loader.uki(&uki, Some(entry), self.banks)?;
+                with_files_beside(self.volume, &path, forecasts)?
+            }
             (Err(_), Kind::Efi) => Forecasts::of_unknown(&format!("what the program {path} does is not predicted")),
             (Err(_), Kind::Linux) => {
                 let initrds = systemd_boot::initrds(entry, self.volume)?;
@@ -257,6 +263,19 @@ impl Menu<'_> {
         };
         Ok(Some(forecasts))
     }
+}
+
+/// Files that systemd's stub takes from the partition (systemd-stub(7), "Companion Files"): addons, credentials, extensions.
+fn with_files_beside(volume: &dyn Volume, path: &str, mut forecasts: Forecasts) -> Result<Forecasts> {
+    for folder in [&format!("{path}.extra.d"), "loader/addons", "loader/credentials"] {
+        if let Some(file) = volume.names(folder)?.first() {
+            let why = format!("{folder}/{file}: what the stub takes from there is not predicted");
+            for pcr in [9, 12] {
+                forecasts.open(pcr, why.as_str());
+            }
+        }
+    }
+    Ok(forecasts)
 }
 
 /// A file that is wrong spoils its own entry alone.

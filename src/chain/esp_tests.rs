@@ -136,6 +136,31 @@ fn what_an_entry_does_otherwise_has_a_reason() {
 }
 
 #[test]
+fn files_that_the_stub_takes_beside_the_image_are_named() {
+    let with = |file: &str| loader("257.13").with("EFI/Linux/m.efi", uki("257.13")).with(file, "x");
+    for file in ["EFI/Linux/m.efi.extra.d/a.addon.efi", "loader/addons/b.addon.efi", "loader/credentials/c.cred"] {
+        let found = entries(&with(file));
+        assert!(why(&found[0], 9).starts_with(file) && why(&found[0], 12).starts_with(file), "{file}");
+    }
+    assert_eq!(values(&entries(&with("EFI/Linux/other"))[0], 12).len(), 1);
+}
+
+#[test]
+fn a_command_line_that_keeps_the_agent_from_measuring_is_named() {
+    let kernel = MadePe::new().linux("6.12.1").bytes();
+    for word in ["rdinit=/bin/sh", "noinitrd", "measureroot=off"] {
+        let conf = format!("linux /k\noptions ro {word}\n");
+        let made = loader("257.13").with("loader/entries/a.conf", &conf).with("k", &kernel);
+        let unmeasured = &entries(&made)[0].forecasts.unmeasured;
+        assert!(unmeasured.len() == 1 && unmeasured[0].starts_with(word), "{word}: {unmeasured:?}");
+        let inside = program("systemd-stub 257.13").exact(b".osrel", b"ID=a").exact(b".linux", &kernel);
+        let made = loader("257.13").with("EFI/Linux/m.efi", inside.exact(b".cmdline", word.as_bytes()).bytes());
+        let unmeasured = &entries(&made)[0].forecasts.unmeasured;
+        assert!(unmeasured.len() == 1 && unmeasured[0].starts_with(word), "{word}: {unmeasured:?}");
+    }
+}
+
+#[test]
 fn a_partition_that_does_not_boot_is_refused_by_name() {
     let with = |path: &str, bytes: Vec<u8>| loader("257.13").with(path, bytes);
     let table = [

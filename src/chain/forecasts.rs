@@ -6,7 +6,7 @@ use super::event::{APPLICATION, Expected};
 use super::forecast::{Forecast, Part};
 
 /// What is expected of each PCR, by its number.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Forecasts {
     /// The forecasts.
     pub pcrs: BTreeMap<u8, Forecast>,

@@ -2,9 +2,9 @@
 
 use std::slice::from_ref;
 
-use super::event::{ACTION, APPLICATION, IPL};
+use super::event::{ACTION, APPLICATION, Expected, IPL, SEPARATOR};
 use super::expectation;
-use super::forecast::Question;
+use super::forecast::{Part, Question};
 use super::forecasts::Forecasts;
 use super::made_files::{Files, GOOD};
 use super::made_machine::{MadeMachine, image};
@@ -14,8 +14,9 @@ use crate::evidence::expected::chain::ExpectedChain;
 use crate::evidence::pcr_result::PcrOutcome;
 use crate::evidence::trusted_image::TrustedImage;
 use crate::evidence::verdict::Verdict;
+use crate::hash::bank::Bank;
 
-const QUOTED: [u8; 9] = [0, 4, 7, 8, 9, 11, 12, 13, 14];
+const QUOTED: [u8; 10] = [0, 2, 4, 7, 8, 9, 11, 12, 13, 14];
 
 /// The entry of a list for the good root image, as it is read back.
 fn listed(boots: &[(&str, Forecasts)]) -> TrustedImage {
@@ -24,6 +25,15 @@ fn listed(boots: &[(&str, Forecasts)]) -> TrustedImage {
     let read: AllowList = list.to_json().unwrap().parse().unwrap();
     assert_eq!(read, list);
     read.images.into_iter().next().unwrap()
+}
+
+/// With what a log of such a machine tells: its firmware, and no driver.
+fn of_a_known_machine(mut forecasts: Forecasts) -> Forecasts {
+    for (pcr, bytes) in [(0, b"version"), (2, &[0; 7])] {
+        let event = Expected::of(SEPARATOR, "the firmware", None, &[bytes], &[Bank::Sha256]);
+        forecasts.follows(pcr, vec![Part::Event(event)], &[]);
+    }
+    forecasts
 }
 
 /// The words about each PCR that differs.
@@ -42,7 +52,8 @@ fn first(_: Question) -> usize {
 
 #[test]
 fn a_boot_as_predicted_is_trusted_whatever_the_machine_decides() {
-    let boots = [("a.conf", GOOD.entry()), ("measured.efi", GOOD.uki(None))];
+    let boots =
+        [("a.conf", GOOD.entry()), ("measured.efi", GOOD.uki(None))].map(|(name, one)| (name, of_a_known_machine(one)));
     let trusted = listed(&boots);
     for (name, forecasts) in &boots {
         for number in 0..3 {
@@ -242,9 +253,10 @@ fn a_question_has_one_answer_in_all_pcrs() {
 fn what_is_not_quoted_or_not_predicted_is_said() {
     let trusted = listed(&[("a.conf", GOOD.entry())]);
     let machine = MadeMachine::booted(&GOOD.entry(), first);
+    // A machine must not choose what its quote leaves out.
     let (verdict, chain) = machine.judged(&[4, 7, 12, 13], from_ref(&trusted));
-    assert!(matches!(verdict, Verdict::Trusted(_)));
-    assert_eq!(chain.unchecked, ["nothing vouches for PCR 8, 9"]);
+    assert!(reason(&verdict).ends_with("and PCR 8, 9 is not quoted"), "{verdict:?}");
+    assert_eq!(chain.unchecked, ["nothing vouches for PCR 0, 2, 8, 9"]);
     let words: Vec<_> = chain.pcrs.iter().map(crate::evidence::pcr_result::PcrResult::words).collect();
     for part in [
         "PCR 7 is not predicted, and nothing vouches for it",
@@ -259,17 +271,32 @@ fn what_is_not_quoted_or_not_predicted_is_said() {
     let (verdict, chain) = other.judged(&QUOTED, &[image(GOOD.root)]);
     assert!(matches!(verdict, Verdict::Trusted(_)) && chain.compared.is_none());
     assert!(
-        chain.unchecked[0].contains("expects nothing of it") && chain.unchecked[1].ends_with("PCR 4, 8, 9, 12"),
+        chain.unchecked[0].contains("expects nothing of it") && chain.unchecked[1].ends_with("PCR 0, 2, 4, 8, 9, 12"),
         "{chain:?}"
     );
+}
+
+#[test]
+fn a_chain_with_an_event_too_much_is_not_checked() {
+    let forecasts = of_a_known_machine(GOOD.entry());
+    let mut machine = MadeMachine::booted(&forecasts, first);
+    machine.insert(0, 11, IPL, b"a section");
+    let (verdict, chain) = machine.judged(&QUOTED, &[listed(&[("a.conf", forecasts)])]);
+    assert!(reason(&verdict).contains("PCR 11"), "{verdict:?}");
+    assert_eq!(chain.unchecked, ["PCR 11 is not as expected"]);
 }
 
 #[test]
 fn a_boot_that_runs_unmeasured_bytes_is_not_checked() {
     let mut forecasts = GOOD.entry();
     forecasts.unmeasured.push("the device tree x.dtb".to_owned());
-    let (_, chain) = MadeMachine::booted(&forecasts, first).judged(&QUOTED, &[listed(&[("a.conf", forecasts)])]);
-    assert_eq!(chain.unchecked, ["not measured: the device tree x.dtb"]);
+    let (_, chain) =
+        MadeMachine::booted(&forecasts, first).judged(&QUOTED, &[listed(&[("a.conf", forecasts.clone())])]);
+    assert_eq!(chain.unchecked, ["nothing vouches for PCR 0, 2", "not measured: the device tree x.dtb"]);
+    // Of two alternatives that fit, the quote does not tell which one it was.
+    let boots = [("a.conf", GOOD.entry()), ("b.conf", forecasts.clone())];
+    let (_, chain) = MadeMachine::booted(&forecasts, first).judged(&QUOTED, &[listed(&boots)]);
+    assert_eq!(chain.compared.unwrap().boot, "b.conf");
     // Nothing vouches for the agent of such an entry.
     assert_eq!(expectation::boot("x", &Forecasts::of_unknown("it is another program")).unwrap(), None);
 }

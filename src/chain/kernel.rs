@@ -58,6 +58,11 @@ impl<'a> Kernel<'a> {
     /// If the bytes are no program for UEFI.
     pub fn parse(name: &str, bytes: &'a [u8]) -> Result<Self> {
         let file = PeFile::parse(bytes).map_err(|error| error.on(name))?;
+        // It starts a kernel itself, and measures other things.
+        if file.sections().iter().any(|section| section.name_bytes() == b".linux") {
+            return Err(Error::new(name, "is no kernel alone: it has a section .linux")
+                .hint("--uki predicts a unified kernel image"));
+        }
         Ok(Self { name: name.to_owned(), bytes, linux: Linux::of(&file) })
     }
 
@@ -145,6 +150,7 @@ impl<'a> Kernel<'a> {
         if !append.is_empty() && !self.linux.measures_command_line() {
             unmeasured.push(format!("the command line: {} does not measure it, 6.1 and later do", self.linux));
         }
+        unmeasured.extend(linux::against_the_agent(append));
         unmeasured
     }
 }

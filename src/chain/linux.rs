@@ -5,6 +5,8 @@
 use std::fmt::{self, Display};
 
 use super::pe::PeFile;
+use crate::cmdline;
+use crate::cmdline::tokens::Token;
 
 /// The version that measures the initrd, and the one that measures the command line.
 const MEASURES_INITRD: (u32, u32) = (5, 17);
@@ -29,6 +31,35 @@ pub(super) const NAMED_INITRD: &str = "the initrd that initrd= names: Linux meas
 /// Whether the command line names an initrd. The kernel looks for the text, not for a word (libstub/file.c, `find_file_option`).
 pub(super) fn names_initrd(command_line: &str) -> bool {
     command_line.contains("initrd=")
+}
+
+/// Why a boot with these parameters may start without measureroot. The first applies to every kernel: it looks for the program of
+/// `rdinit=` only, and mounts `root=` itself if the initramfs does not have it (init/main.c, `kernel_init_freeable`). With the second,
+/// the kernel's EFI stub loads no initramfs (drivers/firmware/efi/libstub/efi-stub-helper.c). The third is of Android's kernels only
+/// (init/initramfs.c there).
+pub(crate) fn without_the_agent(tokens: &[Token]) -> Vec<String> {
+    let rdinit = tokens.iter().rev().find(|token| token.is("rdinit") && token.value.is_some());
+    let rdinit = rdinit.filter(|token| token.value.as_deref() != Some(b"/init")).map(|token| {
+        format!(
+            "{token}: the kernel starts this program and not /init; if the initramfs lacks it, the kernel mounts root= itself"
+        )
+    });
+    let noinitrd = tokens.iter().find(|token| token.is("noinitrd")).map(|token| {
+        format!("{token}: the kernel's EFI stub loads no initramfs then, and the kernel mounts root= itself")
+    });
+    let skipped = tokens
+        .iter()
+        .find(|token| token.is("skip_initramfs"))
+        .map(|token| format!("{token}: a kernel of Android unpacks no initramfs then, and mounts root= itself"));
+    rdinit.into_iter().chain(noinitrd).chain(skipped).collect()
+}
+
+/// What a command line says against the measurement of the root image, if it reaches the kernel.
+pub(super) fn against_the_agent(command_line: &str) -> Vec<String> {
+    let tokens = cmdline::parse(command_line.as_bytes());
+    let is_off = |token: &&Token| token.is("measureroot") && token.value.as_deref() == Some(b"off");
+    let off = tokens.iter().find(is_off).map(|token| format!("{token}: the agent boots the root image unmeasured"));
+    without_the_agent(&tokens).into_iter().chain(off).collect()
 }
 
 /// The version of a kernel, as its file tells it.

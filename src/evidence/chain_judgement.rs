@@ -13,10 +13,11 @@ use crate::count::counted;
 use crate::eventlog::PcrValues;
 use crate::measure::pcr::Pcr;
 
-/// The PCRs that say what started the agent, whatever starts it: the programs (4), GRUB's commands (8), command lines and the initrd with
-/// the agent (9), command lines from outside (12). TCG PC Client Platform Firmware Profile 1.06, section 3.3.4; the UAPI Group's
-/// registry of PCRs.
-const OF_THE_AGENT: [u32; 4] = [4, 8, 9, 12];
+/// The PCRs that say what started the agent, whatever starts it: the firmware (0), drivers (2), the programs (4), GRUB's commands (8),
+/// command lines and the initrd with the agent (9), command lines from outside (12). The firmware's also tell that it measures into this
+/// bank at all: into another one, the running system could extend what it wants. TCG PC Client Platform Firmware Profile 1.06, section
+/// 3.3.4; the UAPI Group's registry of PCRs.
+const OF_THE_AGENT: [u32; 6] = [0, 2, 4, 8, 9, 12];
 /// How many alternatives that have equally many PCRs that differ are compared by their events.
 const MOST_CLOSE: usize = 16;
 /// How many reasons the verdict names. The report has all.
@@ -31,6 +32,8 @@ pub(crate) struct ChainJudgement {
     pub(crate) pcrs: Vec<PcrResult>,
     /// What of the chain was not checked, in words. Empty if what started the agent is as expected.
     pub(crate) unchecked: Vec<String>,
+    /// The PCRs that are not quoted, although the entry says what must be in them.
+    missing: Vec<Pcr>,
 }
 
 /// An alternative of an entry.
@@ -50,7 +53,8 @@ struct Candidate<'a> {
 }
 
 impl ChainJudgement {
-    /// Why the machine is not trusted, if a PCR of the entry differs.
+    /// Why the machine is not trusted: a PCR of the entry differs, or it is not quoted although the entry says what must be in it. Else a
+    /// machine would leave out of its quote what is against it.
     pub(super) fn against(&self, name: &str) -> Option<String> {
         self.compared.as_ref()?;
         let mut reasons: Vec<(String, String)> = Vec::new();
@@ -68,7 +72,15 @@ impl ChainJudgement {
             words.push(counted(more, "more difference"));
         }
         let reason = || format!("{name} was booted, but what started it is not as expected: {}", words.join("; "));
-        (!words.is_empty()).then(reason)
+        if !words.is_empty() {
+            return Some(reason());
+        }
+        let missing: Vec<_> = self.missing.iter().map(ToString::to_string).collect();
+        let reason = || {
+            let pcrs = missing.join(", ");
+            format!("{name} was booted, but the entry says what must have started it, and PCR {pcrs} is not quoted")
+        };
+        (!missing.is_empty()).then(reason)
     }
 }
 
@@ -98,13 +110,21 @@ impl Proof {
             let unchecked = unchecked(closest.map(|(one, _)| one.boot), &pcrs, booted);
             (pcrs, unchecked)
         };
-        // Of several that fit, the one that says most. Of several that do not, the one with the fewest events that differ.
-        let closest =
-            close.iter().min_by_key(|closest| (results(Some(closest)).1.len(), closest.1.cost(self.log.events())));
+        // Of several that do not fit, the one with the fewest events that differ.
+        // If several fit, what the worst of them leaves open is open: the quote does not tell which one it was.
+        let closest = if least == Some(0) {
+            close.iter().max_by_key(|closest| results(Some(closest)).1.len())
+        } else {
+            close.iter().min_by_key(|closest| (results(Some(closest)).1.len(), closest.1.cost(self.log.events())))
+        };
         let (pcrs, unchecked) = results(closest);
+        let is_needed = |result: &&PcrResult| {
+            result.result == PcrOutcome::NotQuoted && closest.is_some_and(|(one, _)| is_expected(one.boot, result.pcr))
+        };
+        let missing = pcrs.iter().filter(is_needed).map(|result| result.pcr).collect();
         let compared =
             closest.map(|(one, _)| ComparedWith { entry: one.image.name.clone(), boot: one.boot.name.clone() });
-        ChainJudgement { compared, pcrs, unchecked }
+        ChainJudgement { compared, pcrs, unchecked, missing }
     }
 
     fn candidates<'a>(&'a self, image: &'a TrustedImage) -> impl Iterator<Item = Candidate<'a>> {
@@ -178,6 +198,20 @@ impl Proof {
     }
 }
 
+fn is_of_the_agent(pcr: Pcr) -> bool {
+    OF_THE_AGENT.contains(&pcr.get().into())
+}
+
+/// Whether an alternative expects events of a PCR.
+fn has_events(boot: &ExpectedBoot, pcr: Pcr) -> bool {
+    boot.pcrs.get(&pcr).is_some_and(|parts| parts.iter().any(|part| part.events().next().is_some()))
+}
+
+/// Whether an alternative expects something of a PCR, without which the chain is not known.
+fn is_expected(boot: &ExpectedBoot, pcr: Pcr) -> bool {
+    has_events(boot, pcr) || (is_of_the_agent(pcr) && boot.pcrs.contains_key(&pcr))
+}
+
 /// What of the chain was not checked.
 fn unchecked(boot: Option<&ExpectedBoot>, pcrs: &[PcrResult], booted: &[&TrustedImage]) -> Vec<String> {
     let mut unchecked = Vec::new();
@@ -189,15 +223,17 @@ fn unchecked(boot: Option<&ExpectedBoot>, pcrs: &[PcrResult], booted: &[&Trusted
                 .to_owned(),
         );
     }
-    let has_events = |pcr: Pcr| {
-        boot.and_then(|boot| boot.pcrs.get(&pcr))
-            .is_some_and(|parts| parts.iter().any(|part| part.events().next().is_some()))
-    };
-    let is_vouched = |pcr: &Pcr| pcrs.iter().any(|one| one.pcr == *pcr && one.result == PcrOutcome::AsExpected);
-    let needed = Pcr::all().filter(|&pcr| OF_THE_AGENT.contains(&pcr.get().into()) || has_events(pcr));
-    let open: Vec<_> = needed.filter(|pcr| !is_vouched(pcr)).map(|pcr| pcr.to_string()).collect();
+    let result = |pcr: Pcr| pcrs.iter().find(|one| one.pcr == pcr).map(|one| one.result);
+    let needed = Pcr::all().filter(|&pcr| is_of_the_agent(pcr) || boot.is_some_and(|boot| has_events(boot, pcr)));
+    let is_open = |pcr: &Pcr| !matches!(result(*pcr), Some(PcrOutcome::AsExpected | PcrOutcome::Different));
+    let open: Vec<_> = needed.filter(is_open).map(|pcr| pcr.to_string()).collect();
     if !open.is_empty() {
         unchecked.push(format!("nothing vouches for PCR {}", open.join(", ")));
+    }
+    let differing: Vec<_> =
+        Pcr::all().filter(|&pcr| result(pcr) == Some(PcrOutcome::Different)).map(|pcr| pcr.to_string()).collect();
+    if !differing.is_empty() {
+        unchecked.push(format!("PCR {} is not as expected", differing.join(", ")));
     }
     unchecked.extend(boot.into_iter().flat_map(|boot| &boot.unmeasured).map(|what| format!("not measured: {what}")));
     unchecked

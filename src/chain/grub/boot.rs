@@ -10,6 +10,7 @@ use crate::chain::firmware;
 use crate::chain::forecast::{Forecast, Part};
 use crate::chain::forecasts::Forecasts;
 use crate::chain::kernel::{Given, Kernel, Named};
+use crate::chain::linux;
 use crate::chain::volume::PROGRAM;
 
 /// What stands for the events of a command line or an initrd that the kernel measures itself.
@@ -21,7 +22,7 @@ const ALIGNMENT: usize = 4;
 pub(super) fn forecasts(machine: &Machine<'_>) -> Run<Forecasts> {
     let loaded = machine.loaded.as_ref().ok_or_else(|| Stop::new("no kernel is loaded"))?;
     let mut forecasts = match machine.known()? {
-        Known::V2_06 => handed_over(machine),
+        Known::V2_06 => handed_over(machine, loaded),
         Known::V2_12 => loaded_by_firmware(machine, loaded)?,
     };
     let mut files: Vec<_> = machine.measured.files.iter().cloned().map(Part::Event).collect();
@@ -41,18 +42,23 @@ pub(super) fn forecasts(machine: &Machine<'_>) -> Run<Forecasts> {
     if !machine.measured.is_on {
         let why = "the configuration, the command line and the initrd: GRUB does not have its module tpm, without which it measures nothing";
         forecasts.unmeasured.push(why.to_owned());
+    } else if !machine.measured.missed.is_empty() {
+        let files: Vec<_> = machine.measured.missed.iter().map(String::as_str).collect();
+        let why = "GRUB reads it before its module tpm is there, with which it measures";
+        forecasts.unmeasured.push(format!("{}: {why}", files.join(", ")));
     }
     Ok(forecasts)
 }
 
 /// 2.06 jumps into the kernel: nothing measures it but GRUB (grub-core/loader/i386/efi/linux.c and i386/linux.c).
-fn handed_over(machine: &Machine<'_>) -> Forecasts {
+fn handed_over(machine: &Machine<'_>, loaded: &Loaded) -> Forecasts {
     let mut forecasts = Forecasts::of_firmware();
     forecasts.follows(4, firmware::before_a_program(machine.world.banks), &[]);
     forecasts.follows(9, Vec::new(), &[]);
     for pcr in [11, 12] {
         forecasts.follows(pcr, Vec::new(), &[NO_STUB]);
     }
+    forecasts.unmeasured = linux::against_the_agent(&loaded.command_line);
     forecasts
 }
 

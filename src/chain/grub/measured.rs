@@ -1,7 +1,7 @@
 //! What GRUB measures: each command as text into PCR 8, each file that it opens into PCR 9 (grub-core/commands/tpm.c). The text
 //! is measured without a zero at its end, and without the words before it that the log shows (`grub_cmd: `).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::volumes::has_name;
 use crate::chain::event::{Expected, IPL};
@@ -22,6 +22,8 @@ pub(super) struct Measured {
     pub(super) texts: Vec<Expected>,
     /// Of PCR 9.
     pub(super) files: Vec<Expected>,
+    /// What it read before it could measure. Whoever writes these files decides what is measured, and with what.
+    pub(super) missed: BTreeSet<String>,
     /// Why PCR 8 does not follow.
     pub(super) open: Option<String>,
 }
@@ -50,8 +52,10 @@ impl Measured {
         if self.is_on {
             let (what, from, digests) = (what.to_owned(), Some(path.to_owned()), digests.clone());
             self.files.push(Expected { kind: IPL, what, from, digests, judged: None });
+        } else {
+            self.missed.insert(path.to_owned());
         }
-        self.files.len() < MOST
+        self.files.len() + self.missed.len() < MOST
     }
 }
 

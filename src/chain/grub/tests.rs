@@ -119,10 +119,14 @@ fn modules_and_lists_of_the_disk_are_measured_where_they_are_loaded() {
     let expected = [&format!("{folder}/echo.mod"), &format!("{folder}/extcmd.mod"), "k/vmlinuz"];
     assert_eq!(events(&found[0], 9), expected);
     assert_eq!(events(&found[0], 8)[0], "grub_cmd: insmod none");
+    let missed = ["boot/grub/grub.cfg", &format!("{folder}/command.lst"), &format!("{folder}/fs.lst")];
+    let missed = [&missed[..], &[&format!("{folder}/gcry.mod"), &format!("{folder}/tpm.mod")]].concat().join(", ");
+    assert!(found[0].forecasts.unmeasured[0].starts_with(&missed), "{:?}", found[0].forecasts.unmeasured);
     // With the module from the start, all of it is measured.
     let found = boots_of(&usual(V2_06, "", "/boot/grub", &["echo"]), &made);
     let start = ["command.lst", "fs.lst"].map(|name| format!("{folder}/{name}"));
     assert_eq!(events(&found[0], 9)[..3], [&start[..], &["boot/grub/grub.cfg".to_owned()]].concat());
+    assert!(found[0].forecasts.unmeasured.is_empty(), "{:?}", found[0].forecasts.unmeasured);
     // And without it, nothing.
     let program = usual(V2_06, "", "/boot/grub", &["tpm"]);
     let found = boots_of(&program, &files("menuentry a { linux /k/vmlinuz; }"));

@@ -13,6 +13,7 @@ use clap::Args;
 
 use super::stdout::print;
 use crate::boot::step::{Failure, Step};
+use crate::chain::linux;
 use crate::cmdline::{dialects, tokens};
 use crate::config::Config;
 use crate::config::failure_policy::FailurePolicy;
@@ -34,7 +35,7 @@ impl Explain {
         let (line, cut) = kept::of(self.line.as_bytes());
         let tokens = tokens::parse(line);
         let policy = words::on_failure(&FailurePolicy::of(&tokens));
-        let unmeasured = notes::unmeasured(&tokens);
+        let unmeasured = linux::without_the_agent(&tokens);
         let mut code = if unmeasured.is_empty() && cut.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
         for why in cut.into_iter().chain(unmeasured.iter().map(|why| format!("NOT MEASURED: {why}"))) {
             log::error!("{why}");

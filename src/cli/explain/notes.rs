@@ -26,27 +26,6 @@ pub(super) fn of(tokens: &[Token], config: Option<&Config>) -> Vec<String> {
     notes.into_iter().map(|(words, text)| format!("{}: {text}", words.join(" "))).collect()
 }
 
-/// Why a boot with these parameters may start without measureroot. The first applies to every kernel: it looks for the program of
-/// `rdinit=` only, and mounts `root=` itself if the initramfs does not have it (init/main.c, `kernel_init_freeable`). With the second,
-/// the kernel's EFI stub loads no initramfs (drivers/firmware/efi/libstub/efi-stub-helper.c). The third is of Android's kernels only
-/// (init/initramfs.c there).
-pub(super) fn unmeasured(tokens: &[Token]) -> Vec<String> {
-    let rdinit = tokens.iter().rev().find(|token| token.is("rdinit") && token.value.is_some());
-    let rdinit = rdinit.filter(|token| token.value.as_deref() != Some(b"/init")).map(|token| {
-        format!(
-            "{token}: the kernel starts this program and not /init; if the initramfs lacks it, the kernel mounts root= itself"
-        )
-    });
-    let noinitrd = tokens.iter().find(|token| token.is("noinitrd")).map(|token| {
-        format!("{token}: the kernel's EFI stub loads no initramfs then, and the kernel mounts root= itself")
-    });
-    let skipped = tokens
-        .iter()
-        .find(|token| token.is("skip_initramfs"))
-        .map(|token| format!("{token}: a kernel of Android unpacks no initramfs then, and mounts root= itself"));
-    rdinit.into_iter().chain(noinitrd).chain(skipped).collect()
-}
-
 fn note(token: &Token) -> Option<&'static str> {
     let key = token.key()?;
     let value = token.value.as_deref().map(String::from_utf8_lossy);

@@ -22,12 +22,11 @@ const VARIABLE: u64 = 1 << 20;
 pub(super) struct Machine {
     /// The firmware's log of one good boot of such a machine (binary_bios_measurements): the firmware's own PCRs are those of this
     /// log [default: they do not follow].
-    // clap ignores `requires` if a conflict excludes what is required.
-    #[arg(long, value_name = "LOG", requires = "start", conflicts_with = "list")]
+    #[arg(long, value_name = "LOG", requires = "start")]
     like: Option<PathBuf>,
     /// A folder with the firmware's variables SecureBoot, PK, KEK, db and dbx, as in /sys/firmware/efi/efivars: PCR 7, and whether
     /// Secure Boot is on [default: those of the log that --like names].
-    #[arg(long, value_name = "FOLDER", requires = "start", conflicts_with = "list")]
+    #[arg(long, value_name = "FOLDER", requires = "start")]
     efivars: Option<PathBuf>,
 }
 
