@@ -189,11 +189,10 @@ impl Text {
                 }
                 Forecast::Follows { parts, assumes } => {
                     self.line(0, format_args!("PCR {number}"));
-                    match &pcr.values {
-                        Some(values) => values.iter().for_each(|value| self.value(value)),
-                        None => {
-                            self.line(2, format_args!("it has more than {MOST_VALUES} values; its parts tell them"))
-                        }
+                    let values = pcr.values.iter().flatten();
+                    values.for_each(|value| self.value(value));
+                    if pcr.values.is_none() {
+                        self.line(2, format_args!("it has more than {MOST_VALUES} values; its parts tell them"));
                     }
                     if parts.is_empty() {
                         self.line(2, "nothing extends it");
