@@ -98,6 +98,10 @@ impl<'a> Disk<'a> {
             esps.retain(|esp| esp.files.is_err() || has_program(esp, program));
         }
         let starts: Vec<_> = esps.into_iter().map(at).collect();
+        if starts.is_empty() && self.volumes.iter().any(|volume| !volume.is_fat && volume.files.is_ok()) {
+            return Err(Error::new("disk", "is a CD without a boot image for UEFI (El Torito, platform EF)")
+                .hint("does it boot with a BIOS alone? That measures nothing that starts the agent"));
+        }
         if starts.is_empty() {
             return Err(Error::new("disk", "has no EFI system partition").hint(
                 "its type is EF in an MBR and C12A7328-F81F-11D2-BA4B-00A0C93EC93B in a GPT; fdisk --list shows it",

@@ -93,8 +93,11 @@ impl Esp {
         if let Some(other) = places.disk.iter().find(|volume| volume.purpose == Purpose::XBootLdr) {
             entries.extend(menu.elsewhere(other).map_err(|error| error.on(&other.name))?);
         }
-        for entry in &mut entries {
-            entry.is_default = default.as_deref().is_some_and(|pattern| matches(pattern, &entry.id));
+        let is_default = |entry: &&mut Entry| default.as_deref().is_some_and(|pattern| matches(pattern, &entry.id));
+        let mut defaults = entries.iter_mut().filter(is_default);
+        // Of several, that of the newest version counts, which systemd-boot finds by its own order.
+        if let (Some(entry), None) = (defaults.next(), defaults.next()) {
+            entry.is_default = true;
         }
         if entries.is_empty() {
             return Err(Error::new(

@@ -31,7 +31,7 @@ struct Header {
 /// The partitions. `None` if neither header is one.
 ///
 /// # Errors
-/// If there are headers, but firmware would use neither.
+/// If there are headers, but firmware would use neither; or if a partition ends behind the end of the disk.
 pub(super) fn partitions(disk: Region<'_>, sector: u32) -> Result<Option<Vec<Partition<'_>>>> {
     let last = (disk.length() / u64::from(sector)).saturating_sub(1);
     let header = match header(disk, sector, 1) {
@@ -61,11 +61,19 @@ pub(super) fn partitions(disk: Region<'_>, sector: u32) -> Result<Option<Vec<Par
         // The header, which says what is usable, is as hostile as the entry.
         let count = last.checked_sub(first)?.checked_add(1)?;
         let (at, length) = (first.checked_mul(sector.into())?, count.checked_mul(sector.into())?);
-        let region = disk.part(at, length).filter(|_| is_shown)?;
+        if !is_shown {
+            return None;
+        }
+        let Some(region) = disk.part(at, length) else {
+            let object = format!("partition {}", own.number);
+            let error =
+                Error::new(object, format_args!("ends behind the end of the disk, which has {} bytes", disk.length()));
+            return Some(Err(error.hint("was the image cut off?")));
+        };
         let (purpose, uuid, label) = (own.purpose, own.uuid.clone(), own.label.clone());
-        Some(Partition { number: own.number, purpose, uuid, label, region })
+        Some(Ok(Partition { number: own.number, purpose, uuid, label, region }))
     };
-    Ok(Some(found.iter().filter_map(place).collect()))
+    found.iter().filter_map(place).collect::<Result<_>>().map(Some)
 }
 
 /// The header in a sector. `None` if there is none.
