@@ -280,12 +280,19 @@ fn a_root_image_beside_the_chain_has_the_pcr_that_it_has_alone() {
         for bank in BANKS {
             assert_eq!(both["pcrs"]["13"]["values"][0]["pcr"][bank], alone["banks"][bank]["after"]);
         }
-        // In another PCR, it is behind what started the agent and before what systemd adds later.
+        // In another PCR, it is behind what started the agent and before what systemd adds later. The command line must say so.
         let eleven = measureroot(&[&predict[..], &["--pcr", "11"]].concat());
         assert!(eleven.err.contains("rootimgpcr=11"), "{}", eleven.err);
-        let eleven = &eleven.json()["pcrs"];
-        assert_ne!(eleven["11"]["values"], both["pcrs"]["11"]["values"]);
-        assert_eq!(eleven["13"]["values"][0]["pcr"]["sha1"], "0".repeat(40));
+        for pcr in ["11", "13"] {
+            let why = eleven.json()["pcrs"][pcr]["why"].to_string();
+            assert!(why.contains("without rootimgpcr=11 on the command line"), "{why}");
+        }
+        if start[0] == "--kernel" {
+            let append = ["--pcr", "11", "--append", "ro rootimgpcr=11"];
+            let eleven = &measureroot(&[&predict[..], &append].concat()).json()["pcrs"];
+            assert_ne!(eleven["11"]["values"], both["pcrs"]["11"]["values"]);
+            assert_eq!(eleven["13"]["values"][0]["pcr"]["sha1"], "0".repeat(40));
+        }
         let format = ["predict", "--format", "keylime", start[0], start[1], image];
         let values = measureroot(&format).json()["13"].clone();
         assert_eq!(values[0], alone["banks"]["sha256"]["after"]);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::event::{APPLICATION, Expected};
 use super::forecast::{Forecast, Part};
+use super::linux;
 
 /// What is expected of each PCR, by its number.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -12,6 +13,8 @@ pub struct Forecasts {
     pub pcrs: BTreeMap<u8, Forecast>,
     /// What runs, or decides what runs, although no PCR that follows holds it.
     pub unmeasured: Vec<String>,
+    /// The command lines that the kernel may get, if they are known.
+    pub(super) command_lines: Vec<String>,
 }
 
 impl Forecasts {
@@ -34,7 +37,17 @@ impl Forecasts {
             (15, "systemd extends it with the identity of the machine and of its disks"),
         ];
         let pcrs = table.map(|(pcr, why)| (pcr, Forecast::Open { why: why.to_owned() })).into();
-        Self { pcrs, unmeasured: Vec::new() }
+        Self { pcrs, ..Self::default() }
+    }
+
+    /// Adds a command line that the kernel may get, and what it says against the measurement of the root image.
+    pub(super) fn gets(&mut self, command_line: &str) {
+        for what in linux::against_the_agent(command_line) {
+            if !self.unmeasured.contains(&what) {
+                self.unmeasured.push(what);
+            }
+        }
+        self.command_lines.push(command_line.to_owned());
     }
 
     /// Adds what is expected of a PCR.

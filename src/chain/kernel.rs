@@ -101,6 +101,7 @@ impl<'a> Kernel<'a> {
             Err(why) => forecasts.open(9, why),
         }
         forecasts.unmeasured = self.unmeasured(given);
+        forecasts.gets(given.command_line.unwrap_or_default());
         Ok(forecasts)
     }
 
@@ -150,7 +151,6 @@ impl<'a> Kernel<'a> {
         if !append.is_empty() && !self.linux.measures_command_line() {
             unmeasured.push(format!("the command line: {} does not measure it, 6.1 and later do", self.linux));
         }
-        unmeasured.extend(linux::against_the_agent(append));
         unmeasured
     }
 }

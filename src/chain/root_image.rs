@@ -3,6 +3,8 @@
 use super::event::{EVENT_TAG, Expected};
 use super::forecast::{Choice, Forecast, Part, Question};
 use super::forecasts::Forecasts;
+use crate::cmdline;
+use crate::cmdline::tokens::Token;
 use crate::hash::digest::Digests;
 use crate::measure::pcr::PcrIndex;
 
@@ -14,12 +16,33 @@ const ALONE: &str =
 pub fn add(forecasts: &mut Forecasts, pcr: PcrIndex, from: &str, digests: &Digests) {
     let kind = EVENT_TAG;
     let (what, from) = ("the root image".to_owned(), Some(from.to_owned()));
+    if let Some(why) = forecasts.command_lines.iter().find_map(|line| into_another(line, pcr)) {
+        for number in [PcrIndex::DEFAULT, pcr] {
+            forecasts.open(number.get(), why.as_str());
+        }
+        return;
+    }
     let image = Expected { kind, what, from, digests: digests.clone(), judged: None };
     forecasts.follows(PcrIndex::DEFAULT.get(), Vec::new(), &[ALONE]);
     match forecasts.pcrs.get_mut(&pcr.get()) {
         Some(Forecast::Follows { parts, .. }) => parts.insert(before_the_phases(parts), Part::Event(image)),
         Some(Forecast::Open { why }) => why.push_str("; the root image extends it, too"),
         None => forecasts.follows(pcr.get(), vec![Part::Event(image)], &[]),
+    }
+}
+
+/// Why the agent measures the image into another PCR with a command line.
+fn into_another(command_line: &str, pcr: PcrIndex) -> Option<String> {
+    let tokens = cmdline::parse(command_line.as_bytes());
+    let mut given = tokens.iter().filter(|token| token.is("rootimgpcr"));
+    let is_it = |token: &Token| token.value.as_deref() == Some(pcr.to_string().as_bytes());
+    match given.clone().find(|token| !is_it(token)) {
+        Some(token) => Some(format!("with {token}, the image is measured into another PCR than {pcr} (--pcr)")),
+        None if pcr != PcrIndex::DEFAULT && given.next().is_none() => Some(format!(
+            "without rootimgpcr={pcr} on the command line, the image is measured into PCR {}",
+            PcrIndex::DEFAULT
+        )),
+        None => None,
     }
 }
 
@@ -61,6 +84,19 @@ mod tests {
         let found = made(11);
         assert_eq!(values(&found, 11)[..2], [extended(&[b"image"]), extended(&[b"image", b"sysinit"])]);
         assert_eq!(values(&found, 13), [extended(&[])]);
+        for (line, pcr, is_right) in [
+            ("ro", 13, true),
+            ("rootimgpcr=13", 13, true),
+            ("rootimgpcr=12 ro", 12, true),
+            ("rootimgpcr=15", 13, false),
+            ("ro", 12, false),
+            ("rootimgpcr=12 rootimgpcr=15", 12, false),
+        ] {
+            let mut forecasts = Forecasts::of_firmware();
+            forecasts.gets(line);
+            add(&mut forecasts, PcrIndex::try_from(pcr).unwrap(), "a.squashfs", &digests);
+            assert_eq!(forecasts.pcrs[&pcr].values(&BANKS).is_some(), is_right, "{line}, {pcr}");
+        }
         // Nothing is known of PCR 12 here.
         assert_eq!(values(&made(12), 12), [extended(&[b"image"])]);
         let found = made(10);

@@ -152,10 +152,8 @@ impl<'a> Uki<'a> {
         if parts.is_empty() && command_lines.iter().any(|line| linux::names_initrd(&line.text)) {
             forecasts.unmeasured.push(linux::NAMED_INITRD.to_owned());
         }
-        for what in command_lines.iter().flat_map(|line| linux::against_the_agent(&line.text)) {
-            if !forecasts.unmeasured.contains(&what) {
-                forecasts.unmeasured.push(what);
-            }
+        for line in &command_lines {
+            forecasts.gets(&line.text);
         }
         let initrd = Expected::of(EVENT_TAG, "the initrd", Some(&self.name), &parts, banks);
         let is_measured = !parts.is_empty() && self.linux.measures_initrd();

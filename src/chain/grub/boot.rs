@@ -10,7 +10,6 @@ use crate::chain::firmware;
 use crate::chain::forecast::{Forecast, Part};
 use crate::chain::forecasts::Forecasts;
 use crate::chain::kernel::{Given, Kernel, Named};
-use crate::chain::linux;
 use crate::chain::volume::PROGRAM;
 
 /// What stands for the events of a command line or an initrd that the kernel measures itself.
@@ -58,7 +57,7 @@ fn handed_over(machine: &Machine<'_>, loaded: &Loaded) -> Forecasts {
     for pcr in [11, 12] {
         forecasts.follows(pcr, Vec::new(), &[NO_STUB]);
     }
-    forecasts.unmeasured = linux::against_the_agent(&loaded.command_line);
+    forecasts.gets(&loaded.command_line);
     forecasts
 }
 
