@@ -141,9 +141,15 @@ fn an_entry_with_a_chain_needs_an_image_in_a_pcr_of_its_own() {
         |more: &[&str]| measureroot(&[&["predict", "--esp", &esp, "--allow-entry", text(&list)], more].concat());
     let ran = predict(&[]);
     assert!(ran.code == 2 && ran.err.contains("an entry of the list is about a root image"), "{}", ran.err);
+    // The command line decides which PCR the image is in.
+    let ran = predict(&["--pcr", "9", text(&image)]);
+    assert!(ran.code == 1 && ran.err.contains("without rootimgpcr=9 on the command line"), "{}", ran.err);
+    let program = Path::new(&esp).join("loader/entries/debian.conf");
+    let conf = fs::read_to_string(&program).unwrap();
+    fs::write(&program, conf.replace("vda ro", "vda ro rootimgpcr=9")).unwrap();
     let ran = predict(&["--pcr", "9", text(&image)]);
     assert!(ran.code == 1 && ran.err.contains("is measured into PCR 9, too"), "{}", ran.err);
-    let program = Path::new(&esp).join("loader/entries/debian.conf");
+    assert!(!list.exists());
     fs::copy(LOADER, Path::new(&esp).join("debian/other.efi")).unwrap();
     fs::write(program, "efi /debian/other.efi\n").unwrap();
     let ran = predict(&[text(&image)]);

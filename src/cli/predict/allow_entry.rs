@@ -69,6 +69,10 @@ impl AllowEntry {
                 );
                 return Err(Error::new(name, cause).hint("--pcr names another one, and rootimgpcr= at the boot"));
             }
+            // No boot would have the PCR of the entry.
+            if let Some(Forecast::Open { why }) = forecasts.pcrs.get(&pcr.get()) {
+                return Err(Error::new(name, why));
+            }
             match expectation::boot(name, forecasts)? {
                 Some(boot) => chain.boots.push(boot),
                 None => {
