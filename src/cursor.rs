@@ -203,6 +203,14 @@ pub(crate) fn uuid(id: &[u8; 16]) -> String {
     [&id[..4], &id[4..6], &id[6..8], &id[8..10], &id[10..]].map(hex::encode).join("-")
 }
 
+/// The text of a GUID, whose first three fields are little-endian (UEFI 2.10, appendix A).
+pub(crate) fn guid(mut id: [u8; 16]) -> String {
+    for field in [0..4, 4..6, 6..8] {
+        id[field].reverse();
+    }
+    uuid(&id)
+}
+
 /// The only place that checks bounds.
 fn slice(bytes: &[u8], offset: usize, length: usize) -> Option<&[u8]> {
     bytes.get(offset..offset.checked_add(length)?)
@@ -241,6 +249,12 @@ mod tests {
         assert_eq!(cursor.u16_be().unwrap(), 0x0809);
         assert!(cursor.u8().is_err() && cursor.end().is_ok());
         assert_eq!(Cursor::new("x", &[0]).end().unwrap_err().to_string(), "x: 1 byte too many");
+    }
+
+    #[test]
+    fn the_fields_of_a_guid_are_swapped() {
+        let id = [0x61, 0xdf, 0xe4, 0x8b, 0xca, 0x93, 0xd2, 0x11, 0xaa, 0x0d, 0x00, 0xe0, 0x98, 0x03, 0x2b, 0x8c];
+        assert_eq!(guid(id), "8be4df61-93ca-11d2-aa0d-00e098032b8c", "EFI_GLOBAL_VARIABLE");
     }
 
     #[test]

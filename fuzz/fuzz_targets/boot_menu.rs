@@ -7,6 +7,12 @@ use measureroot::internal::error::Result;
 use measureroot::internal::hash::{Bank, digests_of};
 use measureroot::internal::measure::PcrIndex;
 
+#[allow(dead_code)] // The tests use more of it.
+#[path = "../../src/chain/made_pe.rs"]
+mod made_pe;
+
+use made_pe::MadePe;
+
 /// A partition with systemd-boot. Every other file is the input.
 struct Partition<'a> {
     loader: Vec<u8>,
@@ -32,23 +38,7 @@ impl Volume for Partition<'_> {
 
 /// A program for UEFI with the section `.sdmagic` alone.
 fn loader(version: &str) -> Vec<u8> {
-    let magic = format!("#### LoaderInfo: systemd-boot {version} ####");
-    let (mut bytes, length) = (vec![0; 0x200], (magic.len() as u32).to_le_bytes());
-    let mut put = |at: usize, part: &[u8]| bytes[at..at + part.len()].copy_from_slice(part);
-    // The headers: DOS, PE with one section, 240 bytes of the optional header with 16 directories, the section.
-    put(0, b"MZ");
-    put(0x3C, &[0x40]);
-    put(0x40, b"PE\0\0\x64\x86\x01");
-    put(0x54, &[240]);
-    put(0x58, &[0x0B, 0x02]);
-    put(0x58 + 60, &0x200_u32.to_le_bytes());
-    put(0x58 + 108, &[16]);
-    put(0x148, b".sdmagic");
-    put(0x150, &length);
-    put(0x158, &length);
-    put(0x15C, &0x200_u32.to_le_bytes());
-    bytes.extend(magic.bytes());
-    bytes
+    MadePe::new().exact(b".sdmagic", format!("#### LoaderInfo: systemd-boot {version} ####").as_bytes()).bytes()
 }
 
 fuzz_target!(|input: &[u8]| {

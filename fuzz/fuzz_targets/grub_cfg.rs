@@ -8,6 +8,9 @@ use measureroot::internal::hash::Bank;
 
 #[path = "../../src/chain/grub/made_grub.rs"]
 mod made_grub;
+#[allow(dead_code)] // The tests use more of it.
+#[path = "../../src/chain/made_pe.rs"]
+mod made_pe;
 
 /// A partition with GRUB. Every other file is the input, but modules and lists.
 struct Partition<'a> {

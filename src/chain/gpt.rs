@@ -140,17 +140,13 @@ fn used(number: u32, entry: &Fields<'_>) -> Option<Used> {
     };
     let sectors = (entry.u64_le(32)?, entry.u64_le(40)?);
     let units = (0..36).map_while(|unit| entry.u16_le(56 + unit * 2).filter(|&unit| unit != 0));
-    let label: String = char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
+    let label = String::from_utf16_lossy(&units.collect::<Vec<_>>());
     let is_hidden = entry.u64_le(48)? & NO_BLOCK_IO != 0;
     let label = Some(label).filter(|label| !label.is_empty());
     (sectors.0 <= sectors.1).then(|| Used { number, purpose, uuid: guid(entry, 16), label, sectors, is_hidden })
 }
 
-/// The GUID at a place, as text. `None` if it is zero. Its first three fields are little-endian (UEFI 2.10, appendix A).
+/// The GUID at a place, as text. `None` if it is zero.
 fn guid(entry: &Fields<'_>, at: usize) -> Option<String> {
-    let mut id = entry.at::<16>(at).filter(|id| *id != [0; 16])?;
-    for number in [0..4, 4..6, 6..8] {
-        id[number].reverse();
-    }
-    Some(cursor::uuid(&id))
+    entry.at(at).filter(|id| *id != [0; 16]).map(cursor::guid)
 }

@@ -28,7 +28,7 @@ impl MadePe {
     }
 
     /// Where the header of a section is.
-    pub(crate) fn table(number: usize) -> usize {
+    pub(crate) const fn table(number: usize) -> usize {
         OPTIONAL + OPTIONAL_LENGTH + number * 40
     }
 

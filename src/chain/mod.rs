@@ -25,6 +25,7 @@ pub(crate) mod esp;
 #[cfg(test)]
 mod esp_tests;
 pub(crate) mod event;
+#[cfg(feature = "cli")]
 pub(crate) mod expectation;
 mod fat;
 mod fat_folder;

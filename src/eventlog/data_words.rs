@@ -1,10 +1,10 @@
 //! The data of a TCG log's event in words, by the event's type (TCG PC Client Platform Firmware Profile 1.05, section 10).
 
 use super::event_type::EventType;
-use super::text::{self, guid, shown, utf16};
+use super::text::{self, shown, utf16};
 use super::{device_path, efi_variable};
 use crate::count::counted;
-use crate::cursor::{Cursor, Fields};
+use crate::cursor::{Cursor, Fields, guid};
 
 /// The data in words. Data that does not have the form of its type is shown as text or as hex.
 pub(crate) fn words(kind: EventType, data: &[u8]) -> String {

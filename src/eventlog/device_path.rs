@@ -2,8 +2,8 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::text::{guid, shown, utf16};
-use crate::cursor::{Cursor, Fields};
+use super::text::{shown, utf16};
+use crate::cursor::{Cursor, Fields, guid};
 
 /// The most nodes that are read. Real paths have about ten.
 const MOST_NODES: usize = 64;

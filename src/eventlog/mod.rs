@@ -18,7 +18,7 @@ pub(crate) mod describe;
 #[cfg(feature = "evidence")]
 mod describe_difference;
 mod device_path;
-mod efi_variable;
+pub(crate) mod efi_variable;
 pub(crate) mod encoded_text;
 pub(crate) mod event;
 mod event_type;

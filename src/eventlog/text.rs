@@ -4,7 +4,6 @@
 use std::fmt::Write;
 
 use crate::count::counted;
-use crate::cursor::uuid;
 use crate::error::one_line;
 
 /// The most characters of a log's own text that are shown: longer than most commands of a boot loader.
@@ -35,15 +34,6 @@ pub(super) fn utf16(bytes: &[u8]) -> String {
     let units = bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
     let text: String = char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
     text.trim_end_matches('\0').to_owned()
-}
-
-/// The text of a GUID, whose first three fields are little-endian (UEFI 2.10, appendix A).
-pub(super) fn guid(id: [u8; 16]) -> String {
-    let mut ordered = id;
-    ordered[..4].reverse();
-    ordered[4..6].reverse();
-    ordered[6..8].reverse();
-    uuid(&ordered)
 }
 
 /// The text, if the bytes are likely to be text: if most of its characters can be read. Only then can a few others hide nothing.
@@ -94,11 +84,5 @@ mod tests {
         for (bytes, wanted) in table {
             assert_eq!(words(bytes), wanted, "{bytes:02x?}");
         }
-    }
-
-    #[test]
-    fn the_fields_of_a_guid_are_swapped() {
-        let id = [0x61, 0xdf, 0xe4, 0x8b, 0xca, 0x93, 0xd2, 0x11, 0xaa, 0x0d, 0x00, 0xe0, 0x98, 0x03, 0x2b, 0x8c];
-        assert_eq!(guid(id), "8be4df61-93ca-11d2-aa0d-00e098032b8c", "EFI_GLOBAL_VARIABLE");
     }
 }

@@ -23,12 +23,7 @@ fn gpt_uuid(disk: &File, sector: u64, number: u32) -> Option<String> {
     let mut entry = [0; 32];
     let at = array.checked_mul(sector)?.checked_add(index * u64::from(size))?;
     disk.read_exact_at(&mut entry, at).ok()?;
-    let mut id = Fields(&entry).at::<16>(16)?;
-    // The first three fields of a GUID are little-endian numbers (UEFI 2.10, appendix A).
-    for number in [0..4, 4..6, 6..8] {
-        id[number].reverse();
-    }
-    Some(cursor::uuid(&id))
+    Fields(&entry).at(16).map(cursor::guid)
 }
 
 /// The identifier is the disk's signature in the boot sector and the partition's number (kernel, block/partitions/msdos.c).

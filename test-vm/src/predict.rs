@@ -1,6 +1,6 @@
 //! Predictions by the program `measureroot predict`, and PCRs as it and tpm2_pcrread print them.
 
-use crate::{Bank, Result, ensure, tool};
+use crate::{Bank, Result, StoppedVm, ensure, tool};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -131,6 +131,11 @@ fn chain_json(option: &str, path: &Path, options: &[&str]) -> Result<String> {
 pub fn answers<'a>(values: &'a [ChainValue], held: &BTreeMap<Bank, String>, pcr: u8) -> Result<&'a [String]> {
     let found = values.iter().find(|value| value.pcr == *held);
     Ok(&found.ok_or_else(|| format!("PCR {pcr} is {held:?}, not one of {values:?}"))?.answers)
+}
+
+/// Checks that the TPM holds one of the predicted values of each PCR, in every bank.
+pub fn holds(vm: &StoppedVm, chain: &Chain) -> Result<()> {
+    chain.iter().try_for_each(|(pcr, values)| answers(values, &vm.pcrs(*pcr)?, *pcr).map(drop))
 }
 
 /// What `measureroot predict --uki` prints for a person.

@@ -1,6 +1,7 @@
-//! Unified kernel images with the stub of this machine's Debian, and disks from which firmware starts them.
+//! Unified kernel images with the stub of this machine's Debian, and disks from which firmware starts programs.
 
 use crate::{Kernel, Result, scratch::Scratch, tool};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -26,17 +27,19 @@ pub fn made(scratch: &Scratch, name: &str, cmdline: &str) -> Result<PathBuf> {
     Ok(uki)
 }
 
-/// A disk that the firmware finds without a boot option: one FAT with the program as \EFI\BOOT\BOOTX64.EFI.
-pub fn disk(program: &Path, scratch: &Scratch) -> Result<PathBuf> {
-    let disk = scratch.path(&format!("{}.disk", program.file_name().unwrap_or_default().display()));
-    std::fs::File::create(&disk)?.set_len(64 << 20)?;
-    let (image, file) = (disk.display().to_string(), program.display().to_string());
-    run("mkfs.vfat", [&image])?;
-    run("mmd", ["-i", &image, "::/EFI", "::/EFI/BOOT"])?;
-    run("mcopy", ["-i", &image, &file, "::/EFI/BOOT/BOOTX64.EFI"])?;
+/// A disk that the firmware finds without a boot option: one FAT with the files of a folder, made with `options` of mkfs.vfat.
+pub fn disk(folder: &Path, options: &[&str], scratch: &Scratch) -> Result<PathBuf> {
+    let disk = scratch.path("disk");
+    std::fs::File::create(&disk)?.set_len(96 << 20)?;
+    run("mkfs.vfat", options.iter().map(OsStr::new).chain([disk.as_os_str()]))?;
+    for entry in std::fs::read_dir(folder)? {
+        let (copy, to, from) = (["-s", "-i"].map(OsStr::new), OsStr::new("::/"), entry?.path());
+        run("mcopy", copy.into_iter().chain([disk.as_os_str(), from.as_os_str(), to]))?;
+    }
     Ok(disk)
 }
 
-fn run<A: AsRef<std::ffi::OsStr>>(program: &str, arguments: impl IntoIterator<Item = A>) -> Result<()> {
+/// Runs a program that must succeed.
+pub fn run<A: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = A>) -> Result<()> {
     tool::output(Duration::from_secs(60), program, arguments).map(drop)
 }

@@ -1,25 +1,18 @@
 //! `measureroot predict --uki` and `--esp`: OVMF starts unified kernel images of several stubs, and systemd-boot of several versions;
 //! the TPM holds what was predicted.
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use test_vm::predict::Chain;
 use test_vm::scratch::Scratch;
 use test_vm::signed::signed;
 use test_vm::stopped_vm::StoppedVm;
-use test_vm::{Builder, Bus, Firmware, Image, Kernel, Result, RootFs, Vm, ensure, predict, tool};
+use test_vm::{Builder, Bus, Firmware, Image, Kernel, Result, RootFs, Vm, ensure, predict, uki};
 
 const CMDLINE: &str = "root=/dev/vdb console=ttyS0 panic=1 measureroot.onfail=poweroff";
-/// systemd-boot of this machine's Debian, and the stub: 252 in Debian 12.
+/// systemd-boot of this machine's Debian: 252 in Debian 12.
 const LOADER: &str = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi";
-const STUB: &str = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
 /// The program that firmware starts of a partition.
 const PROGRAM: &str = "EFI/BOOT/BOOTX64.EFI";
-
-fn run<A: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = A>) -> Result<()> {
-    tool::output(Duration::from_secs(60), program, arguments).map(drop)
-}
 
 /// A folder with the files of an EFI system partition: programs are signed.
 fn esp(programs: &[(&Path, &str)], texts: &[(&str, String)], scratch: &Scratch) -> Result<PathBuf> {
@@ -40,21 +33,10 @@ fn esp(programs: &[(&Path, &str)], texts: &[(&str, String)], scratch: &Scratch) 
 
 /// The firmware finds the partition without a boot option, with Secure Boot or without it. The TPM holds what was predicted.
 fn boots_as_predicted(esp: &Path, chain: &Chain, firmware: Firmware, scratch: &Scratch) -> Result<StoppedVm> {
-    let disk = scratch.path("disk");
-    std::fs::File::create(&disk)?.set_len(64 << 20)?;
-    run("mkfs.vfat", [&disk])?;
-    for folder in std::fs::read_dir(esp)? {
-        run(
-            "mcopy",
-            [OsStr::new("-s"), OsStr::new("-i"), disk.as_os_str(), folder?.path().as_os_str(), OsStr::new("::/")],
-        )?;
-    }
-    let vm = Vm::started_by(firmware).large().disk_file(Bus::Virtio, disk);
+    let vm = Vm::started_by(firmware).large().disk_file(Bus::Virtio, uki::disk(esp, &[], scratch)?);
     let vm = vm.disk(&Image::small(RootFs::Squashfs)?).boots()?.power_off()?;
     assert_eq!(chain.keys().copied().collect::<Vec<_>>(), [4, 8, 9, 11, 12, 14]);
-    for (pcr, values) in chain {
-        predict::answers(values, &vm.pcrs(*pcr)?, *pcr).map_err(|error| format!("{firmware:?}: {error}"))?;
-    }
+    predict::holds(&vm, chain).map_err(|error| format!("{firmware:?}: {error}"))?;
     Ok(vm)
 }
 
@@ -107,24 +89,6 @@ fn systemd_boot_starts_an_image(loader: &Path, uki: &Path, without_an_entry: Fir
     systemd_boot_starts(loader, &entry, &programs, &[Firmware::Uefi, Firmware::SecureBoot])
 }
 
-fn uki_252(scratch: &Scratch) -> Result<PathBuf> {
-    let (uki, cmdline, osrel) = (scratch.path("measured.efi"), scratch.path("cmdline"), scratch.path("osrel"));
-    std::fs::write(&cmdline, CMDLINE)?;
-    std::fs::write(&osrel, "ID=test\n")?;
-    let parts = [
-        ("osrel", osrel, "0x20000"),
-        ("cmdline", cmdline, "0x30000"),
-        ("linux", Kernel::V6_12.image()?, "0x2000000"),
-        ("initrd", Kernel::V6_12.initramfs()?, "0x4000000"),
-    ];
-    let options = parts.iter().flat_map(|(name, file, place)| {
-        let (add, place) = (format!(".{name}={}", file.display()), format!(".{name}={place}"));
-        ["--add-section".to_owned(), add, "--change-section-vma".to_owned(), place]
-    });
-    run("objcopy", options.chain([STUB.to_owned(), uki.display().to_string()]))?;
-    Ok(uki)
-}
-
 /// Debian 13's loader and an image with its stub: 257.
 fn loader_and_uki_257(builder: &Builder) -> Result<(PathBuf, PathBuf)> {
     let kernel = "/checkout/target/test-vm/kernel-6.12";
@@ -139,7 +103,7 @@ fn loader_and_uki_257(builder: &Builder) -> Result<(PathBuf, PathBuf)> {
 #[test]
 fn a_stub_252_is_measured_as_predicted() -> Result<()> {
     let scratch = Scratch::new()?;
-    firmware_starts(&uki_252(&scratch)?, "252")
+    firmware_starts(&uki::made(&scratch, "measured", CMDLINE)?, "252")
 }
 
 #[test]
@@ -162,7 +126,7 @@ fn systemd_boot_257_is_measured_as_predicted() -> Result<()> {
 #[test]
 fn systemd_boot_252_with_an_image_is_measured_as_predicted() -> Result<()> {
     let scratch = Scratch::new()?;
-    let uki = uki_252(&scratch)?;
+    let uki = uki::made(&scratch, "measured", CMDLINE)?;
     systemd_boot_starts_an_image(Path::new(LOADER), &uki, Firmware::Uefi)
 }
 

@@ -3,39 +3,25 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 use test_vm::predict::Chain;
 use test_vm::scratch::Scratch;
 use test_vm::stopped_vm::StoppedVm;
-use test_vm::{Bus, Firmware, Image, Kernel, LiveFolder, Result, RootFs, Vm, predict, tool};
+use test_vm::{Bus, Firmware, Image, Kernel, LiveFolder, Result, RootFs, Vm, predict, uki};
 
 const CMDLINE: &str = "root=/dev/vdb console=ttyS0 panic=1 measureroot.onfail=poweroff";
 /// The PCRs that follow.
 const FOLLOW: [u8; 6] = [4, 8, 9, 11, 12, 14];
 
-fn run(program: &str, arguments: &[&OsStr]) -> Result<()> {
-    tool::output(Duration::from_secs(60), program, arguments).map(drop)
-}
-
 /// The TPM holds what was predicted of one boot.
 fn holds(vm: &StoppedVm, chain: &Chain) -> Result<()> {
     assert_eq!(chain.keys().copied().collect::<Vec<_>>(), FOLLOW);
-    for (pcr, values) in chain {
-        predict::answers(values, &vm.pcrs(*pcr)?, *pcr)?;
-    }
-    Ok(())
+    predict::holds(vm, chain)
 }
 
 /// OVMF starts GRUB of a disk with these files, and GRUB starts the entry of this number.
 fn boots_as_predicted(esp: &Path, entry: usize, scratch: &Scratch) -> Result<()> {
     let menu = predict::menu(esp)?;
-    let disk = scratch.path("disk");
-    fs::File::create(&disk)?.set_len(96 << 20)?;
-    run("mkfs.vfat", &["-n".as_ref(), "BOOT".as_ref(), "-i".as_ref(), "1234ABCD".as_ref(), disk.as_ref()])?;
-    for folder in fs::read_dir(esp)? {
-        let folder = folder?.path();
-        run("mcopy", &["-s".as_ref(), "-i".as_ref(), disk.as_ref(), folder.as_ref(), "::/".as_ref()])?;
-    }
+    let disk = uki::disk(esp, &["-n", "BOOT", "-i", "1234ABCD"], scratch)?;
     let vm = Vm::uefi().large().disk_file(Bus::Virtio, disk).disk(&Image::small(RootFs::Squashfs)?);
     holds(&vm.boots()?.power_off()?, &menu[entry])
 }
@@ -86,7 +72,7 @@ fn modules_and_files_of_the_disk_are_measured_as_predicted() -> Result<()> {
     let options = ["--directory", modules, "--format", "x86_64-efi", "--prefix", "/boot/grub", "--config"];
     let embedded = "fat linuxefi tpm normal configfile search search_fs_file part_gpt part_msdos".split(' ');
     let arguments = options.into_iter().map(OsStr::new).chain([early.as_ref(), "--output".as_ref(), program.as_ref()]);
-    run("grub-mkimage", &arguments.chain(embedded.map(OsStr::new)).collect::<Vec<_>>())?;
+    uki::run("grub-mkimage", arguments.chain(embedded.map(OsStr::new)))?;
     for name in ["echo.mod", "test.mod", "true.mod", "regexp.mod", "command.lst", "fs.lst", "terminal.lst"] {
         fs::copy(Path::new(modules).join(name), esp.join("boot/grub/x86_64-efi").join(name))?;
     }
@@ -118,6 +104,6 @@ fn an_image_of_grub_mkstandalone_is_measured_as_predicted() -> Result<()> {
     let program = esp.join("EFI/BOOT/BOOTX64.EFI");
     let put = format!("boot/grub/grub.cfg={}", config.display());
     let options = ["--format=x86_64-efi", "--modules=tpm", "--output"].map(OsStr::new);
-    run("grub-mkstandalone", &[&options[..], &[program.as_ref(), put.as_ref()]].concat())?;
+    uki::run("grub-mkstandalone", [&options[..], &[program.as_ref(), put.as_ref()]].concat())?;
     boots_as_predicted(&esp, 0, &scratch)
 }

@@ -1,5 +1,7 @@
 //! Images of GRUB for tests and fuzz targets.
 
+use super::made_pe::MadePe;
+
 /// A module with its name and those that it needs; `more` is a text in it, such as its version.
 pub(super) fn module(name: &str, needs: &[&str], more: &str) -> Vec<u8> {
     let needs = needs.iter().flat_map(|name| [*name, "\0"]).collect();
@@ -44,22 +46,7 @@ pub(super) fn image(parts: &[(u32, Vec<u8>)]) -> Vec<u8> {
     mods[..4].copy_from_slice(&0x676D_696D_u32.to_le_bytes());
     mods[8] = 24;
     mods[16..20].copy_from_slice(&length.to_le_bytes());
-    // The headers: DOS, PE with one section, 240 bytes of the optional header with 16 directories, the section.
-    let mut bytes = vec![0; 0x200];
-    let mut put = |at: usize, part: &[u8]| bytes[at..at + part.len()].copy_from_slice(part);
-    put(0, b"MZ");
-    put(0x3C, &[0x40]);
-    put(0x40, b"PE\0\0\x64\x86\x01");
-    put(0x54, &[240]);
-    put(0x58, &[0x0B, 0x02]);
-    put(0x58 + 60, &0x200_u32.to_le_bytes());
-    put(0x58 + 108, &[16]);
-    put(0x148, b"mods");
-    put(0x150, &length.to_le_bytes());
-    put(0x158, &length.to_le_bytes());
-    put(0x15C, &0x200_u32.to_le_bytes());
-    bytes.extend(mods);
-    bytes
+    MadePe::new().exact(b"mods", &mods).bytes()
 }
 
 /// The program with the modules that live media have, with this version, this first configuration and this prefix.

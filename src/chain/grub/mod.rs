@@ -46,6 +46,8 @@ use self::stop::{Run, Stop};
 use super::event::Expected;
 use super::firmware;
 use super::forecasts::Forecasts;
+#[cfg(test)]
+use super::made_pe;
 use super::pe::PeFile;
 use crate::error::Result;
 use crate::hash::bank::Bank;

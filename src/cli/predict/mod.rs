@@ -124,6 +124,10 @@ impl Predict {
         let format = self.format();
         // Hashing takes long, so all that can fail without it fails before.
         stdout::check()?;
+        if let (Some(Format::Json), Some(image)) = (format, &self.image) {
+            json::check_path(image)?;
+        }
+        self.allow.check(self.image.as_deref(), &self.verity)?;
         // A program for UEFI is read in a moment, so its errors come before the image is read.
         let banks = self.banks(format);
         if let Some((start, mut boots)) = self.chain.boots(&banks)? {
@@ -132,10 +136,6 @@ impl Predict {
         }
         let format = format.unwrap_or(Format::Tpm2Yaml);
         let banks = self.banks(Some(format));
-        if let (Format::Json, Some(image)) = (format, &self.image) {
-            json::check_path(image)?;
-        }
-        self.allow.check(self.image.as_deref(), &self.verity)?;
         let mut pcrs = SoftPcrs::with(starting_values(&banks, &self.before)?);
         let (subject, digests) = self.subject(&banks)?.ok_or_else(|| Error::new("arguments", "name no image"))?;
         let report = measurement::extend(&mut pcrs, self.pcr, &digests)?;
@@ -196,10 +196,6 @@ impl Predict {
 
     /// Prints what is measured before the agent, and with it the root image.
     fn print_chain(&self, start: &Start, mut boots: Vec<Boot>, format: Option<Format>, banks: &[Bank]) -> Result<()> {
-        if let (Some(Format::Json), Some(image)) = (format, &self.image) {
-            json::check_path(image)?;
-        }
-        self.allow.check(self.image.as_deref(), &self.verity)?;
         let root = self.subject(banks)?;
         if let Some((subject, digests)) = &root {
             for boot in &mut boots {
