@@ -32,8 +32,9 @@ pub mod eventlog {
 #[cfg(feature = "evidence")]
 pub mod evidence {
     pub use crate::evidence::{
-        allow_list::AllowList, check::Broken, check::Check, key::Key, quote::Quote, quoted_values, serialized_pcrs,
-        signature::Signature, submission::Submission, trusted_image::TrustedImage, verdict::Verdict,
+        accepted::Accepted, accepted::AcceptedStart, allow_list::AllowList, check::Broken, check::Check, key::Key,
+        quote::Quote, quoted_values, serialized_pcrs, signature::Signature, submission::Submission,
+        trusted_image::TrustedImage, verdict::Verdict,
     };
 }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use evidence::{Machine, Measured, log};
 use measureroot::internal::eventlog::{EventType, PcrValues};
-use measureroot::internal::evidence::{Broken, Check, Submission, TrustedImage, Verdict};
+use measureroot::internal::evidence::{Accepted, AcceptedStart, Broken, Check, Submission, TrustedImage, Verdict};
 use measureroot::internal::hash::{Bank, Digests, digests_of};
 use measureroot::internal::measure::PcrIndex;
 use p256::ecdsa::signature::Signer;
@@ -63,7 +63,8 @@ impl Sent {
         let digests = digests_of(&Bank::ALL, b"image");
         let (name, pcr, before) = ("image".into(), PcrIndex::DEFAULT, Digests::new());
         let image = TrustedImage { name, pcr, digests, before, expiry: None, chain: None };
-        Ok(given.check()?.judge(&[image], &PcrValues::new(), OffsetDateTime::UNIX_EPOCH)?.verdict)
+        let accepted = Accepted { start: AcceptedStart::All, key_is_trusted: true, any_nonce: false };
+        Ok(given.check()?.judge(&[image], &PcrValues::new(), accepted, OffsetDateTime::UNIX_EPOCH)?.verdict)
     }
 
     /// The check that fails, and its message.

@@ -23,7 +23,7 @@ fn verify(boot: &str, options: &[&str]) -> Ran {
     let (quote, signature, key, log, list) =
         (file("quote"), file("sig"), file("ak.pub"), file("log"), evidence("trusted.json"));
     let arguments = ["verify", "--quote", &quote, "--signature", &signature, "--key", &key, "--log", &log];
-    measureroot(&[&arguments[..], &["--allow", &list, "--nonce", "00112233"], options].concat())
+    measureroot(&[&arguments[..], &["--allow", &list, "--nonce", "00112233", "--image-only"], options].concat())
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn verify_changed(ending: &str, change: &Replace<'_>) -> Ran {
     let (quote, signature, key, log, list) =
         (file("quote"), file("sig"), file("ak.pub"), file("log"), evidence("trusted.json"));
     let arguments = ["verify", "--quote", &quote, "--signature", &signature, "--key", &key, "--log", &log];
-    measureroot(&[&arguments[..], &["--allow", &list, "--nonce", "00112233"]].concat())
+    measureroot(&[&arguments[..], &["--allow", &list, "--nonce", "00112233", "--image-only"]].concat())
 }
 
 #[test]

@@ -33,8 +33,8 @@ fn quotes_of_every_kind_of_key_in_every_format_are_accepted() {
             for key in ["tss", "tpmt", "pem", "der"] {
                 let options =
                     ["--key", &machine.file(&format!("ak.{key}")), "--signature", &signature, "--nonce", NONCE];
-                let Ran { code, out, err } =
-                    machine.verify(&[&options[..], &["--image", &machine.file("image")]].concat());
+                let trusts = ["--image-only", "--key-is-trusted", "--image", &machine.file("image")];
+                let Ran { code, out, err } = machine.verify(&[&options[..], &trusts].concat());
                 assert_eq!(code, 0, "{kind} {scheme} {form} {key}: {out}");
                 assert!(out.starts_with("trusted: ") && out.contains("/dev/vda"), "{out}");
                 assert_eq!(
@@ -284,11 +284,48 @@ fn the_answer_in_json_has_the_verdict_the_evidence_and_warnings() {
     assert_eq!((code, &answer["verdict"], &answer["check"]), (4, &"broken".into(), &"log".into()));
 }
 
+/// Arguments; what the reason names; what the report names as not checked.
+type Row<'a> = (&'a [&'a [&'a str]], &'a [&'a str], &'a [&'a str]);
+
+#[test]
+fn a_proof_with_a_gap_is_trusted_only_if_the_verifier_accepts_it_by_name() {
+    let machine = Machine::quoted(&[Measured::image(b"image")], "sha256:13");
+    let (image, own, pem) = (machine.file("image"), machine.file("ak.tss"), machine.file("ak.pem"));
+    let (own, pem) = (["--key", &own], ["--key", &pem]);
+    let fresh = ["--nonce", NONCE];
+    let quote = "the quote may be from any earlier boot";
+    let key = "the key does not say that it belongs to a TPM";
+    let start = "what started the agent was not checked: ";
+    let table: [Row<'_>; 7] = [
+        (&[&own, &fresh, &["--image-only"]], &[], &[start]),
+        (&[&own, &fresh], &[start], &[]),
+        (&[&own, &["--image-only"]], &[quote], &[]),
+        (&[&own, &["--image-only", "--any-nonce"]], &[], &["whether the quote is fresh was not checked", start]),
+        (&[&pem, &fresh, &["--image-only"]], &[key], &[]),
+        (&[&pem, &fresh, &["--image-only", "--key-is-trusted"]], &[], &["whether the key belongs to a TPM", start]),
+        (&[&pem], &[quote, key, start], &[]),
+    ];
+    for (arguments, reasons, named) in table {
+        let signature = ["--signature", &machine.file("signature.tss"), "--image", &image];
+        let Ran { code, out, .. } = machine.verify(&[&signature, &arguments.concat()[..]].concat());
+        let (verdict, report) = out.split_once('\n').unwrap();
+        assert_eq!(code, if reasons.is_empty() { 0 } else { 3 }, "{arguments:?}: {out}");
+        assert!(verdict.starts_with(if reasons.is_empty() { "trusted: " } else { "not trusted: " }), "{out}");
+        for words in [quote, key, start] {
+            assert_eq!(verdict.contains(words), reasons.contains(&words), "{arguments:?}: {out}");
+        }
+        assert!(named.iter().all(|words| report.contains(words)), "{arguments:?}: {out}");
+    }
+    let both = [&own[..], &["--nonce", NONCE, "--any-nonce", "--signature", "x", "--image", &image]].concat();
+    assert_eq!(machine.verify(&both).code, 2);
+}
+
 #[test]
 fn without_a_nonce_a_warning_says_that_the_quote_may_be_old() {
     let machine = Machine::quoted(&[Measured::image(b"image")], "sha256:13");
     let options = ["--key", &machine.file("ak.tss"), "--signature", &machine.file("signature.tss")];
-    let Ran { code, out, err } = machine.verify(&[&options[..], &["--image", &machine.file("image")]].concat());
+    let accepts = ["--image-only", "--any-nonce", "--image", &machine.file("image")];
+    let Ran { code, out, err } = machine.verify(&[&options[..], &accepts].concat());
     assert!(code == 0 && err.contains("NOT PROVEN TO BE FRESH"), "{out}{err}");
 }
 

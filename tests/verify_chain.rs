@@ -72,7 +72,7 @@ fn the_chain_of_a_list_is_compared_and_the_file_that_differs_is_named() {
     assert!(added.err.contains("trusts release 7 without end, started by debian.conf"), "{}", added.err);
     let good = booted(&added.json());
     let machine = Machine::quoted(&good, QUOTED);
-    let Ran { code, out, err } = machine.judge(&["--allow", list]);
+    let Ran { code, out, err } = machine.judge_all(&["--allow", list, "--any-firmware"]);
     assert!(code == 0 && out.starts_with("trusted: release 7\nPCR 13: sha256 "), "{out}{err}");
     for line in [
         "PCR 4 is as expected: EFI/BOOT/BOOTX64.EFI; debian/vmlinuz; if the first boot option starts it\n",
@@ -82,14 +82,22 @@ fn the_chain_of_a_list_is_compared_and_the_file_that_differs_is_named() {
         assert!(out.contains(line), "{out}");
     }
     // The files do not tell what the firmware is.
-    assert!(out.ends_with("what started the agent was not checked: nothing vouches for PCR 0, 2\n"), "{out}");
+    let open = "what started the agent was not checked: nothing vouches for PCR 0, 2 (the firmware)";
+    assert!(out.ends_with(&format!("{open}\n")), "{out}");
+    let strict = machine.judge_all(&["--allow", list]);
+    assert!(strict.code == 3 && strict.out.contains(&format!("but {open} (give --expect ")), "{}", strict.out);
     assert!(err.contains("the values of other quoted PCRs (0, 2, 7), but no expected values"), "{err}");
-    let report = machine.judge(&["--allow", list, "--json"]).json();
+    let report = machine.judge_all(&["--allow", list, "--json"]).json();
     assert!(report["chain_checked"] == false && report["chain"]["boot"] == "debian.conf", "{report}");
 
     // A value that the user expects, too, and one that is not as expected.
     machine.write("known", machine.swtpm.tool("tpm2_pcrread", &["sha256:0,2,4,7"]).as_bytes());
-    let report = machine.judge(&["--allow", list, "--expect", &machine.file("known"), "--json"]).json();
+    let ran = machine.judge_all(&["--allow", list, "--expect", &machine.file("known"), "--json"]);
+    let report = ran.json();
+    assert!(
+        ran.code == 0 && report["verdict"] == "trusted" && report["not_checked"] == serde_json::json!([]),
+        "{report}"
+    );
     let of = |report: &Value, pcr: u64| {
         report["pcrs"].as_array().unwrap().iter().find(|one| one["pcr"] == pcr).cloned().unwrap()
     };
@@ -107,24 +115,32 @@ fn the_chain_of_a_list_is_compared_and_the_file_that_differs_is_named() {
     let changed = booted(&predict(&[]).json());
     fs::write(&entry, conf).unwrap();
     let machine = Machine::quoted(&changed, QUOTED);
-    let Ran { code, out, .. } = machine.judge(&["--allow", list]);
+    let Ran { code, out, .. } = machine.judge_all(&["--allow", list]);
     let words = "not trusted: release 7 was booted, but what started it is not as expected: \
                  PCR 9, 12: the command line (loader/entries/debian.conf) has \"init=/bin/sh\" added\n";
     assert!(code == 3 && out.starts_with(words), "{out}");
-    let report = machine.judge(&["--allow", list, "--json"]).json();
+    let report = machine.judge_all(&["--allow", list, "--json"]).json();
     let nine = of(&report, 9);
     assert_eq!((&nine["result"], &nine["differences"][0]["kind"]), (&"different".into(), &"differs".into()));
     assert!(report["chain_checked"] == false, "{report}");
     // With another list, or with the image alone, it is as before. The verdict says what it does not know.
-    let Ran { code, out, .. } = machine.judge(&["--image", image]);
-    let words = "\nwhat started the agent was not checked: the entry of the image expects nothing of it";
-    assert!(code == 0 && out.contains(words) && !out.contains("PCR 9"), "{out}");
+    let Ran { code, out, .. } = machine.judge_all(&["--image", image, "--image-only"]);
+    let words = "\nwhat started the agent was not checked: nothing vouches for PCR 0, 2 (the firmware); nothing vouches for PCR";
+    assert!(code == 0 && out.contains(words) && !out.contains("PCR 9 "), "{out}");
+    // Also what differs from the list does then not count. The report names it.
+    let Ran { code, out, .. } = machine.judge_all(&["--allow", list, "--image-only"]);
+    assert!(
+        code == 0
+            && out.contains("PCR 9 is different: the command line (")
+            && out.contains("PCR 9, 12 is not as expected"),
+        "{out}"
+    );
     // The image on the command line does not make the chain of the list void.
-    assert_eq!(machine.judge(&["--image", image, "--allow", list]).code, 3);
+    assert_eq!(machine.judge_all(&["--image", image, "--allow", list]).code, 3);
 
     // A machine must not choose what its quote leaves out.
     let machine = Machine::quoted(&good, "sha256:4,13+sha1:9");
-    let Ran { code, out, .. } = machine.judge(&["--allow", list]);
+    let Ran { code, out, .. } = machine.judge_all(&["--allow", list]);
     assert!(
         code == 3 && out.contains("PCR 9 is not quoted in a bank that counts, so nothing vouches for it\n"),
         "{out}"
@@ -259,7 +275,7 @@ fn the_report_is_what_the_schema_says() {
     let mut all = String::new();
     for (events, code) in [(&good, 0), (&bad, 3), (&vec![Measured::image(b"another")], 3)] {
         let machine = Machine::quoted(events, QUOTED);
-        let ran = machine.judge(&["--allow", text(&list), "--json"]);
+        let ran = machine.judge_all(&["--allow", text(&list), "--any-firmware", "--json"]);
         assert_eq!(ran.code, code, "{}", ran.out);
         let mut reports = vec![ran.out];
         // A key in PEM, no nonce; a nonce that is wrong.

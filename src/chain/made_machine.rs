@@ -13,6 +13,7 @@ use super::forecasts::Forecasts;
 use crate::eventlog::claim::Claim;
 use crate::eventlog::header::Header;
 use crate::eventlog::{EventType, PcrValues, tcg};
+use crate::evidence::accepted::{Accepted, AcceptedStart};
 use crate::evidence::chain_judgement::ChainJudgement;
 use crate::evidence::submission::Submission;
 use crate::evidence::trusted_image::TrustedImage;
@@ -112,8 +113,10 @@ impl MadeMachine {
         let values = self.has_no_log.then_some(&values[..]);
         let submission = Submission { quote, signature, key, nonce: None, values, logs: &logs, pcr, sha1: false };
         let proof = submission.check().unwrap_or_else(|broken| panic!("{broken:?}"));
+        // No file tells what the firmware is.
+        let accepted = Accepted { start: AcceptedStart::Firmware, any_nonce: true, key_is_trusted: true };
         let Judgement { verdict, chain } = proof
-            .judge(trusted, &PcrValues::new(), OffsetDateTime::UNIX_EPOCH)
+            .judge(trusted, &PcrValues::new(), accepted, OffsetDateTime::UNIX_EPOCH)
             .unwrap_or_else(|broken| panic!("{broken:?}"));
         (verdict, chain)
     }

@@ -9,6 +9,7 @@ use super::expected::held::Held;
 use super::pcr_result::{PcrOutcome, PcrResult, Voucher};
 use super::proof::Proof;
 use super::trusted_image::TrustedImage;
+use super::unchecked::Unchecked;
 use crate::count::counted;
 use crate::eventlog::PcrValues;
 use crate::measure::pcr::Pcr;
@@ -30,8 +31,8 @@ pub(crate) struct ChainJudgement {
     pub(crate) compared: Option<ComparedWith>,
     /// The result for each PCR that is quoted or expected.
     pub(crate) pcrs: Vec<PcrResult>,
-    /// What of the chain was not checked, in words. Empty if what started the agent is as expected.
-    pub(crate) unchecked: Vec<String>,
+    /// What of the chain was not checked.
+    pub(crate) unchecked: Unchecked,
     /// The PCRs that are not quoted, although the entry says what must be in them.
     missing: Vec<Pcr>,
 }
@@ -213,28 +214,26 @@ fn is_expected(boot: &ExpectedBoot, pcr: Pcr) -> bool {
 }
 
 /// What of the chain was not checked.
-fn unchecked(boot: Option<&ExpectedBoot>, pcrs: &[PcrResult], booted: &[&TrustedImage]) -> Vec<String> {
-    let mut unchecked = Vec::new();
+fn unchecked(boot: Option<&ExpectedBoot>, pcrs: &[PcrResult], booted: &[&TrustedImage]) -> Unchecked {
+    let result = |pcr: Pcr| pcrs.iter().find(|one| one.pcr == pcr).map(|one| one.result);
+    let needed = Pcr::all().filter(|&pcr| is_of_the_agent(pcr) || boot.is_some_and(|boot| has_events(boot, pcr)));
+    let is_open = |pcr: &Pcr| !matches!(result(*pcr), Some(PcrOutcome::AsExpected | PcrOutcome::Different));
+    let mut unchecked = Unchecked::of_pcrs(needed.filter(is_open).collect());
     if booted.is_empty() {
         unchecked.push("no image of the list was booted".to_owned());
-    } else if boot.is_none() {
+    } else if boot.is_none() && !unchecked.is_empty() {
         unchecked.push(
             "the entry of the image expects nothing of it (predict --uki, --kernel, --esp or --disk with --allow-entry)"
                 .to_owned(),
         );
-    }
-    let result = |pcr: Pcr| pcrs.iter().find(|one| one.pcr == pcr).map(|one| one.result);
-    let needed = Pcr::all().filter(|&pcr| is_of_the_agent(pcr) || boot.is_some_and(|boot| has_events(boot, pcr)));
-    let is_open = |pcr: &Pcr| !matches!(result(*pcr), Some(PcrOutcome::AsExpected | PcrOutcome::Different));
-    let open: Vec<_> = needed.filter(is_open).map(|pcr| pcr.to_string()).collect();
-    if !open.is_empty() {
-        unchecked.push(format!("nothing vouches for PCR {}", open.join(", ")));
     }
     let differing: Vec<_> =
         Pcr::all().filter(|&pcr| result(pcr) == Some(PcrOutcome::Different)).map(|pcr| pcr.to_string()).collect();
     if !differing.is_empty() {
         unchecked.push(format!("PCR {} is not as expected", differing.join(", ")));
     }
-    unchecked.extend(boot.into_iter().flat_map(|boot| &boot.unmeasured).map(|what| format!("not measured: {what}")));
+    for what in boot.into_iter().flat_map(|boot| &boot.unmeasured) {
+        unchecked.push(format!("not measured: {what}"));
+    }
     unchecked
 }

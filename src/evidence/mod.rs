@@ -4,6 +4,7 @@
 // Without the commands only the fuzz targets use this room, and they use a part of it.
 #![cfg_attr(not(feature = "cli"), allow(dead_code))]
 
+pub(crate) mod accepted;
 pub(crate) mod allow_list;
 mod bank_texts;
 mod certificate;
@@ -29,4 +30,5 @@ pub(crate) mod signature;
 pub(crate) mod submission;
 mod systemd_events;
 pub(crate) mod trusted_image;
+pub(crate) mod unchecked;
 pub(crate) mod verdict;

@@ -2,6 +2,7 @@
 
 use time::OffsetDateTime;
 
+use super::accepted::{Accepted, AcceptedStart};
 use super::chain_judgement::ChainJudgement;
 use super::check::{Broken, Check};
 use super::proof::Proof;
@@ -37,7 +38,8 @@ impl Proof {
     /// Judges the boot by the list of trusted images, and the other PCRs by their expected values. The image's digest must have
     /// extended the PCR exactly once, onto the value that the list gives, and nothing else may have extended it. No event of the
     /// log may say that the boot failed or did not measure its image, also if the quote is older than that event. If the entry says what
-    /// must have started the agent, no quoted PCR may differ from that.
+    /// must have started the agent, no quoted PCR may differ from that. The quote must be fresh, the key must say that it belongs to a TPM,
+    /// and what started the agent must be as expected, as far as the verifier does not accept less.
     ///
     /// # Errors
     /// If the log does not mark the event with the image's digest as ours. Then the log was changed.
@@ -45,6 +47,7 @@ impl Proof {
         &self,
         trusted: &[TrustedImage],
         expected: &PcrValues,
+        accepted: Accepted,
         now: OffsetDateTime,
     ) -> Result<Judgement, Broken> {
         // Several entries may be about this boot. The one that ends first counts: an end that somebody gave must hold. So must a chain: if
@@ -62,7 +65,10 @@ impl Proof {
                 let against = self
                     .unproven_mark()
                     .map(|mark| format!("{} was booted, but {mark}; the quote does not prove that event", image.name));
-                let reason = against.or_else(|| self.unexpected(expected)).or_else(|| chain.against(&image.name));
+                let reason = against
+                    .or_else(|| self.unexpected(expected))
+                    .or_else(|| if accepted.start == AcceptedStart::All { None } else { chain.against(&image.name) })
+                    .or_else(|| accepted.against(self, &chain, &image.name));
                 reason.map_or_else(|| Verdict::Trusted(image.clone()), Verdict::NotTrusted)
             }
             None => Verdict::NotTrusted(self.why(trusted)),

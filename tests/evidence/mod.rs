@@ -106,8 +106,13 @@ impl Machine {
         measureroot(&[&["verify", "--quote", &quote, "--log", &log], arguments].concat())
     }
 
-    /// Runs `measureroot verify` with the machine's quote, log, key and signature, and with the nonce.
+    /// Runs `measureroot verify` with the machine's quote, log, key and signature, and with the nonce. Only the image counts.
     pub(crate) fn judge(&self, arguments: &[&str]) -> Ran {
+        self.judge_all(&[&["--image-only"], arguments].concat())
+    }
+
+    /// The same. What started the agent counts, too.
+    pub(crate) fn judge_all(&self, arguments: &[&str]) -> Ran {
         let (key, signature) = (self.file("ak.tss"), self.file("signature.tss"));
         self.verify(&[&["--key", &key, "--signature", &signature, "--nonce", NONCE], arguments].concat())
     }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::evidence::proof::Proof;
+use crate::evidence::unchecked::Unchecked;
 
 /// What was checked, as `verify --json` prints it. All is false of broken evidence.
 #[derive(Debug, Default, Serialize)]
@@ -18,24 +19,22 @@ pub(super) struct Basis {
     not_checked: Vec<String>,
 }
 
-/// How a report says that the chain was not checked.
-const CHAIN: &str = "what started the agent was not checked";
-
 impl Basis {
     /// What was checked of a proof. `unchecked` is what was not checked of its chain.
-    pub(super) fn of(proof: &Proof, unchecked: &[String]) -> Self {
+    pub(super) fn of(proof: &Proof, unchecked: &Unchecked) -> Self {
         let (fresh, key_is_tpm, chain_checked) = (proof.fresh, proof.key.name.is_some(), unchecked.is_empty());
         let words = [
             (!fresh).then(|| "whether the quote is fresh was not checked (--nonce)".to_owned()),
             (!key_is_tpm)
                 .then(|| "whether the key belongs to a TPM was not checked: PEM and DER do not say it".to_owned()),
-            (!chain_checked).then(|| format!("{CHAIN}: {}", unchecked.join("; "))),
+            (!chain_checked)
+                .then(|| format!("what started the agent was not checked: {}", unchecked.words().join("; "))),
         ];
         Self { fresh, key_is_tpm, chain_checked, not_checked: words.into_iter().flatten().collect() }
     }
 
-    /// What was not checked of the chain.
-    pub(super) fn chain(&self) -> Option<String> {
-        self.not_checked.iter().find(|words| words.starts_with(CHAIN)).cloned()
+    /// What was not checked, in words.
+    pub(super) fn not_checked(&self) -> &[String] {
+        &self.not_checked
     }
 }

@@ -1,5 +1,6 @@
 //! `measureroot verify`: which image a machine booted, according to a quote of its TPM.
 
+mod accepted;
 mod basis;
 mod evidence;
 mod report;
@@ -11,6 +12,7 @@ use std::process::ExitCode;
 use clap::Args;
 use time::OffsetDateTime;
 
+use self::accepted::AcceptedGaps;
 use self::report::VerifyReport;
 use super::image_file::ImageFile;
 use super::input_file::Kinds;
@@ -38,7 +40,10 @@ const MAX_BYTES: u64 = 16 << 10;
 /// If the list says what must have started the agent (predict --uki, --kernel, --esp or --disk with --allow-entry), each quoted PCR is
 /// compared with it, and the file that differs is named.
 ///
-/// Exit codes: 0 the machine booted a trusted image; 3 it did not; 4 the evidence is broken and proves nothing; 1 a file
+/// A machine is trusted only if the quote answers --nonce, the key says that it belongs to a TPM, and what started the agent is as the list
+/// or --expect says. Who wants less says so: --any-nonce, --key-is-trusted, --image-only.
+///
+/// Exit codes: 0 the machine booted a trusted image; 3 it did not, or not all of it is proven; 4 the evidence is broken and proves nothing; 1 a file
 /// cannot be read; 2 wrong arguments.
 #[derive(Debug, Args)]
 pub(super) struct Verify {
@@ -48,11 +53,11 @@ pub(super) struct Verify {
     /// The quote's signature, written by tpm2_quote --signature in either format.
     #[arg(long, value_name = "FILE")]
     signature: PathBuf,
-    /// The key that signed the quote, written by tpm2_createak --public, or in PEM or DER. Verify does not
-    /// check that it is this machine's key: you must know.
+    /// The key that signed the quote, written by tpm2_createak --public, or in PEM or DER with
+    /// --key-is-trusted. Verify does not check that it is this machine's key: you must know.
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
-    /// The nonce that tpm2_quote --qualification was given, in hex; without it, the quote may be from an earlier boot.
+    /// The nonce that tpm2_quote --qualification was given, in hex.
     #[arg(long, value_name = "HEX", value_parser = nonce)]
     nonce: Option<Nonce>,
     /// The PCR values, printed by tpm2_pcrread, or written by tpm2_quote --pcr in either format. They must be the quoted
@@ -85,6 +90,8 @@ pub(super) struct Verify {
     /// Count the sha1 bank too. SHA-1 is broken: an attacker can make two images with the same digest.
     #[arg(long)]
     sha1: bool,
+    #[command(flatten)]
+    accepted: AcceptedGaps,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -134,7 +141,7 @@ impl Verify {
                 for hash in &self.root_hashes {
                     trusted.push(self.trusted(hex::encode(hash), image_digest::of_root_hash(hash, &proof.banks)));
                 }
-                match proof.judge(&trusted, &expected, OffsetDateTime::now_utc()) {
+                match proof.judge(&trusted, &expected, self.accepted.into(), OffsetDateTime::now_utc()) {
                     Ok(judgement) => VerifyReport::of(&proof, judgement),
                     Err(broken) => VerifyReport::broken(&broken),
                 }

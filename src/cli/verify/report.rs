@@ -116,13 +116,12 @@ impl VerifyReport {
         one_line(&text) + "\n" + &self.evidence.as_ref().map(Evidence::lines).unwrap_or_default() + &self.chain()
     }
 
-    /// A line for each PCR, if an entry expects something of the chain; and what of the chain was not checked, if the verdict does not say
-    /// so itself.
+    /// A line for each PCR, if an entry expects something of the chain; and what was not checked, if the verdict does not say so itself.
     fn chain(&self) -> String {
         let pcrs = if self.chain.is_some() { &self.pcrs[..] } else { &[] };
         let mut lines: Vec<_> = pcrs.iter().map(PcrResult::words).collect();
         if self.verdict == Word::Trusted {
-            lines.extend(self.basis.chain());
+            lines.extend(self.basis.not_checked().iter().cloned());
         }
         lines.iter().map(|line| one_line(line) + "\n").collect()
     }
