@@ -108,6 +108,14 @@ fn the_firmware_s_own_pcrs_are_those_that_the_tpm_had_when_the_log_was_written()
     assert!(said.contains("  EV_EFI_VARIABLE_BOOT: BootOrder: 0000 (ovmf.bin, event 11)\n"), "{said}");
     let refused = measureroot(&["predict", "--bank", "sha512", "--uki", &uki, "--like", "tests/eventlog/words.bin"]);
     assert!(refused.err.contains("words.bin: has no "), "{}", refused.err);
+    // What another boot of the same machine has otherwise.
+    let with = |pcrs: &str| measureroot(&["predict", "--json", "--uki", &uki, "--like", log, "--leave-out", pcrs]);
+    let rest = with("1,3").json()["pcrs"].clone();
+    assert!(rest["0"]["values"].is_array() && rest["1"]["values"].is_null() && rest["3"]["values"].is_null(), "{rest}");
+    assert!(rest["1"]["why"].as_str().unwrap().starts_with("--leave-out"), "{rest}");
+    for wrong in ["24", "13", "x", ""] {
+        assert_eq!(with(wrong).code, 2, "{wrong}");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::event::{APPLICATION, Expected};
 use super::forecast::{Forecast, Part};
 use super::linux;
+use crate::measure::pcr::Pcr;
 
 /// What is expected of each PCR, by its number.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -86,6 +87,11 @@ impl Forecasts {
             forecasts.open(pcr, why);
         }
         forecasts
+    }
+
+    /// Expects nothing of a PCR, because the user says so.
+    pub fn leave_out(&mut self, pcr: Pcr) {
+        self.open(pcr.get(), "--leave-out says that nothing is expected of it");
     }
 
     /// Adds why a PCR does not follow.

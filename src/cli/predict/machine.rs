@@ -13,6 +13,7 @@ use crate::cli::input_file::Kinds;
 use crate::cli::read_limited;
 use crate::error::{Context, Error, Result};
 use crate::hash::bank::Bank;
+use crate::measure::pcr::Pcr;
 
 /// The longest file of a variable, in bytes: 1 MiB. A dbx has some ten kilobytes.
 const VARIABLE: u64 = 1 << 20;
@@ -28,22 +29,41 @@ pub(super) struct Machine {
     /// Secure Boot is on [default: those of the log that --like names].
     #[arg(long, value_name = "FOLDER", requires = "start")]
     efivars: Option<PathBuf>,
+    /// PCRs that have another value at each boot of such a machine, such as 1 where the firmware measures serial numbers or the reason of
+    /// the power-on: they do not follow, and an entry of a list expects nothing of them [default: none].
+    #[arg(long, value_name = "PCR", value_delimiter = ',', value_parser = pcr, requires = "start")]
+    leave_out: Vec<Pcr>,
 }
 
 impl Machine {
+    /// Whether nothing is to be expected of a PCR.
+    pub(super) fn leaves_out(&self, pcr: Pcr) -> bool {
+        self.leave_out.contains(&pcr)
+    }
+
     /// Adds to each boot what follows from the machine.
     pub(super) fn expect(&self, boots: &mut [Boot], banks: &[Bank]) -> Result<()> {
         let variables = self.efivars.as_deref().map(variables).transpose()?;
         let like = self.like.as_deref().map(|path| like(path, banks)).transpose()?;
-        for Boot { forecasts, .. } in boots {
+        for Boot { forecasts, .. } in &mut *boots {
             match (&like, &variables) {
                 (Some(like), variables) => like.expect(forecasts, variables.as_ref(), banks),
                 (None, Some(variables)) => variables.expect(forecasts, banks),
                 (None, None) => {}
             }
         }
+        for Boot { forecasts, .. } in boots {
+            for pcr in &self.leave_out {
+                forecasts.leave_out(*pcr);
+            }
+        }
         Ok(())
     }
+}
+
+fn pcr(text: &str) -> Result<Pcr> {
+    let number = text.parse::<u32>().map_err(|_| Error::new(text, "not the number of a PCR"))?;
+    Pcr::try_from(number)
 }
 
 fn like(path: &Path, banks: &[Bank]) -> Result<Like> {

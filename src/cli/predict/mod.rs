@@ -105,6 +105,9 @@ impl Predict {
     /// If they are wrong, whatever the files hold.
     pub(super) fn check_arguments(&self) -> Result<()> {
         let format = self.format();
+        if self.machine.leaves_out(self.pcr.into()) {
+            return Err(Error::new("--leave-out", format_args!("PCR {} is that of the root image", self.pcr)));
+        }
         if self.chain.is_given() {
             let has_image = self.image.is_some() || self.roothash.is_some() || !self.verity.is_empty();
             if self.allow.is_given() && !has_image {
