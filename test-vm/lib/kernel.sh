@@ -48,6 +48,15 @@ open_foreign_kernel() {
 	rm -r "$3/apt"
 }
 
+# Unpacks Debian 13's stub of systemd for the architecture $1, in Debian's name for it, into the folder $2. That of Debian 12 for arm64
+# has bytes outside of its sections, which are not in an image that is made of it.
+open_foreign_stub() {
+	private_apt "$2/apt" "$1" "$(trixie_sources)"
+	APT_CONFIG=$2/apt/apt.conf download systemd-boot-efi "$2"
+	dpkg-deb --extract "$2"/*.deb "$2"
+	rm -r "$2/apt" "$2"/*.deb
+}
+
 # Makes $out/kernel-$1 of the kernel of the metapackage $2, with open_kernel or with the command in the other arguments. An old
 # kernel there stays, because it boots as well.
 kernel() {

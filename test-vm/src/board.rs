@@ -14,6 +14,8 @@ pub struct Board {
     pub processor: &'static str,
     /// The device through which its TPM is connected.
     pub tpm: &'static str,
+    /// The code of its UEFI firmware, and the usual variables.
+    pub uefi: (&'static str, &'static str),
     /// The kernel's name for its serial port.
     pub console: &'static str,
     /// Whether this computer's own processor can run it.
@@ -27,6 +29,7 @@ const PC: Board = Board {
     machine: "q35",
     processor: "max,-cx16",
     tpm: "tpm-tis",
+    uefi: ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
     console: "ttyS0",
     native: true,
 };
@@ -37,6 +40,7 @@ const ARM: Board = Board {
     machine: "virt",
     processor: "max,pauth-impdef=on",
     tpm: "tpm-tis-device",
+    uefi: ("/usr/share/AAVMF/AAVMF_CODE.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"),
     console: "ttyAMA0",
     native: false,
 };

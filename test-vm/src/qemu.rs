@@ -3,7 +3,7 @@
 use crate::accel::Accel;
 use crate::board::Board;
 use crate::{Bus, Firmware, Result, Vm, scratch::Scratch, tool};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// QEMU for `vm`: its console on standard output, its monitor and the probe's port connected to sockets in `scratch`.
@@ -19,9 +19,12 @@ pub fn command(vm: &Vm, scratch: &Scratch, tpm: Option<&Path>, accel: Accel) -> 
     // Instead of a restart or a power-off, the machine stops. Its TPM can then be read as the guest left it.
     qemu.args(["-action", "shutdown=pause,reboot=shutdown"]);
     match vm.firmware {
-        Some(Firmware::Uefi) => firmware(&mut qemu, scratch, "OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd")?,
+        Some(Firmware::Uefi) => {
+            let (code, usual) = board.uefi;
+            firmware(&mut qemu, scratch, code, &variables(vm, usual))?;
+        }
         Some(Firmware::SecureBoot) => {
-            firmware(&mut qemu, scratch, "OVMF_CODE_4M.secboot.fd", "OVMF_VARS_4M.snakeoil.fd")?;
+            firmware(&mut qemu, scratch, "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd", &variables(vm, SNAKEOIL))?;
             // It keeps its variables where only its own mode of the processor can write (edk2, OvmfPkg/README, "SMM support").
             qemu.args(["-machine", "smm=on", "-global", "driver=cfi.pflash01,property=secure,value=on"]);
         }
@@ -30,7 +33,7 @@ pub fn command(vm: &Vm, scratch: &Scratch, tpm: Option<&Path>, accel: Accel) -> 
         None => {
             qemu.arg("-kernel").arg(vm.kernel.image()?);
             qemu.arg("-initrd").arg(vm.initramfs.clone().map_or_else(|| vm.kernel.initramfs(), Ok)?);
-            qemu.args(["-append", &vm.whole_cmdline(&board)]);
+            qemu.args(["-append", &vm.given_cmdline()]);
         }
     }
 
@@ -88,13 +91,26 @@ pub fn command(vm: &Vm, scratch: &Scratch, tpm: Option<&Path>, accel: Accel) -> 
     Ok(qemu)
 }
 
-/// Debian's OVMF, with a new copy of a set of variables.
-fn firmware(qemu: &mut Command, scratch: &Scratch, code: &str, template: &str) -> Result<()> {
-    let folder = Path::new("/usr/share/OVMF");
+/// Variables with Debian's key for tests in PK, KEK and db.
+const SNAKEOIL: &str = "/usr/share/OVMF/OVMF_VARS_4M.snakeoil.fd";
+
+/// The variables of [`Firmware::SecureBoot`].
+#[must_use]
+pub fn secure_boot_variables() -> PathBuf {
+    SNAKEOIL.into()
+}
+
+/// The scenario's own variables, or the usual ones.
+fn variables(vm: &Vm, usual: &str) -> PathBuf {
+    vm.variables.clone().unwrap_or_else(|| usual.into())
+}
+
+/// Debian's firmware, with a new copy of a set of variables.
+fn firmware(qemu: &mut Command, scratch: &Scratch, code: &str, template: &Path) -> Result<()> {
     let variables = scratch.path("variables");
-    std::fs::copy(folder.join(template), &variables).map_err(|cause| format!("{cause} (package ovmf)"))?;
-    let code = folder.join(code);
-    qemu.args(["-drive", &format!("if=pflash,unit=0,format=raw,readonly=on,file={}", code.display())]);
+    std::fs::copy(template, &variables)
+        .map_err(|cause| format!("{}: {cause} (package ovmf or qemu-efi-aarch64)", template.display()))?;
+    qemu.args(["-drive", &format!("if=pflash,unit=0,format=raw,readonly=on,file={code}")]);
     qemu.args(["-drive", &format!("if=pflash,unit=1,format=raw,file={}", variables.display())]);
     Ok(())
 }

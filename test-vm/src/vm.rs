@@ -33,7 +33,7 @@ pub enum Bus {
 pub enum Firmware {
     /// SeaBIOS.
     Bios,
-    /// OVMF.
+    /// That of the kernel's board: OVMF, or AAVMF for arm64.
     Uefi,
     /// OVMF with Secure Boot. It accepts what [`crate::tool::signed`] signs.
     SecureBoot,
@@ -44,6 +44,8 @@ pub enum Firmware {
 pub struct Vm {
     pub(crate) kernel: Kernel,
     pub(crate) firmware: Option<Firmware>,
+    /// The variables of the firmware instead of its usual ones.
+    pub variables: Option<PathBuf>,
     pub(crate) initramfs: Option<PathBuf>,
     cmdline: String,
     exact: bool,
@@ -64,6 +66,7 @@ impl Vm {
         Self {
             kernel: Kernel::V6_1,
             firmware: None,
+            variables: None,
             initramfs: None,
             cmdline: parameters.to_owned(),
             exact: false,
@@ -187,12 +190,12 @@ impl Vm {
         self
     }
 
-    /// The command line on this board.
-    pub(crate) fn whole_cmdline(&self, board: &Board) -> String {
+    /// The command line that the kernel gets from QEMU.
+    pub(crate) fn given_cmdline(&self) -> String {
         if self.exact {
             return self.cmdline.clone();
         }
-        format!("console={} panic=1 measureroot.onfail=poweroff {}", board.console, self.cmdline)
+        format!("console={} panic=1 measureroot.onfail=poweroff {}", Board::of(self.kernel).console, self.cmdline)
     }
 
     /// Gives it so much memory.

@@ -1,11 +1,13 @@
 //! The agent for arm64 on an emulated arm64 machine. Its initramfs has modules of Debian's arm64 kernel. They are compressed,
 //! and the TPM's driver is one of them.
 
+use std::fs;
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 use test_vm::scratch::Scratch;
 use test_vm::{
-    Bank, DocPage, Image, Kernel, Place, Prediction, Result, RootFs, SealChoice, Step, Vm, assets, ensure, tool,
+    Bank, Builder, Bus, DocPage, Image, Kernel, Place, Prediction, Result, RootFs, SealChoice, Step, Vm, assets,
+    ensure, predict, tool, uki,
 };
 
 /// An arm64 machine with the small root image as its disk.
@@ -22,6 +24,26 @@ fn an_image_boots_measured_and_sealed_on_arm64() -> Result<()> {
     let kernel = guest.read("/proc/version")?;
     ensure!(kernel.contains("-arm64 "), "this is no arm64 kernel: {kernel}");
     guest.ends_measured_at(&image, &Place::device("/dev/vda")).map(drop)
+}
+
+/// Debian's firmware for arm64 measures a unified kernel image, its stub and the kernel measure the rest.
+#[test]
+fn an_image_that_firmware_for_arm64_starts_is_measured_as_predicted() -> Result<()> {
+    let (scratch, builder) = (Scratch::new()?, Builder::mkosi()?);
+    builder.run(
+        "cd /checkout/target/test-vm
+         ukify build --efi-arch aa64 --stub stub-aarch64/usr/lib/systemd/boot/efi/linuxaa64.efi.stub \\
+             --linux kernel-aarch64/vmlinuz --initrd kernel-aarch64/initramfs.cpio.zst --os-release ID=test \\
+             --cmdline 'root=/dev/vdb console=ttyAMA0 panic=1 measureroot.onfail=poweroff' --output \"$OLDPWD/measured.efi\"",
+    )?;
+    let uki = builder.file("measured.efi")?;
+    let (esp, image) = (scratch.path("esp"), Image::small_aarch64(RootFs::Squashfs)?);
+    fs::create_dir_all(esp.join("EFI/BOOT"))?;
+    fs::copy(&uki, esp.join("EFI/BOOT/BOOTAA64.EFI"))?;
+    let vm = Vm::uefi().kernel(Kernel::Aarch64).large().disk_file(Bus::Virtio, uki::disk(&esp, &[], &scratch)?);
+    let (chain, vm) = (predict::chain(&uki)?, vm.disk(&image).boots()?.power_off()?);
+    assert_eq!(chain.keys().copied().collect::<Vec<_>>(), [4, 8, 9, 11, 12, 14]);
+    predict::holds(&vm, &chain)
 }
 
 #[test]

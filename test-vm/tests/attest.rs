@@ -5,8 +5,8 @@ use std::fs;
 use std::time::Duration;
 use test_vm::scratch::Scratch;
 use test_vm::{
-    Bank, Bus, Guest, Image, PackedInitramfs, Prediction, Result, RootFs, StandaloneTpm, Vm, assets, bank, ensure,
-    image, predict, tool,
+    Bank, Bus, Guest, Image, PackedInitramfs, Prediction, Result, RootFs, StandaloneTpm, Verdict, Vm, assets, bank,
+    ensure, image, predict, tool,
 };
 
 /// The nonce of the quote. It is a text because Keylime's nonces are texts.
@@ -108,20 +108,6 @@ fn opens(guest: &mut Guest) -> Result<bool> {
     Ok(!denied)
 }
 
-/// The answer of `measureroot verify`.
-struct Verdict {
-    code: Option<i32>,
-    text: String,
-}
-
-impl Verdict {
-    /// Checks the exit code and the start of the text.
-    fn is(&self, code: i32, start: &str) -> Result<()> {
-        ensure!(self.code == Some(code) && self.text.starts_with(start), "{:?} {}", self.code, self.text);
-        Ok(())
-    }
-}
-
 /// The evidence that a machine sends.
 struct Evidence(Scratch);
 
@@ -153,8 +139,7 @@ impl Evidence {
         // An event that is in both logs counts once.
         verify.args(["--log", "log", "systemd", "--expect", "known"]);
         verify.args(["--nonce", &bank::hex(NONCE.as_bytes()), "--image"]).arg(image.path());
-        let done = verify.current_dir(self.0.folder()).output()?;
-        Ok(Verdict { code: done.status.code(), text: String::from_utf8_lossy(&done.stdout).into_owned() })
+        Verdict::of(verify.current_dir(self.0.folder()))
     }
 
     /// tpm2_checkquote accepts signature, nonce, PCRs and log.
