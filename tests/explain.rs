@@ -25,6 +25,18 @@ fn explain_shows_the_effect_of_each_parameter() {
         ("root=/dev/vda measureroot.session=none", "no session: an attacker on the bus to the TPM can change"),
         ("root=/dev/vda rootimgpcr=9", "PCR 9 with the image's digest in each bank"),
         ("root=/dev/vda rootimgpcr=9", "\n  PCR 13 stays free: the running system can extend it with any digest"),
+        (
+            "root=/dev/vda",
+            "\n  PCR 13 is not the image's alone: systemd-stub measures the sysexts (*.raw) beside a unified kernel",
+        ),
+        (
+            "root=/dev/vda",
+            "by kexec, an os-separator; if a machine has such, rootimgpcr=8 names a PCR that is free without GRUB\n",
+        ),
+        ("root=/dev/vda rootimgpcr=8", "\n  PCR 8 is not the image's alone: GRUB measures its commands there"),
+        ("root=/dev/vda rootimgpcr=0", "\n  PCR 0 is not the image's alone: the firmware extends it first"),
+        ("root=/dev/vda rootimgpcr=11", "systemd the phases of the boot, also after the image; rootimgpcr=8"),
+        ("root=/dev/vda rootimgpcr=15", "\n  PCR 15 is not the image's alone: systemd measures the identity"),
         ("root=/dev/vda measureroot.format=meta-measured", "the digest of the hex digits of the image's digest"),
         ("root=live:LABEL=x rd.live.ram", "\n  root=live:LABEL=x: root=/dev/disk/by-label/x\n"),
         ("root=live:LABEL=x rd.live.ram", "the file /LiveOS/squashfs.img on LABEL=x"),

@@ -101,6 +101,11 @@ fn each_recorded_boot_is_judged() {
             ),
         "{out}"
     );
+    let Ran { code, err, .. } = measureroot(&["replay", &evidence("os-separator.log")]);
+    assert!(
+        code == 0 && err.contains(": PCR 13 has the os-separator of systemd-pcrosseparator.service (event "),
+        "{err}"
+    );
 }
 
 /// What takes the place of a file.

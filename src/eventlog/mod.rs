@@ -39,6 +39,8 @@ mod recorder;
 mod replay;
 pub mod sequence;
 mod starts;
+#[cfg(feature = "evidence")]
+mod systemd_event;
 pub mod tcg;
 pub mod tcg_sha1;
 mod text;
@@ -51,3 +53,5 @@ pub use format::parse;
 pub use log::Log;
 pub(crate) use recorder::Recorder;
 pub use replay::PcrValues;
+#[cfg(feature = "evidence")]
+pub(crate) use systemd_event::SystemdEvent;

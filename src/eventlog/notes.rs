@@ -33,6 +33,8 @@ impl Log {
             let list = list(&wrong);
             format!("has events of PCRs that no TPM has ({list}): they extend nothing, and are not judged")
         });
+        #[cfg(feature = "evidence")]
+        let wrong = wrong.into_iter().chain(self.systemd_note());
         self.own_notes().iter().cloned().chain(note).chain(sha1).chain(wrong).collect()
     }
 

@@ -28,7 +28,7 @@ mod selection;
 pub mod serialized_pcrs;
 pub(crate) mod signature;
 pub(crate) mod submission;
-mod systemd_events;
+mod systemd_reason;
 pub(crate) mod trusted_image;
 pub(crate) mod unchecked;
 pub(crate) mod verdict;

@@ -1,6 +1,6 @@
 //! What each step of a boot would do.
 
-use super::words;
+use super::{sharers, words};
 use crate::boot::step::Step;
 use crate::config::Config;
 use crate::eventlog::journal;
@@ -58,7 +58,7 @@ pub(super) fn of(step: Step, config: &Config) -> Vec<String> {
             let digest = words::digest(config);
             let extend = format!("PCR {} with {digest} in each bank, in one command; then read it back", config.pcr);
             let other = (config.pcr != PcrIndex::DEFAULT).then(|| words::default_is_free(config.pcr));
-            std::iter::once(extend).chain(other).collect()
+            std::iter::once(extend).chain(other).chain([sharers::note(config.pcr)]).collect()
         }
         Step::Extend => vec!["THE IMAGE IS NOT MEASURED (measureroot=off)".to_owned(), words::unmeasured(config.pcr)],
         Step::MountImage => vec![format!("read-only on {}", overlay::LOWER)],

@@ -4,6 +4,7 @@ mod actions;
 mod kept;
 mod notes;
 mod other_live_systems;
+mod sharers;
 mod spelling;
 mod words;
 
