@@ -39,13 +39,7 @@ impl DocPage {
 
     /// Runs the page's QEMU command with these files until its console says that the image was measured.
     pub fn boot(&self, kernel: &Path, initramfs: &Path, image: &Image) -> Result<()> {
-        let here = Scratch::new()?;
-        for (name, file) in [("vmlinuz-K", kernel), ("measureroot.img", initramfs), ("rootfs.squashfs", image.path())] {
-            std::os::unix::fs::symlink(file, here.path(name))?;
-        }
-        let command = self.block("qemu-system-x86_64")?;
-        ensure!(command.contains("\"/boot/vmlinuz-$KERNEL\""), "{command}");
-        let command = format!("KERNEL=K\n{}", command.replace("/boot/", ""));
+        let (here, command) = self.prepared("qemu-system-x86_64", kernel, initramfs, image)?;
         // QEMU and the TPM in the background end with the first process of their namespace.
         let mut bash = tool::tied("unshare");
         bash.args(["--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--"]);
@@ -64,10 +58,31 @@ impl DocPage {
         Err(format!("{command}\n{}", said.join("\n")).into())
     }
 
+    /// The folder for the block with `part`, which has these files, and its commands.
+    fn prepared(&self, part: &str, kernel: &Path, initramfs: &Path, image: &Image) -> Result<(Scratch, String)> {
+        let here = Scratch::new()?;
+        for (name, file) in [("vmlinuz-K", kernel), ("measureroot.img", initramfs), ("rootfs.squashfs", image.path())] {
+            std::os::unix::fs::symlink(file, here.path(name))?;
+        }
+        let command = self.block(part)?;
+        ensure!(command.contains("\"/boot/vmlinuz-$KERNEL\""), "{command}");
+        Ok((here, format!("KERNEL=K\n{}", command.replace("/boot/", ""))))
+    }
+
+    /// Runs the page's command that predicts all PCRs of these files, and returns what it writes.
+    pub fn chain(&self, kernel: &Path, initramfs: &Path, image: &Image) -> Result<String> {
+        let (here, command) = self.prepared("chain.json", kernel, initramfs, image)?;
+        std::os::unix::fs::symlink(assets::product("release/measureroot")?, here.path("measureroot"))?;
+        let mut bash = tool::limited(Duration::from_secs(300), "bash");
+        bash.args(["-euc", &format!("PATH=.:$PATH; {command}")]);
+        tool::finish(bash.current_dir(here.folder()))?;
+        Ok(fs::read_to_string(here.path("measureroot.chain.json"))?)
+    }
+
     /// Runs the page's last block: the line that predicts the PCR for `rootfs.squashfs` here, and the line that compares it in
     /// the guest.
     pub fn check(&self, guest: &mut Guest, image: &Image) -> Result<()> {
-        let block = self.block("measureroot predict")?;
+        let block = self.block("> expected")?;
         let (predict, compare) = block.trim().split_once('\n').ok_or("not two lines")?;
         let here = Scratch::new()?;
         std::os::unix::fs::symlink(image.path(), here.path("rootfs.squashfs"))?;

@@ -103,7 +103,12 @@ pub fn chain(uki: &Path) -> Result<Chain> {
 
 /// The same with more options.
 pub fn chain_with(uki: &Path, options: &[&str]) -> Result<Chain> {
-    let boot: ChainBoot = serde_json::from_str(&chain_json("--uki", uki, options)?)?;
+    boot(&chain_json("--uki", uki, options)?)
+}
+
+/// The chain of the only boot, in the JSON of `measureroot predict --uki` or `--kernel`.
+pub fn boot(json: &str) -> Result<Chain> {
+    let boot: ChainBoot = serde_json::from_str(json)?;
     Ok(boot.into())
 }
 

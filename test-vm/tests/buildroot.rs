@@ -4,8 +4,9 @@
 use std::fs;
 use std::process::Output;
 use std::time::Duration;
+use test_vm::predict::Chain;
 use test_vm::scratch::Scratch;
-use test_vm::{Image, Prediction, Result, RootFs, Vm, assets, ensure, tool};
+use test_vm::{Image, Kernel, Prediction, Result, RootFs, Vm, assets, ensure, predict, tool, uki};
 
 const DEFCONFIG: &str = "initramfs/installed/buildroot/configs/measureroot_qemu_x86_64_defconfig";
 const MODULES: &str = "BR2_PACKAGE_MEASUREROOT_MODULES=\"loop overlay squashfs dm-verity\"";
@@ -60,7 +61,22 @@ impl Build {
     /// Takes this image as its root image, and makes the predictions. `format` is Buildroot's name of the file system.
     fn predicts(&self, format: &str, image: &Image) -> Result<()> {
         fs::copy(image.path(), self.0.path(&format!("images/rootfs.{format}")))?;
+        // What the linux package and this one have installed before.
+        fs::copy(Kernel::V6_1.image()?, self.0.path("images/bzImage"))?;
+        let initramfs = assets::product("test-vm/buildroot/images/measureroot.cpio.zst")?;
+        fs::copy(initramfs, self.0.path("images/measureroot.cpio.zst"))?;
         tool::printed(&self.make(&["host-measureroot", &format!("rootfs-{format}")])?).map(drop)
+    }
+
+    /// Runs the post-image script as Buildroot does.
+    fn post_image(&self) -> Result<Output> {
+        let script = assets::checkout().join("initramfs/installed/buildroot/board/measureroot/post-image.sh");
+        let mut script = tool::limited(Duration::from_secs(60), script);
+        script
+            .arg(self.0.path("images"))
+            .env("HOST_DIR", self.0.path("host"))
+            .env("BR2_CONFIG", self.0.path(".config"));
+        Ok(script.output()?)
     }
 
     /// The text of a file in the folder `images`.
@@ -96,6 +112,62 @@ fn every_root_image_gets_its_predictions() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The PCRs that follow, of which PCR 13 has the root image.
+fn has_the_image(chain: &Chain, image: &Image) -> Result<()> {
+    assert_eq!(chain.keys().copied().collect::<Vec<_>>(), [4, 8, 9, 11, 12, 13, 14]);
+    assert_eq!(chain[&13][0].pcr, Prediction::of(image.path())?.after());
+    Ok(())
+}
+
+#[test]
+fn all_pcrs_of_the_kernel_and_the_initramfs_are_written_beside_the_root_image() -> Result<()> {
+    let (build, image) = (Build::new(&[MODULES])?, Image::small(RootFs::Squashfs)?);
+    build.predicts("squashfs", &image)?;
+    let json = build.image("rootfs.squashfs.chain.json")?;
+    has_the_image(&predict::boot(&json)?, &image)?;
+    for part in ["\"kernel\": \"bzImage\"", "\"measureroot.cpio.zst\"", "\"append\": \"root=/dev/vda console=ttyS0\""] {
+        ensure!(json.contains(part), "no {part}: {json}");
+    }
+    // A file that firmware does not start, and a command line that stops the boot.
+    let make = |words: &[&str]| build.refuses(&[&["rootfs-squashfs"][..], words].concat(), "measureroot: ");
+    make(&["BR2_PACKAGE_MEASUREROOT_CMDLINE=\"root=/dev/vda measureroot.x=1\""])?;
+    fs::write(build.0.path("images/bzImage"), "no kernel")?;
+    make(&[])?;
+    ensure!(build.image("rootfs.squashfs.chain.json").is_err(), "the prediction of another kernel is left");
+    tool::printed(&build.make(&["rootfs-squashfs", "BR2_PACKAGE_MEASUREROOT_CMDLINE="])?).map(drop)
+}
+
+#[test]
+fn all_pcrs_of_a_disk_are_written_beside_it() -> Result<()> {
+    let (build, image) =
+        (Build::new(&[MODULES, "BR2_PACKAGE_MEASUREROOT_DISKS=\"sdcard.img\""])?, Image::small(RootFs::Squashfs)?);
+    build.predicts("squashfs", &image)?;
+    let refuses = |message: &str| -> Result<()> {
+        let output = build.post_image()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(!output.status.success() && said.contains(message), "not {message:?} but {said}");
+        Ok(())
+    };
+    refuses("sdcard.img is missing: name this script behind the one that makes it")?;
+    let scratch = Scratch::new()?;
+    let program = scratch.path("esp/EFI/BOOT/BOOTX64.EFI");
+    fs::create_dir_all(program.parent().ok_or("no folder")?)?;
+    fs::copy(uki::made(&scratch, "measured", "root=/dev/vdb")?, program)?;
+    fs::copy(uki::disk(&scratch.path("esp"), &[], &scratch)?, build.0.path("images/sdcard.img"))?;
+    let said = tool::printed(&build.post_image()?)?;
+    ensure!(said.contains("a BIOS measures neither the kernel nor the initramfs"), "{said}");
+    let [chain] = &predict::boots(&build.image("sdcard.img.chain.json")?)?[..] else {
+        return Err("not one boot".into());
+    };
+    has_the_image(chain, &image)?;
+    fs::write(build.0.path("images/sdcard.img"), [0; 4096])?;
+    refuses("cannot be predicted of sdcard.img")?;
+    ensure!(build.image("sdcard.img.chain.json").is_err(), "the prediction of another disk is left");
+    fs::remove_file(build.0.path(".config"))?;
+    fs::write(build.0.path(".config"), "")?;
+    refuses("BR2_PACKAGE_MEASUREROOT_DISKS is empty")
 }
 
 #[test]

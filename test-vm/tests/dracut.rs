@@ -26,6 +26,11 @@ fn the_page_s_own_boot_is_measured() -> Result<()> {
 }
 
 #[test]
+fn the_page_s_command_predicts_all_pcrs() -> Result<()> {
+    DRACUT.page_predicts()
+}
+
+#[test]
 fn debian_boots_measured() -> Result<()> {
     DRACUT.debian_boots(Kernel::V6_1, RootFs::Squashfs)
 }
@@ -114,5 +119,5 @@ fn a_build_that_lacks_something_fails_and_names_it() -> Result<()> {
 
 #[test]
 fn a_test_runs_each_block_of_the_page() -> Result<()> {
-    DocPage::open(DRACUT.page)?.has_only(&["apt-get", "dracut --add", "qemu-system-x86_64", "measureroot predict"])
+    DocPage::open(DRACUT.page)?.has_only(&["apt-get", "dracut --add", "qemu-system-x86_64", "chain.json", "> expected"])
 }

@@ -29,6 +29,11 @@ fn the_page_s_own_boot_is_measured() -> Result<()> {
 }
 
 #[test]
+fn the_page_s_command_predicts_all_pcrs() -> Result<()> {
+    MKINITRAMFS.page_predicts()
+}
+
+#[test]
 fn debian_boots_measured() -> Result<()> {
     MKINITRAMFS.debian_boots(Kernel::V6_1, RootFs::Erofs)
 }
@@ -140,6 +145,6 @@ fn what_stays_after_a_removal_does_not_change_ordinary_initramfs() -> Result<()>
 
 #[test]
 fn a_test_runs_each_block_of_the_page() -> Result<()> {
-    let parts = ["apt-get", "MEASUREROOT=yes", "qemu-system-x86_64", "measureroot predict"];
+    let parts = ["apt-get", "MEASUREROOT=yes", "qemu-system-x86_64", "chain.json", "> expected"];
     DocPage::open(MKINITRAMFS.page)?.has_only(&parts)
 }

@@ -7,8 +7,11 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
+use test_vm::predict::Chain;
 use test_vm::scratch::Scratch;
-use test_vm::{Bank, DocPage, Image, Prediction, Result, RootFs, Vm, assets, ensure, tool};
+use test_vm::{
+    Bank, Bus, DocPage, Firmware, Image, Kernel, Prediction, Result, RootFs, Vm, assets, ensure, predict, tool, uki,
+};
 
 #[test]
 fn the_tasks_initramfs_boots_with_the_predicted_pcr() -> Result<()> {
@@ -61,6 +64,67 @@ fn every_form_of_prediction_is_written_and_linked() -> Result<()> {
     let predicted: Prediction = serde_json::from_str(&beside(&made, "pcr15.json")?)?;
     assert_eq!(predicted, Prediction::with(Image::small(RootFs::Squashfs)?.path(), &["--pcr", "15"])?);
     Ok(())
+}
+
+/// The PCRs that follow, of which PCR 13 has the root image.
+fn has_the_image(chain: &Chain, image: &Image) -> Result<()> {
+    assert_eq!(chain.keys().copied().collect::<Vec<_>>(), [4, 8, 9, 11, 12, 13, 14]);
+    assert_eq!(chain[&13][0].pcr, Prediction::of(image.path())?.after());
+    Ok(())
+}
+
+/// wic is not here: the disk is made by hand, and has a unified kernel image.
+#[test]
+fn all_pcrs_of_the_disk_are_written_beside_it_and_a_machine_has_them() -> Result<()> {
+    let (build, image, scratch) = (Build::new()?, Image::small(RootFs::Squashfs)?, Scratch::new()?);
+    build.example(&[], &image)?;
+    let program = scratch.path("esp/EFI/BOOT/BOOTX64.EFI");
+    fs::create_dir_all(program.parent().ok_or("no folder")?)?;
+    let cmdline = "root=/dev/vdb console=ttyS0 panic=1 measureroot.onfail=poweroff";
+    fs::copy(uki::made(&scratch, "measured", cmdline)?, program)?;
+    let (wic, chain) = (build.deployed(EXAMPLE, &[], "wic")?, ["measureroot_chain"]);
+    fs::copy(uki::disk(&scratch.path("esp"), &[], &scratch)?, &wic)?;
+    let said = build.bakes(EXAMPLE, &[], &chain)?;
+    ensure!(said.contains("a BIOS measures neither the kernel nor the initramfs"), "{said}");
+    let json = beside(&wic, "chain.json")?;
+    let [boot] = &predict::boots(&json)?[..] else { return Err("not one boot".into()) };
+    has_the_image(boot, &image)?;
+    let name = wic.file_name().and_then(|name| name.to_str()).ok_or("no name")?;
+    ensure!(json.contains(&format!("\"disk\": \"{name}\"")), "the disk has another name: {json}");
+    let vm = Vm::started_by(Firmware::Uefi).large().disk_file(Bus::Virtio, wic.clone()).disk(&image);
+    predict::holds(&vm.boots()?.power_off()?, boot)?;
+    // A disk that no UEFI starts is no error.
+    fs::write(&wic, [0; 4096])?;
+    let said = build.bakes(EXAMPLE, &[], &chain)?;
+    ensure!(said.contains("WARNING: ") && beside(&wic, "chain.json").is_err(), "{said}");
+    Ok(())
+}
+
+#[test]
+fn all_pcrs_of_the_kernel_and_the_initramfs_are_written_beside_the_image() -> Result<()> {
+    let (build, image) = (Build::new()?, Image::small(RootFs::Squashfs)?);
+    let settings = ["MEASUREROOT_CMDLINE=root=/dev/vda console=ttyS0"];
+    let made = build.example(&settings, &image)?;
+    let chain = ["measureroot_chain"];
+    let refuses =
+        |settings: &[&str], message| build.refuses(&Refusal { recipe: EXAMPLE, settings, words: &chain, message });
+    refuses(&settings, "no bzImage in ")?;
+    let deployed = PathBuf::from(build.bakes(EXAMPLE, &[], &["DEPLOY_DIR_IMAGE="])?);
+    fs::create_dir_all(&deployed)?;
+    fs::copy(Kernel::V6_1.image()?, deployed.join("bzImage"))?;
+    fs::copy(build.initramfs()?, deployed.join("measureroot-initramfs-qemux86-64.cpio.zst"))?;
+    build.bakes(EXAMPLE, &settings, &chain)?;
+    let json = beside(&made, "chain.json")?;
+    has_the_image(&predict::boot(&json)?, &image)?;
+    let link = PathBuf::from(build.bakes(EXAMPLE, &[], &["IMGDEPLOYDIR="])?)
+        .join("measureroot-example-image-qemux86-64.rootfs");
+    assert_eq!(beside(&with_suffix(&link, "squashfs-zst"), "chain.json")?, json);
+    refuses(&["MEASUREROOT_CMDLINE=root=/dev/vda measureroot.x=1"], "the boot would stop at this command line")?;
+    fs::write(deployed.join("bzImage"), "no kernel")?;
+    refuses(&settings, "the kernel needs CONFIG_EFI_STUB")?;
+    ensure!(beside(&made, "chain.json").is_err(), "the prediction of another kernel is left");
+    // Without a command line and a disk, nothing of it is asked for.
+    build.bakes(EXAMPLE, &[], &chain).map(drop)
 }
 
 /// The commands of docs/meta-measured.md: coreutils and `measureroot predict` agree.

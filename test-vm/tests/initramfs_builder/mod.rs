@@ -1,7 +1,7 @@
 //! What the tests of dracut and of initramfs-tools share: a boot of Debian with the initramfs that was built, and the builds
 //! that must fail.
 
-use test_vm::{Builder, DocPage, Image, Kernel, Result, RootFs, Vm, ensure};
+use test_vm::{Builder, DocPage, Image, Kernel, Prediction, Result, RootFs, Vm, ensure, predict};
 
 /// A way to build an initramfs, and the page that describes it.
 pub(crate) struct Recipe {
@@ -22,6 +22,19 @@ impl Recipe {
         builder.run(&(self.commands)(Kernel::V6_12.builder_variable()?)?)?;
         let initramfs = builder.file("measureroot.img")?;
         DocPage::open(self.page)?.boot(&Kernel::V6_12.image()?, &initramfs, &Image::debian(RootFs::Squashfs)?)
+    }
+
+    /// The page's command predicts all PCRs of a boot by UEFI with the initramfs that the page's commands build.
+    pub(crate) fn page_predicts(&self) -> Result<()> {
+        let (builder, image) = (Builder::initramfs()?, Image::small(RootFs::Squashfs)?);
+        builder.run(&(self.commands)(Kernel::V6_12.builder_variable()?)?)?;
+        let initramfs = builder.file("measureroot.img")?;
+        let json = DocPage::open(self.page)?.chain(&Kernel::V6_12.image()?, &initramfs, &image)?;
+        let chain = predict::boot(&json)?;
+        assert_eq!(chain.keys().copied().collect::<Vec<_>>(), [4, 8, 9, 11, 12, 13, 14]);
+        assert_eq!(chain[&13][0].pcr, Prediction::of(image.path())?.after());
+        ensure!(json.contains("\"measureroot.img\"") && json.contains("\"unmeasured\": []"), "{json}");
+        Ok(())
     }
 
     /// The page's commands build an initramfs for this kernel, Debian boots measured with it, and the page's check succeeds.

@@ -1,5 +1,6 @@
 # For an image recipe (inherit measureroot-image): predicts the PCR of a boot of each read-only image, and writes it beside the
-# image, IMAGE.pcr13 for IMAGE. If a build has no image that can be predicted, it fails before it starts.
+# image, IMAGE.pcr13 for IMAGE. If a build has no image that can be predicted, it fails before it starts. IMAGE.chain.json has all PCRs
+# that follow from a disk (wic), or from the kernel, the initramfs and MEASUREROOT_CMDLINE.
 
 # The PCR, the same as rootimgpcr= on the machine's command line.
 MEASUREROOT_PCR ?= "13"
@@ -10,13 +11,19 @@ MEASUREROOT_PREDICTIONS ?= "tpm2-yaml json"
 MEASUREROOT_ROOT ?= "device"
 # More options for "measureroot predict": --bank sha256, --before HEX.
 MEASUREROOT_PREDICT_ARGS ?= ""
+# The kernel's command line, if the firmware or U-Boot starts the kernel by its EFI stub and hands it the initramfs: IMAGE.chain.json is
+# written then. The disk of the type wic has a command line of its own.
+MEASUREROOT_CMDLINE ?= ""
+# More options for "measureroot predict" of all PCRs: --like LOG, --bank sha256.
+MEASUREROOT_CHAIN_ARGS ?= ""
 # The image types that measureroot can boot.
 MEASUREROOT_FSTYPES ?= "squashfs squashfs-xz squashfs-lzo squashfs-lz4 squashfs-zst erofs erofs-lz4 erofs-lz4hc ext4"
 
 do_rootfs[depends] += "measureroot-native:do_populate_sysroot"
 do_image_complete[depends] += "measureroot-native:do_populate_sysroot"
 do_rootfs[prefuncs] += "measureroot_check"
-IMAGE_POSTPROCESS_COMMAND += "measureroot_predict;"
+do_image_complete[depends] += "${@'virtual/kernel:do_deploy ' + d.getVar('INITRAMFS_IMAGE') + ':do_image_complete' if d.getVar('MEASUREROOT_CMDLINE') and d.getVar('INITRAMFS_IMAGE') else ''}"
+IMAGE_POSTPROCESS_COMMAND += "measureroot_predict; measureroot_chain;"
 
 measureroot_types[doc] = "Prints the types of this build that can be predicted"
 measureroot_types () {
@@ -41,6 +48,20 @@ measureroot_check () {
     esac
 }
 
+# The link points to the file of this build, whose name may come from an earlier run of bitbake. Without links: up to
+# nanbield a file's name is IMAGE_NAME and the suffix; since then IMAGE_NAME contains the suffix.
+measureroot_file[doc] = "Prints the name of the file of a type"
+measureroot_file () {
+    found=$(readlink "${IMAGE_LINK_NAME}.$1" || true)
+    if [ -z "$found" ]; then
+        found=${IMAGE_NAME}.$1
+    fi
+    if [ ! -f "$found" ]; then
+        found=${IMAGE_NAME}${IMAGE_NAME_SUFFIX}.$1
+    fi
+    echo "$found"
+}
+
 measureroot_predict[doc] = "Writes the predictions beside the images"
 measureroot_predict () {
     options="--pcr ${MEASUREROOT_PCR} ${MEASUREROOT_PREDICT_ARGS}"
@@ -49,15 +70,7 @@ measureroot_predict () {
     fi
     cd ${IMGDEPLOYDIR}
     for type in $(measureroot_types); do
-        # The link points to the file of this build, whose name may come from an earlier run of bitbake. Without links: up to
-        # nanbield a file's name is IMAGE_NAME and the suffix; since then IMAGE_NAME contains the suffix.
-        image=$(readlink "${IMAGE_LINK_NAME}.$type" || true)
-        if [ -z "$image" ]; then
-            image=${IMAGE_NAME}.$type
-        fi
-        if [ ! -f "$image" ]; then
-            image=${IMAGE_NAME}${IMAGE_NAME_SUFFIX}.$type
-        fi
+        image=$(measureroot_file $type)
         if [ ! -f "$image" ]; then
             bbfatal "no ${IMAGE_NAME}.$type in ${IMGDEPLOYDIR}: nothing can be predicted of it"
         fi
@@ -72,4 +85,59 @@ measureroot_predict () {
             fi
         done
     done
+}
+
+measureroot_write_chain[doc] = "Writes all PCRs that follow beside the file of a type, with the options of measureroot predict"
+measureroot_write_chain () {
+    type=$1
+    shift
+    image=$(measureroot_file $type)
+    rm -f "$image.chain.json" "${IMAGE_LINK_NAME}.$type.chain.json"
+    if measureroot predict --json "$@" ${MEASUREROOT_CHAIN_ARGS} >"$image.chain.json.new"; then
+        mv "$image.chain.json.new" "$image.chain.json"
+        if [ -n "${IMAGE_LINK_NAME}" ]; then
+            ln -sf "$image.chain.json" "${IMAGE_LINK_NAME}.$type.chain.json"
+        fi
+        bbnote "with UEFI, all PCRs that follow are in $image.chain.json; a BIOS measures neither the kernel nor the initramfs"
+    else
+        rm -f "$image.chain.json.new"
+        return 1
+    fi
+}
+
+measureroot_chain[doc] = "Writes all PCRs that follow from the disk, or from the kernel and the initramfs"
+measureroot_chain () {
+    cd ${IMGDEPLOYDIR}
+    options="--pcr ${MEASUREROOT_PCR}"
+    if [ "${MEASUREROOT_ROOT}" = device ]; then
+        options="$options --device"
+    fi
+    types=$(measureroot_types)
+    disk=$(measureroot_file wic)
+    if [ -f "$disk" ]; then
+        # The root image on the disk, if there is only one that it can be.
+        root=''
+        if [ "$(echo "$types" | wc -l)" -eq 1 ]; then
+            root="$options $(measureroot_file $types)"
+        fi
+        # Not every disk is one that UEFI starts.
+        measureroot_write_chain wic --disk "$disk" $root ||
+            bbwarn "$disk: what starts the agent cannot be predicted (see above)"
+    fi
+    if [ -n "${MEASUREROOT_CMDLINE}" ]; then
+        measureroot explain "${MEASUREROOT_CMDLINE}" >/dev/null || bbfatal "the boot would stop at this command line: change MEASUREROOT_CMDLINE"
+        # The prediction names the files as they are called, and not where they are built.
+        kernel=${KERNEL_IMAGETYPE} initrd=${INITRAMFS_IMAGE_NAME}.${INITRAMFS_FSTYPES}
+        for file in $kernel $initrd; do
+            if [ ! -f "${DEPLOY_DIR_IMAGE}/$file" ]; then
+                bbfatal "no $file in ${DEPLOY_DIR_IMAGE}: nothing can be predicted of it"
+            fi
+        done
+        for type in $types; do
+            image=$(measureroot_file $type)
+            measureroot_write_chain $type --kernel "${DEPLOY_DIR_IMAGE}/$kernel" --initrd "${DEPLOY_DIR_IMAGE}/$initrd" \
+                --append "${MEASUREROOT_CMDLINE}" $options "$image" ||
+                bbfatal "what starts the agent cannot be predicted (see above): the kernel needs CONFIG_EFI_STUB, or leave MEASUREROOT_CMDLINE empty"
+        done
+    fi
 }

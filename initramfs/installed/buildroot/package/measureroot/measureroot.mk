@@ -102,6 +102,27 @@ define MEASUREROOT_PREDICT
 	$(foreach form,$(call qstrip,$(BR2_PACKAGE_MEASUREROOT_PREDICTIONS)),\
 		$(HOST_DIR)/bin/measureroot predict --device --pcr $(BR2_PACKAGE_MEASUREROOT_PCR) --format $(form) $@ \
 			>$@.$(MEASUREROOT_SUFFIX)$(if $(filter-out tpm2-yaml,$(form)),.$(form))$(sep))
+	$(if $(MEASUREROOT_CMDLINE),$(MEASUREROOT_PREDICT_CHAIN))
+endef
+
+MEASUREROOT_CMDLINE = $(call qstrip,$(BR2_PACKAGE_MEASUREROOT_CMDLINE))
+
+# The files are named as they are called, and not where they are built.
+define MEASUREROOT_PREDICT_CHAIN
+	@$(HOST_DIR)/bin/measureroot explain "$(MEASUREROOT_CMDLINE)" >/dev/null || { \
+		echo "measureroot: the boot would stop at this command line: change BR2_PACKAGE_MEASUREROOT_CMDLINE" >&2; \
+		exit 1; \
+	}
+	@rm -f $@.chain.json
+	@cd $(BINARIES_DIR) && $(HOST_DIR)/bin/measureroot predict --json \
+		--kernel $(LINUX_IMAGE_NAME) --initrd measureroot.cpio.zst --append "$(MEASUREROOT_CMDLINE)" \
+		--device --pcr $(BR2_PACKAGE_MEASUREROOT_PCR) $(notdir $@) >$@.chain.json.new || { \
+		rm -f $@.chain.json.new; \
+		echo "measureroot: what starts the agent cannot be predicted (see above): the kernel needs CONFIG_EFI_STUB, or leave BR2_PACKAGE_MEASUREROOT_CMDLINE empty" >&2; \
+		exit 1; \
+	}
+	@mv $@.chain.json.new $@.chain.json
+	@echo "measureroot: with UEFI, all PCRs that follow are in $(notdir $@).chain.json; a BIOS measures neither the kernel nor the initramfs"
 endef
 
 ifeq ($(BR2_PACKAGE_MEASUREROOT),y)
