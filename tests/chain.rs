@@ -197,7 +197,14 @@ fn a_kernel_has_its_program_its_command_line_and_its_initrds() {
         }
     }
     // A boot loader that knows only initrd= leaves the agent unmeasured.
+    let ran = measureroot(&["predict", "--kernel", STUB, "--append", "ro"]);
+    assert!(
+        ran.code == 0 && ran.err.contains(": gets no initrd: if the agent is not built into the kernel"),
+        "{}",
+        ran.err
+    );
     let arguments = ["predict", "--kernel", STUB, "--append", "ro initrd=\\initrd.img"];
+    assert!(!measureroot(&arguments).err.contains("gets no initrd"));
     let said = measureroot(&arguments).printed();
     assert!(said.contains("\nNOT MEASURED: the initrd that initrd= names: "), "{said}");
     let ran = measureroot(&[&arguments[..], &["--format", "keylime"]].concat());
@@ -269,6 +276,11 @@ fn a_partition_has_a_boot_for_each_entry_of_its_menu() {
     let said = predict(&[]).printed();
     assert!(said.contains("\n\nENTRY debian.conf \"Debian\", the default\n"), "{said}");
     assert_eq!(predict(&["--append", "x"]).code, 2);
+    assert!(!predict(&[]).err.contains("is a program for x64"));
+    fs::rename(esp.join("EFI/BOOT/BOOTX64.EFI"), esp.join("EFI/BOOT/bootaa64.efi")).unwrap();
+    let ran = predict(&[]);
+    let words = "EFI/BOOT/bootaa64.efi: is a program for x64, and only firmware for aa64 looks for this name";
+    assert!(ran.code == 0 && ran.err.contains(words), "{}", ran.err);
     fs::remove_dir_all(esp.join("EFI/BOOT")).unwrap();
     let ran = predict(&[]);
     assert!(ran.code == 1 && ran.err.contains("EFI/BOOT: has no program"), "{}", ran.err);

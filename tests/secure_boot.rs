@@ -208,13 +208,19 @@ fn what_was_changed_after_it_was_signed_is_not_allowed() {
     let good = fs::read(folder.signed("lone", "sha256")).unwrap();
     let end = good.len() - 8;
     // The program, the certificate table with its end, and the signature itself.
-    for (at, part) in [(0x300, "no certificate in db vouches"), (end - 64, "no certificate in db vouches")] {
+    for (at, part) in
+        [(0x300, "its signature does not fit the file, which was changed"), (end - 64, "no certificate in db vouches")]
+    {
         let mut wrong = good.clone();
         wrong[at] ^= 1;
         let path = folder.path("wrong.efi");
         fs::write(&path, &wrong).unwrap();
         let why = folder.why(&path, &machine);
         assert!(why.contains(part), "{at}: {why}");
+        // Also if nothing is known of the machine.
+        let ran = measureroot(&["predict", "--kernel", &path]);
+        let warns = ran.err.contains("wrong.efi: its signature does not fit the file: it was changed after");
+        assert!(ran.code == 0 && warns == (at == 0x300), "{at}: {}", ran.err);
     }
 }
 

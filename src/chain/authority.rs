@@ -57,6 +57,13 @@ impl Judged {
         Ok((judged, measured))
     }
 
+    /// Whether a signature is about this program, or none can be read. Who made it, is another question.
+    pub(super) fn has_a_fitting_signature(&self) -> bool {
+        let signatures = self.table.as_deref().and_then(certificate_table::signatures).unwrap_or_default();
+        let mut parsed = signatures.into_iter().filter_map(|bytes| SignedData::parse(bytes).ok()).peekable();
+        parsed.peek().is_none() || parsed.any(|signature| signature.fits(&self.digests))
+    }
+
     /// The entries of db that allow it, as firmware measures them: owner, then certificate or digest.
     pub(super) fn allowed_by(&self, db: &[u8], dbx: &[u8]) -> std::result::Result<Vec<Vec<u8>>, Refusal> {
         let read = |bytes, name: &str| entries(bytes).map_err(|error| Unknown(format!("{name}: {error}")));
@@ -93,8 +100,10 @@ impl Judged {
         let signatures = signatures
             .ok_or_else(|| Refused("its certificate table is damaged, or has too many signatures".to_owned()))?;
         let mut allowed = None;
+        let mut fits = signatures.is_empty();
         for bytes in signatures {
             let signature = SignedData::parse(bytes).map_err(|error| Unknown(error.to_string()))?;
+            fits |= signature.fits(&self.digests);
             for certificate in certificates(lists.dbx) {
                 if signature.is_by(&certificate?.1, &self.digests) {
                     return Err(Refused("dbx forbids the certificate of its signature".to_owned()));
@@ -110,7 +119,12 @@ impl Judged {
             }
         }
         allowed.ok_or_else(|| {
-            Refused("no certificate in db vouches for its signature, and db has no digest of it".to_owned())
+            let why = if fits {
+                "no certificate in db vouches for its signature"
+            } else {
+                "its signature does not fit the file, which was changed after it was signed"
+            };
+            Refused(format!("{why}, and db has no digest of it"))
         })
     }
 

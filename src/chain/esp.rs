@@ -3,6 +3,7 @@
 use std::ptr;
 
 use super::boot_entry::{self, BootEntry, Kind, on_volume};
+use super::doubts;
 use super::forecasts::Forecasts;
 use super::grub::{Grub, GrubEntry, Seen};
 use super::kernel::Kernel;
@@ -66,6 +67,7 @@ impl Esp {
         let path = program_of_firmware(volume, places.program)?;
         let bytes = volume.read(&path, PROGRAM)?.ok_or_else(|| Error::new(&path, "is gone"))?;
         let Some(loader) = SystemdBoot::of(&path, &bytes, volume, banks)? else {
+        doubts::warn_of_another_architecture(&path, architecture(&bytes));
             if let Some(shim) = Shim::of(&path, &bytes, architecture(&bytes).unwrap_or_default(), volume, banks)? {
                 let bytes = volume.read(&shim.loader, PROGRAM)?;
                 let bytes = bytes.ok_or_else(|| Error::new(&shim.loader, "is not there, and shim starts it"))?;

@@ -112,6 +112,19 @@ fn a_unified_kernel_image_gets_its_words_twice_from_old_versions() {
 }
 
 #[test]
+fn an_entry_without_options_leaves_pcr_12_zero_as_long_as_nobody_edits_it() {
+    let kernel = MadePe::new().linux("6.12.1").bytes();
+    let made = loader("257.13").with("vmlinuz", &kernel).with("u.efi", uki("257.13"));
+    let made = made.with("loader/entries/a.conf", "linux /vmlinuz").with("loader/entries/b.conf", "efi /u.efi");
+    for entry in entries(&made) {
+        assert_eq!(values(&entry, 12), [extended(&[])], "{}", entry.id);
+        let Forecast::Follows { assumes, .. } = &entry.forecasts.pcrs[&12] else { panic!("PCR 12") };
+        assert!(assumes.iter().any(|what| what.contains("nobody edits it in the menu")), "{assumes:?}");
+        assert!(!assumes.iter().any(|what| what.contains("neither systemd-boot")), "{assumes:?}");
+    }
+}
+
+#[test]
 fn what_an_entry_does_otherwise_has_a_reason() {
     let table = [
         ("efi /x.efi", 4, "the program x.efi"),

@@ -30,6 +30,18 @@ pub(crate) fn boot(name: &str, forecasts: &Forecasts) -> Result<Option<ExpectedB
     Ok(vouches.then(boot))
 }
 
+/// Why neither what runs nor what it gets follows: nothing would vouch for this boot.
+pub(crate) fn left_out(forecasts: &Forecasts) -> String {
+    let why = |pcr| match forecasts.pcrs.get(&pcr) {
+        Some(Forecast::Open { why }) => why.as_str(),
+        _ => "nothing is known of it",
+    };
+    match (why(4), why(9)) {
+        (one, other) if one == other => format!("PCR 4 and 9 do not follow: {one}"),
+        (four, nine) => format!("PCR 4 does not follow: {four}; nor PCR 9: {nine}"),
+    }
+}
+
 fn part(part: &Part) -> Option<ExpectedPart> {
     let answer = |Answer { name, events }: &Answer| ExpectedAnswer {
         name: name.clone(),

@@ -5,11 +5,11 @@ use std::borrow::Cow;
 
 use super::command_line::CommandLine;
 use super::event::{EVENT_TAG, Expected};
-use super::firmware;
 use super::forecast::{Answer, Choice, Part, Question};
 use super::forecasts::Forecasts;
 use super::linux::{self, Linux};
 use super::pe::PeFile;
+use super::{doubts, firmware};
 use crate::error::{Error, Result};
 use crate::hash::bank::Bank;
 
@@ -93,7 +93,9 @@ impl<'a> Kernel<'a> {
             forecasts.open(4, format!("{}: {why}", self.name));
         } else {
             let mut programs = firmware::before_a_program(banks);
-            programs.push(Part::Event(firmware::program(self.bytes, "the kernel", &self.name, banks)?));
+            let own = firmware::program(self.bytes, "the kernel", &self.name, banks)?;
+            doubts::warn_of_a_changed_program(&own);
+            programs.push(Part::Event(own));
             forecasts.follows(4, programs, &[]);
         }
         match self.measured(given, banks) {
@@ -144,6 +146,8 @@ impl<'a> Kernel<'a> {
         let mut unmeasured = Vec::new();
         if initrds.is_empty() && linux::names_initrd(append) {
             unmeasured.push(linux::NAMED_INITRD.to_owned());
+        } else if initrds.is_empty() {
+            doubts::warn_of_no_initrd(&self.name);
         }
         if !initrds.is_empty() && !self.linux.measures_initrd() {
             unmeasured.push(format!("the initrd: {} does not measure it, 5.17 and later do", self.linux));

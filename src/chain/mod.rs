@@ -18,6 +18,7 @@ mod der;
 pub(crate) mod disk;
 #[cfg(test)]
 mod disk_tests;
+mod doubts;
 mod efi_variable;
 pub(crate) mod efi_variables;
 mod el_torito;

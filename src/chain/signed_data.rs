@@ -84,12 +84,17 @@ impl<'a> SignedData<'a> {
         &self.certificates
     }
 
+    /// Whether it is about the program with these digests.
+    pub(super) fn fits(&self, digests: &Digests) -> bool {
+        digests.get(&self.bank).map(Digest::as_bytes) == Some(self.image)
+    }
+
     /// Whether it is a valid signature of the program with these digests, by somebody for whom `trusted` vouches: it is in the chain, or
     /// signed a certificate of it.
     pub(super) fn is_by(&self, trusted: &Certificate<'_>, digests: &Digests) -> bool {
         let is =
             |certificate: &Certificate<'_>| certificate.whole == trusted.whole || certificate.is_signed_by(trusted);
-        digests.get(&self.bank).map(Digest::as_bytes) == Some(self.image) && self.chain.iter().any(is)
+        self.fits(digests) && self.chain.iter().any(is)
     }
 
     fn signer(&self) -> Option<&Certificate<'a>> {

@@ -13,7 +13,7 @@ use super::pe::PeFile;
 use super::sdmagic::{self, Version};
 use super::uki::Uki;
 use super::volume::{PROGRAM, Volume};
-use super::{firmware, stub_text};
+use super::{doubts, firmware, stub_text};
 use crate::error::{Error, Result};
 use crate::hash::bank::Bank;
 
@@ -49,6 +49,7 @@ impl SystemdBoot {
         let event = firmware::program(bytes, &format!("{NAME} {}", version.text), path, banks)?;
         let has_drivers = volume.names(DRIVERS)?.iter().any(|name| name.to_ascii_lowercase().ends_with(".efi"));
         Ok(Some(Self { version, event, has_drivers }))
+        doubts::warn_of_a_changed_program(&event);
     }
 
     /// Its name with its version.
@@ -113,6 +114,10 @@ impl SystemdBoot {
             forecasts
                 .unmeasured
                 .push(format!("the device tree {path}, which the kernel gets while Secure Boot is off"));
+        // It starts the kernel also without words, so what must be as usual is not that it is absent.
+        for pcr in [11, 12] {
+            forecasts.follows(pcr, Vec::new(), &[]);
+        }
         }
         Ok(self.started(forecasts))
     }
@@ -123,11 +128,12 @@ impl SystemdBoot {
             for pcr in [9, 12] {
                 forecasts.open(pcr, BETWEEN);
             }
-        } else if let Some((text, from)) = handed_over {
+            return;
+        }
+        if let Some((text, from)) = handed_over {
             let bytes: Vec<_> = text.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect();
             let what = format!("the command line {text:?}, which {} hands over", self.name());
             forecasts.begins(12, Part::Event(Expected::of(IPL, &what, Some(from), &[&bytes], banks)));
-            forecasts.assumes(12, NO_SMBIOS);
         }
     }
 
@@ -138,6 +144,7 @@ impl SystemdBoot {
                 forecasts.assumes(pcr, &format!("{} hands over what {NAME} {NEWEST_READ} does", self.name()));
             }
         }
+        forecasts.assumes(12, NO_SMBIOS);
         if self.has_drivers {
             forecasts.open(4, format!("{} loads the drivers in {DRIVERS}", self.name()));
         } else {

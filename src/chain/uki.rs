@@ -9,7 +9,7 @@ use super::forecasts::Forecasts;
 use super::linux::{self, Linux};
 use super::pe::{PeFile, Section};
 use super::stub::{KernelStart, Stub};
-use super::{firmware, initrd, phase, secure_boot, stub_text};
+use super::{doubts, firmware, initrd, phase, secure_boot, stub_text};
 use crate::error::{Error, Result};
 use crate::hash::bank::Bank;
 
@@ -101,7 +101,9 @@ impl<'a> Uki<'a> {
     /// PCR 4.
     fn programs(&self, banks: &[Bank]) -> Result<Vec<Part>> {
         let mut parts = firmware::before_a_program(banks);
-        parts.push(Part::Event(firmware::program(self.bytes, "the unified kernel image", &self.name, banks)?));
+        let own = firmware::program(self.bytes, "the unified kernel image", &self.name, banks)?;
+        doubts::warn_of_a_changed_program(&own);
+        parts.push(Part::Event(own));
         let kernel = || firmware::program(&self.kernel, "the kernel", &self.from(".linux"), banks);
         match self.stub.kernel_start() {
             // With Secure Boot, the stub vouches for the section instead of the firmware, which measures nothing then (`security_hook`).
@@ -151,6 +153,8 @@ impl<'a> Uki<'a> {
         let parts: Vec<_> = parts.iter().map(AsRef::as_ref).collect();
         if parts.is_empty() && command_lines.iter().any(|line| linux::names_initrd(&line.text)) {
             forecasts.unmeasured.push(linux::NAMED_INITRD.to_owned());
+        } else if parts.is_empty() {
+            doubts::warn_of_no_initrd(&self.name);
         }
         for line in &command_lines {
             forecasts.gets(&line.text);

@@ -58,7 +58,7 @@ impl AllowEntry {
     /// What must start the agent, for the entry of an image that is measured into `pcr`. `None` if there is no list.
     pub(super) fn chain(&self, start: &Start, boots: &[Boot], pcr: PcrIndex) -> Result<Option<ExpectedChain>> {
         let Some(list) = &self.list else { return Ok(None) };
-        let mut chain = ExpectedChain::default();
+        let (mut chain, mut left_out) = (ExpectedChain::default(), Vec::new());
         for Boot { entry, forecasts } in boots {
             let name = &entry.as_ref().map_or_else(|| start.file().to_owned(), MenuEntry::name);
             if let Some(Forecast::Follows { parts, .. }) = forecasts.pcrs.get(&pcr.get())
@@ -75,10 +75,15 @@ impl AllowEntry {
             }
             match expectation::boot(name, forecasts)? {
                 Some(boot) => chain.boots.push(boot),
-                None => {
-                    log::warn!("{}: leaves out {name}: what it starts does not follow from the files", list.display());
-                }
+                None => left_out.push(format!("{name}: {}", expectation::left_out(forecasts))),
             }
+        }
+        if chain.boots.is_empty() {
+            let cause = format!("nothing would vouch for what starts the agent: {}", left_out.join("; "));
+            return Err(Error::new(list.display(), cause).hint("add the image without a chain, or mend that"));
+        }
+        for what in left_out {
+            log::warn!("{}: leaves out {what}", list.display());
         }
         chain.check().map_err(|error| error.on(list.display()))?;
         Ok(Some(chain))

@@ -92,7 +92,7 @@ impl ExpectedChain {
     pub(crate) fn check(&self) -> Result<()> {
         count("chain", "alternatives", self.boots.len(), MOST_BOOTS)?;
         if self.boots.is_empty() {
-            return Err(Error::new("chain", "has no alternative"));
+            return Err(Error::new("chain", "has no boot that may start the agent"));
         }
         unique("alternative", self.boots.iter().map(|boot| boot.name.as_str()))?;
         self.boots.iter().try_for_each(|boot| boot.check().map_err(|error| error.on(&boot.name)))

@@ -230,7 +230,7 @@ mod tests {
             (good.replace("abab", "ab"), "PCR 4: it: digest: 16 bytes"),
             (good.replace("sha256", "md5"), "md5"),
             (good.replace("event", "events"), "unknown variant `events`"),
-            (r#"{"version": 1, "boots": []}"#.to_owned(), "chain: has no alternative"),
+            (r#"{"version": 1, "boots": []}"#.to_owned(), "chain: has no boot that may start the agent"),
             (r#"{"version": 1, "boots": [["x", []]]}"#.to_owned(), "expected an object"),
             ("[1, []]".to_owned(), "expected an object"),
             (format!(r#"{{"version": 1, "boots": [{boots}]}}"#), "chain: has 65 alternatives; the limit is 64"),
