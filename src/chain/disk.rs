@@ -3,8 +3,9 @@
 use super::el_torito;
 use super::esp::{self, Esp};
 use super::fat::Fat;
+use super::gpt_event::MeasuredTable;
 use super::iso9660::{Iso9660, SECTOR};
-use super::partition::{Partition, Purpose};
+use super::partition::{Partition, Purpose, Table};
 use super::partitions;
 use super::region::{ReadAt, Region};
 use super::volume::{DiskVolume, Places, Volume};
@@ -24,6 +25,8 @@ const BOOT_IMAGE: &str = "the CD's boot image";
 pub struct Disk<'a> {
     /// Its file systems.
     pub volumes: Vec<DiskVolume<'a>>,
+    /// All of it, and the size of its sectors, if that is known.
+    whole: (Region<'a>, Option<u32>),
 }
 
 /// What firmware may start of a disk.
@@ -78,7 +81,7 @@ impl<'a> Disk<'a> {
                 }
             }
         }
-        Ok(Self { volumes })
+        Ok(Self { volumes, whole: (disk, sector) })
     }
 
     /// Each partition that firmware may start a program from, with what is expected then. `program` is its path, if it is not the
@@ -90,6 +93,7 @@ impl<'a> Disk<'a> {
         let at = |volume: &DiskVolume<'_>| {
             let places = |own| Places { own, disk: &self.volumes, program };
             let esp = volume.files_for_firmware().and_then(|own| Esp::at(&places(own), banks));
+            let esp = esp.map(|esp| esp.started_with(&self.table(volume, banks)));
             Start { place: volume.name.clone(), esp: esp.map_err(|error| error.on(&volume.name)) }
         };
         let mut esps: Vec<_> = self.esps().collect();
@@ -114,6 +118,18 @@ impl<'a> Disk<'a> {
             return Err(error.clone());
         }
         Ok(starts)
+    }
+
+    /// What firmware measures of the partition table, if it starts a program from this file system.
+    fn table(&self, volume: &DiskVolume<'_>, banks: &[Bank]) -> MeasuredTable {
+        let (disk, sector) = self.whole;
+        match volume.partition {
+            Some((Table::Gpt, _)) if volume.name.ends_with(BOOT_IMAGE) => {
+                MeasuredTable::Unknown("as a stick it has the partition table, and as a CD it has none".to_owned())
+            }
+            Some((Table::Gpt, _)) => MeasuredTable::of(disk, sector, banks),
+            Some((Table::Mbr, _)) | None => MeasuredTable::Nothing,
+        }
     }
 
     /// The EFI system partitions. If the table names none, each FAT with a program may be one: firmware looks at all of them.

@@ -3,8 +3,10 @@
 #![allow(clippy::cast_possible_truncation)] // All numbers here are small.
 
 use super::disk::Disk;
+use super::gpt_event::MeasuredTable;
 use super::made_pe::MadePe;
 use super::partition::{Purpose, Table};
+use super::region::Region;
 use crate::error::Result;
 use crate::hash::bank::Bank;
 
@@ -317,4 +319,18 @@ fn each_partition_with_a_program_is_a_boot_and_nothing_is_guessed() {
     assert!(error(&untyped, None).starts_with("partition 1 (na): EFI/BOOT/BOOTX64.EFI: PE file"));
     put(&mut untyped, 38 * SECTOR, [0xE5]);
     assert!(error(&untyped, None).starts_with("disk: has no EFI system partition"));
+}
+
+#[test]
+fn firmware_measures_the_first_header_and_the_entries_that_are_used() {
+    let mut disk = gpt(&[(ESP, 40, 103), (LINUX, 110, 173)]);
+    let table = |disk: &Vec<u8>| MeasuredTable::of(Region::whole(disk, disk.len() as u64), None, &[Bank::Sha256]);
+    let data = [&disk[SECTOR..SECTOR + 92], &2_u64.to_le_bytes(), &disk[2 * SECTOR..2 * SECTOR + 256]].concat();
+    let MeasuredTable::Gpt(event) = table(&disk) else { panic!("no event") };
+    assert_eq!(event.digests[&Bank::Sha256], Bank::Sha256.digest(&data));
+    // The backup is not what is measured.
+    put(&mut disk, SECTOR + 16, [0; 4]);
+    let MeasuredTable::Unknown(why) = table(&disk) else { panic!("an event") };
+    assert!(why.contains("the first GPT header is damaged"), "{why}");
+    assert!(numbers(&disk).is_ok());
 }

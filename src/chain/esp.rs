@@ -5,6 +5,7 @@ use std::ptr;
 use super::boot_entry::{self, BootEntry, Kind, on_volume};
 use super::doubts;
 use super::forecasts::Forecasts;
+use super::gpt_event::MeasuredTable;
 use super::grub::{Grub, GrubEntry, Seen};
 use super::kernel::Kernel;
 use super::partition::Purpose;
@@ -66,8 +67,8 @@ impl Esp {
         let volume = places.own;
         let path = program_of_firmware(volume, places.program)?;
         let bytes = volume.read(&path, PROGRAM)?.ok_or_else(|| Error::new(&path, "is gone"))?;
-        let Some(loader) = SystemdBoot::of(&path, &bytes, volume, banks)? else {
         doubts::warn_of_another_architecture(&path, architecture(&bytes));
+        let Some(loader) = SystemdBoot::of(&path, &bytes, volume, banks)? else {
             if let Some(shim) = Shim::of(&path, &bytes, architecture(&bytes).unwrap_or_default(), volume, banks)? {
                 let bytes = volume.read(&shim.loader, PROGRAM)?;
                 let bytes = bytes.ok_or_else(|| Error::new(&shim.loader, "is not there, and shim starts it"))?;
@@ -85,8 +86,9 @@ impl Esp {
             let entry = Entry::new(&path, with_files_beside(volume, &path, uki.forecasts(None, banks)?)?);
             return Ok(Self { loader: uki.stub().to_string(), entries: vec![entry] });
         };
-        let default = volume.read(LOADER_CONF, CONFIGURATION)?;
-        let default = default.map(|bytes| boot_entry::default_pattern(&bytes)).transpose();
+        let configuration = volume.read(LOADER_CONF, CONFIGURATION)?;
+        let loader_conf = configuration.as_deref().and_then(|bytes| loader.measures(LOADER_CONF, bytes, banks));
+        let default = configuration.map(|bytes| boot_entry::default_pattern(&bytes)).transpose();
         let default = default.map_err(|error| error.renamed(LOADER_CONF))?.flatten();
         let architecture = architecture(&bytes).unwrap_or_default();
         let menu = Menu { loader: &loader, path: Some(&path), architecture, volume, banks };
@@ -94,6 +96,9 @@ impl Esp {
         // systemd takes the first one of the disk (src/boot/part-discovery.c, partition_open).
         if let Some(other) = places.disk.iter().find(|volume| volume.purpose == Purpose::XBootLdr) {
             entries.extend(menu.elsewhere(other).map_err(|error| error.on(&other.name))?);
+        }
+        for entry in &mut entries {
+            entry.forecasts.loader_conf.clone_from(&loader_conf);
         }
         let is_default = |entry: &&mut Entry| default.as_deref().is_some_and(|pattern| matches(pattern, &entry.id));
         let mut defaults = entries.iter_mut().filter(is_default);
@@ -109,6 +114,14 @@ impl Esp {
             .hint("is the menu on a partition of its own (XBOOTLDR)? Give the whole disk, or copy its files into the folder"));
         }
         Ok(Self { loader: format!("{} ({path})", loader.name()), entries })
+    }
+
+    /// The same, if firmware measures this partition table before it starts the program.
+    pub(super) fn started_with(mut self, table: &MeasuredTable) -> Self {
+        for entry in &mut self.entries {
+            entry.forecasts.table = table.clone();
+        }
+        self
     }
 
     /// GRUB, which sees all file systems of the disk. Its own one is the first here. `shim` starts it, or the firmware.

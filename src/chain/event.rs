@@ -14,6 +14,7 @@ pub(super) const EVENT_TAG: EventType = EventType(0x0000_0006);
 pub(super) const IPL: EventType = EventType(0x0000_000D);
 pub(super) const VARIABLE: EventType = EventType(0x8000_0001);
 pub(super) const APPLICATION: EventType = EventType(0x8000_0003);
+pub(super) const GPT: EventType = EventType(0x8000_0006);
 pub(super) const ACTION: EventType = EventType(0x8000_0007);
 pub(super) const AUTHORITY: EventType = EventType(0x8000_00E0);
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::event::{APPLICATION, Expected};
 use super::forecast::{Forecast, Part};
+use super::gpt_event::MeasuredTable;
 use super::linux;
 use crate::measure::pcr::Pcr;
 
@@ -16,6 +17,10 @@ pub struct Forecasts {
     pub unmeasured: Vec<String>,
     /// The command lines that the kernel may get, if they are known.
     pub(super) command_lines: Vec<String>,
+    /// What firmware measures of the partition table.
+    pub(super) table: MeasuredTable,
+    /// What systemd-boot measures of its configuration, into the same PCR.
+    pub(super) loader_conf: Option<Expected>,
 }
 
 impl Forecasts {
@@ -30,7 +35,10 @@ impl Forecasts {
             ),
             (2, machine),
             (3, machine),
-            (5, "it has the partition table of the disk and the firmware's boot manager"),
+            (
+                5,
+                "it has the partition table of the disk and the firmware's boot manager; --disk and --like together tell them",
+            ),
             (6, machine),
             (7, "it has the Secure Boot variables of the machine, and the certificate that allowed each program"),
             (10, "the kernel's IMA extends it, if the command line or the policy turns it on"),

@@ -22,10 +22,15 @@ const ESP: &str = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b";
 const XBOOTLDR: &str = "bc13c2ff-59e6-4262-a352-b275fd6f7172";
 
 /// What a header says.
-struct Header {
-    usable: std::ops::RangeInclusive<u64>,
-    array: Vec<u8>,
-    entry: usize,
+pub(super) struct Header {
+    /// Its bytes, as they are on the disk.
+    pub(super) bytes: Vec<u8>,
+    /// The sectors that partitions may have.
+    pub(super) usable: std::ops::RangeInclusive<u64>,
+    /// The entries.
+    pub(super) array: Vec<u8>,
+    /// The length of one of them.
+    pub(super) entry: usize,
 }
 
 /// The partitions. `None` if neither header is one.
@@ -77,7 +82,7 @@ pub(super) fn partitions(disk: Region<'_>, sector: u32) -> Result<Option<Vec<Par
 }
 
 /// The header in a sector. `None` if there is none.
-fn header(disk: Region<'_>, sector: u32, at: u64) -> Result<Option<Header>> {
+pub(super) fn header(disk: Region<'_>, sector: u32, at: u64) -> Result<Option<Header>> {
     let Some(place) = at.checked_mul(sector.into()).and_then(|start| disk.part(start, sector.into())) else {
         return Ok(None);
     };
@@ -94,6 +99,7 @@ fn header(disk: Region<'_>, sector: u32, at: u64) -> Result<Option<Header>> {
     let (length, sum, own, first, last) = numbers().ok_or_else(|| error("is cut short"))?;
     let arrays = || Some((fields.u64_le(72)?, fields.u32_le(80)?, fields.u32_le(84)?, fields.u32_le(88)?));
     let (array, entries, entry, array_sum) = arrays().ok_or_else(|| error("is cut short"))?;
+    let as_it_is = bytes.get(..HEADER).unwrap_or_default().to_vec();
     if let Some(field) = bytes.get_mut(16..20) {
         field.fill(0);
     }
@@ -117,7 +123,7 @@ fn header(disk: Region<'_>, sector: u32, at: u64) -> Result<Option<Header>> {
     if crc32fast::hash(&array) != array_sum {
         return Err(error("has entries with a wrong check sum"));
     }
-    Ok(Some(Header { usable: first..=last, array, entry: entry as usize }))
+    Ok(Some(Header { bytes: as_it_is, usable: first..=last, array, entry: entry as usize }))
 }
 
 /// An entry that is used.

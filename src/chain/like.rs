@@ -9,6 +9,7 @@ use super::event::{APPLICATION, AUTHORITY, Expected, SEPARATOR, VARIABLE};
 use super::forecast::{Forecast, Part};
 use super::forecasts::Forecasts;
 use super::frame::Frame;
+use super::gpt_event;
 use super::policy::Policy;
 use super::secure_boot;
 use crate::error::{Error, Result};
@@ -80,12 +81,31 @@ impl Like {
             let forecast = self.of_events(pcr, &self.events_of(pcr), banks);
             forecasts.pcrs.insert(pcr, forecast.unwrap_or_else(|why| Forecast::Open { why }));
         }
+        match self.with_the_table(forecasts, banks) {
+            Ok(forecast) => drop(forecasts.pcrs.insert(gpt_event::PCR, forecast)),
+            Err(why) => forecasts.open(gpt_event::PCR, why),
+        }
         // Before PCR 4 gets the programs of the log: these were judged then.
         match self.policy(variables, banks) {
             Ok(policy) => policy.expect(forecasts, banks),
             Err(why) => forecasts.open(POLICY, why),
         }
         self.expect_programs(forecasts, banks);
+    }
+
+    /// PCR 5: the events of the log, with the partition table of the disk.
+    fn with_the_table(&self, forecasts: &Forecasts, banks: &[Bank]) -> std::result::Result<Forecast, String> {
+        let named = |why: String| format!("{}: {why}", self.name);
+        // Without a program of a medium, the firmware measures no table.
+        self.frame.as_ref().ok_or_else(|| format!("{} {NO_PROGRAM}", self.name))?;
+        match self.of_events(gpt_event::PCR, &self.events_of(gpt_event::PCR), banks)? {
+            Forecast::Follows { parts, mut assumes } => {
+                let parts = forecasts.table.replaces(parts, forecasts.loader_conf.as_ref()).map_err(named)?;
+                assumes.push("no boot option before it names a partition of another disk".to_owned());
+                Ok(Forecast::Follows { parts, assumes })
+            }
+            open @ Forecast::Open { .. } => Ok(open),
+        }
     }
 
     /// PCR 4: the events before the first program are those of the log.

@@ -35,6 +35,7 @@ pub(crate) mod forecast;
 pub(crate) mod forecasts;
 mod frame;
 mod gpt;
+mod gpt_event;
 pub(crate) mod grub;
 mod initrd;
 mod iso9660;

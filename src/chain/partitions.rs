@@ -6,7 +6,7 @@ use super::{gpt, mbr};
 use crate::error::Result;
 
 /// The sizes of sectors that a disk can have, in bytes: the first is that of nearly all disks.
-const SECTORS: [u32; 2] = [512, 4096];
+pub(super) const SECTORS: [u32; 2] = [512, 4096];
 
 /// The partitions of a disk, and their table. `sector` is the size of its sectors, if it is a device and not a file. `None` if there
 /// is no table.

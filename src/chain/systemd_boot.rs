@@ -1,11 +1,11 @@
 //! systemd-boot: firmware -> systemd-boot -> an entry of its menu -> the agent (systemd, src/boot/boot.c, `image_start` and
 //! `initrd_prepare`; before 257 in src/boot/efi/). What it measures itself: the command line that it hands over, into PCR 12. From 255
-//! on it also measures loader.conf into PCR 5, which has the partition table and so does not follow.
+//! on it also measures loader.conf into PCR 5, which follows from a disk and a log.
 
 use std::borrow::Cow;
 
 use super::boot_entry::{BootEntry, on_volume};
-use super::event::{Expected, IPL};
+use super::event::{EVENT_TAG, Expected, IPL};
 use super::forecast::Part;
 use super::forecasts::Forecasts;
 use super::kernel::{Given, Kernel, Named};
@@ -23,6 +23,8 @@ const NAME: &str = "systemd-boot";
 const DRIVERS: &str = "EFI/systemd/drivers";
 /// What it takes from elsewhere, from 257 on.
 const NO_SMBIOS: &str = "no text of SMBIOS adds to the command line, and nobody edits it in the menu";
+/// The first version that measures its configuration.
+const MEASURES_LOADER_CONF: u32 = 255;
 /// The newest version whose source was read for this.
 const NEWEST_READ: u32 = 257;
 /// What is not known of the versions between those that were read.
@@ -47,14 +49,21 @@ impl SystemdBoot {
         let file = PeFile::parse(bytes).map_err(|error| error.on(path))?;
         let Ok(version) = sdmagic::version(&file, NAME) else { return Ok(None) };
         let event = firmware::program(bytes, &format!("{NAME} {}", version.text), path, banks)?;
+        doubts::warn_of_a_changed_program(&event);
         let has_drivers = volume.names(DRIVERS)?.iter().any(|name| name.to_ascii_lowercase().ends_with(".efi"));
         Ok(Some(Self { version, event, has_drivers }))
-        doubts::warn_of_a_changed_program(&event);
     }
 
     /// Its name with its version.
     pub(super) fn name(&self) -> String {
         format!("{NAME} {}", self.version.text)
+    }
+
+    /// What it measures of its configuration `file` (systemd, docs/TPM2_PCR_MEASUREMENTS.md, "PCR 5, EV_EVENT_TAG, loader.conf").
+    pub(super) fn measures(&self, file: &str, bytes: &[u8], banks: &[Bank]) -> Option<Expected> {
+        let what = format!("the configuration of {}", self.name());
+        (self.version.major >= MEASURES_LOADER_CONF)
+            .then(|| Expected::of(EVENT_TAG, &what, Some(file), &[bytes], banks))
     }
 
     /// Whether it hands a unified kernel image the command line of its own section: later versions leave that to the stub.
@@ -105,6 +114,10 @@ impl SystemdBoot {
             ..Given::default()
         };
         let mut forecasts = kernel.forecasts(&given, banks)?;
+        // It starts the kernel also without words, so what must be as usual is not that it is absent.
+        for pcr in [11, 12] {
+            forecasts.follows(pcr, Vec::new(), &[]);
+        }
         self.hands_over(text.as_deref().map(|text| (text, entry.file.as_str())), &mut forecasts, banks);
         if self.is_padding_unknown(initrds) {
             forecasts
@@ -114,10 +127,6 @@ impl SystemdBoot {
             forecasts
                 .unmeasured
                 .push(format!("the device tree {path}, which the kernel gets while Secure Boot is off"));
-        // It starts the kernel also without words, so what must be as usual is not that it is absent.
-        for pcr in [11, 12] {
-            forecasts.follows(pcr, Vec::new(), &[]);
-        }
         }
         Ok(self.started(forecasts))
     }
@@ -135,6 +144,7 @@ impl SystemdBoot {
             let what = format!("the command line {text:?}, which {} hands over", self.name());
             forecasts.begins(12, Part::Event(Expected::of(IPL, &what, Some(from), &[&bytes], banks)));
         }
+        forecasts.assumes(12, NO_SMBIOS);
     }
 
     /// PCR 4 has the boot loader before what it starts.
@@ -144,7 +154,6 @@ impl SystemdBoot {
                 forecasts.assumes(pcr, &format!("{} hands over what {NAME} {NEWEST_READ} does", self.name()));
             }
         }
-        forecasts.assumes(12, NO_SMBIOS);
         if self.has_drivers {
             forecasts.open(4, format!("{} loads the drivers in {DRIVERS}", self.name()));
         } else {
