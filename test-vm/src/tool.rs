@@ -18,6 +18,16 @@ pub fn measureroot(limit: Duration) -> Result<Command> {
     Ok(limited(limit, assets::product("release/measureroot")?))
 }
 
+/// A program of the systemd of Debian 13 (`test-vm/images debian13`), with a time limit: it has programs that this machine's may lack.
+pub fn systemd_257(program: &str, limit: Duration) -> Result<Command> {
+    let root = assets::product("test-vm/debian13/systemd/usr/lib")?;
+    let libraries = root.join("x86_64-linux-gnu");
+    let mut command = limited(limit, libraries.join("ld-linux-x86-64.so.2"));
+    command.args(["--library-path", &format!("{0}:{0}/systemd", libraries.display())]);
+    command.arg(root.join("systemd").join(program));
+    Ok(command)
+}
+
 /// `program` as a child that dies with the thread that started it, even if that thread is killed.
 #[must_use]
 pub fn tied(program: impl AsRef<OsStr>) -> Command {

@@ -8,8 +8,8 @@ use test_vm::scratch::Scratch;
 use test_vm::stopped_vm::DEFAULT_PCR;
 use test_vm::tpm_channel::TpmChannel;
 use test_vm::{
-    Bank, Guest, Image, PreparedImage, Result, RootFs, SealChoice, StoppedVm, Uncompressed, Vm, assets, ensure, image,
-    predict, tool,
+    Bank, Guest, Image, PreparedImage, Result, RootFs, SealChoice, StoppedVm, Uncompressed, Vm, ensure, image, predict,
+    tool,
 };
 
 /// The log with only measureroot's events.
@@ -141,16 +141,13 @@ const HEADER: usize = 77;
 fn systemd_continues_the_log_and_finds_the_predicted_image() -> Result<()> {
     let image = Image::small(RootFs::Squashfs)?;
     let logs = Logs::of(Vm::new("root=/dev/vda").disk(&image).boots()?)?;
-    let root = assets::product("test-vm/debian13/systemd")?;
     // Only the firmware's events: measureroot's are also in systemd's log.
     let (whole, own) = (fs::read(logs.path(WHOLE)?)?, fs::read(logs.path(OWN)?)?);
     let firmware = logs.scratch.path("firmware");
     fs::write(&firmware, &whole[..whole.len() - (own.len() - HEADER)])?;
     let run = |tpm: &Path, program: &str, arguments: &[&str]| {
-        let libraries = root.join("usr/lib/x86_64-linux-gnu");
-        let path = format!("{0}:{0}/systemd", libraries.display());
-        let mut command = tool::limited(Duration::from_secs(120), libraries.join("ld-linux-x86-64.so.2"));
-        command.args(["--library-path", &path]).arg(root.join("usr/lib/systemd").join(program)).args(arguments);
+        let mut command = tool::systemd_257(program, Duration::from_secs(120))?;
+        command.args(arguments);
         command.env("SYSTEMD_TPM2_DEVICE", tpm).env("SYSTEMD_MEASURE_LOG_FIRMWARE", &firmware);
         command.env("SYSTEMD_MEASURE_LOG_USERSPACE", logs.path(SYSTEMD)?).env("SYSTEMD_FORCE_MEASURE", "1");
         tool::finish(&mut command)
