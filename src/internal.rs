@@ -6,7 +6,7 @@ pub mod chain {
     pub use crate::chain::{
         authenticode, disk::Disk, disk::Start, efi_variables::EfiVariables, esp::Esp, forecast::Forecast,
         forecasts::Forecasts, kernel::Given, kernel::Kernel, kernel::Named, like::Like, partition::Partition,
-        partition::Purpose, partition::Table, pe::PeFile, region::ReadAt, region::Region, root_image, uki::Uki,
+        partition::Purpose, partition::Table, pe::PeFile, region::ReadAt, region::Region, root_image, tboot, uki::Uki,
         volume::DiskVolume, volume::Places, volume::Volume,
     };
 }

@@ -9,8 +9,8 @@ use crate::error::Result;
 use crate::evidence::expected::chain::{ExpectedAnswer, ExpectedBoot, ExpectedChoice, ExpectedEvent, ExpectedPart};
 use crate::measure::pcr::Pcr;
 
-/// One boot under its name, with the PCRs that follow. `None` if neither what runs (PCR 4) nor what it gets (PCR 9) follows: such an
-/// alternative would be as expected whatever started the agent.
+/// One boot under its name, with the PCRs that follow. `None` if neither what runs (PCR 4) nor what it gets (PCR 9) follows, and no
+/// launch has both (PCR 17): such an alternative would be as expected whatever started the agent.
 ///
 /// # Errors
 /// If a PCR is none of a TPM.
@@ -25,7 +25,7 @@ pub(crate) fn boot(name: &str, forecasts: &Forecasts) -> Result<Option<ExpectedB
         }
     }
     let vouches =
-        [4, 9].into_iter().any(|number| matches!(forecasts.pcrs.get(&number), Some(Forecast::Follows { .. })));
+        [4, 9, 17].into_iter().any(|number| matches!(forecasts.pcrs.get(&number), Some(Forecast::Follows { .. })));
     let boot = || ExpectedBoot { name: name.to_owned(), unmeasured: forecasts.unmeasured.clone(), pcrs };
     Ok(vouches.then(boot))
 }

@@ -22,6 +22,8 @@ pub enum Question {
     SecureBoot,
     /// Whether a zero ends the command line in the boot option.
     LoadOptionsEnd,
+    /// Whether the boot loader unpacks modules.
+    PackedModules,
     /// How far the boot is.
     Phase,
 }

@@ -69,6 +69,7 @@ mod signed_data;
 mod stub;
 mod stub_text;
 mod systemd_boot;
+pub mod tboot;
 pub(crate) mod uki;
 #[cfg(test)]
 mod uki_tests;

@@ -1,7 +1,6 @@
 //! The options that predict what is measured before the agent.
 
 use std::borrow::Cow;
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -9,13 +8,13 @@ use clap::Args;
 use super::boot::Boot;
 use super::disk;
 use super::folder::Folder;
+use super::program_file::{name, program};
 use super::start::Start;
+use super::tboot::DynamicLaunch;
 use crate::chain::esp::Esp;
 use crate::chain::kernel::{Given, Kernel, Named};
 use crate::chain::uki::Uki;
 use crate::chain::volume::Places;
-use crate::cli::input_file::Kinds;
-use crate::cli::read_limited;
 use crate::error::Result;
 use crate::hash::bank::Bank;
 
@@ -41,13 +40,15 @@ pub(super) struct Chain {
     // clap ignores `requires` if a conflict excludes what is required.
     #[arg(long, value_name = "PATH", requires = "start", conflicts_with_all = ["uki", "kernel"])]
     boot: Option<String>,
-    /// An initrd that LoadFile2 hands to the kernel; may be given more than once, for files one behind the other [default: none].
+    /// An initrd that LoadFile2 hands to the kernel, or a module after the kernel with --tboot; may be given more than once, for files one behind the other [default: none].
     // The same.
     #[arg(long = "initrd", value_name = "FILE", requires = "kernel", conflicts_with_all = ["uki", "esp", "disk"])]
     initrds: Vec<PathBuf>,
-    /// The command line that the firmware's boot option gives to what it starts [default: none].
+    /// The command line that the firmware's boot option gives to what it starts; with --tboot, that of the kernel [default: none].
     #[arg(long, value_name = "WORDS", requires = "start", conflicts_with_all = ["esp", "disk"])]
     append: Option<String>,
+    #[command(flatten)]
+    tboot: DynamicLaunch,
 }
 
 impl Chain {
@@ -63,6 +64,9 @@ impl Chain {
 
     /// Reads the files and predicts. `None` if the user names nothing that firmware starts.
     pub(super) fn boots(&self, banks: &[Bank]) -> Result<Option<(Start, Vec<Boot>)>> {
+        if let Some(kernel) = self.kernel.as_deref().filter(|_| self.tboot.is_given()) {
+            return self.tboot.boots(kernel, self.append(), &self.initrds, banks);
+        }
         match (&self.uki, &self.kernel, &self.esp, &self.disk) {
             (Some(path), ..) => self.uki(path, banks).map(Some),
             (_, Some(path), ..) => self.kernel(path, banks).map(Some),
@@ -98,13 +102,4 @@ impl Chain {
         let boots = esp.entries.into_iter().map(|entry| Boot::of(entry, None)).collect();
         Ok((Start::Esp { esp: path.display().to_string(), loader: esp.loader }, boots))
     }
-}
-
-fn program(path: &Path) -> Result<Vec<u8>> {
-    read_limited::read(path, read_limited::PROGRAM, Kinds::File)
-}
-
-/// The name of a file without its folder: the events are the same wherever it lies.
-pub(super) fn name(path: &Path) -> String {
-    path.file_name().unwrap_or(AsRef::<OsStr>::as_ref(path)).display().to_string()
 }

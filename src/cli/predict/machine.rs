@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::boot::Boot;
-use super::chain::name;
+use super::program_file::name;
 use crate::chain::efi_variables::{EfiVariables, GLOBAL_TEXT};
 use crate::chain::like::Like;
 use crate::cli::input_file::Kinds;

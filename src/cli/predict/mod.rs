@@ -9,8 +9,10 @@ mod folder;
 mod format;
 mod machine;
 mod prediction;
+mod program_file;
 mod start;
 mod subject;
+mod tboot;
 mod verity_check;
 
 use std::path::{Path, PathBuf};

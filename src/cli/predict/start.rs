@@ -4,6 +4,8 @@ use std::fmt::{self, Display};
 
 use serde::Serialize;
 
+use crate::chain::event::Expected;
+
 /// What the firmware starts, as a report has it.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
@@ -23,6 +25,17 @@ pub(super) enum Start {
         linux: String,
         /// The names of the files with the initrd.
         initrds: Vec<String>,
+    },
+    /// tboot.
+    Tboot {
+        /// The name of its file.
+        tboot: String,
+        /// The name of the kernel's file.
+        kernel: String,
+        /// The names of the other modules.
+        initrds: Vec<String>,
+        /// What is measured of the files, even if a PCR does not follow.
+        measured: Vec<Expected>,
     },
     /// What is on an EFI system partition.
     Esp {
@@ -50,11 +63,17 @@ pub(super) struct Program {
 }
 
 impl Start {
+    /// What is measured of the files, even if a PCR does not follow.
+    pub(super) fn measured(&self) -> &[Expected] {
+        if let Self::Tboot { measured, .. } = self { measured } else { &[] }
+    }
+
     /// The name of the file, or the folder.
     pub(super) fn file(&self) -> &str {
         match self {
             Self::Uki { uki: file, .. }
             | Self::Kernel { kernel: file, .. }
+            | Self::Tboot { tboot: file, .. }
             | Self::Esp { esp: file, .. }
             | Self::Disk { disk: file, .. } => file,
         }
@@ -102,6 +121,10 @@ impl Display for Start {
                     [] => Ok(()),
                     initrds => write!(f, "; it gets {} from LoadFile2", initrds.join(", ")),
                 }
+            }
+            Self::Tboot { tboot, kernel, initrds, .. } => {
+                write!(f, "{tboot}: tboot, started by a boot loader; its modules are {kernel}")?;
+                initrds.iter().try_for_each(|initrd| write!(f, ", {initrd}"))
             }
             Self::Esp { esp, loader } => write!(f, "{esp}: {loader}, started by the firmware"),
             Self::Disk { disk, programs } => {
