@@ -6,8 +6,8 @@ pub mod chain {
     pub use crate::chain::{
         authenticode, disk::Disk, disk::Start, efi_variables::EfiVariables, esp::Esp, forecast::Forecast,
         forecasts::Forecasts, kernel::Given, kernel::Kernel, kernel::Named, like::Like, partition::Partition,
-        partition::Purpose, partition::Table, pe::PeFile, region::ReadAt, region::Region, root_image, tboot, uki::Uki,
-        volume::DiskVolume, volume::Places, volume::Volume,
+        partition::Purpose, partition::Table, pe::PeFile, region::Region, root_image, root_on_disk::find as find_root,
+        tboot, uki::Uki, volume::DiskVolume, volume::Places, volume::Volume,
     };
 }
 
@@ -56,8 +56,9 @@ pub mod measure {
 pub mod media {
     pub use crate::media::{
         device_lookup::DeviceLookup, device_name::DeviceName, devices::Devices, image::Content, image::Found,
-        image_device::length_on_device, medium_file::MountedMedium, partition_table, superblock::FileSystem,
-        superblock::HEAD, superblock::Superblock, superblock::probe, superblock_reader, wait::Wait,
+        image_device::length_on_device, medium_file::MountedMedium, partition_table, read_at::ReadAt,
+        superblock::FileSystem, superblock::HEAD, superblock::Superblock, superblock::probe, superblock_reader,
+        wait::Wait,
     };
 }
 

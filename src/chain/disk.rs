@@ -1,5 +1,6 @@
 //! A disk: its partitions, the file systems on them, and those that firmware may start a program from.
 
+use super::disk_device::DiskDevice;
 use super::el_torito;
 use super::esp::{self, Esp};
 use super::fat::Fat;
@@ -7,10 +8,11 @@ use super::gpt_event::MeasuredTable;
 use super::iso9660::{Iso9660, SECTOR};
 use super::partition::{Partition, Purpose, Table};
 use super::partitions;
-use super::region::{ReadAt, Region};
+use super::region::Region;
 use super::volume::{DiskVolume, Places, Volume};
 use crate::error::{Error, Result};
 use crate::hash::bank::Bank;
+use crate::media::read_at::ReadAt;
 use crate::media::superblock::{self, HEAD};
 
 /// How many partitions are looked at: the kernel knows no more (block/partitions/core.c, DISK_MAX_PARTS).
@@ -27,6 +29,8 @@ pub struct Disk<'a> {
     pub volumes: Vec<DiskVolume<'a>>,
     /// All of it, and the size of its sectors, if that is known.
     whole: (Region<'a>, Option<u32>),
+    /// The block devices that the kernel shows of it.
+    pub devices: Vec<DiskDevice<'a>>,
 }
 
 /// What firmware may start of a disk.
@@ -47,8 +51,10 @@ impl<'a> Disk<'a> {
         let disk = Region::whole(bytes, length);
         let table = partitions::of(disk, sector)?;
         let mut volumes = Vec::new();
+        let mut devices = vec![DiskDevice::whole(disk)];
         if let Some((table, partitions)) = &table {
-            for partition in partitions.iter().take(MOST_PARTITIONS) {
+            devices.extend(partitions.iter().take(MOST_PARTITIONS).map(DiskDevice::of));
+            for partition in partitions.iter().filter(|partition| partition.is_for_firmware).take(MOST_PARTITIONS) {
                 let place = Some((*table, partition.number));
                 let name = match &partition.label {
                     Some(label) => format!("partition {} ({label})", partition.number),
@@ -81,7 +87,7 @@ impl<'a> Disk<'a> {
                 }
             }
         }
-        Ok(Self { volumes, whole: (disk, sector) })
+        Ok(Self { volumes, whole: (disk, sector), devices })
     }
 
     /// Each partition that firmware may start a program from, with what is expected then. `program` is its path, if it is not the

@@ -10,16 +10,16 @@ use super::region::Region;
 use crate::error::Result;
 use crate::hash::bank::Bank;
 
-const SECTOR: usize = 512;
+pub(super) const SECTOR: usize = 512;
 /// How many sectors the made FAT has: the boot sector, the table, the root folder, clusters of one sector.
 const SECTORS: usize = 64;
 const TABLE: usize = SECTOR;
 const ROOT: usize = 2 * SECTOR;
-const ESP: &str = "28732ac11ff8d211ba4b00a0c93ec93b";
-const LINUX: &str = "af3dc60f838472478e793d69d8477de4";
+pub(super) const ESP: &str = "28732ac11ff8d211ba4b00a0c93ec93b";
+pub(super) const LINUX: &str = "af3dc60f838472478e793d69d8477de4";
 
 /// Changes bytes.
-fn put(bytes: &mut [u8], at: usize, part: impl AsRef<[u8]>) {
+pub(super) fn put(bytes: &mut [u8], at: usize, part: impl AsRef<[u8]>) {
     bytes[at..at + part.as_ref().len()].copy_from_slice(part.as_ref());
 }
 
@@ -33,7 +33,7 @@ fn entry(name: &[u8; 11], attributes: u8, cluster: u16, length: u32) -> Vec<u8> 
 }
 
 /// A FAT12 with the folders EFI (cluster 2) and EFI/BOOT (cluster 3), and BOOTX64.EFI in it (cluster 4 and 5).
-fn fat() -> Vec<u8> {
+pub(super) fn fat() -> Vec<u8> {
     let mut fat = vec![0; SECTORS * SECTOR];
     for (at, bytes) in [
         (11, &[0, 2, 1, 1, 0, 1, 16, 0, 64, 0, 0xF8, 1, 0][..]),
@@ -56,7 +56,7 @@ fn fat() -> Vec<u8> {
 type Part = (&'static str, u64, u64);
 
 /// A GPT with partitions. Each gets a FAT.
-fn gpt(partitions: &[Part]) -> Vec<u8> {
+pub(super) fn gpt(partitions: &[Part]) -> Vec<u8> {
     let mut disk = vec![0; 300 * SECTOR];
     put(&mut disk, 450, [0xEE]);
     put(&mut disk, 454, [1, 0, 0, 0, 0xFF, 0, 0, 0]);
@@ -88,6 +88,15 @@ fn gpt(partitions: &[Part]) -> Vec<u8> {
         signed(&mut disk, at);
     }
     disk
+}
+
+/// Writes the check sums of a GPT whose entries were changed.
+pub(super) fn signed_all(disk: &mut [u8]) {
+    for (header, array) in [(SECTOR, 2 * SECTOR), (299 * SECTOR, 267 * SECTOR)] {
+        let sum = crc32fast::hash(&disk[array..array + 128 * 128]);
+        put(disk, header + 88, sum.to_le_bytes());
+        signed(disk, header);
+    }
 }
 
 /// Writes the check sum of the header at a place.

@@ -3,6 +3,7 @@
 
 use super::fat_folder::{self, FatEntry};
 use super::region::Region;
+use super::stretches::Stretches;
 use super::volume::Volume;
 use crate::cursor::Fields;
 use crate::error::{Error, Result};
@@ -134,8 +135,8 @@ impl<'a> Fat<'a> {
         self.bytes_of(&chain, chain.len() as u64 * self.cluster)
     }
 
-    /// The bytes of a file. Its chain must have as many clusters as its length needs.
-    fn file(&self, entry: &FatEntry) -> Result<Vec<u8>> {
+    /// The clusters of a file. Its chain must have as many as its length needs.
+    fn clusters_of(&self, entry: &FatEntry) -> Result<Vec<u32>> {
         // A circle of clusters must not make a file longer than its file system.
         if entry.length > self.data.length() {
             return Err(Error::new("file", "is longer than its file system").hint("the file system is damaged"));
@@ -149,7 +150,32 @@ impl<'a> Fat<'a> {
             )
             .hint("the file system is damaged"));
         }
-        self.bytes_of(&chain, entry.length)
+        Ok(chain)
+    }
+
+    /// The bytes of a file.
+    fn file(&self, entry: &FatEntry) -> Result<Vec<u8>> {
+        self.bytes_of(&self.clusters_of(entry)?, entry.length)
+    }
+
+    /// Where the bytes of a file are, for one that is too long for the memory. `None` if there is none with this path.
+    ///
+    /// # Errors
+    /// If the file system is damaged.
+    pub(super) fn stretches(&self, path: &str) -> Result<Option<Stretches<'a>>> {
+        let Some(entry) = self.find(path)?.filter(|entry| !entry.is_folder) else { return Ok(None) };
+        let mut left = entry.length;
+        let mut regions = Vec::new();
+        for run in runs(&self.clusters_of(&entry)?) {
+            let first = u64::from(run.first().copied().unwrap_or_default().saturating_sub(2));
+            let length = (run.len() as u64 * self.cluster).min(left);
+            let region = self.data.part(first * self.cluster, length);
+            regions.push(region.ok_or_else(|| {
+                Error::new("file", "is beyond the end of its partition").hint("was the disk cut off, or is it damaged?")
+            })?);
+            left -= length;
+        }
+        Ok(Some(Stretches::of(regions)))
     }
 
     /// The clusters of a chain, at most `most`, and whether they are all.
@@ -210,7 +236,7 @@ impl<'a> Fat<'a> {
     fn bytes_of(&self, chain: &[u32], length: u64) -> Result<Vec<u8>> {
         let mut bytes = vec![0; usize::try_from(length).map_err(|_| Error::new("file", "is longer than the memory"))?];
         let mut left = bytes.as_mut_slice();
-        for run in chain.chunk_by(|one, next| one.checked_add(1) == Some(*next)) {
+        for run in runs(chain) {
             let first = u64::from(run.first().copied().unwrap_or_default().saturating_sub(2));
             let length = usize::try_from(run.len() as u64 * self.cluster).unwrap_or(usize::MAX).min(left.len());
             let (part, rest) = left.split_at_mut(length);
@@ -219,6 +245,11 @@ impl<'a> Fat<'a> {
         }
         Ok(bytes)
     }
+}
+
+/// Clusters one behind the other.
+fn runs(chain: &[u32]) -> impl Iterator<Item = &[u32]> {
+    chain.chunk_by(|one, next| one.checked_add(1) == Some(*next))
 }
 
 impl Volume for Fat<'_> {

@@ -59,6 +59,12 @@ impl Forecasts {
         self.command_lines.push(command_line.to_owned());
     }
 
+    /// The command lines that the kernel may get. None if they do not follow.
+    #[must_use]
+    pub fn command_lines(&self) -> &[String] {
+        &self.command_lines
+    }
+
     /// Adds what is expected of a PCR.
     pub(super) fn follows(&mut self, pcr: u8, parts: Vec<Part>, assumes: &[&str]) {
         let assumes = assumes.iter().map(|&text| text.to_owned()).collect();

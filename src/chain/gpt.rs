@@ -66,17 +66,18 @@ pub(super) fn partitions(disk: Region<'_>, sector: u32) -> Result<Option<Vec<Par
         // The header, which says what is usable, is as hostile as the entry.
         let count = last.checked_sub(first)?.checked_add(1)?;
         let (at, length) = (first.checked_mul(sector.into())?, count.checked_mul(sector.into())?);
-        if !is_shown {
-            return None;
-        }
+        // The kernel shows every one that lies on the disk (block/partitions/efi.c, `is_pte_valid`).
         let Some(region) = disk.part(at, length) else {
+            if !is_shown {
+                return None;
+            }
             let object = format!("partition {}", own.number);
             let error =
                 Error::new(object, format_args!("ends behind the end of the disk, which has {} bytes", disk.length()));
             return Some(Err(error.hint("was the image cut off?")));
         };
         let (purpose, uuid, label) = (own.purpose, own.uuid.clone(), own.label.clone());
-        Some(Ok(Partition { number: own.number, purpose, uuid, label, region }))
+        Some(Ok(Partition { number: own.number, purpose, uuid, label, region, is_for_firmware: is_shown }))
     };
     found.iter().filter_map(place).collect::<Result<_>>().map(Some)
 }

@@ -2,6 +2,7 @@
 //! GRUB does.
 
 use super::region::Region;
+use super::stretches::Stretches;
 use super::volume::Volume;
 use crate::cursor::Fields;
 use crate::error::{Error, Result};
@@ -35,6 +36,8 @@ struct Record {
     name: String,
     is_folder: bool,
     is_link: bool,
+    /// Whether its bytes are packed (zisofs): the kernel and GRUB give other ones.
+    is_packed: bool,
     /// The places of its parts, each with its length.
     parts: Vec<(u64, u64)>,
 }
@@ -115,6 +118,7 @@ impl<'a> Iso9660<'a> {
                 match entry {
                     [b'N', b'M', _, _, _, part @ ..] => name.extend(part),
                     [b'S', b'L', ..] => record.is_link = true,
+                    [b'Z', b'F', ..] => record.is_packed = true,
                     [b'C', b'E', ..] => next = fields.u32_le(4).zip(fields.u32_le(12)).zip(fields.u32_le(20)),
                     [b'S', b'T', ..] | [] => break,
                     _ => {}
@@ -131,7 +135,13 @@ impl<'a> Iso9660<'a> {
         Ok(())
     }
 
+    /// The file or folder at a path, as GRUB finds it.
     fn find(&self, path: &str) -> Result<Option<Record>> {
+        self.find_by(path, str::eq_ignore_ascii_case)
+    }
+
+    /// The same. `is_name` says whether two names are the same.
+    fn find_by(&self, path: &str, is_name: fn(&str, &str) -> bool) -> Result<Option<Record>> {
         if path.split('/').count() > DEPTH {
             return Ok(None);
         }
@@ -141,13 +151,41 @@ impl<'a> Iso9660<'a> {
                 return Ok(None);
             }
             let mut records = self.records(&found)?.into_iter();
-            let Some(record) = records.find(|record| record.name.eq_ignore_ascii_case(part)) else { return Ok(None) };
+            let Some(record) = records.find(|record| is_name(&record.name, part)) else { return Ok(None) };
             if record.is_link {
                 return Err(Error::new(&record.name, "is a symbolic link, which is not followed here"));
+            }
+            if record.is_packed {
+                return Err(Error::new(&record.name, "is packed (zisofs), which is not followed here"));
             }
             found = record;
         }
         Ok(Some(found))
+    }
+
+    /// Where the bytes of a file are, for one that is too long for the memory. `None` if the kernel finds none with this path.
+    ///
+    /// The kernel takes names of Rock Ridge as they are (fs/isofs/namei.c, `isofs_find_entry`). It may see other names than the ones here
+    /// if there are none: those of Joliet, or in small letters.
+    ///
+    /// # Errors
+    /// If it is not known, or the file system is damaged.
+    pub(super) fn stretches(&self, path: &str) -> Result<Option<Stretches<'a>>> {
+        if self.skip.is_none() {
+            return Err(Error::new(
+                path,
+                "is on an ISO 9660 without the names of Rock Ridge, which is not followed here",
+            ));
+        }
+        let found = self.find_by(path, |own, part| own == part)?.filter(|record| !record.is_folder);
+        let Some(file) = found else { return Ok(None) };
+        let sum = file.parts.iter().try_fold(0_u64, |sum, part| sum.checked_add(part.1));
+        let regions = file.parts.iter().map(|&(at, length)| self.region.part(at, length)).collect::<Option<Vec<_>>>();
+        // Parts could be the same bytes many times.
+        match regions {
+            Some(regions) if sum.is_some_and(|sum| sum <= self.region.length()) => Ok(Some(Stretches::of(regions))),
+            _ => Err(Error::new(path, "is longer than its disk").hint("was the disk cut off, or is it damaged?")),
+        }
     }
 }
 
@@ -181,7 +219,7 @@ fn record(bytes: &[u8]) -> Option<Record> {
     };
     let at = (u64::from(fields.u32_le(2)?) + u64::from(extra)) * SECTOR;
     let parts = vec![(at, u64::from(fields.u32_le(10)?))];
-    Some(Record { name, is_folder: flags & FOLDER != 0, is_link: false, parts })
+    Some(Record { name, is_folder: flags & FOLDER != 0, is_link: false, is_packed: false, parts })
 }
 
 /// What a record has behind its name, which begins at an even place (section 9.1.13).

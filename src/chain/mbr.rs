@@ -64,7 +64,8 @@ pub(super) fn partitions<'a>(disk: Region<'a>, head: &[u8], sector: u32) -> Resu
     let partition = |number: u32, entry: &Entry| {
         let purpose = if entry.kind == ESP { Purpose::Esp } else { Purpose::Other };
         let uuid = signature.map(|signature| format!("{signature:08x}-{number:02x}"));
-        Some(Partition { number, purpose, uuid, label: None, region: place(&entry.sectors)? })
+        let region = place(&entry.sectors)?;
+        Some(Partition { number, purpose, uuid, label: None, region, is_for_firmware: true })
     };
     // edk2 takes no table of which one entry is wrong (PartitionDxe/Mbr.c, PartitionValidMbr); isohybrid tables have entries that
     // overlap, and other firmware starts them.

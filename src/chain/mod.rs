@@ -16,6 +16,7 @@ mod certificate_table;
 mod command_line;
 mod der;
 pub(crate) mod disk;
+pub(crate) mod disk_device;
 #[cfg(test)]
 mod disk_tests;
 mod doubts;
@@ -60,12 +61,16 @@ mod phase;
 mod policy;
 pub(crate) mod region;
 pub mod root_image;
+pub(crate) mod root_on_disk;
+#[cfg(test)]
+mod root_on_disk_tests;
 mod rsa_signature;
 mod sdmagic;
 mod secure_boot;
 mod shim;
 mod signature_list;
 mod signed_data;
+pub(crate) mod stretches;
 mod stub;
 mod stub_text;
 mod systemd_boot;

@@ -35,4 +35,6 @@ pub struct Partition<'a> {
     pub label: Option<String>,
     /// Where it is.
     pub region: Region<'a>,
+    /// Whether firmware shows it. The kernel shows more: those that overlap, for example.
+    pub is_for_firmware: bool,
 }

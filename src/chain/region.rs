@@ -1,34 +1,9 @@
 //! A stretch of a disk: all of it, a partition, an image inside another one. Every read is checked against its end.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 
 use crate::error::{Error, Result};
-
-/// Bytes that are read at any place.
-pub trait ReadAt {
-    /// Fills the buffer with the bytes from `offset` on.
-    ///
-    /// # Errors
-    /// If they cannot be read, or end before.
-    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
-}
-
-impl ReadAt for File {
-    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        FileExt::read_exact_at(self, buffer, offset)
-    }
-}
-
-impl ReadAt for Vec<u8> {
-    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        let start = usize::try_from(offset).ok();
-        let bytes = start.and_then(|start| self.get(start..start.checked_add(buffer.len())?));
-        buffer.copy_from_slice(bytes.ok_or(io::ErrorKind::UnexpectedEof)?);
-        Ok(())
-    }
-}
+use crate::media::read_at::ReadAt;
 
 /// A stretch.
 #[derive(Clone, Copy)]
@@ -45,11 +20,12 @@ impl<'a> Region<'a> {
     }
 
     /// Where it begins on the disk.
-    pub(super) fn start(&self) -> u64 {
+    pub(crate) fn start(&self) -> u64 {
         self.start
     }
 
-    pub(super) fn length(&self) -> u64 {
+    /// How many bytes it has.
+    pub(crate) fn length(&self) -> u64 {
         self.length
     }
 
@@ -83,6 +59,23 @@ impl<'a> Region<'a> {
     pub(super) fn head(&self, at: u64, most: usize) -> Result<Vec<u8>> {
         let left = usize::try_from(self.length.saturating_sub(at)).unwrap_or(usize::MAX);
         self.read(at.min(self.length), left.min(most))
+    }
+}
+
+impl ReadAt for Region<'_> {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let left = usize::try_from(self.length.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let length = left.min(buffer.len());
+        let (Some(part), Some(place)) = (buffer.get_mut(..length), self.start.checked_add(offset)) else {
+            return Ok(0);
+        };
+        // The disk may be shorter than it was: then this fails, and nothing counts as the end.
+        self.bytes.read_exact_at(part, place).map(|()| length)
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let whole = buffer.len();
+        if self.read_at(buffer, offset)? == whole { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
     }
 }
 

@@ -17,9 +17,7 @@ pub fn add(forecasts: &mut Forecasts, pcr: PcrIndex, from: &str, digests: &Diges
     let kind = EVENT_TAG;
     let (what, from) = ("the root image".to_owned(), Some(from.to_owned()));
     if let Some(why) = forecasts.command_lines.iter().find_map(|line| into_another(line, pcr)) {
-        for number in [PcrIndex::DEFAULT, pcr] {
-            forecasts.open(number.get(), why.as_str());
-        }
+        is_unknown(forecasts, pcr, &why);
         return;
     }
     let image = Expected { kind, what, from, digests: digests.clone(), judged: None };
@@ -28,6 +26,21 @@ pub fn add(forecasts: &mut Forecasts, pcr: PcrIndex, from: &str, digests: &Diges
         Some(Forecast::Follows { parts, .. }) => parts.insert(before_the_phases(parts), Part::Event(image)),
         Some(Forecast::Open { why }) => why.push_str("; the root image extends it, too"),
         None => forecasts.follows(pcr.get(), vec![Part::Event(image)], &[]),
+    }
+}
+
+/// The same of an image that was found on the disk. `assumes` is what must be so for that.
+pub(crate) fn add_found(forecasts: &mut Forecasts, pcr: PcrIndex, from: &str, digests: &Digests, assumes: &[String]) {
+    add(forecasts, pcr, from, digests);
+    for what in assumes {
+        forecasts.assumes(pcr.get(), what);
+    }
+}
+
+/// Says why it is not known which image is measured.
+pub(crate) fn is_unknown(forecasts: &mut Forecasts, pcr: PcrIndex, why: &str) {
+    for number in [PcrIndex::DEFAULT, pcr] {
+        forecasts.open(number.get(), why);
     }
 }
 

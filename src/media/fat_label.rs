@@ -1,10 +1,8 @@
 //! The label of a FAT file system, as blkid reads it: the volume entry in the root folder. The label in the boot sector does not
 //! count, because Windows leaves it as it was when a stick gets another name (util-linux, libblkid/src/superblocks/vfat.c).
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
-
 use crate::cursor::Fields;
+use crate::media::read_at::ReadAt;
 
 /// Bytes of an entry of a folder.
 const ENTRY: u8 = 32;
@@ -14,7 +12,7 @@ const ENTRIES: u64 = 65536;
 const CLUSTERS: usize = 100;
 
 /// Reads the label. `None` if there is none, or if the bytes make no sense: they are hostile.
-pub(crate) fn read(device: &File, boot_sector: &[u8]) -> Option<String> {
+pub(crate) fn read(device: &impl ReadAt, boot_sector: &[u8]) -> Option<String> {
     let fields = Fields(boot_sector);
     let sector = u64::from(fields.u16_le(11)?);
     let [sectors_a_cluster] = fields.at(13)?;
@@ -60,7 +58,7 @@ enum Search {
 }
 
 /// Looks for the volume entry among `entries` entries from byte `start`.
-fn in_entries(device: &File, start: u64, entries: u64) -> Search {
+fn in_entries(device: &impl ReadAt, start: u64, entries: u64) -> Search {
     const VOLUME: u8 = 0x08;
     const FOLDER: u8 = 0x10;
     const LONG_NAME: u8 = 0x0f;

@@ -1,12 +1,11 @@
 //! A block device that is the image: opening it, and the exact length of the image on it.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use crate::error::{Context, Error, Result};
 use crate::media::image::{Content, Image, ImagePlace};
 use crate::media::image_request::ImageRequest;
+use crate::media::read_at::ReadAt;
 use crate::media::superblock::{FileSystem, Superblock};
 use crate::media::superblock_reader;
 use crate::sys::block_device;
@@ -31,7 +30,7 @@ pub(crate) fn padded_length(superblock: &Superblock) -> u64 {
 ///
 /// # Errors
 /// When there is another byte, or when the bytes cannot be read.
-pub(crate) fn check_padding(file: &File, superblock: &Superblock, end: u64, name: &str) -> Result<()> {
+pub(crate) fn check_padding(file: &impl ReadAt, superblock: &Superblock, end: u64, name: &str) -> Result<()> {
     let Some(length) = end.checked_sub(superblock.bytes).filter(|&length| length < SQUASHFS_PAD) else { return Ok(()) };
     let mut padding = vec![0; usize::try_from(length).unwrap_or_default()];
     file.read_exact_at(&mut padding, superblock.bytes).about(name)?;
@@ -76,18 +75,34 @@ pub(crate) fn open(node: &Path, request: ImageRequest) -> Result<Image> {
     let (content, bytes) = if request.prepared {
         (Content::Prepared, opened_bytes)
     } else {
-        let superblock = superblock_reader::read_for_root(&file, &name, request.fstypes)?;
-        request.flags.of(superblock.kind)?;
-        let bytes = length_on_device(&superblock, opened_bytes, &name)?;
-        check_padding(&file, &superblock, bytes, &name)?;
+        let (superblock, bytes) = plain(&file, &name, opened_bytes, request)?;
         log::info!("{name}: {} of {bytes} bytes on a device of {opened_bytes}", superblock.kind.name());
         (Content::Plain(superblock), bytes)
     };
     Ok(Image { file, place: ImagePlace::Device(node.to_owned()), content, bytes, opened_bytes })
 }
 
+/// The superblock of an image that was not prepared, and how many bytes of a device of `device_bytes` are measured.
+///
+/// # Errors
+/// When no image is on it that the request allows.
+pub(crate) fn plain(
+    device: &impl ReadAt,
+    name: &str,
+    device_bytes: u64,
+    request: ImageRequest,
+) -> Result<(Superblock, u64)> {
+    let superblock = superblock_reader::read_for_root(device, name, request.fstypes)?;
+    request.flags.of(superblock.kind)?;
+    let bytes = length_on_device(&superblock, device_bytes, name)?;
+    check_padding(device, &superblock, bytes, name)?;
+    Ok((superblock, bytes))
+}
+
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::FileExt;
+
     use super::*;
 
     fn squashfs(bytes: u64) -> Superblock {

@@ -9,6 +9,7 @@ use nix::sys::stat::{SFlag, fstat};
 use crate::error::{Context, Error, Result};
 use crate::media::image::{Content, Found, Image, ImagePlace};
 use crate::media::image_request::ImageRequest;
+use crate::media::read_at::ReadAt;
 use crate::media::superblock::Superblock;
 use crate::media::superblock_reader;
 
@@ -51,19 +52,27 @@ impl MountedMedium<'_> {
             return Err(Error::new(name, "not a regular file"));
         }
         let bytes = u64::try_from(stat.st_size).about(&name)?;
-        let content =
-            if request.prepared { Content::Prepared } else { Content::Plain(file_superblock(&file, &name, bytes)?) };
+        let content = if request.prepared {
+            Content::Prepared
+        } else {
+            let superblock = superblock(&file, &name, bytes)?;
+            log::info!("{name}: {} in a file of {bytes} bytes", superblock.kind.name());
+            Content::Plain(superblock)
+        };
         Ok(Some(Image { file, place, content, bytes, opened_bytes: bytes }))
     }
 }
 
-fn file_superblock(file: &File, name: &str, bytes: u64) -> Result<Superblock> {
+/// The superblock of an image that is a file of `bytes`, all of which are measured.
+///
+/// # Errors
+/// When the file is no image.
+pub(crate) fn superblock(file: &impl ReadAt, name: &str, bytes: u64) -> Result<Superblock> {
     // With rootimg=, rootfstype= is about the medium.
     let superblock = superblock_reader::read_for_root(file, name, &[])?;
     if superblock.bytes > bytes {
         let cause = format!("its {} has {} bytes, the file has {bytes}", superblock.kind.name(), superblock.bytes);
         return Err(Error::new(name, cause).hint("was it copied to the medium as a whole?"));
     }
-    log::info!("{name}: {} in a file of {bytes} bytes", superblock.kind.name());
     Ok(superblock)
 }

@@ -15,6 +15,7 @@ pub(crate) mod medium;
 pub(crate) mod medium_file;
 mod mount_option;
 pub mod partition_table;
+pub(crate) mod read_at;
 pub(crate) mod rootflags;
 pub(crate) mod search;
 pub(crate) mod superblock;

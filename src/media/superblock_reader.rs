@@ -1,11 +1,10 @@
 //! Reads superblocks from devices and files, and checks that they are of the file systems that are wanted.
 
-use std::fs::File;
 use std::io::ErrorKind;
-use std::os::unix::fs::FileExt;
 
 use crate::error::{Error, Result};
 use crate::media::fat_label;
+use crate::media::read_at::ReadAt;
 use crate::media::superblock::{self, FileSystem, HEAD, Superblock};
 
 /// The hint if a device or file cannot be the root.
@@ -18,7 +17,7 @@ pub(crate) const MEDIUM: &str = "a medium is vfat, iso9660, ext4, squashfs or er
 ///
 /// # Errors
 /// When the bytes cannot be read, or the superblock cannot be used.
-pub fn read(file: &File, name: impl std::fmt::Display) -> Result<Option<Superblock>> {
+pub fn read(file: &impl ReadAt, name: impl std::fmt::Display) -> Result<Option<Superblock>> {
     let mut head = vec![0; HEAD];
     let mut filled = 0;
     while filled < head.len() {
@@ -41,7 +40,7 @@ pub fn read(file: &File, name: impl std::fmt::Display) -> Result<Option<Superblo
 ///
 /// # Errors
 /// When there is none, when it cannot be a root, and when `fstypes` does not list it.
-pub(crate) fn read_for_root(file: &File, name: &str, fstypes: &[FileSystem]) -> Result<Superblock> {
+pub(crate) fn read_for_root(file: &impl ReadAt, name: &str, fstypes: &[FileSystem]) -> Result<Superblock> {
     match read(file, name)? {
         Some(found) if !found.kind.is_image() => {
             let cause = format!("{} is a file system for a medium, not for a root image", found.kind.name());
@@ -55,7 +54,7 @@ pub(crate) fn read_for_root(file: &File, name: &str, fstypes: &[FileSystem]) -> 
 ///
 /// # Errors
 /// When there is none, and when `fstypes` does not list it.
-pub(crate) fn read_for_medium(file: &File, name: &str, fstypes: &[FileSystem]) -> Result<Superblock> {
+pub(crate) fn read_for_medium(file: &impl ReadAt, name: &str, fstypes: &[FileSystem]) -> Result<Superblock> {
     require(read(file, name)?, name, fstypes, MEDIUM)
 }
 

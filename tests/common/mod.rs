@@ -1,6 +1,7 @@
 //! What the tests share: runs of measureroot and of other programs, and the commands of a page of the documentation.
 #![allow(dead_code)] // Each test uses a part of it.
 
+pub(crate) mod disks;
 pub(crate) mod elf;
 pub(crate) mod files;
 

@@ -7,7 +7,7 @@ const COMMAND_LINE_SIZE: usize = 2048;
 const SHOWN: usize = 80;
 
 /// The part of the line that the kernel keeps, and what is to say about the rest.
-pub(super) fn of(line: &[u8]) -> (&[u8], Option<String>) {
+pub(in crate::cli) fn of(line: &[u8]) -> (&[u8], Option<String>) {
     let limit = COMMAND_LINE_SIZE - 1;
     let (kept, lost) = line.split_at(limit.min(line.len()));
     if lost.trim_ascii().is_empty() {

@@ -1,7 +1,7 @@
 //! `measureroot explain`: what a boot with a command line would do.
 
 mod actions;
-mod kept;
+pub(super) mod kept;
 mod notes;
 mod other_live_systems;
 mod sharers;

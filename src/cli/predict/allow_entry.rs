@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::boot::Boot;
-use super::start::{MenuEntry, Start};
+use super::root::Root;
+use super::start::Start;
 use super::subject::Subject;
 use crate::chain::expectation;
 use crate::chain::forecast::{Forecast, Part};
@@ -55,12 +56,17 @@ impl AllowEntry {
         self.list.is_some()
     }
 
-    /// What must start the agent, for the entry of an image that is measured into `pcr`. `None` if there is no list.
-    pub(super) fn chain(&self, start: &Start, boots: &[Boot], pcr: PcrIndex) -> Result<Option<ExpectedChain>> {
+    /// What must start the agent, for the entry of an image that `boots` measure into `pcr`. `None` if there is no list.
+    pub(super) fn chain<'a>(
+        &self,
+        start: &Start,
+        boots: impl Iterator<Item = &'a Boot>,
+        pcr: PcrIndex,
+    ) -> Result<Option<ExpectedChain>> {
         let Some(list) = &self.list else { return Ok(None) };
         let (mut chain, mut left_out) = (ExpectedChain::default(), Vec::new());
-        for Boot { entry, forecasts } in boots {
-            let name = &entry.as_ref().map_or_else(|| start.file().to_owned(), MenuEntry::name);
+        for boot in boots {
+            let (name, forecasts) = (&boot.name(start), &boot.forecasts);
             if let Some(Forecast::Follows { parts, .. }) = forecasts.pcrs.get(&pcr.get())
                 && !matches!(parts.as_slice(), [Part::Event(_)])
             {
@@ -87,6 +93,23 @@ impl AllowEntry {
         }
         chain.check().map_err(|error| error.on(list.display()))?;
         Ok(Some(chain))
+    }
+
+    /// Checks that the disk has an image for an entry, and a name for each. `roots` are the images, `left_out` the boots without one.
+    pub(super) fn check_roots(&self, roots: &[Root], left_out: &[(String, String)]) -> Result<()> {
+        let Some(list) = &self.list else { return Ok(()) };
+        match (roots, left_out) {
+            ([], [(name, why), ..]) => return Err(Error::new(name, why).hint("--allow-entry needs a root image")),
+            ([_, _, ..], _) if self.name.is_some() => {
+                return Err(Error::new("--name", format_args!("the disk has {} root images", roots.len()))
+                    .hint("leave it out: each has its own name then"));
+            }
+            _ => {}
+        }
+        for (name, why) in left_out {
+            log::warn!("{}: leaves out {name}: {why}", list.display());
+        }
+        Ok(())
     }
 
     /// Says if the entry will have a digest that `verify` does not count.

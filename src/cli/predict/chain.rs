@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::boot::Boot;
-use super::disk;
+use super::disk::DiskFile;
 use super::folder::Folder;
 use super::program_file::{name, program};
 use super::start::Start;
@@ -62,16 +62,21 @@ impl Chain {
         self.append.as_deref()
     }
 
-    /// Reads the files and predicts. `None` if the user names nothing that firmware starts.
-    pub(super) fn boots(&self, banks: &[Bank]) -> Result<Option<(Start, Vec<Boot>)>> {
+    /// The disk.
+    pub(super) fn disk(&self) -> Option<&Path> {
+        self.disk.as_deref()
+    }
+
+    /// Reads the files and predicts. `disk` is the open disk, if the user names one. `None` if the user names nothing that firmware starts.
+    pub(super) fn boots(&self, disk: Option<&DiskFile>, banks: &[Bank]) -> Result<Option<(Start, Vec<Boot>)>> {
         if let Some(kernel) = self.kernel.as_deref().filter(|_| self.tboot.is_given()) {
             return self.tboot.boots(kernel, self.append(), &self.initrds, banks);
         }
-        match (&self.uki, &self.kernel, &self.esp, &self.disk) {
+        match (&self.uki, &self.kernel, &self.esp, disk) {
             (Some(path), ..) => self.uki(path, banks).map(Some),
             (_, Some(path), ..) => self.kernel(path, banks).map(Some),
             (_, _, Some(path), _) => self.esp(path, banks).map(Some),
-            (.., Some(path)) => disk::boots(path, self.boot.as_deref(), banks).map(Some),
+            (.., Some(disk)) => disk.boots(self.boot.as_deref(), banks).map(Some),
             (None, None, None, None) => Ok(None),
         }
     }
@@ -81,7 +86,7 @@ impl Chain {
         let uki = Uki::parse(&name, &bytes)?;
         let forecasts = uki.forecasts(self.append(), banks)?;
         let stub = uki.stub().to_string();
-        Ok((Start::Uki { uki: name, stub }, vec![Boot { entry: None, forecasts }]))
+        Ok((Start::Uki { uki: name, stub }, vec![Boot { entry: None, forecasts, root: None }]))
     }
 
     fn kernel(&self, path: &Path, banks: &[Bank]) -> Result<(Start, Vec<Boot>)> {
@@ -93,7 +98,7 @@ impl Chain {
         let forecasts = kernel.forecasts(&given, banks)?;
         let initrds = initrds.into_iter().map(|initrd| initrd.name).collect();
         let linux = kernel.linux().to_string();
-        Ok((Start::Kernel { kernel: kernel_name, linux, initrds }, vec![Boot { entry: None, forecasts }]))
+        Ok((Start::Kernel { kernel: kernel_name, linux, initrds }, vec![Boot { entry: None, forecasts, root: None }]))
     }
 
     fn esp(&self, path: &Path, banks: &[Bank]) -> Result<(Start, Vec<Boot>)> {

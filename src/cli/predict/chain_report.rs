@@ -46,6 +46,8 @@ enum Boots<'a> {
 struct BootReport<'a> {
     #[serde(flatten)]
     entry: Option<&'a MenuEntry>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    root: Option<&'a Subject>,
     unmeasured: &'a [String],
     pcrs: BTreeMap<u8, Pcr<'a>>,
 }
@@ -161,10 +163,11 @@ impl<'a> ChainReport<'a> {
 }
 
 impl<'a> BootReport<'a> {
-    fn new(Boot { entry, forecasts }: &'a Boot, banks: &[Bank]) -> Self {
+    fn new(Boot { entry, forecasts, root }: &'a Boot, banks: &[Bank]) -> Self {
         let pcr = |(&pcr, forecast): (&u8, &'a Forecast)| (pcr, Pcr { values: forecast.values(banks), forecast });
         let pcrs = forecasts.pcrs.iter().map(pcr).collect();
-        Self { entry: entry.as_ref(), unmeasured: &forecasts.unmeasured, pcrs }
+        let root = root.as_ref().map(|root| &root.subject);
+        Self { entry: entry.as_ref(), root, unmeasured: &forecasts.unmeasured, pcrs }
     }
 }
 

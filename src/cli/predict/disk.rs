@@ -1,5 +1,6 @@
 //! `--disk`: an image file or a block device.
 
+use std::fs::File;
 use std::path::Path;
 
 use super::boot::Boot;
@@ -11,15 +12,50 @@ use crate::error::{Context, Error, Result};
 use crate::hash::bank::Bank;
 use crate::sys::block_device;
 
-/// The boots of a disk. Only what they read of it is read.
-pub(super) fn boots(path: &Path, program: Option<&str>, banks: &[Bank]) -> Result<(Start, Vec<Boot>)> {
-    let name = path.display().to_string();
-    let file = input_file::open(path, Kinds::Seekable)?;
-    let is_file = file.metadata().about(&name)?.is_file();
-    let length = block_device::size(&file).ok_or_else(|| Error::new(&name, "has no length"))?;
-    let sector = if is_file { None } else { Some(block_device::sector_size(&file, &name)?) };
-    let starts = Disk::open(&file, length, sector).and_then(|disk| disk.starts(program, banks));
-    let starts = starts.map_err(|error| error.on(&name))?;
+/// An open disk.
+#[derive(Debug)]
+pub(super) struct DiskFile {
+    file: File,
+    /// The path, as the user gave it.
+    pub(super) name: String,
+    length: u64,
+    /// The size of its sectors, if it is a device.
+    sector: Option<u32>,
+}
+
+impl DiskFile {
+    /// Opens it.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let name = path.display().to_string();
+        let file = input_file::open(path, Kinds::Seekable)?;
+        let is_file = file.metadata().about(&name)?.is_file();
+        let length = block_device::size(&file).ok_or_else(|| Error::new(&name, "has no length"))?;
+        let sector = if is_file { None } else { Some(block_device::sector_size(&file, &name)?) };
+        Ok(Self { file, name, length, sector })
+    }
+
+    /// Its tables and file systems.
+    pub(super) fn disk(&self) -> Result<Disk<'_>> {
+        Disk::open(&self.file, self.length, self.sector).map_err(|error| error.on(&self.name))
+    }
+
+    /// Checks that it still has the length that it had when it was opened.
+    pub(super) fn check_length(&self) -> Result<()> {
+        if block_device::size(&self.file) == Some(self.length) {
+            return Ok(());
+        }
+        let cause = format_args!("had {} bytes when it was opened, and other ones when it was hashed", self.length);
+        Err(Error::new(&self.name, cause).hint("does another program write to it?"))
+    }
+
+    /// The boots. Only what they read of the disk is read.
+    pub(super) fn boots(&self, program: Option<&str>, banks: &[Bank]) -> Result<(Start, Vec<Boot>)> {
+        let starts = self.disk()?.starts(program, banks).map_err(|error| error.on(&self.name))?;
+        Ok(boots(&self.name, starts, program))
+    }
+}
+
+fn boots(disk: &str, starts: Vec<disk::Start>, program: Option<&str>) -> (Start, Vec<Boot>) {
     let mut boots = Vec::new();
     let mut programs = Vec::new();
     for disk::Start { place, esp } in starts {
@@ -32,10 +68,10 @@ pub(super) fn boots(path: &Path, program: Option<&str>, banks: &[Bank]) -> Resul
             Err(error) => {
                 let (id, partition) = (program.unwrap_or("EFI/BOOT").to_owned(), Some(place.clone()));
                 let entry = Some(MenuEntry { partition, id, title: None, default: false });
-                boots.push(Boot { entry, forecasts: Forecasts::of_unknown(&error.to_string()) });
+                boots.push(Boot { entry, forecasts: Forecasts::of_unknown(&error.to_string()), root: None });
                 programs.push(Program { partition: place, loader: "an unknown program".to_owned() });
             }
         }
     }
-    Ok((Start::Disk { disk: name, programs }, boots))
+    (Start::Disk { disk: disk.to_owned(), programs }, boots)
 }

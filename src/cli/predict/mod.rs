@@ -5,11 +5,13 @@ mod boot;
 mod chain;
 mod chain_report;
 mod disk;
+mod disk_roots;
 mod folder;
 mod format;
 mod machine;
 mod prediction;
 mod program_file;
+mod root;
 mod start;
 mod subject;
 mod tboot;
@@ -23,15 +25,19 @@ use self::allow_entry::AllowEntry;
 use self::boot::Boot;
 use self::chain::Chain;
 use self::chain_report::ChainReport;
+use self::disk::DiskFile;
+use self::disk_roots::DiskRoots;
 use self::format::Format;
 use self::machine::Machine;
 use self::prediction::Prediction;
+use self::root::Root;
 use self::start::Start;
 use self::subject::Subject;
 use self::verity_check::VerityCheck;
 use super::image_file::ImageFile;
 use super::json;
 use super::stdout::{self, print};
+use crate::chain::forecast::Forecast;
 use crate::chain::root_image;
 use crate::count::counted;
 use crate::error::{Context, Error, Result};
@@ -52,7 +58,8 @@ use crate::seal::prepared_root_hash::{parse_hash, parse_offset};
 ///
 /// With --uki, --kernel, --esp or --disk, prints what is measured before the agent: for each PCR its values, the events that lead to them, and
 /// the file or section that each event comes from; or why the PCR does not follow from the files. With an image beside it, the
-/// PCR of the image is among them, and --allow-entry adds both to the list. With --like, the firmware's own PCRs come from the
+/// PCR of the image is among them, and --allow-entry adds both to the list. With --disk, the image is the one that the command
+/// line names on that disk, if none is given. With --like, the firmware's own PCRs come from the
 /// log of a machine of the same kind; with --efivars, PCR 7 comes from the variables of Secure Boot.
 #[derive(Debug, Args)]
 pub(super) struct Predict {
@@ -112,12 +119,13 @@ impl Predict {
         }
         if self.chain.is_given() {
             let has_image = self.image.is_some() || self.roothash.is_some() || !self.verity.is_empty();
-            if self.allow.is_given() && !has_image {
+            // Each boot of a disk names its image.
+            if self.allow.is_given() && !has_image && self.chain.disk().is_none() {
                 return Err(Error::new(
                     "--allow-entry",
                     "an entry of the list is about a root image, which is not named",
                 )
-                .hint("name it beside --uki, --kernel, --esp or --disk"));
+                .hint("name it beside --uki, --kernel or --esp"));
             }
             return chain_report::check_format(format);
         }
@@ -132,12 +140,24 @@ impl Predict {
         if let (Some(Format::Json), Some(image)) = (format, &self.image) {
             json::check_path(image)?;
         }
-        self.allow.check(self.image.as_deref(), &self.verity)?;
+        self.allow.check(self.image.as_deref().or(self.chain.disk()), &self.verity)?;
         // A program for UEFI is read in a moment, so its errors come before the image is read.
         let banks = self.banks(format);
-        if let Some((start, mut boots)) = self.chain.boots(&banks)? {
+        let disk = self.chain.disk().map(DiskFile::open).transpose()?;
+        if let Some((start, mut boots)) = self.chain.boots(disk.as_ref(), &banks)? {
             self.machine.expect(&mut boots, &banks)?;
-            return self.print_chain(&start, boots, format, &banks);
+            let given = self.subject(&banks)?;
+            if let (None, Some(disk)) = (&given, &disk) {
+                DiskRoots::of(disk, &banks)?.add(&mut boots)?;
+                return self.print_disk(&start, &boots, format, &banks);
+            }
+            if let (Some((_, digests)), Some(disk)) = (&given, &disk) {
+                // One bank tells two images apart, if it is not SHA-1.
+                let one = banks.iter().copied().find(|&bank| bank != Bank::Sha1);
+                DiskRoots::of(disk, one.as_ref().map_or(&banks[..], std::slice::from_ref))?
+                    .warn_of_others(&start, &boots, digests)?;
+            }
+            return self.print_chain(&start, boots, given.as_ref(), format, &banks);
         }
         let format = format.unwrap_or(Format::Tpm2Yaml);
         let banks = self.banks(Some(format));
@@ -199,22 +219,55 @@ impl Predict {
         }
     }
 
-    /// Prints what is measured before the agent, and with it the root image.
-    fn print_chain(&self, start: &Start, mut boots: Vec<Boot>, format: Option<Format>, banks: &[Bank]) -> Result<()> {
-        let root = self.subject(banks)?;
-        if let Some((subject, digests)) = &root {
+    /// Prints what is measured before the agent, and the root images that are on the same disk.
+    fn print_disk(&self, start: &Start, boots: &[Boot], format: Option<Format>, banks: &[Bank]) -> Result<()> {
+        let mut roots: Vec<Root> = Vec::new();
+        let is = |root: &Root, boot: &Boot| {
+            boot.root.as_ref().is_some_and(|own| (own.pcr, &own.digests) == (root.pcr, &root.digests))
+        };
+        let mut left_out = Vec::new();
+        for boot in boots {
+            match (&boot.root, boot.forecasts.pcrs.get(&PcrIndex::DEFAULT.get())) {
+                (Some(root), _) if roots.iter().all(|root| !is(root, boot)) => roots.push(root.clone()),
+                (None, Some(Forecast::Open { why })) => left_out.push((boot.name(start), why.clone())),
+                _ => {}
+            }
+        }
+        self.allow.check_roots(&roots, &left_out)?;
+        let chain = |root: &Root| self.allow.chain(start, boots.iter().filter(|boot| is(root, boot)), root.pcr);
+        let chains = roots.iter().map(chain).collect::<Result<Vec<_>>>()?;
+        let report = ChainReport::new(start, None, None, boots, banks);
+        self.allow.warn_of_sha1(banks);
+        print(report.text(format)?.as_bytes())?;
+        for (Root { subject, pcr, digests }, chain) in roots.iter().zip(chains) {
+            let image = measurement::extend(&mut SoftPcrs::with(starting_values(banks, &[])?), *pcr, digests)?;
+            self.allow.add(subject, &image, chain)?;
+        }
+        Ok(())
+    }
+
+    /// Prints what is measured before the agent, and with it the root image that was given.
+    fn print_chain(
+        &self,
+        start: &Start,
+        mut boots: Vec<Boot>,
+        root: Option<&(Subject, Digests)>,
+        format: Option<Format>,
+        banks: &[Bank],
+    ) -> Result<()> {
+        if let Some((subject, digests)) = root {
             for boot in &mut boots {
                 root_image::add(&mut boot.forecasts, self.pcr, &subject.name(), digests);
             }
             self.say_parameters();
         }
-        let chain = self.allow.chain(start, &boots, self.pcr)?;
-        let subject = root.as_ref().map(|(subject, _)| subject);
+        let chain = self.allow.chain(start, boots.iter(), self.pcr)?;
+        let subject = root.map(|(subject, _)| subject);
         let report = ChainReport::new(start, self.chain.append(), subject, &boots, banks);
         self.allow.warn_of_sha1(banks);
         print(report.text(format)?.as_bytes())?;
         // After an error, the list must not trust an image whose prediction nobody got.
-        let Some((subject, digests)) = &root else { return Ok(()) };
+        let Some((subject, digests)) = root else { return Ok(()) };
         let image = measurement::extend(&mut SoftPcrs::with(starting_values(banks, &[])?), self.pcr, digests)?;
         self.allow.add(subject, &image, chain)
     }

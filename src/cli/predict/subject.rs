@@ -9,13 +9,26 @@ use crate::count::counted;
 use crate::measure::image_format::ImageFormat;
 
 /// What is measured.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
 pub(super) enum Subject {
     /// All bytes of an image.
     Image {
         /// Its path.
         image: String,
+        /// How many bytes are measured.
+        bytes: u64,
+        /// What the PCR is extended with.
+        format: ImageFormat,
+    },
+    /// An image that is on the disk that is predicted.
+    OnDisk {
+        /// The disk.
+        #[serde(skip)]
+        disk: String,
+        /// Where the image is on it.
+        #[serde(rename = "image")]
+        place: String,
         /// How many bytes are measured.
         bytes: u64,
         /// What the PCR is extended with.
@@ -31,10 +44,10 @@ pub(super) enum Subject {
 impl Subject {
     /// The name in a list of trusted images, if the user gives none.
     pub(super) fn name(&self) -> String {
+        let file = |path: &String| Path::new(path).file_name().map_or(path.clone(), |name| name.display().to_string());
         match self {
-            Self::Image { image, .. } => {
-                Path::new(image).file_name().map_or_else(|| image.clone(), |name| name.display().to_string())
-            }
+            Self::Image { image, .. } => file(image),
+            Self::OnDisk { disk, place, .. } => format!("{}, {place}", file(disk)),
             Self::RootHash { .. } => self.to_string(),
         }
     }
@@ -45,6 +58,10 @@ impl Display for Subject {
         match self {
             Self::Image { image, bytes, format } => {
                 write!(f, "{image}, {}", counted(*bytes, "byte"))?;
+                if *format == ImageFormat::Plain { Ok(()) } else { write!(f, ", as {format}") }
+            }
+            Self::OnDisk { disk, place, bytes, format } => {
+                write!(f, "{disk}, {place}, {}", counted(*bytes, "byte"))?;
                 if *format == ImageFormat::Plain { Ok(()) } else { write!(f, ", as {format}") }
             }
             Self::RootHash { root_hash } => write!(f, "roothash={root_hash}"),
@@ -71,5 +88,8 @@ mod tests {
     fn the_name_of_an_image_is_that_of_its_file() {
         assert_eq!(image(512, ImageFormat::Plain).name(), "image");
         assert_eq!(Subject::RootHash { root_hash: "5a".to_owned() }.name(), "roothash=5a");
+        let (disk, place) = ("a/disk.img".to_owned(), "/a/root.img on partition 2 (LABEL=a/b)".to_owned());
+        let subject = Subject::OnDisk { disk, place, bytes: 1, format: ImageFormat::Plain };
+        assert_eq!(subject.name(), "disk.img, /a/root.img on partition 2 (LABEL=a/b)");
     }
 }

@@ -78,7 +78,7 @@ impl DynamicLaunch {
         let mut names = files.iter().map(|file| file.name.clone());
         let kernel = names.next().unwrap_or_default();
         let start = Start::Tboot { tboot: name(path), kernel, initrds: names.collect(), measured };
-        Ok(Some((start, vec![Boot { entry: None, forecasts }])))
+        Ok(Some((start, vec![Boot { entry: None, forecasts, root: None }])))
     }
 }
 

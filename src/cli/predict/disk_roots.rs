@@ -1,0 +1,179 @@
+//! The root images that the boots of a disk measure, if they are on this disk: what each command line names, read as the agent reads it.
+
+use super::boot::Boot;
+use super::disk::DiskFile;
+use super::root::Root;
+use super::root_hash;
+use super::start::Start;
+use super::subject::Subject;
+use crate::chain::disk::Disk;
+use crate::chain::forecasts::Forecasts;
+use crate::chain::root_image;
+use crate::chain::root_on_disk::{self, RootOnDisk};
+use crate::cli::explain::kept;
+use crate::cli::image_file::progress_bar;
+use crate::cmdline;
+use crate::config::Config;
+use crate::error::Result;
+use crate::hash::bank::Bank;
+use crate::hash::digest::Digests;
+use crate::hash::pass;
+use crate::hash::tree_shape::TreeHash;
+use crate::measure::image_format::ImageFormat;
+use crate::measure::pcr::PcrIndex;
+
+/// The images of a disk.
+pub(super) struct DiskRoots<'a> {
+    file: &'a DiskFile,
+    disk: Disk<'a>,
+    banks: &'a [Bank],
+    /// What was hashed: each image is read once, however many boots have it.
+    hashed: Vec<(Place, Digests)>,
+}
+
+/// The stretches of an image, and how many bytes are measured.
+type Place = (Vec<(u64, u64)>, u64);
+
+/// What a command line names.
+struct Named<'a> {
+    pcr: PcrIndex,
+    format: ImageFormat,
+    what: What<'a>,
+    assumes: Vec<String>,
+}
+
+enum What<'a> {
+    Image(RootOnDisk<'a>),
+    RootHash(TreeHash),
+}
+
+/// Why the image of a command line is not known, and the PCR that it is measured into.
+struct Unknown {
+    pcr: PcrIndex,
+    why: String,
+}
+
+impl<'a> DiskRoots<'a> {
+    /// Those of a disk.
+    pub(super) fn of(file: &'a DiskFile, banks: &'a [Bank]) -> Result<Self> {
+        Ok(Self { file, disk: file.disk()?, banks, hashed: Vec::new() })
+    }
+
+    /// Adds to each boot the image that it measures, or why it is not known.
+    pub(super) fn add(&mut self, boots: &mut [Boot]) -> Result<()> {
+        for Boot { forecasts, root, .. } in boots {
+            match self.named(forecasts) {
+                Ok(named) => {
+                    let found = self.root(&named)?;
+                    let from = found.subject.name();
+                    root_image::add_found(forecasts, found.pcr, &from, &found.digests, &named.assumes);
+                    *root = Some(found);
+                }
+                Err(Unknown { pcr, why }) => root_image::is_unknown(forecasts, pcr, &why),
+            }
+        }
+        Ok(())
+    }
+
+    /// Says which boots measure another image than the one that the user gave. `digests` are those of that one.
+    pub(super) fn warn_of_others(&mut self, start: &Start, boots: &[Boot], digests: &Digests) -> Result<()> {
+        for boot in boots {
+            let Ok(named) = self.named(&boot.forecasts) else { continue };
+            let found = self.root(&named)?;
+            if self.banks.iter().any(|bank| found.digests.get(bank) != digests.get(bank)) {
+                log::warn!(
+                    "{}: the command line names another image, {}: a boot measures that one, and the prediction is about the image that \
+                     was given",
+                    boot.name(start),
+                    found.subject.name()
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// What the command lines of a boot name.
+    fn named(&self, forecasts: &Forecasts) -> std::result::Result<Named<'a>, Unknown> {
+        let unknown = |pcr, why: &str| Unknown { pcr, why: why.to_owned() };
+        let mut found: Option<Named<'a>> = None;
+        for line in forecasts.command_lines() {
+            let next = self.named_by(line)?;
+            if found.as_ref().is_some_and(|found| !found.is_same(&next)) {
+                let why = "it has the root image, and the command lines that the kernel may get name different ones";
+                return Err(unknown(next.pcr, why));
+            }
+            found = Some(next);
+        }
+        let why = "it has the root image, and the command line that names it does not follow";
+        found.ok_or_else(|| unknown(PcrIndex::DEFAULT, why))
+    }
+
+    fn named_by(&self, line: &str) -> std::result::Result<Named<'a>, Unknown> {
+        let unknown = |pcr, why: String| Unknown { pcr, why: format!("the root image is not known: {why}") };
+        let (kept, cut) = kept::of(line.as_bytes());
+        if let Some(cut) = cut {
+            return Err(unknown(PcrIndex::DEFAULT, cut));
+        }
+        let config = Config::parse(&cmdline::parse(kept));
+        let config = config
+            .map_err(|error| unknown(PcrIndex::DEFAULT, format!("the agent refuses the command line: {error}")))?;
+        let (pcr, format) = (config.pcr, config.format);
+        if !config.measured {
+            return Err(unknown(pcr, "with measureroot=off, the agent does not measure it".to_owned()));
+        }
+        let found = root_on_disk::find(&self.disk, &config.source, config.image_request());
+        let (what, assumes) = match (config.roothash, found) {
+            // The root hash is measured, wherever the image is.
+            (Some(roothash), Ok(_)) => (What::RootHash(roothash.hash), Vec::new()),
+            (Some(roothash), Err(error)) => {
+                let what = format!("the image is where the command line says, which is not on this disk: {error}");
+                (What::RootHash(roothash.hash), vec![what])
+            }
+            (None, Ok(mut found)) => {
+                let assumes = std::mem::take(&mut found.assumes);
+                (What::Image(found), assumes)
+            }
+            (None, Err(error)) => return Err(unknown(pcr, error.to_string())),
+        };
+        Ok(Named { pcr, format, what, assumes })
+    }
+
+    /// Hashes the image.
+    fn root(&mut self, Named { pcr, format, what, .. }: &Named<'a>) -> Result<Root> {
+        let (subject, digests) = match what {
+            What::RootHash(hash) => root_hash(hash, self.banks),
+            What::Image(found) => {
+                let (disk, place) = (self.file.name.clone(), found.place.clone());
+                let digests = format.of(self.digests(found)?);
+                (Subject::OnDisk { disk, place, bytes: found.bytes, format: *format }, digests)
+            }
+        };
+        Ok(Root { subject, pcr: *pcr, digests })
+    }
+
+    fn digests(&mut self, found: &RootOnDisk<'a>) -> Result<Digests> {
+        let place = found.at();
+        if let Some((_, digests)) = self.hashed.iter().find(|(hashed, _)| *hashed == place) {
+            return Ok(digests.clone());
+        }
+        let name = format!("{}, {}", self.file.name, found.place);
+        let bar = progress_bar(found.bytes);
+        let mut blocks = found.stretches.blocks(&name, found.bytes)?;
+        let digests = pass::digests(&mut blocks, self.banks, None, &mut |done| bar.set_position(done))?;
+        bar.finish_and_clear();
+        self.file.check_length()?;
+        self.hashed.push((place, digests.clone()));
+        Ok(digests)
+    }
+}
+
+impl Named<'_> {
+    fn is_same(&self, other: &Self) -> bool {
+        let is_same = match (&self.what, &other.what) {
+            (What::Image(one), What::Image(other)) => one.at() == other.at(),
+            (What::RootHash(one), What::RootHash(other)) => one == other,
+            _ => false,
+        };
+        is_same && (self.pcr, self.format) == (other.pcr, other.format)
+    }
+}
