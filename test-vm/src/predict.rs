@@ -127,6 +127,11 @@ pub fn boots(json: &str) -> Result<Vec<Chain>> {
     Ok(boots.entries.into_iter().map(Chain::from).collect())
 }
 
+/// The same of a disk, as `measureroot predict --disk` tells it.
+pub fn disk(disk: &Path) -> Result<Vec<Chain>> {
+    boots(&chain_json("--disk", disk, &[])?)
+}
+
 fn chain_json(option: &str, path: &Path, options: &[&str]) -> Result<String> {
     let mut predict = tool::measureroot(Duration::from_secs(60))?;
     tool::finish(predict.args(["predict", "--json", option]).arg(path).args(options))

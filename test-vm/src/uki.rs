@@ -39,6 +39,20 @@ pub fn disk(folder: &Path, options: &[&str], scratch: &Scratch) -> Result<PathBu
     Ok(disk)
 }
 
+/// A disk with GPT: the FAT that [`disk`] makes, and a partition with the name `root` that has a root image.
+pub fn disk_with_root(folder: &Path, root: &Path, scratch: &Scratch) -> Result<PathBuf> {
+    let (fat, whole) = (disk(folder, &[], scratch)?, scratch.path("whole"));
+    let make = "truncate -s 256M \"$1\" && PATH=$PATH:/usr/sbin sfdisk --quiet \"$1\" <<END
+label: gpt
+start=1MiB, size=96MiB, type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B, name=esp
+size=150MiB, type=L, name=root
+END
+        dd if=\"$2\" of=\"$1\" bs=1M seek=1 conv=notrunc status=none
+        dd if=\"$3\" of=\"$1\" bs=1M seek=97 conv=notrunc status=none";
+    run("bash", ["-euc", make, "-"].map(OsStr::new).into_iter().chain([&whole, &fat, root].map(AsRef::as_ref)))?;
+    Ok(whole)
+}
+
 /// Runs a program that must succeed.
 pub fn run<A: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = A>) -> Result<()> {
     tool::output(Duration::from_secs(60), program, arguments).map(drop)

@@ -1,4 +1,4 @@
-//! `measureroot predict --uki` and `--esp`: OVMF starts unified kernel images of several stubs, and systemd-boot of several versions;
+//! `measureroot predict --uki`, `--esp` and `--disk`: OVMF starts unified kernel images of several stubs, and systemd-boot of several versions;
 //! the TPM holds what was predicted.
 
 use std::path::{Path, PathBuf};
@@ -135,4 +135,17 @@ fn systemd_boot_257_with_an_image_is_measured_as_predicted() -> Result<()> {
     let builder = Builder::mkosi()?;
     let (loader, uki) = loader_and_uki_257(&builder)?;
     systemd_boot_starts_an_image(&loader, &uki, Firmware::SecureBoot)
+}
+
+#[test]
+fn a_disk_alone_tells_the_pcr_of_the_root_image_too() -> Result<()> {
+    let scratch = Scratch::new()?;
+    let uki = uki::made(&scratch, "measured", &CMDLINE.replace("/dev/vdb", "PARTLABEL=root"))?;
+    let esp = esp(&[(&uki, PROGRAM)], &[], &scratch)?;
+    let disk = uki::disk_with_root(&esp, Image::small(RootFs::Squashfs)?.path(), &scratch)?;
+    let chains = predict::disk(&disk)?;
+    ensure!(chains.len() == 1, "{chains:?}");
+    let vm = Vm::started_by(Firmware::Uefi).large().disk_file(Bus::Virtio, disk).boots()?.power_off()?;
+    assert_eq!(chains[0].keys().copied().collect::<Vec<_>>(), [4, 8, 9, 11, 12, 13, 14]);
+    predict::holds(&vm, &chains[0])
 }
