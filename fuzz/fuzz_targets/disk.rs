@@ -2,10 +2,23 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use measureroot::internal::chain::Disk;
+use measureroot::internal::chain::{Disk, find_root};
+use measureroot::internal::cmdline::tokens;
+use measureroot::internal::config::Config;
 use measureroot::internal::hash::Bank;
+use measureroot::internal::media::ReadAt;
 
 const SECTOR: usize = 512;
+/// What names a root image on the disk, in each way.
+const LINES: [&str; 7] = [
+    "root=/dev/vda",
+    "root=/dev/vda1",
+    "root=PARTLABEL=root",
+    "root=PARTUUID=01020304-02",
+    "root=LABEL=A_CD rootimg=/root.img",
+    "root=UUID=1234-ABCD rootimg=/EFI/BOOT/BOOTX64.EFI",
+    "rootimg=/EFI/BOOT/BOOTX64.EFI",
+];
 
 /// Without this, no change of a GPT would pass its check sums.
 fn with_check_sums(mut disk: Vec<u8>) -> Vec<u8> {
@@ -43,5 +56,13 @@ fuzz_target!(|input: &[u8]| {
             }
         }
         disk.starts(None, &[Bank::Sha256]).ok();
+        for line in LINES {
+            let config = Config::parse(&tokens::parse(line.as_bytes())).expect("a right command line");
+            if let Ok(root) = find_root(&disk, &config.source, config.image_request()) {
+                assert!(root.bytes <= root.stretches.length());
+                let mut bytes = vec![0; usize::try_from(root.bytes).expect("no longer than the disk")];
+                root.stretches.read_exact_at(&mut bytes, 0).expect("all bytes are on the disk");
+            }
+        }
     }
 });
