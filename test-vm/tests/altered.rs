@@ -1,6 +1,7 @@
 //! `measureroot verify` of real quotes: a machine boots what its list expects and is trusted. Then one thing is another, each alone, and
 //! the verdict names it.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use test_vm::scratch::Scratch;
@@ -137,4 +138,31 @@ fn another_os_release_in_an_image_is_named() -> Result<()> {
     let update = format!(".osrel={}", release.display());
     uki::run("objcopy", ["--update-section".as_ref(), update.as_ref(), esp.join(PROGRAM).as_os_str()])?;
     good.is_refused(&list, "EFI/BOOT/BOOTX64.EFI, .osrel (the content of .osrel) differs: expected sha256 ")
+}
+
+#[test]
+fn another_grub_configuration_is_named() -> Result<()> {
+    let scratch = Scratch::new()?;
+    let esp = scratch.path("esp");
+    for folder in ["EFI/BOOT", "debian", "boot/grub"] {
+        fs::create_dir_all(esp.join(folder))?;
+    }
+    fs::copy(Kernel::V6_12.image()?, esp.join("debian/vmlinuz"))?;
+    fs::copy(Kernel::V6_12.initramfs()?, esp.join("debian/initrd.img"))?;
+    let (early, program, grub_cfg) = (scratch.path("early.cfg"), esp.join(PROGRAM), esp.join("boot/grub/grub.cfg"));
+    fs::write(&early, "search --no-floppy --set=root --file /debian/vmlinuz\nset prefix=($root)/boot/grub\n")?;
+    let config = format!(
+        "set timeout=0\nmenuentry one {{\n  linuxefi /debian/vmlinuz {CMDLINE}\n  initrdefi /debian/initrd.img\n}}\n"
+    );
+    fs::write(&grub_cfg, &config)?;
+    let options = ["--directory=/usr/lib/grub/x86_64-efi", "--format=x86_64-efi", "--prefix=/boot/grub"];
+    let modules = "fat linuxefi tpm normal configfile search search_fs_file part_gpt part_msdos".split(' ');
+    let files = ["--config".as_ref(), early.as_os_str(), "--output".as_ref(), program.as_os_str()];
+    uki::run("grub-mkimage", options.map(OsStr::new).into_iter().chain(files).chain(modules.map(OsStr::new)))?;
+    let image = Image::small(RootFs::Squashfs)?;
+    let good = Machine::new(&esp, Firmware::Uefi, &image);
+    let list = good.is_trusted(&scratch)?;
+    with(&grub_cfg, format!("{config}# another\n").as_bytes(), || {
+        good.is_refused(&list, "PCR 9: boot/grub/grub.cfg (the configuration) differs: expected sha256 ")
+    })
 }
