@@ -181,9 +181,10 @@ fn the_log_of_a_boot_is_replayed() {
 fn the_verification_accepts_a_machine_that_booted_the_image() {
     let folder = tempfile::tempdir().unwrap();
     let content = fs::read(squashfs(folder.path())).unwrap();
-    let machine = Machine::booted(&[Measured::image(&content)]);
+    let events = [Measured::other(0, "firmware"), Measured::image(&content)];
+    let machine = Machine::booted(&events);
     machine.write("rootfs.squashfs", &content);
-    machine.write("binary_bios_measurements", &log(&[Measured::image(&content)]));
+    machine.write("binary_bios_measurements", &log(&events));
     machine.key("ecc256:ecdsa-sha256");
     std::fs::rename(machine.path("ak.tss"), machine.path("ak.pub")).unwrap();
     let environment = [("TPM2TOOLS_TCTI", machine.swtpm.tcti()), ("NONCE", "00c0ffee".to_owned())];

@@ -70,7 +70,8 @@ fn the_chain_of_a_list_is_compared_and_the_file_that_differs_is_named() {
     let predict = |more: &[&str]| measureroot(&[&["predict", "--json", "--esp", &esp], more, &[image]].concat());
     let added = predict(&["--allow-entry", list, "--name", "release 7"]);
     assert!(added.err.contains("trusts release 7 without end, started by debian.conf"), "{}", added.err);
-    let good = booted(&added.json());
+    let firmware = || vec![Measured::other(0, "firmware")];
+    let good = [firmware(), booted(&added.json())].concat();
     let machine = Machine::quoted(&good, QUOTED);
     let Ran { code, out, err } = machine.judge_all(&["--allow", list, "--any-firmware"]);
     assert!(code == 0 && out.starts_with("trusted: release 7\nPCR 13: sha256 "), "{out}{err}");

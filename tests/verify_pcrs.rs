@@ -121,6 +121,36 @@ fn the_other_pcrs_must_hold_the_expected_values() {
     assert!(code == 1 && out.is_empty(), "{out}");
 }
 
+/// What is expected is expected of one bank. The firmware measures into it, or the running system could extend all of it.
+#[test]
+fn all_pcrs_must_be_as_expected_in_one_bank_that_the_firmware_measures_into() {
+    let firmware = || vec![Measured::other(0, "firmware")];
+    let boot = || vec![Measured::other(4, "boot loader"), Measured::image(b"image")];
+    let table: [(Vec<Measured>, &str, &str); 5] = [
+        (firmware(), "sha256:0,2,4,8,9,12,13", ""),
+        (firmware(), "sha256:13+sha384:0,2,4,8,9,12", "as expected in different banks"),
+        (firmware(), "sha256:0,2,13+sha384:4,8,9,12", "as expected in different banks"),
+        (firmware(), "sha256:0,2+sha384:4,8,9,12,13", "as expected in another bank than the other PCRs"),
+        (vec![], "sha256:0,2,4,8,9,12,13", "PCR 0 has no event in sha256"),
+    ];
+    for (firmware, quoted, part) in table {
+        let machine = Machine::quoted(&[firmware, boot()].concat(), quoted);
+        let (image, known) = (machine.file("image"), machine.file("known"));
+        machine.write("known", machine.swtpm.tool("tpm2_pcrread", &[quoted]).as_bytes());
+        let arguments = ["--image", &image, "--expect", &known];
+        let Ran { code, out, .. } = machine.judge_all(&arguments);
+        assert!(code == if part.is_empty() { 0 } else { 3 } && out.contains(part), "{quoted}: {out}");
+        let Ran { code, out, .. } = machine.judge_all(&[&arguments[..], &["--any-firmware"]].concat());
+        assert_eq!(code, if part.contains("different") { 3 } else { 0 }, "{quoted}: {out}");
+    }
+    // What the option accepts need not be in the quote either.
+    let machine = Machine::quoted(&boot(), "sha256:4,8,9,12,13");
+    machine.write("known", machine.swtpm.tool("tpm2_pcrread", &["sha256:4,8,9,12"]).as_bytes());
+    let arguments = ["--image", &machine.file("image"), "--expect", &machine.file("known"), "--any-firmware"];
+    let Ran { code, out, .. } = machine.judge_all(&arguments);
+    assert_eq!(code, 0, "{out}");
+}
+
 #[test]
 fn the_values_of_the_pcrs_show_which_one_the_log_does_not_explain() {
     let events = [Measured::other(4, "boot loader"), Measured::other(7, "keys"), Measured::image(b"image")];

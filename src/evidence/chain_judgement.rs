@@ -10,8 +10,10 @@ use super::pcr_result::{PcrOutcome, PcrResult, Voucher};
 use super::proof::Proof;
 use super::trusted_image::TrustedImage;
 use super::unchecked::Unchecked;
+use super::vouched_banks;
 use crate::count::counted;
 use crate::eventlog::PcrValues;
+use crate::hash::bank::Bank;
 use crate::measure::pcr::Pcr;
 
 /// The PCRs that say what started the agent, whatever starts it: the firmware (0), drivers (2), the programs (4), GRUB's commands (8),
@@ -108,7 +110,7 @@ impl Proof {
         close.truncate(MOST_CLOSE);
         let results = |closest: Option<&(&Candidate<'_>, Comparison<'_>)>| {
             let pcrs = self.results(closest, booted, trusted, expected);
-            let unchecked = unchecked(closest.map(|(one, _)| one.boot), &pcrs, booted);
+            let unchecked = self.unchecked(closest.map(|(one, _)| one.boot), &pcrs, booted);
             (pcrs, unchecked)
         };
         // Of several that do not fit, the one with the fewest events that differ.
@@ -153,14 +155,16 @@ impl Proof {
                 pcr,
                 result: if quoted.contains(&pcr) { PcrOutcome::NotPredicted } else { PcrOutcome::NotQuoted },
                 vouched_by: Vec::new(),
+                banks: Vec::new(),
                 files: Vec::new(),
                 answers: Vec::new(),
                 differences: Vec::new(),
             };
             match closest.filter(|(one, _)| one.boot.pcrs.contains_key(&pcr)) {
                 Some((one, comparison)) => match one.held.iter().find(|held| held.pcr == pcr) {
-                    Some(_) if comparison.fits(pcr) => {
+                    Some(held) if comparison.fits(pcr) => {
                         found.vouched_by.push(Voucher::Entry);
+                        found.banks.clone_from(&held.banks);
                         (found.files, found.answers) = (comparison.files_of(pcr), comparison.answers_of(pcr));
                     }
                     Some(held) => found.differences = comparison.differences_of(held, self.log.events()),
@@ -169,6 +173,8 @@ impl Proof {
                 None if pcr == self.pcr => match booted.first() {
                     Some(image) => {
                         found.vouched_by.push(Voucher::Entry);
+                        found.banks =
+                            self.values().map(|(bank, _)| bank).filter(|bank| image.after(*bank).is_some()).collect();
                         found.files = vec![image.name.clone()];
                     }
                     None => found.differences = vec![Difference::of_value(self.why(trusted))],
@@ -177,25 +183,59 @@ impl Proof {
             }
             match self.meets(pcr, expected) {
                 None => {}
-                Some(Ok(())) => found.vouched_by.push(Voucher::Expect),
+                Some(Ok(banks)) => {
+                    found.vouched_by.push(Voucher::Expect);
+                    found.banks.extend(banks);
+                }
                 Some(Err(words)) => found.differences.push(Difference::of_value(words)),
             }
             if !found.differences.is_empty() {
                 (found.result, found.files, found.answers) = (PcrOutcome::Different, Vec::new(), Vec::new());
+                found.banks.clear();
             } else if !found.vouched_by.is_empty() {
                 found.result = PcrOutcome::AsExpected;
+                found.banks.sort_unstable();
+                found.banks.dedup();
             }
             found
         };
         all.into_iter().map(result).collect()
     }
 
-    /// Whether a PCR has the value that the user expects. `None` if none is given.
-    fn meets(&self, pcr: Pcr, expected: &PcrValues) -> Option<std::result::Result<(), String>> {
+    /// Whether a PCR has the value that the user expects, and in which banks. `None` if none is given.
+    fn meets(&self, pcr: Pcr, expected: &PcrValues) -> Option<std::result::Result<Vec<Bank>, String>> {
         let mut values = expected.iter().filter_map(|(bank, values)| Some((*bank, values.get(&pcr)?))).peekable();
         values.peek()?;
         let differs = |(bank, wanted)| self.differs(bank, pcr, wanted);
-        Some(values.find_map(differs).map_or(Ok(()), Err))
+        let banks = values.clone().map(|(bank, _)| bank).filter(|bank| self.sha1 || *bank != Bank::Sha1).collect();
+        Some(values.find_map(differs).map_or(Ok(banks), Err))
+    }
+
+    /// What of the chain was not checked.
+    fn unchecked(&self, boot: Option<&ExpectedBoot>, pcrs: &[PcrResult], booted: &[&TrustedImage]) -> Unchecked {
+        let result = |pcr: Pcr| pcrs.iter().find(|one| one.pcr == pcr).map(|one| one.result);
+        let is_needed = |pcr: Pcr| is_of_the_agent(pcr) || boot.is_some_and(|boot| has_events(boot, pcr));
+        let is_open = |pcr: &Pcr| !matches!(result(*pcr), Some(PcrOutcome::AsExpected | PcrOutcome::Different));
+        let mut unchecked = Unchecked::of_pcrs(Pcr::all().filter(|&pcr| is_needed(pcr)).filter(is_open).collect());
+        if booted.is_empty() {
+            unchecked.push("no image of the list was booted".to_owned());
+        } else if boot.is_none() && !unchecked.is_firmware_alone() {
+            unchecked.push(
+                "the entry of the image expects nothing of it (predict --uki, --kernel, --esp or --disk with --allow-entry)"
+                    .to_owned(),
+            );
+        }
+        let needed: Vec<_> = pcrs.iter().filter(|one| is_needed(one.pcr) || one.pcr == self.pcr).collect();
+        vouched_banks::check(&needed, |bank| self.value(bank, Pcr::all().next()?), &mut unchecked);
+        let differing: Vec<_> =
+            Pcr::all().filter(|&pcr| result(pcr) == Some(PcrOutcome::Different)).map(|pcr| pcr.to_string()).collect();
+        if !differing.is_empty() {
+            unchecked.push(format!("PCR {} is not as expected", differing.join(", ")));
+        }
+        for what in boot.into_iter().flat_map(|boot| &boot.unmeasured) {
+            unchecked.push(format!("not measured: {what}"));
+        }
+        unchecked
     }
 }
 
@@ -211,29 +251,4 @@ fn has_events(boot: &ExpectedBoot, pcr: Pcr) -> bool {
 /// Whether an alternative expects something of a PCR, without which the chain is not known.
 fn is_expected(boot: &ExpectedBoot, pcr: Pcr) -> bool {
     has_events(boot, pcr) || (is_of_the_agent(pcr) && boot.pcrs.contains_key(&pcr))
-}
-
-/// What of the chain was not checked.
-fn unchecked(boot: Option<&ExpectedBoot>, pcrs: &[PcrResult], booted: &[&TrustedImage]) -> Unchecked {
-    let result = |pcr: Pcr| pcrs.iter().find(|one| one.pcr == pcr).map(|one| one.result);
-    let needed = Pcr::all().filter(|&pcr| is_of_the_agent(pcr) || boot.is_some_and(|boot| has_events(boot, pcr)));
-    let is_open = |pcr: &Pcr| !matches!(result(*pcr), Some(PcrOutcome::AsExpected | PcrOutcome::Different));
-    let mut unchecked = Unchecked::of_pcrs(needed.filter(is_open).collect());
-    if booted.is_empty() {
-        unchecked.push("no image of the list was booted".to_owned());
-    } else if boot.is_none() && !unchecked.is_empty() {
-        unchecked.push(
-            "the entry of the image expects nothing of it (predict --uki, --kernel, --esp or --disk with --allow-entry)"
-                .to_owned(),
-        );
-    }
-    let differing: Vec<_> =
-        Pcr::all().filter(|&pcr| result(pcr) == Some(PcrOutcome::Different)).map(|pcr| pcr.to_string()).collect();
-    if !differing.is_empty() {
-        unchecked.push(format!("PCR {} is not as expected", differing.join(", ")));
-    }
-    for what in boot.into_iter().flat_map(|boot| &boot.unmeasured) {
-        unchecked.push(format!("not measured: {what}"));
-    }
-    unchecked
 }

@@ -32,3 +32,4 @@ mod systemd_reason;
 pub(crate) mod trusted_image;
 pub(crate) mod unchecked;
 pub(crate) mod verdict;
+mod vouched_banks;

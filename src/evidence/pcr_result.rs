@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::expected::difference::Difference;
+use crate::hash::bank::Bank;
 use crate::measure::pcr::Pcr;
 
 /// The result for a PCR. Its fields are part of the output of `measureroot verify --json`.
@@ -14,6 +15,9 @@ pub(crate) struct PcrResult {
     pub(crate) result: PcrOutcome,
     /// Whose expectation it meets: without one, nothing vouches for the PCR.
     pub(crate) vouched_by: Vec<Voucher>,
+    /// The banks in which it is as expected.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) banks: Vec<Bank>,
     /// The files whose bytes are in it, if it is as expected.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) files: Vec<String>,

@@ -9,8 +9,8 @@ const OF_THE_FIRMWARE: [u32; 2] = [0, 2];
 /// What was not checked. Empty if what started the agent is as expected.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Unchecked {
-    /// The firmware's PCRs for which nothing vouches.
-    firmware: Vec<Pcr>,
+    /// What of the firmware was not checked, in words.
+    firmware: Option<String>,
     /// Everything else, in words.
     others: Vec<String>,
 }
@@ -18,10 +18,15 @@ pub(crate) struct Unchecked {
 impl Unchecked {
     /// Nothing vouches for these PCRs.
     pub(super) fn of_pcrs(pcrs: Vec<Pcr>) -> Self {
-        let (firmware, open): (Vec<_>, Vec<_>) =
-            pcrs.into_iter().partition(|pcr| OF_THE_FIRMWARE.contains(&pcr.get().into()));
+        let (firmware, open): (Vec<_>, Vec<_>) = pcrs.into_iter().partition(|&pcr| is_of_the_firmware(pcr));
         let others = if open.is_empty() { Vec::new() } else { vec![no_voucher(&open)] };
+        let firmware = (!firmware.is_empty()).then(|| no_voucher(&firmware) + " (the firmware)");
         Self { firmware, others }
+    }
+
+    /// The firmware was not checked either.
+    pub(super) fn push_firmware(&mut self, what: String) {
+        self.firmware.get_or_insert(what);
     }
 
     /// Something else was not checked either.
@@ -31,7 +36,7 @@ impl Unchecked {
 
     /// Whether all was checked.
     pub(crate) fn is_empty(&self) -> bool {
-        self.firmware.is_empty() && self.others.is_empty()
+        self.firmware.is_none() && self.others.is_empty()
     }
 
     /// Whether all was checked but the firmware.
@@ -41,14 +46,18 @@ impl Unchecked {
 
     /// How much was not checked.
     pub(super) fn len(&self) -> usize {
-        self.others.len() + usize::from(!self.firmware.is_empty())
+        self.others.len() + usize::from(self.firmware.is_some())
     }
 
     /// What was not checked, in words.
     pub(crate) fn words(&self) -> Vec<String> {
-        let firmware = (!self.firmware.is_empty()).then(|| no_voucher(&self.firmware) + " (the firmware)");
-        firmware.into_iter().chain(self.others.iter().cloned()).collect()
+        self.firmware.iter().cloned().chain(self.others.iter().cloned()).collect()
     }
+}
+
+/// Whether the firmware alone extends a PCR.
+pub(super) fn is_of_the_firmware(pcr: Pcr) -> bool {
+    OF_THE_FIRMWARE.contains(&pcr.get().into())
 }
 
 fn no_voucher(pcrs: &[Pcr]) -> String {
