@@ -4,9 +4,11 @@ use super::esp::{Entry, Esp, matches};
 use crate::chain::forecast::Forecast;
 use crate::chain::grub::made_grub;
 use crate::chain::made_pe::MadePe;
+use crate::chain::root_image;
 use crate::chain::volume::tests::Made;
 use crate::hash::bank::Bank;
-use crate::hash::digest::Digest;
+use crate::hash::digest::{Digest, digests_of};
+use crate::measure::pcr::PcrIndex;
 
 const BANK: Bank = Bank::Sha256;
 
@@ -156,6 +158,16 @@ fn files_that_the_stub_takes_beside_the_image_are_named() {
         assert!(why(&found[0], 9).starts_with(file) && why(&found[0], 12).starts_with(file), "{file}");
     }
     assert_eq!(values(&entries(&with("EFI/Linux/other"))[0], 12).len(), 1);
+    // The stub measures an extension image into the PCR of the root image, too.
+    for (file, is_alone) in [("a.addon.efi", true), ("a.cred", true), ("a.sysext.raw", false), ("b.RAW", false)] {
+        let file = format!("EFI/Linux/m.efi.extra.d/{file}");
+        let mut forecasts = entries(&with(&file)).remove(0).forecasts;
+        root_image::add(&mut forecasts, PcrIndex::DEFAULT, "root", &digests_of(&[BANK], b"image"));
+        match forecasts.pcrs.get(&13) {
+            Some(Forecast::Open { why }) => assert!(!is_alone && why.starts_with(&file), "{why}"),
+            _ => assert!(is_alone, "{file}"),
+        }
+    }
 }
 
 #[test]

@@ -15,6 +15,8 @@ pub struct Forecasts {
     pub pcrs: BTreeMap<u8, Forecast>,
     /// What runs, or decides what runs, although no PCR that follows holds it.
     pub unmeasured: Vec<String>,
+    /// Why PCR 13 has more than the agent's events: the stub measures extension images into it.
+    pub(super) extensions: Option<String>,
     /// The command lines that the kernel may get, if they are known.
     pub(super) command_lines: Vec<String>,
     /// What firmware measures of the partition table.

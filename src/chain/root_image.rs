@@ -21,7 +21,10 @@ pub fn add(forecasts: &mut Forecasts, pcr: PcrIndex, from: &str, digests: &Diges
         return;
     }
     let image = Expected { kind, what, from, digests: digests.clone(), judged: None };
-    forecasts.follows(PcrIndex::DEFAULT.get(), Vec::new(), &[ALONE]);
+    match forecasts.extensions.clone() {
+        Some(why) => forecasts.open(PcrIndex::DEFAULT.get(), why),
+        None => forecasts.follows(PcrIndex::DEFAULT.get(), Vec::new(), &[ALONE]),
+    }
     match forecasts.pcrs.get_mut(&pcr.get()) {
         Some(Forecast::Follows { parts, .. }) => parts.insert(before_the_phases(parts), Part::Event(image)),
         Some(Forecast::Open { why }) => why.push_str("; the root image extends it, too"),
