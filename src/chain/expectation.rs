@@ -17,11 +17,8 @@ use crate::measure::pcr::Pcr;
 pub(crate) fn boot(name: &str, forecasts: &Forecasts) -> Result<Option<ExpectedBoot>> {
     let mut pcrs = BTreeMap::new();
     for (&number, forecast) in &forecasts.pcrs {
-        // An entry expects PCRs that start with zeros. PCR 0 of a TPM that another locality started is left out.
-        if let Forecast::Follows { parts, .. } = forecast
-            && parts.iter().all(|part| !matches!(part, Part::Locality(1..)))
-        {
-            pcrs.insert(Pcr::try_from(u32::from(number))?, parts.iter().filter_map(part).collect());
+        if let Forecast::Follows { parts, .. } = forecast {
+            pcrs.insert(Pcr::try_from(u32::from(number))?, parts.iter().map(part).collect());
         }
     }
     let vouches =
@@ -42,18 +39,18 @@ pub(crate) fn left_out(forecasts: &Forecasts) -> String {
     }
 }
 
-fn part(part: &Part) -> Option<ExpectedPart> {
+fn part(part: &Part) -> ExpectedPart {
     let answer = |Answer { name, events }: &Answer| ExpectedAnswer {
         name: name.clone(),
         events: events.iter().map(event).collect(),
     };
     match part {
-        Part::Locality(_) => None,
-        Part::Event(one) => Some(ExpectedPart::Event(event(one))),
-        Part::Choice(Choice { question, answers }) => Some(ExpectedPart::Choice(ExpectedChoice {
+        Part::Locality(locality) => ExpectedPart::Locality(*locality),
+        Part::Event(one) => ExpectedPart::Event(event(one)),
+        Part::Choice(Choice { question, answers }) => ExpectedPart::Choice(ExpectedChoice {
             question: question.to_string(),
             answers: answers.iter().map(answer).collect(),
-        })),
+        }),
     }
 }
 

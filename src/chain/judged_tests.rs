@@ -4,7 +4,7 @@ use std::slice::from_ref;
 
 use super::event::{ACTION, APPLICATION, Expected, IPL, SEPARATOR};
 use super::expectation;
-use super::forecast::{Part, Question};
+use super::forecast::{Forecast, Part, Question};
 use super::forecasts::Forecasts;
 use super::made_files::{Files, GOOD};
 use super::made_machine::{MadeMachine, image};
@@ -276,6 +276,32 @@ fn what_is_not_quoted_or_not_predicted_is_said() {
     let words = chain.unchecked.words();
     assert_eq!(words[..2], [NO_FIRMWARE, "nothing vouches for PCR 4, 8, 9, 12"]);
     assert!(words[2].contains("expects nothing of it"), "{words:?}");
+}
+
+#[test]
+fn the_locality_that_starts_the_tpm_is_a_part_of_pcr_0() {
+    let from = |locality: u8| {
+        let mut forecasts = of_a_known_machine(GOOD.entry());
+        let Some(Forecast::Follows { parts, .. }) = forecasts.pcrs.get_mut(&0) else { panic!("it follows") };
+        if locality > 0 {
+            parts.insert(0, Part::Locality(locality));
+        }
+        forecasts
+    };
+    for (expected, booted) in [(3, 3), (0, 0), (3, 0), (0, 3), (3, 4)] {
+        let trusted = listed(&[("a.conf", from(expected))]);
+        for has_no_log in [false, true] {
+            let machine = MadeMachine { has_no_log, ..MadeMachine::booted(&from(booted), first) };
+            let (verdict, chain) = machine.judged(&QUOTED, from_ref(&trusted));
+            if expected == booted {
+                assert!(matches!(verdict, Verdict::Trusted(_)) && chain.unchecked.is_empty(), "{verdict:?}");
+            } else {
+                let words = format!("PCR 0: the TPM was started from locality {booted}, not from {expected}");
+                let words = if has_no_log { "PCR 0: its value, " } else { words.as_str() };
+                assert!(reason(&verdict).contains(words), "{verdict:?}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -49,7 +49,13 @@ impl MadeMachine {
             let Forecast::Follows { parts, .. } = forecast else { continue };
             for part in parts {
                 match part {
-                    Part::Locality(_) => {}
+                    // TCG PC Client Platform Firmware Profile 1.06, section 10.4.5.3.
+                    Part::Locality(locality) => machine.events.push(Measured {
+                        pcr,
+                        kind: EventType(3),
+                        digest: Digest::zero(BANK),
+                        data: [&b"StartupLocality\0"[..], &[*locality]].concat(),
+                    }),
                     Part::Event(event) => machine.extend(pcr, event),
                     Part::Choice(Choice { question, answers }) => {
                         answers[answer(*question)].events.iter().for_each(|event| machine.extend(pcr, event));
@@ -81,7 +87,10 @@ impl MadeMachine {
 
     fn value(&self, pcr: u8) -> Digest {
         let events = self.events.iter().filter(|event| event.pcr == pcr);
-        events.fold(Digest::zero(BANK), |value, event| value.extended(BANK, &event.digest))
+        events.fold(Digest::zero(BANK), |value, event| match event.kind {
+            EventType(3) => value.with_last_byte(event.data.last().copied().unwrap_or_default()),
+            _ => value.extended(BANK, &event.digest),
+        })
     }
 
     /// The judgement on a quote of these PCRs.

@@ -64,10 +64,12 @@ impl Proof {
         let counts = |bank: &Bank| banks.contains(bank) && (self.sha1 || *bank != Bank::Sha1);
         let banks: Vec<_> = self.quote.selection.banks(pcr).into_iter().filter(counts).collect();
         let values = banks.iter().map(|&bank| Some((bank, self.value(bank, pcr)?))).collect::<Option<_>>()?;
-        let is_known = banks.iter().all(|&bank| self.log.start(pcr, bank) == Digest::zero(bank))
-            && !self.unlogged().contains(&pcr);
+        let last = |&bank: &Bank| self.log.start(pcr, bank).as_bytes().last().copied();
+        let locality = banks.first().and_then(last).filter(|last| *last <= 4).unwrap_or(0);
+        let starts = |&bank: &Bank| self.log.start(pcr, bank) == Digest::zero(bank).with_last_byte(locality);
+        let is_known = banks.iter().all(starts) && !self.unlogged().contains(&pcr);
         let events = is_known.then(|| self.events_of(pcr).collect());
-        (!banks.is_empty()).then_some(Held { pcr, banks, values, events })
+        (!banks.is_empty()).then_some(Held { pcr, banks, values, locality, events })
     }
 
     /// The PCR's value in each bank that counts.

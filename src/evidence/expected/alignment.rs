@@ -64,6 +64,7 @@ fn combinations<'a>(parts: &'a [ExpectedPart], answered: &[(&str, &str)]) -> Vec
     let mut all: Vec<Combination<'a>> = vec![(Vec::new(), Vec::new())];
     for part in parts {
         match part {
+            ExpectedPart::Locality(_) => {}
             ExpectedPart::Event(event) => all.iter_mut().for_each(|(events, _)| events.push(event)),
             ExpectedPart::Choice(choice) => {
                 let known =

@@ -4,7 +4,7 @@
 //! that of reading the events, although the combinations of all answers are a product. For a PCR without a log, the value alone can
 //! tell: then the tries have a limit, and no answers are found beyond it.
 
-use super::chain::{ExpectedEvent, ExpectedPart};
+use super::chain::{ExpectedEvent, ExpectedPart, locality};
 use super::held::Held;
 use crate::hash::digest::{Digest, Digests};
 
@@ -43,9 +43,14 @@ enum Place {
 
 impl Search<'_, '_> {
     fn is_reached_by_pair(&mut self, number: usize) -> bool {
-        let Some(Pair { held, .. }) = self.pairs.get(number) else { return true };
-        let zeros = || held.banks.iter().map(|&bank| (bank, Digest::zero(bank))).collect();
-        let place = if held.events.is_some() { Place::Event(0) } else { Place::Value(zeros()) };
+        let Some(Pair { held, parts }) = self.pairs.get(number) else { return true };
+        let locality = locality(parts);
+        let start = || held.banks.iter().map(|&bank| (bank, Digest::zero(bank).with_last_byte(locality))).collect();
+        let place = match &held.events {
+            Some(_) if held.locality != locality => return false,
+            Some(_) => Place::Event(0),
+            None => Place::Value(start()),
+        };
         self.is_reached_by_part(number, 0, place)
     }
 
@@ -54,6 +59,7 @@ impl Search<'_, '_> {
         let Some(&Pair { held, parts }) = self.pairs.get(number) else { return true };
         for (at, part) in parts.iter().enumerate().skip(first) {
             match part {
+                ExpectedPart::Locality(_) => {}
                 ExpectedPart::Event(event) => match place.behind(event, held) {
                     Some(next) if self.has_steps(1) => place = next,
                     _ => return false,
@@ -148,7 +154,7 @@ mod tests {
         let extend = |value: Digest, bytes: &&[u8]| value.extended(Bank::Sha256, &Bank::Sha256.digest(bytes));
         let value = answers.iter().fold(Digest::zero(Bank::Sha256), extend);
         let values = [(Bank::Sha256, value)].into();
-        Held { pcr: Pcr::try_from(pcr).unwrap(), banks: BANKS.to_vec(), values, events: None }
+        Held { pcr: Pcr::try_from(pcr).unwrap(), banks: BANKS.to_vec(), values, locality: 0, events: None }
     }
 
     #[test]

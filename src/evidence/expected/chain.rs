@@ -43,10 +43,21 @@ pub(crate) struct ExpectedBoot {
 /// A part of what is expected of a PCR.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ExpectedPart {
+    /// The locality that starts the TPM, as the first part: the last byte of the PCR, before its events (TCG PC Client Platform Firmware
+    /// Profile 1.06, section 10.4.5.3).
+    Locality(u8),
     /// This event.
     Event(ExpectedEvent),
     /// The events of one of the answers.
     Choice(ExpectedChoice),
+}
+
+/// The locality with which the parts begin.
+pub(super) fn locality(parts: &[ExpectedPart]) -> u8 {
+    match parts.first() {
+        Some(ExpectedPart::Locality(locality)) => *locality,
+        _ => 0,
+    }
 }
 
 /// What a machine decides. PCRs with the same question have the same answer in one boot.
@@ -113,6 +124,9 @@ impl ExpectedBoot {
             count("parts", "parts", parts.len(), MOST_PARTS).map_err(named)?;
             let choices = parts.iter().filter(|part| matches!(part, ExpectedPart::Choice(_))).count();
             count("parts", "choices", choices, MOST_CHOICES).map_err(named)?;
+            if parts.iter().skip(1).any(|part| matches!(part, ExpectedPart::Locality(_))) {
+                return Err(named(Error::new("locality", "a TPM starts before its first event")));
+            }
             parts.iter().try_for_each(|part| part.check(&banks)).map_err(named)
         })
     }
@@ -132,6 +146,7 @@ impl ExpectedPart {
     /// The events of all answers.
     pub(in crate::evidence) fn events(&self) -> impl Iterator<Item = &ExpectedEvent> {
         let (event, answers) = match self {
+            Self::Locality(_) => (None, &[][..]),
             Self::Event(event) => (Some(event), &[][..]),
             Self::Choice(choice) => (None, &choice.answers[..]),
         };
@@ -139,6 +154,9 @@ impl ExpectedPart {
     }
 
     fn check(&self, banks: &[Bank]) -> Result<()> {
+        if let Self::Locality(locality @ 5..) = self {
+            return Err(Error::new(format_args!("locality {locality}"), "a TPM has localities 0-4"));
+        }
         if let Self::Choice(ExpectedChoice { question, answers }) = self {
             text(question)?;
             count(question, "answers", answers.len(), MOST_ANSWERS)?;

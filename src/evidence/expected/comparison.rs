@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::alignment::{self, Alignment};
 use super::answers::{Answered, Pair, answers};
-use super::chain::{ExpectedBoot, ExpectedPart};
+use super::chain::{ExpectedBoot, ExpectedPart, locality};
 use super::difference::{Difference, differences, words_apart};
 use super::held::Held;
 use crate::eventlog::Event;
@@ -87,6 +87,7 @@ impl<'a> Comparison<'a> {
         let mut files: Vec<String> = Vec::new();
         for part in self.boot.pcrs.get(&pcr).into_iter().flatten() {
             let events: Vec<_> = match part {
+                ExpectedPart::Locality(_) => vec![],
                 ExpectedPart::Event(event) => vec![event],
                 ExpectedPart::Choice(choice) => {
                     let is_given = |name: &str| self.answered.contains(&(&choice.question, name));
@@ -117,6 +118,11 @@ impl<'a> Comparison<'a> {
         let found = self.alignment(held).map(|alignment| differences(&alignment, held, log)).unwrap_or_default();
         if !found.is_empty() {
             return found;
+        }
+        let expected = locality(self.boot.pcrs.get(&held.pcr).map(Vec::as_slice).unwrap_or_default());
+        if held.events.is_some() && held.locality != expected {
+            let words = format!("the TPM was started from locality {}, not from {expected}", held.locality);
+            return vec![Difference::of_value(words)];
         }
         let values: Vec<_> = held.values.iter().map(|(bank, value)| format!("{bank} {value}")).collect();
         let words = format!("its value, {}, does not follow from the files, and no log tells why", values.join(", "));

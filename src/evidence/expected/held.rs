@@ -14,6 +14,8 @@ pub(in crate::evidence) struct Held<'a> {
     pub(in crate::evidence) banks: Vec<Bank>,
     /// Its value in each of the banks.
     pub(in crate::evidence) values: Digests,
-    /// The events that led from zeros to the values; their digests are proven. `None` if no log tells it.
+    /// The locality that started the TPM, as the log says; it is proven with the events.
+    pub(in crate::evidence) locality: u8,
+    /// The events that led from there to the values; their digests are proven. `None` if no log tells it.
     pub(in crate::evidence) events: Option<Vec<&'a Event>>,
 }

@@ -41,6 +41,7 @@ struct JsonPcr {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 enum JsonPart {
+    Locality(u8),
     Event(Object<JsonEvent>),
     Choice(Object<JsonChoice>),
 }
@@ -90,6 +91,7 @@ impl From<&ExpectedPart> for JsonPart {
         let events = |answer: &ExpectedAnswer| answer.events.iter().map(|event| Object(event.into())).collect();
         let answer = |answer: &ExpectedAnswer| Object(JsonAnswer { name: answer.name.clone(), events: events(answer) });
         match part {
+            ExpectedPart::Locality(locality) => Self::Locality(*locality),
             ExpectedPart::Event(event) => Self::Event(Object(event.into())),
             ExpectedPart::Choice(ExpectedChoice { question, answers }) => Self::Choice(Object(JsonChoice {
                 question: question.clone(),
@@ -150,6 +152,7 @@ impl TryFrom<&JsonPart> for ExpectedPart {
             Ok(ExpectedAnswer { name: name.clone(), events })
         };
         Ok(match part {
+            JsonPart::Locality(locality) => Self::Locality(*locality),
             JsonPart::Event(Object(event)) => Self::Event(event.try_into()?),
             JsonPart::Choice(Object(JsonChoice { question, answers })) => Self::Choice(ExpectedChoice {
                 question: question.clone(),
@@ -219,7 +222,7 @@ mod tests {
         let boots =
             (0..65).map(|number| format!(r#"{{"name": "{number}", "pcrs": []}}"#)).collect::<Vec<_>>().join(",");
         let good = chain(&one());
-        let table: [(String, &str); 22] = [
+        let table: [(String, &str); 24] = [
             (good.replace("\"version\": 1", "\"version\": 2"), "has version 2; 1 is known (a newer measureroot"),
             (good.replace("\"version\": 1, ", ""), "missing field `version`"),
             (good.replace("\"pcr\": 4", "\"pcr\": 24"), "PCR 24: a TPM has the PCRs 0-23"),
@@ -230,6 +233,11 @@ mod tests {
             (good.replace("abab", "ab"), "PCR 4: it: digest: 16 bytes"),
             (good.replace("sha256", "md5"), "md5"),
             (good.replace("event", "events"), "unknown variant `events`"),
+            (chain(&[r#"{"locality": 5}"#.to_owned(), one()].join(",")), "PCR 4: locality 5: a TPM has localities 0-4"),
+            (
+                chain(&format!(r#"{{"event": {}}}, {{"locality": 3}}"#, event(""))),
+                "PCR 4: locality: a TPM starts before",
+            ),
             (r#"{"version": 1, "boots": []}"#.to_owned(), "chain: has no boot that may start the agent"),
             (r#"{"version": 1, "boots": [["x", []]]}"#.to_owned(), "expected an object"),
             ("[1, []]".to_owned(), "expected an object"),
