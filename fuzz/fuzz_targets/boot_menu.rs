@@ -34,6 +34,10 @@ impl Volume for Partition<'_> {
         };
         Ok(vec![name.to_owned()])
     }
+
+    fn has_folder(&self, folder: &str) -> Result<bool> {
+        Ok(folder.len() % 2 == 0)
+    }
 }
 
 /// A program for UEFI with the section `.sdmagic` alone.

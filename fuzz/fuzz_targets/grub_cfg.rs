@@ -30,6 +30,10 @@ impl Volume for Partition<'_> {
     fn names(&self, folder: &str) -> Result<Vec<String>> {
         Ok(vec![if folder == "EFI/BOOT" { "BOOTX64.EFI" } else { "file" }.to_owned()])
     }
+
+    fn has_folder(&self, folder: &str) -> Result<bool> {
+        Ok(folder.len() % 2 == 0)
+    }
 }
 
 fuzz_target!(|input: &[u8]| {

@@ -18,9 +18,11 @@ const ORDER: [Bank; 3] = [Bank::Sha512, Bank::Sha384, Bank::Sha256];
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Judged {
     /// Its Authenticode digests.
-    digests: Digests,
+    pub(super) digests: Digests,
     /// Its certificate table.
-    table: Option<Vec<u8>>,
+    pub(super) table: Option<Vec<u8>>,
+    /// The generations of its components, which shim compares (shim, SBAT.md).
+    pub(super) sbat: Option<Vec<u8>>,
 }
 
 /// Why it is not known what allows a program.
@@ -50,9 +52,11 @@ impl Judged {
         let measured =
             digests.iter().filter(|(bank, _)| banks.contains(bank)).map(|(&bank, digest)| (bank, digest.clone()));
         let measured = measured.collect();
+        let sbat = file.sections().iter().find(|section| section.name_bytes() == b".sbat");
+        let sbat = sbat.and_then(|section| section.in_memory().ok()).map(std::borrow::Cow::into_owned);
         let judged = match table {
-            None => Some(Self { digests, table: None }),
-            Some(table) => table.map(|table| Self { digests, table: Some(table) }),
+            None => Some(Self { digests, table: None, sbat }),
+            Some(table) => table.map(|table| Self { digests, table: Some(table), sbat }),
         };
         Ok((judged, measured))
     }

@@ -4,7 +4,7 @@ use super::efi_variable::{GLOBAL, SECURITY, Variable};
 use super::event::{Expected, SEPARATOR, VARIABLE};
 use super::forecasts::Forecasts;
 use super::policy::Policy;
-use super::{firmware, secure_boot};
+use super::{firmware, mok, secure_boot};
 use crate::error::{Error, Result};
 use crate::eventlog::words_of;
 use crate::hash::bank::Bank;
@@ -30,6 +30,8 @@ const LIKE_EDK2: &str = "the firmware measures the variables that edk2 does";
 pub struct EfiVariables {
     folder: String,
     values: Vec<Option<Vec<u8>>>,
+    /// The copies of shim's variables.
+    copies: Vec<Option<Vec<u8>>>,
     is_on: bool,
 }
 
@@ -51,16 +53,26 @@ impl EfiVariables {
             };
             values.push(read(&file)?.map(value).transpose()?);
         }
+        let copy = |name: &&str| {
+            let bytes = read(&format!("{name}-{}", mok::VENDOR))?;
+            Ok(bytes.and_then(|bytes| bytes.get(ATTRIBUTES..).map(<[u8]>::to_vec)))
+        };
+        let copies = mok::COPIES.iter().map(copy).collect::<Result<_>>()?;
         let state = values.first().and_then(Option::as_deref).unwrap_or_default();
         let is_on = secure_boot::is_on(state).ok_or_else(|| {
             Error::new(format_args!("{folder}/{}-{GLOBAL_TEXT}", secure_boot::NAME), "is neither on nor off")
         })?;
-        Ok(Self { folder: folder.to_owned(), values, is_on })
+        Ok(Self { folder: folder.to_owned(), values, copies, is_on })
     }
 
     /// Whether Secure Boot is on.
     pub(super) fn is_on(&self) -> bool {
         self.is_on
+    }
+
+    /// The copies of shim's variables.
+    pub(super) fn copies(&self) -> Vec<Option<Vec<u8>>> {
+        self.copies.clone()
     }
 
     /// The value of db or dbx.
@@ -87,7 +99,8 @@ impl EfiVariables {
         events.push(Expected::of(SEPARATOR, firmware::END, None, &[&[0; 4]], banks));
         let assumes = [LIKE_EDK2].into_iter().chain(self.is_on.then_some(NO_OPTION_ROM)).map(str::to_owned).collect();
         let (db, dbx) = (self.list("db"), self.list("dbx"));
-        Policy { events, assumes, is_on: self.is_on, db, dbx, measured: Vec::new() }.expect(forecasts, banks);
+        let copies = Some(self.copies());
+        Policy { events, assumes, is_on: self.is_on, db, dbx, copies, measured: Vec::new() }.expect(forecasts, banks);
     }
 }
 

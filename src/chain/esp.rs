@@ -131,13 +131,14 @@ impl Esp {
             Some(own) => seen.swap(0, own),
             None => seen.insert(0, Seen { files: places.own, label: None, uuid: None, partition: None }),
         }
-        let entry = |GrubEntry { id, title, is_default, mut forecasts }| {
-            if let Some(shim) = shim {
-                shim.starts(&mut forecasts);
-            }
-            Entry { id, title, is_default, forecasts, elsewhere: None }
+        let entry = |GrubEntry { id, title, is_default, forecasts }| Entry {
+            id,
+            title,
+            is_default,
+            forecasts,
+            elsewhere: None,
         };
-        let entries = grub.boots(&seen, banks).into_iter().map(entry).collect();
+        let entries = grub.boots(&seen, shim, banks).into_iter().map(entry).collect();
         let before = shim.map(|shim| format!("{} and ", shim.name())).unwrap_or_default();
         Self { loader: format!("{before}{}", grub.name()), entries }
     }

@@ -226,7 +226,18 @@ fn a_pattern_matches_the_name_of_a_file() {
 #[test]
 fn shim_starts_grub_which_is_in_pcr_4_behind_it() {
     let sbat = "sbat,1,SBAT Version,sbat,1,x\nshim,4,UEFI shim,shim,1,x\nshim.debian,1,Debian,shim,16.1,x\n\0";
-    let shim = || Made::default().with("EFI/BOOT/BOOTX64.EFI", MadePe::new().exact(b".sbat", sbat.as_bytes()).bytes());
+    let lists = b"\x05\0\0\0\0\0\0\0\x10\0\0\0\x15\0\0\0\x30cert";
+    let level = b"\0\0\0\0\x08\0\0\0\x08\0\0\0sbat,1,2025\n\0";
+    let without_lists = || MadePe::new().exact(b".sbat", sbat.as_bytes());
+    let program = || {
+        let mut bytes = without_lists().exact(b"/4", lists).exact(b"/17", level).bytes();
+        let strings = u32::try_from(bytes.len()).unwrap();
+        let header = usize::from(bytes[0x3C]);
+        bytes[header + 12..header + 16].copy_from_slice(&strings.to_le_bytes());
+        bytes.extend(b"\x1C\0\0\0.vendor_cert\0.sbatlevel\0");
+        bytes
+    };
+    let shim = || Made::default().with("EFI/BOOT/BOOTX64.EFI", program());
     let with_grub = |made: Made| {
         let made = made.with("EFI/BOOT/grubx64.efi", made_grub::usual("2.06", "", "/EFI/BOOT", &[]));
         made.with("EFI/BOOT/grub.cfg", "menuentry a { linux /k ro; }").with("k", MadePe::new().linux("6.12").bytes())
@@ -238,8 +249,26 @@ fn shim_starts_grub_which_is_in_pcr_4_behind_it() {
     let shown = format!("{parts:?}");
     assert!(shown.find("shim 16.1").unwrap() < shown.find("GRUB 2.06").unwrap(), "{shown}");
     assert!(assumes.iter().any(|what| what.contains("no other program for shim")), "{assumes:?}");
-    assert!(why(entry, 14).starts_with("shim 16.1 measures its lists of keys"));
-    assert_eq!(values(entry, 8).len(), 1);
+    // With Secure Boot, shim judges and measures the kernel twice for GRUB 2.06.
+    assert_eq!((values(entry, 4).len(), values(entry, 8).len(), values(entry, 9).len()), (10, 1, 1));
+    let owner = "\x50\u{ab}\x5d\x60\x46\u{e0}\0\x43\u{ab}\u{b6}\x3d\u{d8}\x10\u{dd}\u{8b}\x23";
+    let owner: Vec<_> = owner.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
+    let list = |kind: [u8; 16], data: &[u8]| {
+        let size = u8::try_from(data.len()).unwrap();
+        [&kind[..], &[size + 44, 0, 0, 0, 0, 0, 0, 0, size + 16, 0, 0, 0], &owner, data].concat()
+    };
+    let allowed = list(crate::eventlog::efi_variable::X509, b"0cert");
+    let forbidden = list(crate::eventlog::efi_variable::SHA256, &[0; 32]);
+    let expected = [allowed.as_slice(), &forbidden, &[1]]
+        .iter()
+        .fold(Digest::zero(BANK), |value, bytes| value.extended(BANK, &BANK.digest(bytes)));
+    assert_eq!(values(entry, 14), [expected]);
+    let older = Made::default().with("EFI/BOOT/BOOTX64.EFI", without_lists().bytes());
+    let found = Esp::of(&with_grub(older), &[BANK]).unwrap();
+    assert_eq!(why(&found.entries[0], 14), "shim 16.1: does not have its lists where shim 16.1 has them");
+    let more = with_grub(shim()).with("EFI/BOOT/shim_certificate_0.efi", "x");
+    let found = Esp::of(&more, &[BANK]).unwrap();
+    assert!(why(&found.entries[0], 14).starts_with("EFI/BOOT/shim_certificate_0.efi: "));
     for (made, part) in [
         (shim(), "grubx64.efi: is not there, and shim starts it"),
         (shim().with("EFI/BOOT/grubx64.efi", MadePe::new().bytes()), "is not GRUB"),

@@ -274,6 +274,11 @@ impl Volume for Fat<'_> {
         files.sort();
         Ok(files)
     }
+
+    fn has_folder(&self, path: &str) -> Result<bool> {
+        let found = if path.is_empty() { return Ok(true) } else { self.find(path).map_err(|error| error.on(path))? };
+        Ok(found.is_some_and(|entry| entry.is_folder))
+    }
 }
 
 /// What a boot sector says, in sectors if not otherwise called.

@@ -20,6 +20,8 @@ pub enum Question {
     KernelLoader,
     /// Whether Secure Boot is on.
     SecureBoot,
+    /// Which number GRUB gives to the disk.
+    Disk,
     /// Whether a zero ends the command line in the boot option.
     LoadOptionsEnd,
     /// Whether the boot loader unpacks modules.

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::either::Either;
 use super::event::{APPLICATION, Expected};
 use super::forecast::{Forecast, Part};
 use super::gpt_event::MeasuredTable;
 use super::linux;
+use super::shim_policy::ShimPolicy;
 use crate::measure::pcr::Pcr;
 
 /// What is expected of each PCR, by its number.
@@ -23,6 +25,10 @@ pub struct Forecasts {
     pub(super) table: MeasuredTable,
     /// What systemd-boot measures of its configuration, into the same PCR.
     pub(super) loader_conf: Option<Expected>,
+    /// What depends on Secure Boot, without it and with it, as long as that is open.
+    pub(super) either: Option<Box<Either>>,
+    /// shim, if it starts the others: it judges them.
+    pub(super) shim: Option<ShimPolicy>,
 }
 
 impl Forecasts {
@@ -93,6 +99,13 @@ impl Forecasts {
             let is_program = |part: &Part| matches!(part, Part::Event(event) if event.kind == APPLICATION);
             let first = parts.iter().position(is_program).unwrap_or(parts.len());
             parts.insert(first, Part::Event(program));
+        }
+    }
+
+    /// Adds a program that is started last.
+    pub(super) fn started_last(&mut self, program: Expected) {
+        if let Some(Forecast::Follows { parts, .. }) = self.pcrs.get_mut(&4) {
+            parts.push(Part::Event(program));
         }
     }
 

@@ -205,6 +205,11 @@ impl Volume for Iso9660<'_> {
         files.sort();
         Ok(files)
     }
+
+    fn has_folder(&self, path: &str) -> Result<bool> {
+        let found = if path.is_empty() { return Ok(true) } else { self.find(path).map_err(|error| error.on(path))? };
+        Ok(found.is_some_and(|record| record.is_folder))
+    }
 }
 
 /// Reads a record. `None` if it is cut short. The name of a folder itself, and of the one above it, becomes empty.

@@ -157,6 +157,7 @@ impl Like {
             policy.events.push(expected);
         }
         if let Some(variables) = variables {
+            policy.copies = Some(variables.copies());
             (policy.db, policy.dbx) = (variables.list("db"), variables.list("dbx"));
         }
         Ok(policy)

@@ -22,6 +22,7 @@ mod disk_tests;
 mod doubts;
 mod efi_variable;
 pub(crate) mod efi_variables;
+mod either;
 mod el_torito;
 pub(crate) mod esp;
 #[cfg(test)]
@@ -54,6 +55,7 @@ mod made_machine;
 #[cfg(test)]
 pub(crate) mod made_pe;
 mod mbr;
+mod mok;
 pub(crate) mod partition;
 mod partitions;
 pub(crate) mod pe;
@@ -68,6 +70,8 @@ mod rsa_signature;
 mod sdmagic;
 mod secure_boot;
 mod shim;
+mod shim_lists;
+mod shim_policy;
 mod signature_list;
 mod signed_data;
 pub(crate) mod stretches;

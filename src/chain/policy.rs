@@ -6,10 +6,16 @@ use super::efi_variable::{SECURITY, Variable};
 use super::event::{APPLICATION, AUTHORITY, Expected};
 use super::forecast::{Choice, Forecast, Part, Question};
 use super::forecasts::Forecasts;
+use super::mok::Mok;
 use super::secure_boot;
+use super::shim::UNTOUCHED;
+use super::shim_policy::{ShimOnMachine, ShimPolicy};
 use crate::eventlog::words_of;
 use crate::hash::bank::Bank;
 
+/// Why PCR 7 and 14 do not follow if the copies of shim's lists do not begin with those of the shim that boots.
+const OTHER_SHIM: &str =
+    "the copies of shim's lists in the variables (MokListRT, MokListXRT) are those of another shim";
 /// The PCR, and what else firmware's refusal of a program decides.
 const PCR: u8 = 7;
 const DECIDED: [u8; 7] = [4, PCR, 8, 9, 11, 12, 14];
@@ -26,6 +32,8 @@ pub(super) struct Policy {
     /// The variables.
     pub(super) db: Vec<u8>,
     pub(super) dbx: Vec<u8>,
+    /// The copies of shim's variables, if they are known.
+    pub(super) copies: Option<Vec<Option<Vec<u8>>>>,
     /// What was measured of entries of db. Each of them is measured once.
     pub(super) measured: Vec<Vec<u8>>,
 }
@@ -34,13 +42,12 @@ impl Policy {
     /// Adds what is expected of PCR 7, and what follows from the state of Secure Boot. PCR 4 must have the programs of the medium alone.
     pub(super) fn expect(mut self, forecasts: &mut Forecasts, banks: &[Bank]) {
         secure_boot::decide(forecasts, self.is_on);
+        let shim = forecasts.shim.take();
         let is_alone = matches!(forecasts.pcrs.get(&14), Some(Forecast::Follows { parts, .. }) if parts.is_empty());
-        if !is_alone {
+        if !is_alone && shim.is_none() {
             return forecasts.open(PCR, "shim extends it, too, or it is not known whether shim is there");
         }
-        if self.is_on
-            && let Err(refusal) = self.allow_programs(forecasts, banks)
-        {
+        if let Err(refusal) = self.judge(forecasts, shim.as_ref(), banks) {
             return match refusal {
                 Refusal::Unknown(why) => forecasts.open(PCR, why),
                 Refusal::Refused(why) => DECIDED.into_iter().for_each(|pcr| forecasts.open(pcr, &why)),
@@ -50,9 +57,41 @@ impl Policy {
         forecasts.pcrs.insert(PCR, Forecast::Follows { parts, assumes: self.assumes });
     }
 
-    /// Adds the entry of db for each program that the firmware starts.
-    fn allow_programs(&mut self, forecasts: &Forecasts, banks: &[Bank]) -> Result<(), Refusal> {
-        let unknown = |why: &str| Refusal::Unknown(format!("Secure Boot is on, and PCR 4 does not follow: {why}"));
+    /// Adds what allows the programs. With shim, the firmware judges shim alone, and shim judges the others.
+    fn judge(&mut self, forecasts: &mut Forecasts, shim: Option<&ShimPolicy>, banks: &[Bank]) -> Result<(), Refusal> {
+        let Some(shim) = shim else {
+            return if self.is_on { self.allow_programs(forecasts, None, banks) } else { Ok(()) };
+        };
+        let mok = if let Some(copies) = &self.copies {
+            Mok::of(copies, &shim.lists).ok_or_else(|| {
+                forecasts.open(14, OTHER_SHIM);
+                Refusal::Unknown(OTHER_SHIM.to_owned())
+            })?
+        } else {
+            self.assumes.push(UNTOUCHED.to_owned());
+            Mok::untouched()
+        };
+        if self.copies.is_some() && matches!(forecasts.pcrs.get(&14), Some(Forecast::Follows { .. })) {
+            forecasts.follows(14, shim.pcr_14(&mok, banks), &[]);
+        }
+        let mok = Mok { db: self.db.clone(), dbx: self.dbx.clone(), ..mok };
+        let mut shim = shim.on(mok, self.is_on)?;
+        if !self.is_on {
+            self.events.extend(shim.at_start(banks));
+            return Ok(());
+        }
+        self.allow_programs(forecasts, Some(&mut shim), banks)
+    }
+
+    /// Adds the entry of db for each program that the firmware starts, and what shim measures.
+    fn allow_programs(
+        &mut self,
+        forecasts: &Forecasts,
+        mut shim: Option<&mut ShimOnMachine<'_>>,
+        banks: &[Bank],
+    ) -> Result<(), Refusal> {
+        let mut is_first = true;
+        let unknown = |why: &str| Refusal::Unknown(format!("PCR 4 does not follow: {why}"));
         let parts = match forecasts.pcrs.get(&4) {
             Some(Forecast::Follows { parts, .. }) => parts,
             Some(Forecast::Open { why }) => return Err(unknown(why)),
@@ -60,7 +99,17 @@ impl Policy {
         };
         for part in parts {
             match part {
-                Part::Event(event) if event.kind == APPLICATION => self.allow(event, banks)?,
+                Part::Event(event) if event.kind == APPLICATION => match &mut shim {
+                    Some(shim) if !std::mem::take(&mut is_first) => {
+                        let found = shim.allow(event, banks)?;
+                        self.events.extend(found);
+                    }
+                    Some(shim) => {
+                        self.allow(event, banks)?;
+                        self.events.extend(shim.at_start(banks));
+                    }
+                    None => self.allow(event, banks)?,
+                },
                 // Boot options that failed start nothing, and the stub vouches for its kernel itself.
                 Part::Event(_)
                 | Part::Locality(_)

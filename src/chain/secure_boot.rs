@@ -33,6 +33,9 @@ pub(super) fn is_on(value: &[u8]) -> Option<bool> {
 
 /// Answers the question in each PCR.
 pub(super) fn decide(forecasts: &mut Forecasts, is_on: bool) {
+    if let Some(either) = forecasts.either.take() {
+        forecasts.pcrs.extend(either.of(is_on));
+    }
     let name = if is_on { ON } else { OFF };
     for forecast in forecasts.pcrs.values_mut() {
         let Forecast::Follows { parts, .. } = forecast else { continue };

@@ -23,6 +23,12 @@ pub trait Volume {
     /// # Errors
     /// If it cannot be read.
     fn names(&self, folder: &str) -> Result<Vec<String>>;
+
+    /// Whether there is a folder with this path.
+    ///
+    /// # Errors
+    /// If that cannot be read.
+    fn has_folder(&self, path: &str) -> Result<bool>;
 }
 
 /// The files of a file system that cannot be read: each use is the error.
@@ -32,6 +38,10 @@ impl Volume for Error {
     }
 
     fn names(&self, _: &str) -> Result<Vec<String>> {
+        Err(self.clone())
+    }
+
+    fn has_folder(&self, _: &str) -> Result<bool> {
         Err(self.clone())
     }
 }
@@ -123,6 +133,11 @@ pub(crate) mod tests {
                 head.eq_ignore_ascii_case(folder).then(|| name.to_owned())
             };
             Ok(self.0.iter().filter_map(|(path, _)| inside(path)).collect())
+        }
+
+        fn has_folder(&self, path: &str) -> Result<bool> {
+            let start = format!("{}/", path.to_ascii_lowercase());
+            Ok(path.is_empty() || self.0.iter().any(|(own, _)| own.to_ascii_lowercase().starts_with(&start)))
         }
     }
 }

@@ -6,6 +6,7 @@ use super::image::Known;
 use super::machine::{Loaded, Machine};
 use super::stop::{Run, Stop};
 use super::volumes::has_name;
+use crate::chain::event::Expected;
 use crate::chain::firmware;
 use crate::chain::forecast::{Forecast, Part};
 use crate::chain::forecasts::Forecasts;
@@ -21,7 +22,7 @@ const ALIGNMENT: usize = 4;
 pub(super) fn forecasts(machine: &Machine<'_>) -> Run<Forecasts> {
     let loaded = machine.loaded.as_ref().ok_or_else(|| Stop::new("no kernel is loaded"))?;
     let mut forecasts = match machine.known()? {
-        Known::V2_06 => handed_over(machine, loaded),
+        Known::V2_06 => handed_over(machine, loaded)?,
         Known::V2_12 => loaded_by_firmware(machine, loaded)?,
     };
     let mut files: Vec<_> = machine.measured.files.iter().cloned().map(Part::Event).collect();
@@ -29,9 +30,9 @@ pub(super) fn forecasts(machine: &Machine<'_>) -> Run<Forecasts> {
         files.append(parts);
         *parts = files;
     }
-    match &machine.measured.open {
-        Some(why) => forecasts.open(8, why.as_str()),
-        None => forecasts.follows(8, machine.measured.texts.iter().cloned().map(Part::Event).collect(), &[]),
+    match machine.measured.text_parts(machine.world.seen, machine.world.banks) {
+        Ok(parts) => forecasts.follows(8, parts, &[]),
+        Err(why) => forecasts.open(8, why),
     }
     for assumed in &machine.assumes {
         for pcr in [4, 8, 9] {
@@ -50,7 +51,7 @@ pub(super) fn forecasts(machine: &Machine<'_>) -> Run<Forecasts> {
 }
 
 /// 2.06 jumps into the kernel: nothing measures it but GRUB (grub-core/loader/i386/efi/linux.c and i386/linux.c).
-fn handed_over(machine: &Machine<'_>, loaded: &Loaded) -> Forecasts {
+fn handed_over(machine: &Machine<'_>, loaded: &Loaded) -> Run<Forecasts> {
     let mut forecasts = Forecasts::of_firmware();
     forecasts.follows(4, firmware::before_a_program(machine.world.banks), &[]);
     forecasts.follows(9, Vec::new(), &[]);
@@ -58,7 +59,27 @@ fn handed_over(machine: &Machine<'_>, loaded: &Loaded) -> Forecasts {
         forecasts.follows(pcr, Vec::new(), &[NO_STUB]);
     }
     forecasts.gets(&loaded.command_line);
-    forecasts
+    if machine.world.is_secure {
+        // GRUB lets shim judge the kernel when it opens the file, then once more (grub-core/kern/efi/sb.c, `shim_lock_verifier_write`,
+        // and Debian's patch linuxefi, `grub_linuxefi_secure_validate`). Each time, shim measures it (shim, verify.c, `shim_verify`).
+        if !machine.has_module("linuxefi") {
+            return Err(Stop::new(
+                "GRUB does not have its module linuxefi, with which it starts kernels with Secure Boot",
+            ));
+        }
+        let kernel = judged(machine, loaded)?;
+        forecasts.started_last(kernel.clone());
+        forecasts.started_last(kernel);
+    }
+    Ok(forecasts)
+}
+
+/// The event of the kernel as shim measures it.
+fn judged(machine: &Machine<'_>, loaded: &Loaded) -> Run<Expected> {
+    let (number, path) = &loaded.kernel;
+    let bytes = machine.bytes(*number, path, PROGRAM)?.ok_or_else(|| Stop::new(format!("{path}: is gone")))?;
+    let event = firmware::program(&bytes, "the kernel, which shim judges", path, machine.world.banks);
+    event.map_err(|error| Stop::new(format!("{}: {error}", loaded.place)))
 }
 
 /// From 2.12 on, the firmware loads the kernel, which takes the command line and the initrd as from the firmware
@@ -87,6 +108,10 @@ fn loaded_by_firmware(machine: &Machine<'_>, loaded: &Loaded) -> Run<Forecasts> 
         initrds: &initrds,
     };
     let mut forecasts = kernel.forecasts(&given, machine.world.banks).map_err(place)?;
+    if machine.world.is_secure {
+        // shim judges it when GRUB opens the file, before it loads it (shim, verify.c, `shim_verify`; loader-proto.c, `shim_load_image`).
+        forecasts.started_by(judged(machine, loaded)?);
+    }
     if has_name(&loaded.command_line) {
         forecasts
             .open(9, format!("{}: the kernel measures the name of a disk, which the machine decides", loaded.place));

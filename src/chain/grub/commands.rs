@@ -1,5 +1,7 @@
 //! The commands that run no other commands.
 
+use super::grubenv;
+use super::image::Known;
 use super::linux;
 use super::machine::Machine;
 use super::search;
@@ -28,6 +30,11 @@ fn module_of(command: &str) -> Option<&'static str> {
         "loadfont" => "font",
         "boot" => "boot",
         "serial" => "serial",
+        "load_env" | "save_env" => "loadenv",
+        "fwsetup" => "efifwsetup",
+        "chainloader" => "chain",
+        "halt" => "halt",
+        "reboot" => "reboot",
         "terminal_input" | "terminal_output" => "terminal",
         _ => return None,
     })
@@ -79,6 +86,19 @@ pub(super) fn run(machine: &mut Machine<'_>, command: &str, arguments: &[String]
         "linux" | "linuxefi" => linux::kernel(machine, arguments, place),
         "initrd" | "initrdefi" => linux::initrd(machine, arguments),
         "loadfont" => load_fonts(machine, arguments),
+        "load_env" => grubenv::load(machine, arguments),
+        "save_env" => grubenv::save(machine, arguments),
+        // 2.06 does not look at the word, and restarts the machine.
+        "fwsetup"
+            if machine.known()? == Known::V2_12 && arguments.first().is_some_and(|word| word == "--is-supported") =>
+        {
+            let settings = "the firmware shows its settings to who restarts the machine from GRUB (fwsetup)";
+            machine.assumes.insert(settings.to_owned());
+            Ok(true)
+        }
+        "fwsetup" => Err(Stop::new("fwsetup: starts the firmware's settings, and no kernel")),
+        "halt" | "reboot" => Err(Stop::new(format!("{command}: starts no kernel"))),
+        "chainloader" => Err(Stop::new("chainloader: another boot loader is not predicted")),
         "terminal_input" | "terminal_output" => terminal(machine, command, arguments),
         _ => Err(Stop::new(format!("what the command {command} does is not predicted"))),
     }
@@ -105,6 +125,10 @@ fn load_fonts(machine: &mut Machine<'_>, arguments: &[String]) -> Run<bool> {
         }
         let Some((path, bytes)) = found else { return Ok(false) };
         // The first section of a font (grub-core/font/font.c).
+        // It is measured, then refused; one of the memory disk is not looked at (grub-core/kern/lockdown.c).
+        if machine.world.is_secure && !path.starts_with('(') {
+            return Ok(false);
+        }
         if !bytes.starts_with(b"FILE\0\0\0\x04PFF2") {
             return Err(Stop::new(format!("loadfont: {path} is no font")));
         }
@@ -115,6 +139,10 @@ fn load_fonts(machine: &mut Machine<'_>, arguments: &[String]) -> Run<bool> {
 /// Chooses terminals. Those without a module are always there.
 fn terminal(machine: &mut Machine<'_>, command: &str, arguments: &[String]) -> Run<bool> {
     for name in arguments.iter().filter(|name| !matches!(name.as_str(), "--append" | "--remove")) {
+        if name == "gfxterm" && machine.has_module("gfxterm") {
+            machine.assumes.insert("GRUB shows its menu on a screen with graphics (gfxterm)".to_owned());
+            continue;
+        }
         let is_there = name == "console" || (name.starts_with("serial") && machine.has_module("serial"));
         if !is_there {
             return Err(Stop::new(format!("{command}: what the terminal {name} needs is not predicted")));

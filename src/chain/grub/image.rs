@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::stop::{Run, Stop};
-use super::{module, tar};
+use super::{memdisk, module};
 use crate::chain::pe::PeFile;
 use crate::cursor::Cursor;
 
@@ -46,7 +46,8 @@ pub(super) struct Image {
     pub(super) config: Option<Vec<u8>>,
     /// Where the rest is: `/boot/grub`, or with a device before it.
     pub(super) prefix: String,
-    pub(super) memdisk: Option<Vec<u8>>,
+    /// The memory disk; empty if it has none.
+    pub(super) memdisk: Vec<u8>,
     /// Whether it has a key, which signs all files.
     pub(super) has_key: bool,
 }
@@ -71,7 +72,7 @@ impl Image {
             modules: BTreeSet::new(),
             config: None,
             prefix: String::new(),
-            memdisk: None,
+            memdisk: Vec::new(),
             has_key: false,
         };
         for _ in 0..MOST {
@@ -84,9 +85,8 @@ impl Image {
         }
         // An image of grub-mkstandalone has it in the memory disk.
         if let (None, Some(folder)) = (&image.normal, image.prefix.strip_prefix("(memdisk)/")) {
-            let archive = image.memdisk.as_deref().unwrap_or_default();
-            let module = tar::file(archive, &format!("{folder}/x86_64-efi/normal.mod"));
-            image.normal = module.map(Normal::of);
+            let module = memdisk::file(&image.memdisk, &format!("{folder}/x86_64-efi/normal.mod"));
+            image.normal = module.ok().flatten().map(|module| Normal::of(&module));
         }
         Some(image)
     }
@@ -101,7 +101,7 @@ impl Image {
                 }
                 self.modules.insert(name);
             }
-            1 => self.memdisk = Some(content.to_vec()),
+            1 => self.memdisk = content.to_vec(),
             2 => self.config = self.config.take().or_else(|| Some(text(content).to_vec())),
             3 => self.prefix = String::from_utf8_lossy(text(content)).into_owned(),
             4 => self.has_key = true,

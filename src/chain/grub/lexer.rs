@@ -88,7 +88,9 @@ impl<'s> Lexer<'s> {
             Some(';') => Token::Semicolon,
             Some('{') => Token::Open(Place { at: before.at + 1, ..before }),
             Some('}') => Token::Close(before),
-            Some('|' | '&' | '<' | '>') => return Err(self.stop("GRUB has no pipes and no redirections")),
+            Some('|') => return Err(self.stop("GRUB has no pipes and no ||")),
+            Some('&') => return Err(self.stop("GRUB has no && and no &")),
+            Some('<' | '>') => return Err(self.stop("GRUB has no redirections")),
             Some(_) => return self.word().map(Token::Word),
         };
         self.take();

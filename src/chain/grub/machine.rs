@@ -1,5 +1,6 @@
 //! GRUB while it runs: its variables and modules, the files that it opens, and what it has measured so far.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -10,7 +11,7 @@ use super::measured::{Digested, Measured};
 use super::stop::{Run, Stop};
 use super::syntax::Statement;
 use super::volumes::{self, Seen};
-use super::{module, tar};
+use super::{gettext, memdisk, module};
 use crate::chain::authenticode::digests_of_parts;
 use crate::chain::volume::{CONFIGURATION, PROGRAM};
 use crate::hash::bank::Bank;
@@ -33,7 +34,11 @@ pub(super) struct World<'a> {
     pub(super) image: &'a Image,
     pub(super) seen: &'a [Seen<'a>],
     pub(super) banks: &'a [Bank],
-    pub(super) digested: RefCell<Digested>,
+    /// Whether Secure Boot is on.
+    pub(super) is_secure: bool,
+    /// Whether shim starts GRUB.
+    pub(super) has_shim: bool,
+    pub(super) digested: &'a RefCell<Digested>,
     pub(super) steps: Cell<u32>,
 }
 
@@ -74,6 +79,8 @@ pub(super) struct Machine<'a> {
     pub(super) arguments: Option<Vec<String>>,
     pub(super) menu: Vec<Item>,
     pub(super) loaded: Option<Loaded>,
+    /// Whether the last command had success: the variable `?`.
+    pub(super) had_success: bool,
     pub(super) depth: usize,
     modules: BTreeSet<String>,
     normal: Option<Normal>,
@@ -98,6 +105,7 @@ impl<'a> Machine<'a> {
             arguments: None,
             menu: Vec::new(),
             loaded: None,
+            had_success: true,
             depth: 0,
             modules,
             normal: world.image.normal.clone(),
@@ -180,7 +188,7 @@ impl<'a> Machine<'a> {
     pub(super) fn read(&mut self, what: &str, name: &str) -> Run<Option<(String, Vec<u8>)>> {
         let bytes = match self.open(what, name)? {
             None => return Ok(None),
-            Some((None, path)) => self.memdisk(&path)?.map(|bytes| (format!("(memdisk)/{path}"), bytes.to_vec())),
+            Some((None, path)) => self.memdisk(&path)?.map(|bytes| (format!("(memdisk)/{path}"), bytes.into_owned())),
             Some((Some(number), path)) => self.bytes(number, &path, CONFIGURATION)?.map(|bytes| (path, bytes)),
         };
         Ok(bytes)
@@ -192,12 +200,10 @@ impl<'a> Machine<'a> {
         seen.files.read(path, limit).map_err(|error| Stop::new(error.to_string()))
     }
 
-    fn memdisk(&self, path: &str) -> Run<Option<&'a [u8]>> {
-        let archive = self.world.image.memdisk.as_deref().unwrap_or_default();
-        if !archive.is_empty() && !tar::is_archive(archive) {
-            return Err(Stop::new("the memory disk in GRUB is no tar archive"));
-        }
-        Ok(tar::file(archive, path))
+    fn memdisk(&self, path: &str) -> Run<Option<Cow<'a, [u8]>>> {
+        let file = memdisk::file(&self.world.image.memdisk, path)?;
+        self.spend(file.as_ref().map_or(0, |file| file.len()))?;
+        Ok(file)
     }
 
     /// Whether a file is there. A test of the command `test` measures nothing.
@@ -215,13 +221,12 @@ impl<'a> Machine<'a> {
         Ok(is_similar && self.bytes(number, &path, PROGRAM)?.is_some())
     }
 
-    /// Whether a folder with files is there. `None` if that does not follow: a folder without files looks like none.
-    pub(super) fn has_folder(&self, name: &str) -> Run<Option<bool>> {
+    /// Whether a folder is there.
+    pub(super) fn has_folder(&self, name: &str) -> Run<bool> {
         let (number, path) = self.place(name)?;
-        let Some(number) = number else { return Ok(None) };
+        let Some(number) = number else { return memdisk::has_folder(&self.world.image.memdisk, &path) };
         let seen = self.world.seen.get(number).ok_or_else(|| Stop::new("a disk was not given"))?;
-        let names = seen.files.names(&path).map_err(|error| Stop::new(error.to_string()))?;
-        Ok((path.is_empty() || !names.is_empty()).then_some(true))
+        seen.files.has_folder(&path).map_err(|error| Stop::new(error.to_string()))
     }
 
     /// Whether a module is loaded.
@@ -254,8 +259,9 @@ impl<'a> Machine<'a> {
         if module::name(&bytes).as_deref() != Some(name) {
             return Err(Stop::new(format!("{path}: is not the module {name}")));
         }
-        if !path.starts_with('(') {
-            self.assumes.insert("Secure Boot is off, with which GRUB loads no modules".to_owned());
+        // It is measured, then refused; those of the memory disk are not looked at (grub-core/kern/verifiers.c, efi/sb.c).
+        if self.world.is_secure && !path.starts_with('(') {
+            return Ok(false);
         }
         for needed in module::needs(&bytes) {
             if !self.load_at(&needed, depth + 1)? {
@@ -270,6 +276,7 @@ impl<'a> Machine<'a> {
                 self.normal = Some(Normal::of(&bytes));
                 self.load_at("gzio", depth + 1)?;
             }
+            "gettext" => gettext::read(self)?,
             _ => {}
         }
         Ok(true)
@@ -277,16 +284,19 @@ impl<'a> Machine<'a> {
 
     /// Sets a variable, with what GRUB does because of it.
     pub(super) fn set(&mut self, name: &str, value: &str) -> Run<()> {
-        let is_plain = value.is_empty() || value == "C" || value.starts_with("en");
         match name {
-            "lang" | "secondary_locale_dir" if !is_plain => {
-                return Err(Stop::new(format!("{name}: translated menus are not predicted")));
+            "secondary_locale_dir" if !value.is_empty() => {
+                return Err(Stop::new(format!("{name}: a second translation is not predicted")));
             }
             "theme" if !value.is_empty() => return Err(Stop::new("theme: graphical menus are not predicted")),
             _ => {}
         }
         self.environment.set(name, value)?;
-        if name == "prefix" && self.is_normal { self.read_lists() } else { Ok(()) }
+        match name {
+            "prefix" if self.is_normal => self.read_lists(),
+            "lang" | "locale_dir" => gettext::read(self),
+            _ => Ok(()),
+        }
     }
 
     /// Reads the lists of modules beside them (grub-core/normal/main.c, `read_lists`).
@@ -300,7 +310,8 @@ impl<'a> Machine<'a> {
         }
         self.has_fs_list |= self.open("the list of file systems", &format!("{folder}/fs.lst"))?.is_some();
         self.open("the list of cryptography", &format!("{folder}/crypto.lst"))?;
-        self.open("the list of terminals", &format!("{folder}/terminal.lst")).map(drop)
+        self.open("the list of terminals", &format!("{folder}/terminal.lst"))?;
+        gettext::read(self)
     }
 }
 

@@ -10,6 +10,8 @@
 mod boot;
 mod commands;
 mod environment;
+mod gettext;
+mod grubenv;
 mod image;
 mod lexer;
 mod linux;
@@ -17,6 +19,7 @@ mod machine;
 #[cfg(test)]
 pub(super) mod made_grub;
 mod measured;
+mod memdisk;
 mod menu;
 mod menuentry;
 mod module;
@@ -44,11 +47,12 @@ use self::machine::{Machine, World};
 use self::run::Flow;
 use self::stop::{Run, Stop};
 use super::event::Expected;
-use super::firmware;
 use super::forecasts::Forecasts;
 #[cfg(test)]
 use super::made_pe;
 use super::pe::PeFile;
+use super::shim::Shim;
+use super::{either, firmware};
 use crate::error::Result;
 use crate::hash::bank::Bank;
 
@@ -91,40 +95,100 @@ impl Grub {
         format!("{} ({})", name(&self.image), self.path)
     }
 
-    /// The boots of its menu. `seen` are the file systems that it sees; the first one is its own. If nothing follows, there is
-    /// one boot with the reason.
-    pub(super) fn boots(&self, seen: &[Seen<'_>], banks: &[Bank]) -> Vec<GrubEntry> {
-        let only = |forecasts: Run<Forecasts>| {
-            vec![GrubEntry { id: self.path.clone(), title: None, is_default: true, forecasts: self.started(forecasts) }]
+    /// The boots of its menu. `seen` are the file systems that it sees; the first one is its own. `shim` starts it, or the firmware.
+    /// If nothing follows, there is one boot with the reason.
+    pub(super) fn boots(&self, seen: &[Seen<'_>], shim: Option<&Shim>, banks: &[Bank]) -> Vec<GrubEntry> {
+        let digested = RefCell::new(BTreeMap::new());
+        let [off, on] = [false, true].map(|is_secure| {
+            let world = World {
+                image: &self.image,
+                seen,
+                banks,
+                is_secure,
+                has_shim: shim.is_some(),
+                digested: &digested,
+                steps: Cell::new(0),
+            };
+            let start = |mut entry: GrubEntry| {
+                if let Some(shim) = shim {
+                    shim.starts(&mut entry.forecasts, banks);
+                }
+                entry
+            };
+            self.boots_in(&world).map(|entries| entries.into_iter().map(start).collect::<Vec<_>>())
+        });
+        // A reason that holds for the whole menu is one of each entry.
+        let unknown = |entries: &[GrubEntry], stop: &Stop| -> Vec<GrubEntry> {
+            let entry = |entry: &GrubEntry| GrubEntry {
+                id: entry.id.clone(),
+                title: entry.title.clone(),
+                is_default: entry.is_default,
+                forecasts: Forecasts::of_unknown(&stop.text()),
+            };
+            entries.iter().map(entry).collect()
         };
-        if self.image.has_key {
-            return only(Err(Stop::new("GRUB has a key that signs its files, which is not predicted")));
-        }
-        let (digested, steps) = (RefCell::new(BTreeMap::new()), Cell::new(0));
-        let world = World { image: &self.image, seen, banks, digested, steps };
-        let mut machine = Machine::new(&world);
-        match self.prepare(&mut machine).and_then(|()| run::start(&mut machine)) {
-            Err(stop) => only(Err(stop)),
-            Ok(Flow::Boot) => only(boot::forecasts(&machine)),
-            Ok(_) => {
-                let choices = menu::choices(&machine).into_iter();
-                let entry = |choice: menu::Choice| {
-                    let (id, title, is_default) = (choice.id, Some(choice.title), choice.is_default);
-                    GrubEntry { id, title, is_default, forecasts: self.started(choice.forecasts) }
-                };
-                choices.map(entry).collect()
+        let (off, on) = match (off, on) {
+            (Ok(off), Ok(on)) => (off, on),
+            (Ok(off), Err(stop)) => {
+                let on = unknown(&off, &stop);
+                (off, on)
             }
+            (Err(stop), Ok(on)) => (unknown(&on, &stop), on),
+            (Err(stop), Err(_)) => {
+                let forecasts = self.started(Err(stop));
+                let mut entry = GrubEntry { id: self.path.clone(), title: None, is_default: true, forecasts };
+                if let Some(shim) = shim {
+                    shim.starts(&mut entry.forecasts, banks);
+                }
+                return vec![entry];
+            }
+        };
+        with_secure_boot(off, on)
+    }
+
+    /// The boots of its menu, with Secure Boot or without it. An error is the reason of all.
+    fn boots_in(&self, world: &World<'_>) -> Run<Vec<GrubEntry>> {
+        if world.is_secure && world.has_shim && self.image.modules.contains("shim_lock") {
+            return Err(Stop::new("GRUB has its own module shim_lock, which is not predicted"));
         }
+        if world.is_secure && !world.has_shim {
+            return Err(Stop::new("no shim starts GRUB, so it starts no kernel with Secure Boot"));
+        }
+        if self.image.has_key {
+            return Err(Stop::new("GRUB has a key that signs its files, which is not predicted"));
+        }
+        let mut machine = Machine::new(world);
+        self.prepare(&mut machine)?;
+        if run::start(&mut machine)? == Flow::Boot {
+            let forecasts = self.started(Ok(boot::forecasts(&machine)?));
+            return Ok(vec![GrubEntry { id: self.path.clone(), title: None, is_default: true, forecasts }]);
+        }
+        let entry = |choice: menu::Choice| {
+            let (id, title, is_default) = (choice.id, Some(choice.title), choice.is_default);
+            GrubEntry { id, title, is_default, forecasts: self.started(choice.forecasts) }
+        };
+        Ok(menu::choices(&machine).into_iter().map(entry).collect())
     }
 
     /// Where GRUB is, and where the rest of it is (grub-core/kern/main.c, `grub_set_prefix_and_root`).
     fn prepare(&self, machine: &mut Machine<'_>) -> Run<()> {
         run::prepare(machine)?;
+        if machine.world.is_secure {
+            for name in ["lockdown", "shim_lock"] {
+                machine.environment.set(name, "y")?;
+                machine.environment.export(name);
+            }
+        }
         let own = volumes::name(0);
         let folder = self.path.rsplit_once('/').map_or("", |(folder, _)| folder);
         let prefix = self.image.prefix.as_str();
         let (device, path) = match prefix.strip_prefix('(').and_then(|rest| rest.split_once(')')) {
-            Some((device, path)) if device.is_empty() || device.starts_with(',') => (format!("{own}{device}"), path),
+            Some(("", path)) => (own.clone(), path),
+            // A partition that was not given stays as it is, and is the reason where GRUB reads it.
+            Some((device, path)) if device.starts_with(',') => {
+                let device = format!("{own}{device}");
+                (volumes::by_name(machine.world.seen, &device).map_or(device, volumes::name), path)
+            }
             Some((device, path)) => (device.to_owned(), path),
             None => (own.clone(), prefix),
         };
@@ -146,6 +210,29 @@ impl Grub {
         forecasts
     }
 }
+
+/// Each boot with what it is without Secure Boot and with it. A boot that the menu offers in one case only has a reason in the other.
+fn with_secure_boot(off: Vec<GrubEntry>, on: Vec<GrubEntry>) -> Vec<GrubEntry> {
+    let mut on: Vec<_> = on.into_iter().map(Some).collect();
+    let mut all = Vec::new();
+    for entry in off {
+        let same = on.iter_mut().find(|other| other.as_ref().is_some_and(|other| other.id == entry.id));
+        let secure = match same.and_then(Option::take) {
+            Some(other) => other.forecasts,
+            None => Forecasts::of_unknown(NOT_OFFERED),
+        };
+        all.push(GrubEntry { forecasts: either::either(entry.forecasts, secure), ..entry });
+    }
+    all.extend(on.into_iter().flatten().map(|entry| GrubEntry {
+        forecasts: either::either(Forecasts::of_unknown(NOT_OFFERED), entry.forecasts),
+        is_default: false,
+        ..entry
+    }));
+    all
+}
+
+/// Why a boot does not follow in one state of Secure Boot.
+const NOT_OFFERED: &str = "the menu of GRUB does not have this entry then";
 
 /// The name with the version, if the program has it.
 fn name(image: &Image) -> String {

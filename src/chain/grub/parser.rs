@@ -89,7 +89,7 @@ impl<'s> Parser<'s> {
                 self.take()?;
                 self.condition(depth)
             }
-            "for" | "while" | "until" => Err(self.stop(&format!("{first}: loops are not predicted"))),
+            "for" | "while" | "until" => self.looped(depth),
             _ if RESERVED.contains(&first.as_str()) => Err(self.stop(&format!("{first} is not expected here"))),
             _ => self.simple(depth).map(Statement::Command),
         }
@@ -135,6 +135,29 @@ impl<'s> Parser<'s> {
             self.word("fi")?;
             return Ok(Statement::If { arms, otherwise });
         }
+    }
+
+    /// A loop. It is read, so that it spoils the entry alone that runs it.
+    fn looped(&mut self, depth: usize) -> Run<Statement> {
+        let (Token::Word(first), line) = self.take()? else { return Err(self.stop("a loop is missing")) };
+        if first.raw == "for" {
+            let Token::Word(_) = self.take()?.0 else {
+                return Err(self.stop("for: the name of the variable is missing"));
+            };
+            self.word("in")?;
+            while matches!(self.peek()?, Token::Word(_)) {
+                self.take()?;
+            }
+            let (Token::Newline | Token::Semicolon) = self.take()?.0 else { return Err(self.stop("do is missing")) };
+            self.skip_newlines()?;
+        } else {
+            self.list(depth + 1, &["do"])?;
+        }
+        self.word("do")?;
+        self.list(depth + 1, &["done"])?;
+        self.word("done")?;
+        let file = std::rc::Rc::clone(&self.lexer.source().file);
+        Ok(Statement::Loop { word: first.raw, file, line })
     }
 
     /// Commands up to one of these words, or without such words, up to `}`.

@@ -167,6 +167,9 @@ fn run_statement(machine: &mut Machine<'_>, statement: &Statement) -> Run<Flow> 
             machine.depth -= 1;
             flow
         }
+        Statement::Loop { word, file, line } => {
+            Err(Stop::new(format!("{word}: loops are not predicted")).at(file, *line))
+        }
         Statement::Function { name, body } => {
             machine.spend(name.len())?;
             machine.functions.insert(name.clone(), Rc::clone(body));
@@ -225,11 +228,16 @@ fn run_command(machine: &mut Machine<'_>, command: &Command) -> Run<Flow> {
     } else if let Some((name, value)) = name.split_once('=') {
         machine.set(name, value)?;
         Flow::Over(true)
+    } else if machine.has_module(name) {
+        return Err(Stop::new(format!("what the command {name} does is not predicted")));
     } else {
         return Err(Stop::new(format!("this GRUB does not have the command {name}")));
     };
     Ok(match flow {
-        Flow::Over(is_success) => Flow::Over(is_success != is_inverted),
+        Flow::Over(is_success) => {
+            machine.had_success = is_success != is_inverted;
+            Flow::Over(machine.had_success)
+        }
         flow => flow,
     })
 }

@@ -11,6 +11,8 @@ pub(super) enum Statement {
     Command(Command),
     /// `if`, with each `elif`.
     If { arms: Vec<Arm>, otherwise: Vec<Statement> },
+    /// `for`, `while` or `until`, which is read but not run.
+    Loop { word: String, file: Rc<str>, line: u32 },
     /// `function`.
     Function { name: String, body: Rc<[Statement]> },
 }

@@ -14,6 +14,17 @@ const PREFIX: Range<usize> = 345..500;
 
 /// The bytes of a file in an archive.
 pub(super) fn file<'a>(archive: &'a [u8], wanted: &str) -> Option<&'a [u8]> {
+    find(archive, |kind, name| matches!(kind, b'0' | 0) && name == wanted)
+}
+
+/// Whether there is a folder with this path: it is an entry, or has one.
+pub(super) fn has_folder(archive: &[u8], wanted: &str) -> bool {
+    let is_in = |name: &str| name.strip_prefix(wanted).is_some_and(|rest| rest.starts_with('/'));
+    wanted.is_empty() || find(archive, |kind, name| is_in(name) || kind == b'5' && name == wanted).is_some()
+}
+
+/// The content of the first entry with such a kind and name.
+fn find(archive: &[u8], is_wanted: impl Fn(u8, &str) -> bool) -> Option<&[u8]> {
     let mut rest = archive;
     for _ in 0..MOST {
         let (header, behind) = rest.split_at_checked(BLOCK)?;
@@ -22,7 +33,7 @@ pub(super) fn file<'a>(archive: &'a [u8], wanted: &str) -> Option<&'a [u8]> {
         if header.get(MAGIC)? != b"ustar" {
             return None;
         }
-        if matches!(header.get(KIND)?, b'0' | 0) && name(header)? == wanted {
+        if is_wanted(*header.get(KIND)?, &name(header)?) {
             return Some(content);
         }
         rest = behind.get(size.checked_next_multiple_of(BLOCK)?..)?;
@@ -42,7 +53,7 @@ fn name(header: &[u8]) -> Option<String> {
     };
     let (prefix, name) = (text(PREFIX)?, text(NAME)?);
     let name = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
-    Some(name.trim_start_matches("./").trim_start_matches('/').to_owned())
+    Some(name.trim_start_matches("./").trim_matches('/').to_owned())
 }
 
 fn number(field: &[u8]) -> Option<usize> {

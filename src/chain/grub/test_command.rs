@@ -110,13 +110,8 @@ fn of_one(machine: &mut Machine<'_>, operator: &str, word: &str) -> Run<Option<b
             Some((_, bytes)) => !bytes.is_empty(),
             None => false,
         },
-        "-d" | "-e" => {
-            if operator == "-e" && machine.has(word)? {
-                return Ok(Some(true));
-            }
-            let has_folder = machine.has_folder(word)?;
-            has_folder.ok_or_else(|| Stop::new(format!("whether the folder {word} is there does not follow")))?
-        }
+        "-d" => machine.has_folder(word)?,
+        "-e" => machine.has(word)? || machine.has_folder(word)?,
         _ => return Ok(None),
     }))
 }

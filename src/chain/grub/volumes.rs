@@ -45,6 +45,27 @@ pub(super) fn name(number: usize) -> String {
     format!("{}{number}{}", DISK[0], DISK[1])
 }
 
+/// The text with the names that GRUB gives if it calls the disk `disk`: `hd0,gpt2`. `None` if that does not follow: a file system
+/// is not on a partition, or a CD has it, too, which has other names.
+pub(super) fn written(text: &str, seen: &[Seen<'_>], disk: &str) -> Option<String> {
+    if seen.iter().any(|seen| seen.partition.is_none()) {
+        return None;
+    }
+    let mut written = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, behind)) = rest.split_once(DISK[0]) {
+        let (number, behind) = behind.split_once(DISK[1])?;
+        let partition = seen.get(number.parse::<usize>().ok()?)?.partition.as_deref()?;
+        if behind.starts_with(',') {
+            return None;
+        }
+        written.extend([before, disk, ",", partition]);
+        rest = behind;
+    }
+    written.push_str(rest);
+    Some(written)
+}
+
 /// Whether a text has such a name.
 pub(super) fn has_name(text: &str) -> bool {
     text.contains(DISK)

@@ -73,7 +73,8 @@ pub(super) fn expand(machine: &Machine<'_>, words: &[Word]) -> Run<Vec<String>> 
 fn value(machine: &Machine<'_>, name: &str) -> Run<String> {
     let arguments = machine.arguments.as_deref().unwrap_or_default();
     match name {
-        "?" => Err(Stop::new("$? is not predicted")),
+        "?" if machine.had_success => Ok("0".to_owned()),
+        "?" => Err(Stop::new("$? of a command that failed is not predicted")),
         "*" | "@" => Err(Stop::new(format!("${name} is not predicted"))),
         "#" => Ok(if machine.arguments.is_some() { arguments.len().to_string() } else { String::new() }),
         name if name.starts_with(|c: char| c.is_ascii_digit()) => {

@@ -53,6 +53,10 @@ impl Volume for Folder<'_> {
         names.sort();
         Ok(names)
     }
+
+    fn has_folder(&self, path: &str) -> Result<bool> {
+        Ok(path.is_empty() || self.find(path)?.is_some_and(|path| path.is_dir()))
+    }
 }
 
 fn is_named(entry: &DirEntry, name: &str) -> bool {
