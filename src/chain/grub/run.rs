@@ -120,15 +120,36 @@ fn shown(path: &str) -> &str {
     path.split_once(')').map_or(path, |(_, path)| path).trim_start_matches('/')
 }
 
+/// What says which file runs, and in which folder it is (grub-core/normal/main.c, `read_config_file`).
+const CONFIG: [&str; 2] = ["config_file", "config_directory"];
+
 /// Runs a file.
 fn run_file(machine: &mut Machine<'_>, path: &str) -> Run<Flow> {
     let Some((file, bytes)) = machine.read("the configuration", path)? else {
         return Err(Stop::new(format!("{}: is not there", shown(path))));
     };
     machine.enter()?;
-    let flow = run_source(machine, &Source::of_file(&file, &bytes)?);
+    let before = CONFIG.map(|name| machine.environment.get(name).to_owned());
+    let whole =
+        if path.starts_with('(') { path.to_owned() } else { format!("({}){path}", machine.environment.get("root")) };
+    let folder = whole.rsplit_once('/').map_or(whole.as_str(), |(folder, _)| folder);
+    for (name, value) in CONFIG.into_iter().zip([&whole, folder]) {
+        machine.environment.set(name, value)?;
+        machine.environment.export(name);
+    }
+    let flow = run_source(machine, &Source::of_file(&file, &bytes)?)?;
     machine.depth -= 1;
-    flow
+    // Before GRUB shows the menu, they are again those of the file that named this one.
+    if matches!(flow, Flow::Over(_)) {
+        for (name, value) in CONFIG.into_iter().zip(before) {
+            if value.is_empty() {
+                machine.environment.unset(name);
+            } else {
+                machine.environment.set(name, &value)?;
+            }
+        }
+    }
+    Ok(flow)
 }
 
 /// Runs a text.

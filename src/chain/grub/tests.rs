@@ -358,6 +358,29 @@ fn each_number_that_grub_may_give_to_the_disk_is_an_alternative() {
 }
 
 #[test]
+fn a_configuration_knows_its_folder() {
+    let config = "true ${config_directory} $config_file\nsource /other/a.cfg\nif [ -f ${config_directory}/custom.cfg ]; then true; fi\n\
+                  menuentry a {\n true $config_directory\n linux /k/vmlinuz\n}";
+    let found = on_a_disk(V2_06, config, &[("other/a.cfg", "true $config_file")]);
+    let texts = [
+        "true (hd0,gpt2)/boot/grub (hd0,gpt2)/boot/grub/grub.cfg",
+        "source /other/a.cfg",
+        "true (hd0,gpt2)/other/a.cfg",
+        "[ -f (hd0,gpt2)/boot/grub/custom.cfg ]",
+    ];
+    let Forecast::Follows { parts, .. } = &found[0].forecasts.pcrs[&8] else { panic!("{}", why(&found[0], 8)) };
+    let Some(Part::Choice(choice)) = parts.last() else { panic!("{parts:?}") };
+    let events: Vec<_> = choice.answers[0].events.iter().map(|event| event.what.as_str()).collect();
+    let [.., before, _, _, inside, _, _] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!(*before, format!("grub_cmd: {}", texts[3]), "{events:?}");
+    // The entry runs when the file was read: the folder is that of the first configuration again.
+    assert_eq!(*inside, "grub_cmd: true (hd0,gpt1)/EFI/debian", "{events:?}");
+    for text in texts {
+        assert!(events.contains(&format!("grub_cmd: {text}").as_str()), "{text}: {events:?}");
+    }
+}
+
+#[test]
 fn the_environment_block_is_measured_and_sets_variables() {
     let block = "# GRUB Environment Block\nsaved_entry=two\nother=x\n####";
     let config = "if [ -s $prefix/grubenv ]; then\n load_env saved_entry\nfi\nset default=\"${saved_entry}\"\n\
