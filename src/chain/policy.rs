@@ -16,6 +16,8 @@ use crate::hash::bank::Bank;
 /// Why PCR 7 and 14 do not follow if the copies of shim's lists do not begin with those of the shim that boots.
 const OTHER_SHIM: &str =
     "the copies of shim's lists in the variables (MokListRT, MokListXRT) are those of another shim";
+/// Why they do not follow if the copies have more.
+const TOLD: &str = "the machine's owner told shim something (mokutil), and no boot has shown yet how it is measured";
 /// The PCR, and what else firmware's refusal of a program decides.
 const PCR: u8 = 7;
 const DECIDED: [u8; 7] = [4, PCR, 8, 9, 11, 12, 14];
@@ -71,6 +73,10 @@ impl Policy {
             self.assumes.push(UNTOUCHED.to_owned());
             Mok::untouched()
         };
+        if !mok.is_lenient() && (Mok { level: None, ..mok.clone() }) != Mok::untouched() {
+            forecasts.open(14, TOLD);
+            return Err(Refusal::Unknown(TOLD.to_owned()));
+        }
         if self.copies.is_some() && matches!(forecasts.pcrs.get(&14), Some(Forecast::Follows { .. })) {
             forecasts.follows(14, shim.pcr_14(&mok, banks), &[]);
         }

@@ -18,6 +18,13 @@ const NO_STUB: &str = "the kernel that GRUB starts has no stub of systemd";
 /// GRUB fills up each initrd but the last one to four bytes (grub-core/loader/linux.c, `grub_initrd_load`).
 const ALIGNMENT: usize = 4;
 
+/// The module with which Debian's GRUB loads a kernel itself.
+const PEIMAGE: &str = "peimage";
+/// Why PCR 4 does not follow with the module, but without shim, or without it.
+const NO_SHIM: &str = "GRUB has its module peimage, and who loads the kernel is known only if shim starts GRUB";
+const NO_PEIMAGE: &str =
+    "GRUB does not have its module peimage: how often the kernel is measured with Secure Boot is not known then";
+
 /// What is expected, without GRUB itself in PCR 4.
 pub(super) fn forecasts(machine: &Machine<'_>) -> Run<Forecasts> {
     let loaded = machine.loaded.as_ref().ok_or_else(|| Stop::new("no kernel is loaded"))?;
@@ -108,13 +115,28 @@ fn loaded_by_firmware(machine: &Machine<'_>, loaded: &Loaded) -> Run<Forecasts> 
         initrds: &initrds,
     };
     let mut forecasts = kernel.forecasts(&given, machine.world.banks).map_err(place)?;
-    if machine.world.is_secure {
-        // shim judges it when GRUB opens the file, before it loads it (shim, verify.c, `shim_verify`; loader-proto.c, `shim_load_image`).
-        forecasts.started_by(judged(machine, loaded)?);
-    }
+    loaded_behind_shim(machine, loaded, &mut forecasts)?;
     if has_name(&loaded.command_line) {
         forecasts
             .open(9, format!("{}: the kernel measures the name of a disk, which the machine decides", loaded.place));
     }
     Ok(forecasts)
+}
+
+/// Behind shim, Debian 13's signed image loads the kernel itself, by its module peimage: the firmware does not measure it. With Secure
+/// Boot, GRUB lets shim judge it, which measures it once (debian/patches/secure-boot/efi-use-peimage-shim.patch; boots showed both).
+fn loaded_behind_shim(machine: &Machine<'_>, loaded: &Loaded, forecasts: &mut Forecasts) -> Run<()> {
+    let world = machine.world;
+    match (machine.has_module(PEIMAGE), world.has_shim) {
+        (true, true) => {
+            forecasts.follows(4, firmware::before_a_program(world.banks), &[]);
+            if world.is_secure {
+                forecasts.started_last(judged(machine, loaded)?);
+            }
+        }
+        (true, false) => forecasts.open(4, NO_SHIM),
+        (false, _) if world.is_secure => forecasts.open(4, NO_PEIMAGE),
+        (false, _) => {}
+    }
+    Ok(())
 }

@@ -4,6 +4,7 @@ use super::grubenv;
 use super::image::Known;
 use super::linux;
 use super::machine::Machine;
+use super::memdisk;
 use super::search;
 use super::stop::{Run, Stop};
 use super::test_command;
@@ -113,6 +114,10 @@ fn set(machine: &mut Machine<'_>, arguments: &[String]) -> Run<bool> {
 /// Loads fonts by their path or from the folder beside the modules (grub-core/font/font_cmd.c, font.c `grub_font_load`).
 fn load_fonts(machine: &mut Machine<'_>, arguments: &[String]) -> Run<bool> {
     for font in arguments {
+        if font == memdisk::FONT && memdisk::is_of_a_font(&machine.world.image.memdisk) {
+            machine.assumes.insert("GRUB has its font in its memory disk, a squashfs, as Debian's has".to_owned());
+            continue;
+        }
         let places = match font.as_str() {
             path if path.starts_with(['/', '(', '+']) => vec![path.to_owned()],
             name => ["(memdisk)", machine.environment.get("prefix")].map(|at| format!("{at}/fonts/{name}.pf2")).into(),

@@ -10,6 +10,11 @@ use crate::chain::region::Region;
 use crate::chain::volume::{PROGRAM, Volume};
 use crate::error::Error;
 
+/// How a squashfs begins (Linux, include/uapi/linux/magic.h, `SQUASHFS_MAGIC`).
+const SQUASHFS: &[u8] = b"hsqs";
+/// The font that Debian puts into the image.
+pub(super) const FONT: &str = "unicode";
+
 /// The bytes of a file in it. `None` if it is not there, or if there is no memory disk.
 pub(super) fn file<'a>(disk: &'a Vec<u8>, path: &str) -> Run<Option<Cow<'a, [u8]>>> {
     if disk.is_empty() {
@@ -20,6 +25,12 @@ pub(super) fn file<'a>(disk: &'a Vec<u8>, path: &str) -> Run<Option<Cow<'a, [u8]
     }
     let bytes = fat(disk)?.read(path, PROGRAM).map_err(|error| stop(&error))?;
     Ok(bytes.map(Cow::Owned))
+}
+
+/// Whether it is the one of Debian 13's signed image, a squashfs whose only file is the font `unicode` (grub2 2.12,
+/// debian/build-efi-images).
+pub(super) fn is_of_a_font(disk: &[u8]) -> bool {
+    disk.starts_with(SQUASHFS)
 }
 
 /// Whether there is a folder with this path.

@@ -380,6 +380,40 @@ fn a_configuration_knows_its_folder() {
     }
 }
 
+/// The events of PCR 4 behind those of the firmware with shim or without it, and the reasons why it does not follow.
+#[test]
+fn behind_shim_debians_2_12_loads_the_kernel_itself() {
+    let sbat = "sbat,1,SBAT Version,sbat,1,x\nshim,4,UEFI shim,shim,1,x\nshim.debian,1,Debian,shim,16.1,x\n\0";
+    let shim = MadePe::new().exact(b".sbat", sbat.as_bytes()).bytes();
+    let made = files("loadfont unicode\nmenuentry a { linux /k/vmlinuz; }");
+    let shim = crate::chain::shim::Shim::of("EFI/BOOT/BOOTX64.EFI", &shim, "x64", &made, &[BANK]).unwrap().unwrap();
+    let start = |is_debians: bool, shim: Option<&crate::chain::shim::Shim>| {
+        let names = ["tpm", "normal", "linux", "boot", "font", if is_debians { "peimage" } else { "true" }];
+        let mut parts: Vec<_> =
+            names.iter().map(|name| (0, module(name, &[], if *name == "normal" { V2_12 } else { "" }))).collect();
+        parts.extend([(1, b"hsqs".to_vec()), (3, b"/boot/grub\0".to_vec())]);
+        let grub = Grub::of("EFI/BOOT/grubx64.efi", &image(&parts), &[BANK]).unwrap().unwrap();
+        let seen = [Seen { files: &made, label: None, uuid: None, partition: None }];
+        let [off, on] = [false, true].map(|is_on| {
+            let mut boots = grub.boots(&seen, shim, &[BANK]);
+            crate::chain::secure_boot::decide(&mut boots[0].forecasts, is_on);
+            boots.remove(0)
+        });
+        [off, on]
+    };
+    let programs = ["shim 16.1".to_owned(), format!("GRUB {V2_12}"), "the kernel, which shim judges".to_owned()];
+    let [off, on] = start(true, Some(&shim));
+    assert_eq!((&events(&off, 4)[3..], &events(&on, 4)[3..]), (&programs[..2], &programs[..]));
+    // The font is in the squashfs.
+    assert_eq!(events(&on, 9)[..2], ["boot/grub/grub.cfg", "k/vmlinuz"]);
+    let [off, on] = start(false, Some(&shim));
+    assert_eq!(events(&off, 4).last().unwrap(), "the kernel");
+    assert!(why(&on, 4).contains("does not have its module peimage"), "{}", why(&on, 4));
+    let [off, on] = start(true, None);
+    assert!(why(&off, 4).contains("only if shim starts GRUB"), "{}", why(&off, 4));
+    assert!(why(&on, 4).contains("no shim starts GRUB"), "{}", why(&on, 4));
+}
+
 #[test]
 fn the_environment_block_is_measured_and_sets_variables() {
     let block = "# GRUB Environment Block\nsaved_entry=two\nother=x\n####";
