@@ -13,6 +13,7 @@ pub mod bank;
 pub mod bench;
 pub mod board;
 pub mod builder;
+pub mod debian_disk;
 pub mod doc_page;
 pub mod evidence;
 pub mod failure;

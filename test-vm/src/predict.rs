@@ -129,7 +129,12 @@ pub fn boots(json: &str) -> Result<Vec<Chain>> {
 
 /// The same of a disk, as `measureroot predict --disk` tells it.
 pub fn disk(disk: &Path) -> Result<Vec<Chain>> {
-    boots(&chain_json("--disk", disk, &[])?)
+    disk_with(disk, &[])
+}
+
+/// The same with more options.
+pub fn disk_with(disk: &Path, options: &[&str]) -> Result<Vec<Chain>> {
+    boots(&chain_json("--disk", disk, options)?)
 }
 
 fn chain_json(option: &str, path: &Path, options: &[&str]) -> Result<String> {
