@@ -41,6 +41,7 @@ mod gpt_event;
 pub(crate) mod grub;
 mod initrd;
 mod iso9660;
+mod joined;
 #[cfg(test)]
 mod judged_tests;
 pub(crate) mod kernel;

@@ -276,7 +276,7 @@ impl<'a> Machine<'a> {
                 self.normal = Some(Normal::of(&bytes));
                 self.load_at("gzio", depth + 1)?;
             }
-            "gettext" => gettext::read(self)?,
+            "gettext" => self.read_translation()?,
             _ => {}
         }
         Ok(true)
@@ -294,7 +294,7 @@ impl<'a> Machine<'a> {
         self.environment.set(name, value)?;
         match name {
             "prefix" if self.is_normal => self.read_lists(),
-            "lang" | "locale_dir" => gettext::read(self),
+            "lang" | "locale_dir" => self.read_translation(),
             _ => Ok(()),
         }
     }
@@ -311,7 +311,7 @@ impl<'a> Machine<'a> {
         self.has_fs_list |= self.open("the list of file systems", &format!("{folder}/fs.lst"))?.is_some();
         self.open("the list of cryptography", &format!("{folder}/crypto.lst"))?;
         self.open("the list of terminals", &format!("{folder}/terminal.lst"))?;
-        gettext::read(self)
+        self.read_translation()
     }
 }
 
@@ -319,4 +319,22 @@ impl<'a> Machine<'a> {
 fn commands(list: &str) -> BTreeMap<String, String> {
     let pairs = list.lines().filter_map(|line| line.split_once(':'));
     pairs.map(|(name, module)| (name.trim().trim_start_matches('*').to_owned(), module.trim().to_owned())).collect()
+}
+
+impl Machine<'_> {
+    /// Opens the translation again.
+    fn read_translation(&mut self) -> Run<()> {
+        if !self.has_module("gettext") {
+            return Ok(());
+        }
+        let get = |name: &str| self.environment.get(name).to_owned();
+        for path in gettext::paths(&get("lang"), &get("locale_dir"), &get("prefix")) {
+            let Some((path, bytes)) = self.read("a translation", &path)? else { continue };
+            if gettext::is_translation(&bytes) {
+                return Ok(());
+            }
+            return Err(Stop::new(format!("{path}: is no translation, or a compressed one, which is not predicted")));
+        }
+        Ok(())
+    }
 }

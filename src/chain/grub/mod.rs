@@ -52,7 +52,7 @@ use super::forecasts::Forecasts;
 use super::made_pe;
 use super::pe::PeFile;
 use super::shim::Shim;
-use super::{either, firmware};
+use super::{firmware, joined};
 use crate::error::Result;
 use crate::hash::bank::Bank;
 
@@ -221,10 +221,10 @@ fn with_secure_boot(off: Vec<GrubEntry>, on: Vec<GrubEntry>) -> Vec<GrubEntry> {
             Some(other) => other.forecasts,
             None => Forecasts::of_unknown(NOT_OFFERED),
         };
-        all.push(GrubEntry { forecasts: either::either(entry.forecasts, secure), ..entry });
+        all.push(GrubEntry { forecasts: joined::joined(entry.forecasts, secure), ..entry });
     }
     all.extend(on.into_iter().flatten().map(|entry| GrubEntry {
-        forecasts: either::either(Forecasts::of_unknown(NOT_OFFERED), entry.forecasts),
+        forecasts: joined::joined(Forecasts::of_unknown(NOT_OFFERED), entry.forecasts),
         is_default: false,
         ..entry
     }));
