@@ -52,7 +52,7 @@ impl MadeMachine {
                     // TCG PC Client Platform Firmware Profile 1.06, section 10.4.5.3.
                     Part::Locality(locality) => machine.events.push(Measured {
                         pcr,
-                        kind: EventType(3),
+                        kind: EventType::NO_ACTION,
                         digest: Digest::zero(BANK),
                         data: [&b"StartupLocality\0"[..], &[*locality]].concat(),
                     }),
@@ -88,7 +88,7 @@ impl MadeMachine {
     fn value(&self, pcr: u8) -> Digest {
         let events = self.events.iter().filter(|event| event.pcr == pcr);
         events.fold(Digest::zero(BANK), |value, event| match event.kind {
-            EventType(3) => value.with_last_byte(event.data.last().copied().unwrap_or_default()),
+            EventType::NO_ACTION => value.with_last_byte(event.data.last().copied().unwrap_or_default()),
             _ => value.extended(BANK, &event.digest),
         })
     }

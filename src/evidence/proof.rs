@@ -10,7 +10,7 @@ use super::trusted_image::is_called_image;
 use crate::eventlog::{Event, Log, PcrValues};
 use crate::hash::bank::Bank;
 use crate::hash::digest::Digest;
-use crate::measure::pcr::Pcr;
+use crate::measure::pcr::{MAX_LOCALITY, Pcr};
 
 /// A checked quote, with the log whose prefix leads to it.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ impl Proof {
         let banks: Vec<_> = self.quote.selection.banks(pcr).into_iter().filter(counts).collect();
         let values = banks.iter().map(|&bank| Some((bank, self.value(bank, pcr)?))).collect::<Option<_>>()?;
         let last = |&bank: &Bank| self.log.start(pcr, bank).as_bytes().last().copied();
-        let locality = banks.first().and_then(last).filter(|last| *last <= 4).unwrap_or(0);
+        let locality = banks.first().and_then(last).filter(|last| *last <= MAX_LOCALITY).unwrap_or(0);
         let starts = |&bank: &Bank| self.log.start(pcr, bank) == Digest::zero(bank).with_last_byte(locality);
         let is_known = banks.iter().all(starts) && !self.unlogged().contains(&pcr);
         let events = is_known.then(|| self.events_of(pcr).collect());

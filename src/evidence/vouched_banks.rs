@@ -7,10 +7,7 @@ use super::pcr_result::{PcrOutcome, PcrResult};
 use super::unchecked::{Unchecked, is_of_the_firmware};
 use crate::hash::bank::Bank;
 use crate::hash::digest::Digest;
-
-/// The highest locality that a TPM may be started from. Without an event, PCR 0 then holds its number (TCG PC Client Platform TPM Profile
-/// 1.05, section 4.6.2 and table 2).
-const MAX_LOCALITY: u8 = 4;
+use crate::measure::pcr::MAX_LOCALITY;
 
 /// Adds what the banks leave unchecked. `needed` are the PCRs that must be vouched for; `firmware` gives the value of PCR 0.
 pub(super) fn check(needed: &[&PcrResult], firmware: impl Fn(Bank) -> Option<Digest>, unchecked: &mut Unchecked) {

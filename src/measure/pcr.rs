@@ -64,6 +64,11 @@ impl Display for PcrIndex {
 /// The locality of every command from Linux (kernel, drivers/char/tpm/tpm-chip.c, `tpm_request_locality`).
 const LINUX: u8 = 0;
 
+/// The highest locality that a TPM may be started from. Without an event, PCR 0 then holds its number (TCG PC Client Platform TPM Profile
+/// 1.05, section 4.6.2 and table 2).
+#[cfg(feature = "evidence")]
+pub(crate) const MAX_LOCALITY: u8 = 4;
+
 /// What the platform lets the localities do to a PCR: bit L stands for locality L.
 struct Attributes {
     /// The localities whose `TPM2_PCR_Reset` resets it.

@@ -1,6 +1,6 @@
 //! Predictions by the program `measureroot predict`, and PCRs as it and tpm2_pcrread print them.
 
-use crate::{Bank, Result, StoppedVm, ensure, tool};
+use crate::{Bank, Image, Result, StoppedVm, ensure, tool};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -151,6 +151,15 @@ pub fn answers<'a>(values: &'a [ChainValue], held: &BTreeMap<Bank, String>, pcr:
 /// Checks that the TPM holds one of the predicted values of each PCR, in every bank.
 pub fn holds(vm: &StoppedVm, chain: &Chain) -> Result<()> {
     chain.iter().try_for_each(|(pcr, values)| answers(values, &vm.pcrs(*pcr)?, *pcr).map(drop))
+}
+
+/// Checks that these PCRs follow, and that PCR 13 has the root image.
+pub fn has_the_image(chain: &Chain, image: &Image) -> Result<()> {
+    let follow: Vec<_> = chain.keys().copied().collect();
+    ensure!(follow == [4, 8, 9, 11, 12, 13, 14], "{follow:?} follow");
+    let (found, predicted) = (&chain[&13][0].pcr, Prediction::of(image.path())?.after());
+    ensure!(*found == predicted, "PCR 13 is {found:?}, not {predicted:?}");
+    Ok(())
 }
 
 /// What `measureroot predict --uki` prints for a person.

@@ -4,7 +4,6 @@
 use std::fs;
 use std::process::Output;
 use std::time::Duration;
-use test_vm::predict::Chain;
 use test_vm::scratch::Scratch;
 use test_vm::{Image, Kernel, Prediction, Result, RootFs, Vm, assets, ensure, predict, tool, uki};
 
@@ -114,19 +113,12 @@ fn every_root_image_gets_its_predictions() -> Result<()> {
     Ok(())
 }
 
-/// The PCRs that follow, of which PCR 13 has the root image.
-fn has_the_image(chain: &Chain, image: &Image) -> Result<()> {
-    assert_eq!(chain.keys().copied().collect::<Vec<_>>(), [4, 8, 9, 11, 12, 13, 14]);
-    assert_eq!(chain[&13][0].pcr, Prediction::of(image.path())?.after());
-    Ok(())
-}
-
 #[test]
 fn all_pcrs_of_the_kernel_and_the_initramfs_are_written_beside_the_root_image() -> Result<()> {
     let (build, image) = (Build::new(&[MODULES])?, Image::small(RootFs::Squashfs)?);
     build.predicts("squashfs", &image)?;
     let json = build.image("rootfs.squashfs.chain.json")?;
-    has_the_image(&predict::boot(&json)?, &image)?;
+    predict::has_the_image(&predict::boot(&json)?, &image)?;
     for part in ["\"kernel\": \"bzImage\"", "\"measureroot.cpio.zst\"", "\"append\": \"root=/dev/vda console=ttyS0\""] {
         ensure!(json.contains(part), "no {part}: {json}");
     }
@@ -161,7 +153,7 @@ fn all_pcrs_of_a_disk_are_written_beside_it() -> Result<()> {
     let [chain] = &predict::boots(&build.image("sdcard.img.chain.json")?)?[..] else {
         return Err("not one boot".into());
     };
-    has_the_image(chain, &image)?;
+    predict::has_the_image(chain, &image)?;
     fs::write(build.0.path("images/sdcard.img"), [0; 4096])?;
     refuses("cannot be predicted of sdcard.img")?;
     ensure!(build.image("sdcard.img.chain.json").is_err(), "the prediction of another disk is left");

@@ -7,7 +7,6 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
-use test_vm::predict::Chain;
 use test_vm::scratch::Scratch;
 use test_vm::{
     Bank, Bus, DocPage, Firmware, Image, Kernel, Prediction, Result, RootFs, Vm, assets, ensure, predict, tool, uki,
@@ -66,13 +65,6 @@ fn every_form_of_prediction_is_written_and_linked() -> Result<()> {
     Ok(())
 }
 
-/// The PCRs that follow, of which PCR 13 has the root image.
-fn has_the_image(chain: &Chain, image: &Image) -> Result<()> {
-    assert_eq!(chain.keys().copied().collect::<Vec<_>>(), [4, 8, 9, 11, 12, 13, 14]);
-    assert_eq!(chain[&13][0].pcr, Prediction::of(image.path())?.after());
-    Ok(())
-}
-
 /// wic is not here: the disk is made by hand, and has a unified kernel image.
 #[test]
 fn all_pcrs_of_the_disk_are_written_beside_it_and_a_machine_has_them() -> Result<()> {
@@ -88,7 +80,7 @@ fn all_pcrs_of_the_disk_are_written_beside_it_and_a_machine_has_them() -> Result
     ensure!(said.contains("a BIOS measures neither the kernel nor the initramfs"), "{said}");
     let json = beside(&wic, "chain.json")?;
     let [boot] = &predict::boots(&json)?[..] else { return Err("not one boot".into()) };
-    has_the_image(boot, &image)?;
+    predict::has_the_image(boot, &image)?;
     let name = wic.file_name().and_then(|name| name.to_str()).ok_or("no name")?;
     ensure!(json.contains(&format!("\"disk\": \"{name}\"")), "the disk has another name: {json}");
     let vm = Vm::started_by(Firmware::Uefi).large().disk_file(Bus::Virtio, wic.clone()).disk(&image);
@@ -115,7 +107,7 @@ fn all_pcrs_of_the_kernel_and_the_initramfs_are_written_beside_the_image() -> Re
     fs::copy(build.initramfs()?, deployed.join("measureroot-initramfs-qemux86-64.cpio.zst"))?;
     build.bakes(EXAMPLE, &settings, &chain)?;
     let json = beside(&made, "chain.json")?;
-    has_the_image(&predict::boot(&json)?, &image)?;
+    predict::has_the_image(&predict::boot(&json)?, &image)?;
     let link = PathBuf::from(build.bakes(EXAMPLE, &[], &["IMGDEPLOYDIR="])?)
         .join("measureroot-example-image-qemux86-64.rootfs");
     assert_eq!(beside(&with_suffix(&link, "squashfs-zst"), "chain.json")?, json);

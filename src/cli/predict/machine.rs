@@ -11,6 +11,7 @@ use crate::chain::efi_variables::{EfiVariables, GLOBAL_TEXT};
 use crate::chain::like::Like;
 use crate::cli::input_file::Kinds;
 use crate::cli::read_limited;
+use crate::cmdline::number::decimal;
 use crate::error::{Context, Error, Result};
 use crate::hash::bank::Bank;
 use crate::measure::pcr::Pcr;
@@ -62,8 +63,8 @@ impl Machine {
 }
 
 fn pcr(text: &str) -> Result<Pcr> {
-    let number = text.parse::<u32>().map_err(|_| Error::new(text, "not the number of a PCR"))?;
-    Pcr::try_from(number)
+    let number = decimal(text).and_then(|number| u32::try_from(number).ok());
+    Pcr::try_from(number.ok_or_else(|| Error::new(text, "not the number of a PCR"))?)
 }
 
 fn like(path: &Path, banks: &[Bank]) -> Result<Like> {

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::eventlog::EventType;
 use crate::hash::bank::Bank;
 use crate::hash::digest::Digests;
-use crate::measure::pcr::Pcr;
+use crate::measure::pcr::{MAX_LOCALITY, Pcr};
 
 /// How many alternatives an image may have. A boot menu on a screen has far fewer.
 const MOST_BOOTS: usize = 64;
@@ -154,8 +154,13 @@ impl ExpectedPart {
     }
 
     fn check(&self, banks: &[Bank]) -> Result<()> {
-        if let Self::Locality(locality @ 5..) = self {
-            return Err(Error::new(format_args!("locality {locality}"), "a TPM has localities 0-4"));
+        if let Self::Locality(locality) = self
+            && *locality > MAX_LOCALITY
+        {
+            return Err(Error::new(
+                format_args!("locality {locality}"),
+                format_args!("a TPM has localities 0-{MAX_LOCALITY}"),
+            ));
         }
         if let Self::Choice(ExpectedChoice { question, answers }) = self {
             text(question)?;
