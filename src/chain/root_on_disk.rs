@@ -136,7 +136,7 @@ fn is_called(device: &DiskDevice<'_>, name: &DeviceName) -> bool {
 }
 
 fn superblock(device: &DiskDevice<'_>) -> Option<Superblock> {
-    superblock_reader::read(&device.region, device.name()).ok().flatten()
+    superblock_reader::read(&device.region, &device.name()).ok().flatten()
 }
 
 /// The number of the partition with this node, `None` for a whole disk; and which disk this one is then.

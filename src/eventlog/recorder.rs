@@ -5,7 +5,7 @@ use super::claim::Claim;
 use super::journal::{Journal, Recorded};
 use crate::error::{Error, Result};
 use crate::hash::bank::Bank;
-use crate::hash::digest::Digests;
+use crate::hash::digest::{Digests, collected};
 use crate::measure::measurement::{self, Report};
 use crate::measure::pcr::PcrIndex;
 use crate::measure::pcrs::Pcrs;
@@ -101,8 +101,8 @@ impl Recorder {
     }
 
     fn report(&mut self, report: &Report, claim: Claim) -> Result<()> {
-        self.held = report.banks.iter().map(|(&bank, extension)| (bank, extension.after.clone())).collect();
-        let digests = report.banks.iter().map(|(&bank, extension)| (bank, extension.digest.clone())).collect();
+        self.held = collected(report.banks.iter().map(|(&bank, extension)| (bank, extension.after.clone())));
+        let digests = collected(report.banks.iter().map(|(&bank, extension)| (bank, extension.digest.clone())));
         self.log(report.pcr, digests, claim)
     }
 

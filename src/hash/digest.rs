@@ -84,10 +84,17 @@ impl Serialize for Digest {
 /// A digest for each bank.
 pub type Digests = BTreeMap<Bank, Digest>;
 
+/// Collects digests. `collect()` sorts them first: the agent would have that sort, which takes 2.7 KB, for each caller.
+pub(crate) fn collected(digests: impl Iterator<Item = (Bank, Digest)>) -> Digests {
+    let mut all = Digests::new();
+    all.extend(digests);
+    all
+}
+
 /// The digest of a few bytes in each of `banks`.
 #[must_use]
 pub fn digests_of(banks: &[Bank], bytes: &[u8]) -> Digests {
-    banks.iter().map(|&bank| (bank, bank.digest(bytes))).collect()
+    collected(banks.iter().map(|&bank| (bank, bank.digest(bytes))))
 }
 
 #[cfg(test)]

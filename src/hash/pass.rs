@@ -7,7 +7,7 @@ use nix::unistd::Pid;
 
 use crate::error::{Context, Result};
 use crate::hash::bank::Bank;
-use crate::hash::digest::Digests;
+use crate::hash::digest::{Digests, collected};
 use crate::hash::fan_out::Lanes;
 use crate::hash::hasher::Hasher;
 
@@ -81,7 +81,7 @@ pub fn digests<B: Blocks>(
         Lane::Hash(bank, hasher) => Some((bank, hasher.finish())),
         Lane::Keep(_) => None,
     };
-    Ok(lanes.finish()?.into_iter().filter_map(digest).collect())
+    Ok(collected(lanes.finish()?.into_iter().filter_map(digest)))
 }
 
 fn feed<B: Blocks>(blocks: &mut B, lanes: &Lanes<Lane, B::Block>, progress: &mut dyn FnMut(u64)) -> Result<()> {

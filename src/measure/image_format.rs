@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cmdline::choice::Choice;
 use crate::error::{Error, Result};
-use crate::hash::digest::Digests;
+use crate::hash::digest::{Digests, collected};
 
 /// Which digest of an image the PCR is extended with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -35,7 +35,7 @@ impl ImageFormat {
         match self {
             Self::Plain => digests,
             Self::MetaMeasured => {
-                digests.into_iter().map(|(bank, digest)| (bank, bank.digest(digest.to_string().as_bytes()))).collect()
+                collected(digests.into_iter().map(|(bank, digest)| (bank, bank.digest(digest.to_string().as_bytes()))))
             }
         }
     }

@@ -110,7 +110,7 @@ impl Devices {
     pub(crate) fn ask(&self, node: &Path, name: &DeviceName) -> Answer {
         let is = |file: &File| {
             let on_disk = |field: fn(Superblock) -> Option<String>| -> Result<Option<String>> {
-                Ok(superblock_reader::read(file, node.display())?.and_then(field))
+                Ok(superblock_reader::read(file, &node.to_string_lossy())?.and_then(field))
             };
             let device = self.name_of(node);
             Ok(match name {

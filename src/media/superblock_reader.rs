@@ -17,7 +17,7 @@ pub(crate) const MEDIUM: &str = "a medium is vfat, iso9660, ext4, squashfs or er
 ///
 /// # Errors
 /// When the bytes cannot be read, or the superblock cannot be used.
-pub fn read(file: &impl ReadAt, name: impl std::fmt::Display) -> Result<Option<Superblock>> {
+pub fn read(file: &impl ReadAt, name: &str) -> Result<Option<Superblock>> {
     let mut head = vec![0; HEAD];
     let mut filled = 0;
     while filled < head.len() {

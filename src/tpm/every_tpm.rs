@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Result};
 use crate::hash::bank::Bank;
-use crate::hash::digest::Digests;
+use crate::hash::digest::{Digest, Digests, collected};
 use crate::measure::measurement::warn_if_used;
 use crate::measure::pcr::PcrIndex;
 use crate::measure::pcrs::Pcrs;
@@ -119,7 +119,7 @@ impl Tpm {
 
     /// The digests for its banks.
     fn own(&self, digests: &Digests) -> Digests {
-        digests.iter().filter(|(bank, _)| self.has(**bank)).map(|(bank, digest)| (*bank, digest.clone())).collect()
+        collected(digests.iter().filter(|(bank, _)| self.has(**bank)).map(|(bank, digest)| (*bank, digest.clone())))
     }
 
     fn extend(&mut self, pcr: PcrIndex, digests: &Digests) -> Result<()> {
@@ -135,8 +135,10 @@ impl Tpm {
         let before = self.pcrs.read(pcr, &banks);
         self.extend(pcr, digests)?;
         let (before, after) = (before?, self.pcrs.read(pcr, &banks)?);
-        let expected = own.iter().map(|(bank, digest)| Some((*bank, before.get(bank)?.extended(*bank, digest))));
-        if expected.collect::<Option<Digests>>() != Some(after) {
+        let is_extended = |(bank, digest): (&Bank, &Digest)| {
+            before.get(bank).is_some_and(|before| after.get(bank) == Some(&before.extended(*bank, digest)))
+        };
+        if !own.iter().all(is_extended) {
             return Err(Error::new(format_args!("PCR {pcr}"), "has another value than expected after the extend")
                 .hint("does another program extend it, or is there an attacker on the bus to the TPM?"));
         }
