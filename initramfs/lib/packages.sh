@@ -5,6 +5,9 @@
 # It asks for root rights (sudo) only if something is missing. It never removes a package: if apt could install one only in place
 # of another, that is an error. Without apt, it prints what to install and exits.
 
+# Of two scripts, one waits here for the other: apt itself waits for the lock of dpkg, but not for that of its lists.
+_one_at_a_time=(flock --close --timeout 900 "$(realpath "${BASH_SOURCE[0]}")")
+
 need_tools() {
 	local pair missing=()
 	for pair in "$@"; do
@@ -31,7 +34,7 @@ need_packages() {
 		fi
 	fi
 	echo "$0: installs with apt-get, because they are needed and missing: ${missing[*]}"
-	local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
+	local apt=("${_one_at_a_time[@]}" "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
 	local install=("${apt[@]}" install --yes --no-remove --no-install-recommends "${missing[@]}")
 	# In containers the package lists are often missing: apt does not know the packages then.
 	apt-get install --simulate "${missing[@]}" >/dev/null 2>&1 || "${apt[@]}" update || true
