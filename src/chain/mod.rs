@@ -73,6 +73,10 @@ mod secure_boot;
 mod shim;
 mod shim_lists;
 mod shim_policy;
+mod shim_sbat;
+mod shim_verification;
+#[cfg(test)]
+mod shim_verification_tests;
 mod signature_list;
 mod signed_data;
 pub(crate) mod stretches;

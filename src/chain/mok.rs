@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn the_copies_of_another_shim_are_refused() {
-        let lists = ShimLists { allowed: b"own".to_vec(), forbidden: Vec::new(), level: Vec::new() };
+        let lists = ShimLists { allowed: b"own".to_vec(), ..ShimLists::default() };
         let copies = |list: &[u8]| {
             let mut copies = vec![None; COPIES.len()];
             copies[0] = Some(list.to_vec());

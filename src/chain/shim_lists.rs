@@ -17,10 +17,12 @@ const SYMBOL: usize = 18;
 const SEQUENCE: u8 = 0x30;
 
 /// The lists.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct ShimLists {
     /// The signature list that comes before those of the machine's owner (MokList).
     pub(super) allowed: Vec<u8>,
+    /// Whether shim was built with this list, and not with one certificate: then it has a name of its own (cert.S, `VENDOR_DB_FILE`).
+    pub(super) is_vendor_db: bool,
     /// The same for what is forbidden (MokListX).
     pub(super) forbidden: Vec<u8>,
     /// The least versions of programs with Secure Boot (SbatLevel).
@@ -37,13 +39,14 @@ impl ShimLists {
             table.get(start..start.checked_add(number(size)?)?).map(<[u8]>::to_vec)
         };
         let (allowed, forbidden) = (part(0, 8)?, part(4, 12)?);
+        let is_vendor_db = !allowed.is_empty() && allowed.first() != Some(&SEQUENCE);
         let allowed = if allowed.first() == Some(&SEQUENCE) { list(&X509, &allowed)? } else { allowed };
         let levels = section(file, b".sbatlevel")?;
         // The format is 0. The offsets begin behind it.
         let first = Fields(&levels).u32_le(4).filter(|_| Fields(&levels).u32_le(0) == Some(0))?;
         let level = levels.get(usize::try_from(first).ok()?.checked_add(4)?..)?;
         let level = level.split(|&byte| byte == 0).next()?.to_vec();
-        Some(Self { allowed, forbidden, level })
+        Some(Self { allowed, is_vendor_db, forbidden, level })
     }
 }
 

@@ -1,29 +1,20 @@
 //! What shim measures into PCR 7 and 14, and what it lets run with Secure Boot (shim 16.1: mok.c, `import_mok_state`; verify.c).
 
-use super::authority::{Judged, Refusal};
-use super::certificate::Certificate;
-use super::certificate_table;
-use super::efi_variable::{SECURITY, Variable};
+use super::authority::Refusal;
+use super::efi_variable::Variable;
 use super::event::{AUTHORITY, Expected, IPL};
 use super::forecast::Part;
 use super::mok::Mok;
 use super::shim_lists::{SHIM_LOCK, ShimLists, measured};
-use super::signature_list::{Entry, Kind, entries};
-use super::signed_data::SignedData;
+use super::shim_sbat::is_new_enough;
+use super::shim_verification::{Allowed, Lists};
 use crate::eventlog::words_of;
 use crate::hash::bank::Bank;
-use crate::hash::digest::Digest;
 
 use Refusal::{Refused, Unknown};
 
-/// The hash by which shim compares programs with lists, besides SHA-1.
-const HASH: Bank = Bank::Sha256;
 /// The least versions without Secure Boot (shim, include/sbat_var_defs.h, `SBAT_VAR_ORIGINAL`).
 const ORIGINAL: &[u8] = b"sbat,1,2021030218\n";
-/// What marks a certificate for modules of the kernel alone, 1.3.6.1.4.1.2312.16.1.2 in DER (shim, include/guid.h, `OID_EKU_MODSIGN`).
-const FOR_MODULES: &[u8] = &[0x2B, 0x06, 0x01, 0x04, 0x01, 0x92, 0x08, 0x10, 0x01, 0x02];
-/// The most certificates of a list. Real ones have about five.
-const MOST: usize = 128;
 
 /// shim, as far as it judges programs.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +33,8 @@ pub(super) struct ShimOnMachine<'a> {
     level: Vec<u8>,
     /// What shim has measured of variables: each of them once.
     done: Vec<Vec<u8>>,
+    /// Whether shim has loaded a program: what runs later is loaded by that program.
+    has_loaded: bool,
 }
 
 impl ShimPolicy {
@@ -76,7 +69,7 @@ impl ShimPolicy {
             Some(level) if is_newer(level, &self.lists.level) => level.clone(),
             _ => self.lists.level.clone(),
         };
-        Ok(ShimOnMachine { policy: self, mok, is_secure, level, done: Vec::new() })
+        Ok(ShimOnMachine { policy: self, mok, is_secure, level, done: Vec::new(), has_loaded: false })
     }
 }
 
@@ -114,7 +107,12 @@ impl ShimOnMachine<'_> {
         let name = program.from.as_deref().unwrap_or(&program.what).to_owned();
         let judged = program.judged.as_ref();
         let judged = judged.ok_or_else(|| Unknown(format!("{name}: what Secure Boot judges is not known")))?;
-        let (vendor, variable, entry) = self.allowed_by(judged).map_err(|refusal| match refusal {
+        let is_first = !std::mem::replace(&mut self.has_loaded, true);
+        let lists = Lists { built_in: &self.policy.lists, mok: &self.mok };
+        let allowed = lists
+            .allowed_by(judged)
+            .and_then(|allowed| is_new_enough(judged.sbat.as_deref(), &self.level, is_first).map(|()| allowed));
+        let Allowed { vendor, variable, entry } = allowed.map_err(|refusal| match refusal {
             Unknown(why) => Unknown(format!("{name}: {why}")),
             Refused(why) => {
                 Refused(format!("Secure Boot is on, and {} does not let {name} run: {why}", self.policy.name))
@@ -132,93 +130,6 @@ impl ShimOnMachine<'_> {
         self.done.push(data);
         Some(event)
     }
-
-    /// The entry that allows a program, in the order in which shim looks (verify.c, `check_allowlist`): by its digest, then by each
-    /// of its signatures.
-    fn allowed_by(&self, judged: &Judged) -> Result<([u8; 16], &'static str, Vec<u8>), Refusal> {
-        let own = [measured(&self.policy.lists.allowed, &self.mok.list), self.policy.lists.forbidden.clone()];
-        let read = |bytes, name: &str| entries(bytes).map_err(|error| Unknown(format!("{name}: {error}")));
-        let (db, moks) = (read(&self.mok.db, "db")?, read(&own[0], "MokList")?);
-        let (dbx, built_in, mok_x) =
-            (read(&self.mok.dbx, "dbx")?, read(&own[1], "shim's dbx")?, read(&self.mok.list_x, "MokListX")?);
-        let allowed = [(SECURITY, "db", db), (SHIM_LOCK, "MokListRT", moks)];
-        let forbidden = [built_in, dbx, mok_x];
-        let all = allowed.iter().map(|(.., list)| list).chain(&forbidden).flatten();
-        if all.filter(|entry| entry.kind == Kind::Certificate).count() > MOST {
-            return Err(Unknown(format!("the lists have more than {MOST} certificates")));
-        }
-        let digest = judged.digests.get(&HASH).map(Digest::as_bytes).unwrap_or_default();
-        let has_digest = |entry: &&Entry<'_>| entry.kind == Kind::Program(HASH) && entry.data() == digest;
-        if forbidden.iter().flatten().any(|entry| has_digest(&entry)) {
-            return Err(Refused("a list has its digest, which forbids it".to_owned()));
-        }
-        for (vendor, name, list) in &allowed {
-            if let Some(entry) = list.iter().find(has_digest) {
-                return Ok((*vendor, *name, entry.whole.to_vec()));
-            }
-        }
-        let table = judged.table.as_deref().ok_or_else(|| Refused("it has no signature".to_owned()))?;
-        let signatures = certificate_table::signatures(table);
-        let signatures = signatures.ok_or_else(|| Refused("its certificate table is damaged".to_owned()))?;
-        let mut found = None;
-        for bytes in signatures {
-            let signature = SignedData::parse(bytes).map_err(|error| Unknown(error.to_string()))?;
-            if signature.bank != HASH {
-                return Err(Unknown(format!("its signature has {}, which is not predicted", signature.bank)));
-            }
-            let forbids = |list: &Vec<Entry<'_>>| by(&signature, judged, list).map(|entry| entry.is_some());
-            if forbidden.iter().map(forbids).collect::<Result<Vec<_>, _>>()?.contains(&true) {
-                continue;
-            }
-            for (vendor, name, list) in &allowed {
-                if let Some(entry) = by(&signature, judged, list)? {
-                    // Each signature that shim accepts is measured, and real programs have one.
-                    if found.replace((*vendor, *name, entry)).is_some() {
-                        return Err(Unknown("it has several signatures that count".to_owned()));
-                    }
-                    break;
-                }
-            }
-        }
-        let found =
-            found.ok_or_else(|| Refused("no certificate that it trusts vouches for the signature".to_owned()))?;
-        self.is_new_enough(judged)?;
-        Ok(found)
-    }
-
-    /// Whether the versions of a program are those that shim wants (sbat.c, `verify_sbat_section`). A kernel has none.
-    fn is_new_enough(&self, judged: &Judged) -> Result<(), Refusal> {
-        let rows = |text: &[u8]| -> Vec<(String, u64)> {
-            let text = String::from_utf8_lossy(text).into_owned();
-            let row = |line: &str| {
-                let mut fields = line.split(',');
-                Some((fields.next()?.to_owned(), fields.next()?.parse().ok()?))
-            };
-            text.lines().filter_map(row).collect()
-        };
-        let own = rows(judged.sbat.as_deref().unwrap_or_default());
-        for (component, least) in rows(&self.level) {
-            if own.iter().any(|(name, version)| *name == component && *version < least) {
-                return Err(Refused(format!("its generation of {component} is below {least} (SBAT)")));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The entry of a list whose certificate vouches for a signature. shim looks at the first certificate of each list alone, and real
-/// lists have one.
-fn by(signature: &SignedData<'_>, judged: &Judged, list: &[Entry<'_>]) -> Result<Option<Vec<u8>>, Refusal> {
-    for entry in list.iter().filter(|entry| entry.kind == Kind::Certificate) {
-        let certificate = Certificate::parse(entry.data()).map_err(|error| Unknown(error.to_string()))?;
-        if entry.data().windows(FOR_MODULES.len()).any(|part| part == FOR_MODULES) {
-            continue;
-        }
-        if signature.is_by(&certificate, &judged.digests) {
-            return Ok(Some(entry.whole.to_vec()));
-        }
-    }
-    Ok(None)
 }
 
 #[cfg(test)]

@@ -16,6 +16,8 @@ const CERTIFICATES: [(Bank, [u8; 16]); 3] = [
     (Bank::Sha384, [0x6e, 0x87, 0x76, 0x70, 0xc2, 0x80, 0xe6, 0x4e, 0xaa, 0xd2, 0x28, 0xb3, 0x49, 0xa6, 0x86, 0x5b]),
     (Bank::Sha512, [0x63, 0xbf, 0x6d, 0x44, 0x02, 0x25, 0xda, 0x4c, 0xbc, 0xfa, 0x24, 0x65, 0xd2, 0xb0, 0xfe, 0x9d]),
 ];
+/// `EFI_CERT_SHA1_GUID`, 826ca512-cf10-4ac9-b187-be01496631bd.
+const SHA1: [u8; 16] = [0x12, 0xa5, 0x6c, 0x82, 0x10, 0xcf, 0xc9, 0x4a, 0xb1, 0x87, 0xbe, 0x01, 0x49, 0x66, 0x31, 0xbd];
 /// The length of the header of a list, and of the owner before each entry.
 const HEADER: usize = 28;
 const OWNER: usize = 16;
@@ -27,6 +29,8 @@ pub(super) enum Kind {
     Certificate,
     /// The digest of a program.
     Program(Bank),
+    /// The SHA-1 digest of a program, which only shim still compares.
+    OldProgram,
     /// The digest of a certificate, then the time of its revocation.
     CertificateDigest(Bank),
     /// Something else, which firmware does not compare with programs.
@@ -38,6 +42,8 @@ pub(super) enum Kind {
 pub(super) struct Entry<'a> {
     /// What it names.
     pub(super) kind: Kind,
+    /// Whether it is the first entry of its list.
+    pub(super) is_first: bool,
     /// `EFI_SIGNATURE_DATA`: the owner, then the certificate or digest. This is what firmware measures of an entry that allows a program.
     pub(super) whole: &'a [u8],
 }
@@ -66,7 +72,8 @@ pub(super) fn entries(variable: &[u8]) -> Result<Vec<Entry<'_>>> {
         let length = length.filter(|length| size > OWNER && length.is_multiple_of(size));
         let length = length.ok_or_else(|| header.error_here("its lengths do not fit together"))?;
         cursor.take(own)?;
-        entries.extend(cursor.take(length)?.chunks_exact(size).map(|whole| Entry { kind, whole }));
+        let found = cursor.take(length)?.chunks_exact(size).enumerate();
+        entries.extend(found.map(|(at, whole)| Entry { kind, is_first: at == 0, whole }));
     }
     Ok(entries)
 }
@@ -75,6 +82,7 @@ fn kind(found: Option<[u8; 16]>) -> Kind {
     let of = |table: &[(Bank, [u8; 16])]| table.iter().find(|(_, kind)| found == Some(*kind)).map(|(bank, _)| *bank);
     match (of(&PROGRAMS), of(&CERTIFICATES)) {
         _ if found == Some(X509) => Kind::Certificate,
+        _ if found == Some(SHA1) => Kind::OldProgram,
         (Some(bank), _) => Kind::Program(bank),
         (_, Some(bank)) => Kind::CertificateDigest(bank),
         _ => Kind::Other,
@@ -90,6 +98,7 @@ pub(super) mod tests {
         let find = |table: &[(Bank, [u8; 16])], bank| table.iter().find(|(own, _)| *own == bank).unwrap().1;
         let kind = match kind {
             Kind::Certificate => X509,
+            Kind::OldProgram => SHA1,
             Kind::Program(bank) => find(&PROGRAMS, bank),
             Kind::CertificateDigest(bank) => find(&CERTIFICATES, bank),
             Kind::Other => [9; 16],
