@@ -2,8 +2,9 @@
 
 use super::disk_device::DiskDevice;
 use super::el_torito;
-use super::esp::{self, Esp};
+use super::esp::Esp;
 use super::fat::Fat;
+use super::firmware_program::programs;
 use super::gpt_event::MeasuredTable;
 use super::iso9660::{Iso9660, SECTOR};
 use super::partition::{Partition, Purpose, Table};
@@ -151,7 +152,7 @@ impl<'a> Disk<'a> {
 
 /// Whether a file system has the program: the one at a path, or any that firmware starts without a boot option.
 fn has_program(volume: &DiskVolume<'_>, program: Option<&str>) -> bool {
-    let found = volume.files_for_firmware().and_then(|files| esp::programs(files, program));
+    let found = volume.files_for_firmware().and_then(|files| programs(files, program));
     found.is_ok_and(|found| !found.is_empty())
 }
 

@@ -1,6 +1,8 @@
 //! Tests of `esp`, and of `systemd_boot`, which starts its entries.
 
-use super::esp::{Entry, Esp, matches};
+use super::entry::Entry;
+use super::esp::Esp;
+use super::pattern::matches;
 use crate::chain::forecast::Forecast;
 use crate::chain::grub::made_grub;
 use crate::chain::made_pe::MadePe;

@@ -9,11 +9,13 @@
 pub mod authenticode;
 mod authority;
 mod boot_entry;
+mod boot_menu;
 #[cfg(test)]
 mod cd_tests;
 mod certificate;
 mod certificate_table;
 mod command_line;
+mod companion_files;
 mod der;
 pub(crate) mod disk;
 pub(crate) mod disk_device;
@@ -24,6 +26,7 @@ mod efi_variable;
 pub(crate) mod efi_variables;
 mod either;
 mod el_torito;
+pub(crate) mod entry;
 pub(crate) mod esp;
 #[cfg(test)]
 mod esp_tests;
@@ -33,6 +36,7 @@ pub(crate) mod expectation;
 mod fat;
 mod fat_folder;
 mod firmware;
+mod firmware_program;
 pub(crate) mod forecast;
 pub(crate) mod forecasts;
 mod frame;
@@ -59,6 +63,7 @@ mod mbr;
 mod mok;
 pub(crate) mod partition;
 mod partitions;
+mod pattern;
 pub(crate) mod pe;
 mod phase;
 mod policy;

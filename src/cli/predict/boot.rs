@@ -2,7 +2,7 @@
 
 use super::root::Root;
 use super::start::{MenuEntry, Start};
-use crate::chain::esp::Entry;
+use crate::chain::entry::Entry;
 use crate::chain::forecasts::Forecasts;
 
 /// One boot: the only one, or one of an entry of the menu.
