@@ -10,14 +10,15 @@ use crate::eventlog::words_of;
 use crate::hash::bank::Bank;
 
 /// The variables in the order in which firmware measures them, and whether one that is not there is measured, too (edk2, `Tcg2Dxe.c`,
-/// `MeasureAllSecureVariables`).
-const VARIABLES: [(&str, [u8; 16], bool); 6] = [
+/// `MeasureAllSecureVariables`; TCG PC Client Platform Firmware Profile 1.06, section 3.3.4.8, for dbr, which edk2 does not have).
+const VARIABLES: [(&str, [u8; 16], bool); 7] = [
     (secure_boot::NAME, GLOBAL, true),
     ("PK", GLOBAL, true),
     ("KEK", GLOBAL, true),
     ("db", SECURITY, true),
     ("dbx", SECURITY, true),
     ("dbt", SECURITY, false),
+    ("dbr", SECURITY, false),
 ];
 /// The attributes before the value (kernel, Documentation/filesystems/efivarfs.rst).
 const ATTRIBUTES: usize = 4;
@@ -88,6 +89,16 @@ impl EfiVariables {
         let measured = Variable { vendor: *vendor, name: name.to_owned(), value }.measured();
         let from = format!("{}, {name}", self.folder);
         Some(Expected::of(VARIABLE, &words_of(VARIABLE, &measured), Some(&from), &[&measured], banks))
+    }
+
+    /// The variable that the firmware measures now and did not then, or the other way round: where it would measure it, is not known.
+    pub(super) fn appeared_or_gone(&self, then: &[Variable<'_>]) -> Option<&'static str> {
+        let was_there = |name, vendor| then.iter().any(|then| (then.name.as_str(), then.vendor) == (name, vendor));
+        let mut changed = VARIABLES
+            .iter()
+            .zip(&self.values)
+            .filter(|((name, vendor, is_always), value)| !is_always && value.is_some() != was_there(*name, *vendor));
+        changed.next().map(|((name, ..), _)| *name)
     }
 
     /// Adds what follows from the variables alone.

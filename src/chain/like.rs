@@ -136,6 +136,7 @@ impl Like {
                 .ok_or_else(|| format!("{}: no event proves whether Secure Boot is on", self.name))?,
         };
         let mut policy = Policy { assumes, is_on, ..Policy::default() };
+        let mut then = Vec::new();
         let own = self.own_events(POLICY)?.into_iter().map(|(_, event)| event);
         for (part, event) in parts.into_iter().zip(own) {
             let (Part::Event(mut expected), Content::Tcg { kind, data }) = (part, &event.content) else { continue };
@@ -145,6 +146,7 @@ impl Like {
                 if !event.is_digest_of(data, &event.banks()) {
                     return Err(format!("{}: the digest of {} is that of another value", self.name, variable.name));
                 }
+                then.push(variable.clone());
                 let Variable { vendor, name, value } = variable;
                 match (vendor, name.as_str()) {
                     (SECURITY, "db") => policy.db = value.to_vec(),
@@ -157,6 +159,9 @@ impl Like {
             policy.events.push(expected);
         }
         if let Some(variables) = variables {
+            if let Some(name) = variables.appeared_or_gone(&then) {
+                return Err(format!("{}: the variable {name} was set or deleted after it", self.name));
+            }
             policy.copies = Some(variables.copies());
             (policy.db, policy.dbx) = (variables.list("db"), variables.list("dbx"));
         }

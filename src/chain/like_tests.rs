@@ -12,16 +12,16 @@ use crate::hash::bank::Bank;
 use crate::hash::digest::{Digest, digests_of};
 use crate::measure::pcr::Pcr;
 
-const BANK: Bank = Bank::Sha256;
+pub(super) const BANK: Bank = Bank::Sha256;
 const NO_ACTION: EventType = EventType::NO_ACTION;
 const HCRTM: EventType = EventType(0x8000_0010);
 const CALLING: &[u8] = b"Calling EFI Application from Boot Option";
 const RETURNING: &[u8] = b"Returning from EFI Application from Boot Option";
 
-type Made = (u32, EventType, Vec<u8>);
+pub(super) type Made = (u32, EventType, Vec<u8>);
 
 /// A log whose digests are those of the data.
-fn log(banks: &[Bank], events: &[Made]) -> Vec<u8> {
+pub(super) fn log(banks: &[Bank], events: &[Made]) -> Vec<u8> {
     let header = Header::of(banks.iter().copied());
     let event =
         |(pcr, kind, data): &Made| encode(&header, Pcr::try_from(*pcr).unwrap(), *kind, &digests_of(banks, data), data);
@@ -37,7 +37,7 @@ fn authority(value: &[u8]) -> Made {
 }
 
 /// A program at a device path of one node.
-fn program(kind: u8, subtype: u8, name: &[u8]) -> Made {
+pub(super) fn program(kind: u8, subtype: u8, name: &[u8]) -> Made {
     let path = [&[kind, subtype, u8::try_from(4 + name.len()).unwrap(), 0], name, &[0x7F, 0xFF, 4, 0]].concat();
     (4, APPLICATION, [&[0; 24][..], &(path.len() as u64).to_le_bytes(), &path].concat())
 }
@@ -47,7 +47,7 @@ fn separator(pcr: u32) -> Made {
 }
 
 /// A boot as edk2 measures it: a tool of the firmware and an option that failed before the program that booted.
-fn boot() -> Vec<Made> {
+pub(super) fn boot() -> Vec<Made> {
     let mut events = vec![
         (0, NO_ACTION, b"StartupLocality\0\x03".to_vec()),
         (0, EventType(8), b"1.0".to_vec()),
@@ -73,13 +73,13 @@ fn boot() -> Vec<Made> {
     events
 }
 
-fn extended(start: u8, events: &[&[u8]]) -> Digest {
+pub(super) fn extended(start: u8, events: &[&[u8]]) -> Digest {
     let start = Digest::zero(BANK).with_last_byte(start);
     events.iter().fold(start, |value, bytes| value.extended(BANK, &BANK.digest(bytes)))
 }
 
 /// What is expected of one new program on a machine with this log.
-fn expected(log: &[u8], banks: &[Bank]) -> Forecasts {
+pub(super) fn expected(log: &[u8], banks: &[Bank]) -> Forecasts {
     let mut forecasts = Forecasts::of_firmware();
     let mut parts = super::firmware::before_a_program(banks);
     parts.push(Part::Event(Expected::of(APPLICATION, "new", None, &[b"new"], banks)));
@@ -89,13 +89,13 @@ fn expected(log: &[u8], banks: &[Bank]) -> Forecasts {
     forecasts
 }
 
-fn value(forecasts: &Forecasts, pcr: u8) -> Digest {
+pub(super) fn value(forecasts: &Forecasts, pcr: u8) -> Digest {
     let mut values = forecasts.pcrs[&pcr].values(&[BANK]).unwrap_or_else(|| panic!("{:?}", forecasts.pcrs[&pcr]));
     assert_eq!(values.len(), 1, "PCR {pcr}");
     values.remove(0).pcr.remove(&BANK).unwrap()
 }
 
-fn why(forecasts: &Forecasts, pcr: u8) -> &str {
+pub(super) fn why(forecasts: &Forecasts, pcr: u8) -> &str {
     match &forecasts.pcrs[&pcr] {
         Forecast::Open { why } => why,
         Forecast::Follows { .. } => panic!("PCR {pcr} follows"),

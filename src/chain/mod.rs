@@ -68,6 +68,8 @@ pub(crate) mod pe;
 mod phase;
 mod policy;
 pub(crate) mod region;
+#[cfg(test)]
+mod reported_tests;
 pub mod root_image;
 pub(crate) mod root_on_disk;
 #[cfg(test)]

@@ -7,6 +7,8 @@ use crate::cursor::{Cursor, Fields};
 const MOST_NODES: usize = 64;
 /// A file of a firmware volume (UEFI Platform Initialization 1.8, volume 3, section 3.2.1.1): type and subtype of the node.
 const FIRMWARE_FILE: (u8, u8) = (4, 6);
+/// The end of a device path (UEFI 2.10, section 10.3.1).
+const END: (u8, u8) = (0x7F, 0xFF);
 
 impl Event {
     /// Whether the event's `UEFI_IMAGE_LOAD_EVENT` names a file of a firmware volume (TCG PC Client Platform Firmware Profile 1.06,
@@ -32,7 +34,7 @@ fn names_firmware_file(path: &[u8]) -> bool {
         cursor.take(usize::from(length).checked_sub(4)?).ok()?;
         Some((kind, subtype))
     };
-    (0..MOST_NODES).map_while(|_| node()).any(|found| found == FIRMWARE_FILE)
+    (0..MOST_NODES).map_while(|_| node().filter(|node| *node != END)).any(|found| found == FIRMWARE_FILE)
 }
 
 #[cfg(test)]
@@ -55,6 +57,9 @@ mod tests {
         let (disk, end) = ([4, 4, 6, 0, b'x', 0], [0x7F, 0xFF, 4, 0]);
         assert!(is_firmware_file(&loaded(&[&volume[..], &file, &end].concat())));
         assert!(!is_firmware_file(&loaded(&[&disk[..], &end].concat())));
+        // Some firmware has bytes behind the end of the path, which are of no path.
+        assert!(!is_firmware_file(&loaded(&[&disk[..], &end, &volume, &file].concat())));
+        assert!(is_firmware_file(&loaded(&[&volume[..], &file, &end, &disk].concat())));
         let good = loaded(&file);
         for length in 0..good.len() {
             assert!(!is_firmware_file(&good[..length]), "{length}");
