@@ -1,12 +1,30 @@
-//! Reads the input as a PE file, as a kernel and as a unified kernel image, and predicts what firmware, the kernel's EFI stub and
-//! systemd's stub measure of it.
+//! Reads the input as a PE file, as a kernel, as a unified kernel image and as a boot loader, and predicts what firmware, the kernel's EFI
+//! stub, systemd's stub and boot loaders measure of it.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use measureroot::internal::chain::{Forecasts, Given, Kernel, Named, PeFile, Uki, authenticode};
+use measureroot::internal::chain::{Esp, Forecasts, Given, Kernel, Named, PeFile, Uki, Volume, authenticode};
+use measureroot::internal::error::Result;
 use measureroot::internal::hash::Bank;
 
 const BANKS: [Bank; 1] = [Bank::Sha256];
+
+/// A partition on which every file is the input: shim starts itself as GRUB, and GRUB's configuration has its bytes.
+struct Partition<'a>(&'a [u8]);
+
+impl Volume for Partition<'_> {
+    fn read(&self, _: &str, _: u64) -> Result<Option<Vec<u8>>> {
+        Ok(Some(self.0.to_vec()))
+    }
+
+    fn names(&self, folder: &str) -> Result<Vec<String>> {
+        Ok(if folder == "EFI/BOOT" { vec!["BOOTX64.EFI".to_owned()] } else { Vec::new() })
+    }
+
+    fn has_folder(&self, _: &str) -> Result<bool> {
+        Ok(true)
+    }
+}
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(file) = PeFile::parse(bytes) else { return };
@@ -28,6 +46,9 @@ fuzz_target!(|bytes: &[u8]| {
         for append in [None, Some("a b")] {
             uki.forecasts(append, &BANKS).iter().for_each(check);
         }
+    }
+    if let Ok(esp) = Esp::of(&Partition(bytes), &BANKS) {
+        esp.entries.iter().for_each(|entry| check(&entry.forecasts));
     }
 });
 
