@@ -81,7 +81,8 @@ fn is_newer(level: &[u8], own: &[u8]) -> bool {
         Some((fields.next()?.to_owned(), fields.next()?.to_owned()))
     };
     match (fields(level), fields(own)) {
-        (Some((version, date)), Some((own_version, own_date))) => {
+        // One that is shorter than the first level that shim had is damaged.
+        (Some((version, date)), Some((own_version, own_date))) if level.len() >= ORIGINAL.len() => {
             let later = version.len().cmp(&own_version.len()).then_with(|| version.cmp(&own_version));
             later.is_gt() || date >= own_date
         }
@@ -141,6 +142,7 @@ mod tests {
         for (level, is_kept) in [
             ("sbat,1,2025021800\nshim,4\n", true),
             ("sbat,1,2025051000\n", true),
+            ("sbat,1,2025051000", false),
             ("sbat,1,2024010900\n", false),
             ("sbat,2,2021030218\n", true),
             ("sbat,1", false),
