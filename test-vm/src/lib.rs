@@ -15,6 +15,7 @@ pub mod board;
 pub mod builder;
 pub mod debian_disk;
 pub mod doc_page;
+pub mod efivars;
 pub mod evidence;
 pub mod failure;
 pub mod guest;
