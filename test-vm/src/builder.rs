@@ -58,6 +58,12 @@ impl Builder {
         Ok(())
     }
 
+    /// The path of a file in the folder that is not there yet.
+    #[must_use]
+    pub fn place(&self, name: &str) -> PathBuf {
+        self.folder.path(name)
+    }
+
     /// The path of a file that the commands left in the folder.
     pub fn file(&self, name: &str) -> Result<PathBuf> {
         let path = self.folder.path(name);

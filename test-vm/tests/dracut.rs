@@ -3,8 +3,11 @@
 mod initramfs_builder;
 
 use initramfs_builder::{COPY_MODULES, Recipe, Refusal, refuses};
-use test_vm::{Builder, DocPage, Kernel, Result, RootFs, ensure};
+use std::ffi::OsStr;
+use test_vm::scratch::Scratch;
+use test_vm::{Builder, Bus, DocPage, Firmware, Image, Kernel, Result, RootFs, Vm, ensure, predict, uki};
 
+const CMDLINE: &str = "root=/dev/vdb console=ttyS0 panic=1 measureroot.onfail=poweroff";
 /// The files in which dracut describes a build.
 const NOTES: &[&str] = &["lib/dracut/build-parameter.txt", "lib/dracut/modules.txt"];
 
@@ -28,6 +31,38 @@ fn the_page_s_own_boot_is_measured() -> Result<()> {
 #[test]
 fn the_page_s_command_predicts_all_pcrs() -> Result<()> {
     DRACUT.page_predicts()
+}
+
+/// `dracut --uefi` makes a unified kernel image. The Debian has neither the stub nor binutils: both are this machine's.
+#[test]
+fn an_image_of_dracut_s_option_uefi_is_measured_as_predicted() -> Result<()> {
+    let (scratch, builder) = (Scratch::new()?, Builder::initramfs()?);
+    let tools = builder.place("lib");
+    let copy = "mkdir \"$0\"
+        for tool in objcopy objdump; do
+            cp --dereference /usr/bin/$tool \"$0\"
+            ldd /usr/bin/$tool | sed -n 's/.* => \\(\\/.*\\) (.*/\\1/p' | xargs cp --dereference --target-directory \"$0\"
+        done
+        rm \"$0/libc.so.6\"
+        cp /usr/lib/systemd/boot/efi/linuxx64.efi.stub \"$0/stub\"";
+    uki::run("sh", ["-euc", copy].map(OsStr::new).into_iter().chain([tools.as_os_str()]))?;
+    builder.run(&installed(&format!(
+        "for tool in objcopy objdump; do
+            printf '#!/bin/sh\\nLD_LIBRARY_PATH=/folder/lib exec /folder/lib/%s \"$@\"\\n' $tool >/usr/bin/$tool
+            chmod +x /usr/bin/$tool
+        done
+        dracut --uefi --uefi-stub lib/stub --kernel-image /checkout/target/test-vm/kernel-6.12/vmlinuz \\
+            --kernel-cmdline '{CMDLINE}' --add measureroot --no-hostonly --add-drivers virtio_console \\
+            --kver $KERNEL_6_12 measured.efi"
+    ))?)?;
+    let esp = scratch.path("esp");
+    std::fs::create_dir_all(esp.join("EFI/BOOT"))?;
+    let program = esp.join("EFI/BOOT/BOOTX64.EFI");
+    std::fs::copy(builder.file("measured.efi")?, &program)?;
+    let chain = predict::chain(&program)?;
+    assert_eq!(chain.keys().copied().collect::<Vec<_>>(), [4, 8, 9, 11, 12, 14]);
+    let vm = Vm::started_by(Firmware::Uefi).large().disk_file(Bus::Virtio, uki::disk(&esp, &[], &scratch)?);
+    predict::holds(&vm.disk(&Image::small(RootFs::Squashfs)?).boots()?.power_off()?, &chain)
 }
 
 #[test]
