@@ -3,6 +3,7 @@
 use super::disk_device::DiskDevice;
 use super::el_torito;
 use super::esp::Esp;
+use super::ext::{self, Ext};
 use super::fat::Fat;
 use super::firmware_program::programs;
 use super::gpt_event::MeasuredTable;
@@ -109,7 +110,7 @@ impl<'a> Disk<'a> {
             esps.retain(|esp| esp.files.is_err() || has_program(esp, program));
         }
         let starts: Vec<_> = esps.into_iter().map(at).collect();
-        if starts.is_empty() && self.volumes.iter().any(|volume| !volume.is_fat && volume.files.is_ok()) {
+        if starts.is_empty() && self.volumes.iter().any(|volume| Iso9660::open(volume.region).is_ok()) {
             return Err(Error::new("disk", "is a CD without a boot image for UEFI (El Torito, platform EF)")
                 .hint("does it boot with a BIOS alone? That measures nothing that starts the agent"));
         }
@@ -163,11 +164,14 @@ fn volume<'a>(region: Region<'a>, name: String) -> Result<DiskVolume<'a>> {
     let found = superblock::probe(&head).ok().flatten();
     let (mut label, uuid) = found.map(|found| (found.label, found.uuid)).unwrap_or_default();
     let is_fat = Fat::is_likely(&head);
+    let is_ext = !is_fat && ext::is_likely(&head);
     let files = if is_fat {
         Fat::open(region).map(|fat| {
             label = fat.label();
             Box::new(fat) as Box<dyn Volume + 'a>
         })
+    } else if is_ext {
+        Ext::open(region).map(|ext| Box::new(ext) as Box<dyn Volume + 'a>)
     } else {
         let cd = Iso9660::open(region).map(|cd| Box::new(cd) as Box<dyn Volume + 'a>);
         cd.map_err(|_| Error::new("file system", "is no FAT, which firmware reads"))
@@ -182,6 +186,7 @@ fn volume<'a>(region: Region<'a>, name: String) -> Result<DiskVolume<'a>> {
         label,
         region,
         is_fat,
+        is_ext,
         files,
     })
 }

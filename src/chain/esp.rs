@@ -110,7 +110,7 @@ impl Esp {
         let mut seen: Vec<_> = places.disk.iter().map(Seen::of).collect();
         match seen.iter().position(|seen| ptr::addr_eq(seen.files, places.own)) {
             Some(own) => seen.swap(0, own),
-            None => seen.insert(0, Seen { files: places.own, label: None, uuid: None, partition: None }),
+            None => seen.insert(0, Seen { files: places.own, label: None, uuid: None, partition: None, module: None }),
         }
         let entry = |GrubEntry { id, title, is_default, forecasts }| Entry {
             id,

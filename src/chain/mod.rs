@@ -33,6 +33,7 @@ mod esp_tests;
 pub(crate) mod event;
 #[cfg(feature = "cli")]
 pub(crate) mod expectation;
+mod ext;
 mod fat;
 mod fat_folder;
 mod firmware;

@@ -9,7 +9,8 @@ pub(super) const CONFIGURATION: u64 = 1 << 20;
 /// The longest program or initrd, in bytes: 2 GiB. It is read into memory, as firmware does.
 pub(super) const PROGRAM: u64 = 2 << 30;
 
-/// A file system. A path has `/` between its parts, and none at its start. As on FAT, capital and small letters are the same.
+/// A file system. A path has `/` between its parts, and none at its start. The file system decides whether capital and small letters
+/// are the same, as on FAT.
 pub trait Volume {
     /// The bytes of a file. `None` if there is none with this path.
     ///
@@ -67,6 +68,8 @@ pub struct DiskVolume<'a> {
     pub region: Region<'a>,
     /// Whether firmware can read it: it is a FAT.
     pub is_fat: bool,
+    /// Whether it is an ext2, ext3 or ext4.
+    pub is_ext: bool,
     /// Its files, or why they cannot be read: the file system is of another kind, or damaged.
     pub files: Result<Box<dyn Volume + 'a>>,
 }

@@ -194,10 +194,20 @@ impl<'a> Machine<'a> {
         Ok(bytes)
     }
 
+    /// A file system that GRUB can read now.
+    fn seen(&self, number: usize) -> Run<&'a Seen<'a>> {
+        let seen = self.world.seen.get(number).ok_or_else(|| Stop::new("a disk was not given"))?;
+        match seen.module {
+            Some(module) if !self.has_module(module) => {
+                Err(Stop::new(format!("GRUB has not loaded its module {module}, with which it reads the file system")))
+            }
+            _ => Ok(seen),
+        }
+    }
+
     /// The bytes of a file, without measuring them.
     pub(super) fn bytes(&self, number: usize, path: &str, limit: u64) -> Run<Option<Vec<u8>>> {
-        let seen = self.world.seen.get(number).ok_or_else(|| Stop::new("a disk was not given"))?;
-        seen.files.read(path, limit).map_err(|error| Stop::new(error.to_string()))
+        self.seen(number)?.files.read(path, limit).map_err(|error| Stop::new(error.to_string()))
     }
 
     fn memdisk(&self, path: &str) -> Run<Option<Cow<'a, [u8]>>> {
@@ -210,7 +220,7 @@ impl<'a> Machine<'a> {
     pub(super) fn has(&self, name: &str) -> Run<bool> {
         let (number, path) = self.place(name)?;
         let Some(number) = number else { return Ok(self.memdisk(&path)?.is_some()) };
-        let seen = self.world.seen.get(number).ok_or_else(|| Stop::new("a disk was not given"))?;
+        let seen = self.seen(number)?;
         let (folder, file) = path.rsplit_once('/').unwrap_or(("", &path));
         let names = seen.files.names(folder).map_err(|error| Stop::new(error.to_string()))?;
         if names.iter().any(|name| name == file) {
@@ -225,8 +235,7 @@ impl<'a> Machine<'a> {
     pub(super) fn has_folder(&self, name: &str) -> Run<bool> {
         let (number, path) = self.place(name)?;
         let Some(number) = number else { return memdisk::has_folder(&self.world.image.memdisk, &path) };
-        let seen = self.world.seen.get(number).ok_or_else(|| Stop::new("a disk was not given"))?;
-        seen.files.has_folder(&path).map_err(|error| Stop::new(error.to_string()))
+        self.seen(number)?.files.has_folder(&path).map_err(|error| Stop::new(error.to_string()))
     }
 
     /// Whether a module is loaded.

@@ -2,7 +2,7 @@
 
 use super::machine::Machine;
 use super::stop::{Run, Stop};
-use super::volumes::{Wanted, has_name, name};
+use super::volumes::{Seen, Wanted, has_name, name};
 
 /// What a search asks for.
 #[derive(Debug, Default)]
@@ -72,7 +72,9 @@ fn find(machine: &mut Machine<'_>, wanted: Wanted, variable: Option<&str>, what:
     }
     let seen = machine.world.seen;
     let mut found = None;
-    for (number, seen) in seen.iter().enumerate() {
+    let can_read = |seen: &Seen<'_>| seen.module.is_none_or(|module| machine.has_module(module));
+    let readable: Vec<_> = seen.iter().enumerate().filter(|(_, seen)| can_read(seen)).collect();
+    for (number, seen) in readable {
         let is_it = match wanted {
             Wanted::File => {
                 let path = format!("({}){what}", name(number));
@@ -88,7 +90,7 @@ fn find(machine: &mut Machine<'_>, wanted: Wanted, variable: Option<&str>, what:
             }
         }
     }
-    let (object, known): (_, fn(&super::volumes::Seen<'_>) -> bool) = match wanted {
+    let (object, known): (_, fn(&Seen<'_>) -> bool) = match wanted {
         Wanted::File => ("the file", |_| true),
         Wanted::Label => ("the label", |seen| seen.label.is_some()),
         Wanted::Uuid => ("the UUID", |seen| seen.uuid.is_some()),

@@ -20,7 +20,13 @@ fn files(config: &str) -> Made {
 
 fn boots_of(program: &[u8], made: &Made) -> Vec<GrubEntry> {
     let grub = Grub::of("EFI/BOOT/BOOTX64.EFI", program, &[BANK]).unwrap().unwrap();
-    let seen = [Seen { files: made, label: None, uuid: Some("AB12-CD34".into()), partition: Some("gpt1".into()) }];
+    let seen = [Seen {
+        files: made,
+        label: None,
+        uuid: Some("AB12-CD34".into()),
+        partition: Some("gpt1".into()),
+        module: None,
+    }];
     grub.boots(&seen, None, &[BANK])
 }
 
@@ -329,6 +335,7 @@ fn on_a_disk(version: &str, config: &str, more: &[(&str, &str)]) -> Vec<GrubEntr
         label: None,
         uuid: Some(uuid.into()),
         partition: Some(partition.into()),
+        module: None,
     };
     let seen = [seen(&own, "1111-2222", "gpt1"), seen(&other, "AB12-CD34", "gpt2")];
     Grub::of("EFI/debian/grubx64.efi", &program, &[BANK]).unwrap().unwrap().boots(&seen, None, &[BANK])
@@ -393,7 +400,7 @@ fn behind_shim_debians_2_12_loads_the_kernel_itself() {
             names.iter().map(|name| (0, module(name, &[], if *name == "normal" { V2_12 } else { "" }))).collect();
         parts.extend([(1, b"hsqs".to_vec()), (3, b"/boot/grub\0".to_vec())]);
         let grub = Grub::of("EFI/BOOT/grubx64.efi", &image(&parts), &[BANK]).unwrap().unwrap();
-        let seen = [Seen { files: &made, label: None, uuid: None, partition: None }];
+        let seen = [Seen { files: &made, label: None, uuid: None, partition: None, module: None }];
         let [off, on] = [false, true].map(|is_on| {
             let mut boots = grub.boots(&seen, shim, &[BANK]);
             crate::chain::secure_boot::decide(&mut boots[0].forecasts, is_on);
