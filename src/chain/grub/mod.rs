@@ -4,17 +4,19 @@
 //!
 //! The program (`image`) has the first configuration (`rescue`) and modules (`module`). A text (`source`) becomes tokens (`lexer`),
 //! these become statements (`parser`, `syntax`), whose words are replaced (`words`), and which then run (`run`, `commands`) on a
-//! machine that only measures (`machine`, `measured`, `environment`) and sees the given file systems (`volumes`). Each entry of the
+//! machine that only measures (`machine`, `files`, `loading`, `measured`, `environment`) and sees the given file systems (`volumes`). Each entry of the
 //! menu (`menu`) then has its forecasts (`boot`).
 
 mod boot;
 mod commands;
 mod environment;
+mod files;
 mod gettext;
 mod grubenv;
 mod image;
 mod lexer;
 mod linux;
+mod loading;
 mod machine;
 #[cfg(test)]
 pub(super) mod made_grub;

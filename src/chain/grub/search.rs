@@ -72,9 +72,12 @@ fn find(machine: &mut Machine<'_>, wanted: Wanted, variable: Option<&str>, what:
     }
     let seen = machine.world.seen;
     let mut found = None;
-    let can_read = |seen: &Seen<'_>| seen.module.is_none_or(|module| machine.has_module(module));
-    let readable: Vec<_> = seen.iter().enumerate().filter(|(_, seen)| can_read(seen)).collect();
-    for (number, seen) in readable {
+    for (number, seen) in seen.iter().enumerate() {
+        let missing = seen.module.filter(|module| !machine.has_module(module));
+        // What GRUB cannot read has no files for it.
+        if missing.is_some() && wanted == Wanted::File {
+            continue;
+        }
         let is_it = match wanted {
             Wanted::File => {
                 let path = format!("({}){what}", name(number));
@@ -83,6 +86,11 @@ fn find(machine: &mut Machine<'_>, wanted: Wanted, variable: Option<&str>, what:
             Wanted::Label => seen.label.as_deref() == Some(what),
             Wanted::Uuid => seen.uuid.as_deref().is_some_and(|uuid| uuid.eq_ignore_ascii_case(what)),
         };
+        if let (true, Some(module)) = (is_it, missing) {
+            return Err(Stop::new(format!(
+                "search: GRUB has not loaded its module {module}, with which it finds {what}"
+            )));
+        }
         if is_it {
             found.get_or_insert(number);
             if variable.is_some() {

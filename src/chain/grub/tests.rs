@@ -309,6 +309,17 @@ fn a_loop_spoils_the_entry_alone_that_has_it() {
 
 /// GRUB on the first partition of a disk with these commands in its image, and `config` as its configuration on the second one.
 fn on_a_disk(version: &str, config: &str, more: &[(&str, &str)]) -> Vec<GrubEntry> {
+    on_a_disk_with(&[], None, version, config, more)
+}
+
+/// The same with more modules in the image, and one with which GRUB reads the second partition.
+fn on_a_disk_with(
+    modules: &[&str],
+    reader: Option<&'static str>,
+    version: &str,
+    config: &str,
+    more: &[(&str, &str)],
+) -> Vec<GrubEntry> {
     let names = [
         "tpm",
         "normal",
@@ -323,8 +334,9 @@ fn on_a_disk(version: &str, config: &str, more: &[(&str, &str)]) -> Vec<GrubEntr
         "efifwsetup",
         "gettext",
     ];
+    let names = names.iter().chain(modules);
     let mut parts: Vec<_> =
-        names.iter().map(|name| (0, module(name, &[], if *name == "normal" { version } else { "" }))).collect();
+        names.map(|name| (0, module(name, &[], if *name == "normal" { version } else { "" }))).collect();
     parts.push((3, b"/EFI/debian\0".to_vec()));
     let program = image(&parts);
     let first = "search.fs_uuid AB12-CD34 root hd0,gpt2\nset prefix=($root)'/boot/grub'\nconfigfile $prefix/grub.cfg\n";
@@ -337,8 +349,21 @@ fn on_a_disk(version: &str, config: &str, more: &[(&str, &str)]) -> Vec<GrubEntr
         partition: Some(partition.into()),
         module: None,
     };
-    let seen = [seen(&own, "1111-2222", "gpt1"), seen(&other, "AB12-CD34", "gpt2")];
+    let other = Seen { module: reader, ..seen(&other, "AB12-CD34", "gpt2") };
+    let seen = [seen(&own, "1111-2222", "gpt1"), other];
     Grub::of("EFI/debian/grubx64.efi", &program, &[BANK]).unwrap().unwrap().boots(&seen, None, &[BANK])
+}
+
+#[test]
+fn a_file_system_is_read_if_its_module_is_there() {
+    let config = "menuentry a {\n linux /k/vmlinuz\n}";
+    let [plain, with] = [None, Some("ext2")].map(|reader| on_a_disk_with(&["ext2"], reader, V2_06, config, &[]));
+    assert_eq!(events(&plain[0], 9), events(&with[0], 9));
+    let without = on_a_disk_with(&[], Some("ext2"), V2_06, config, &[]);
+    assert_eq!(
+        why(&without[0], 9),
+        "EFI/debian/grub.cfg:1: search: GRUB has not loaded its module ext2, with which it finds AB12-CD34"
+    );
 }
 
 #[test]
