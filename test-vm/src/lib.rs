@@ -20,6 +20,7 @@ pub mod evidence;
 pub mod failure;
 pub mod guest;
 pub mod image;
+pub mod installed_disk;
 pub mod kernel;
 pub mod live_folder;
 pub mod lying_disk;
