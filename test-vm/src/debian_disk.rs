@@ -3,11 +3,14 @@
 use crate::{Kernel, Result, assets, scratch::Scratch, tool, uki};
 use std::ffi::OsStr;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The identity of the FAT, as mkfs.vfat takes it and as GRUB writes it.
 const ID: [&str; 2] = ["6D656173", "6D65-6173"];
+
+/// Where that FAT is on the disk.
+const FAT: &str = "@@1M";
 
 /// The release that shim, GRUB and the configuration are from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,4 +59,13 @@ pub fn made(release: Release, scratch: &Scratch) -> Result<PathBuf> {
         dd if=\"$2\" of=\"$1\" bs=1M seek=1 conv=notrunc status=none";
     uki::run("bash", ["-euc", script, "-"].map(OsStr::new).into_iter().chain([&whole, &fat].map(AsRef::as_ref)))?;
     Ok(whole)
+}
+
+/// Adds bytes behind a file of that FAT.
+pub fn lengthen(disk: &Path, file: &str, scratch: &Scratch) -> Result<()> {
+    let (fat, path, copy) = (format!("{}{FAT}", disk.display()), format!("::/{file}"), scratch.path("longer"));
+    let copy_path = copy.as_os_str();
+    uki::run("mcopy", [OsStr::new("-n"), "-i".as_ref(), fat.as_ref(), path.as_ref(), copy_path])?;
+    fs::write(&copy, [fs::read(&copy)?, vec![1; 8]].concat())?;
+    uki::run("mcopy", [OsStr::new("-o"), "-i".as_ref(), fat.as_ref(), copy_path, path.as_ref()])
 }

@@ -10,51 +10,72 @@ const LOG: &str = "/run/measureroot/binary_bios_measurements";
 const QUOTED: &str = "sha256:0,1,2,3,4,5,6,7,8,9,11,12,13,14";
 const NONCE: &[u8] = b"a nonce of the verifier";
 
-/// Evidence in a folder.
+/// Evidence in a folder, and the machine that it is of.
 #[derive(Debug)]
-pub struct Evidence(Scratch);
+pub struct Evidence {
+    folder: Scratch,
+    vm: StoppedVm,
+}
 
 impl Evidence {
     /// Takes the log, switches the machine off, and quotes its PCRs.
     pub fn of(mut guest: Guest) -> Result<Self> {
         let folder = Scratch::new()?;
         std::fs::write(folder.path("log"), guest.bytes(LOG)?.content)?;
-        let evidence = Self(folder);
-        evidence.quote(&guest.power_off()?)?;
+        let evidence = Self { folder, vm: guest.power_off()? };
+        evidence.quote()?;
         Ok(evidence)
     }
 
-    fn quote(&self, vm: &StoppedVm) -> Result<()> {
+    fn quote(&self) -> Result<()> {
         let attributes = "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|restricted|sign";
         let nonce = bank::hex(NONCE);
         let make = format!("tpm2_createprimary -Q -C e -G ecc256:ecdsa-sha256:null -a {attributes} -c ak.ctx");
-        let quote = format!("tpm2_quote -Q -c ak.ctx -l {QUOTED} -q {nonce} -m quote -s signature");
-        TpmChannel::connect(&vm.tpm()?.control())?.serve(|device| {
+        let quote = format!("tpm2_quote -Q -c ak.ctx -l {QUOTED} -q {nonce} -m quote -s signature -o pcrs");
+        TpmChannel::connect(&self.vm.tpm()?.control())?.serve(|device| {
             for line in [&make, "tpm2_readpublic -Q -c ak.ctx -o ak.pub", &quote] {
                 // There is no resource manager.
                 for line in [line, "tpm2_flushcontext --transient-object"] {
                     let mut words = line.split(' ');
                     let mut command = tool::limited(Duration::from_secs(30), words.next().unwrap_or_default());
                     let device = format!("device:{}", device.display());
-                    tool::finish(command.args(words).current_dir(self.0.folder()).env("TPM2TOOLS_TCTI", device))?;
+                    tool::finish(command.args(words).current_dir(self.folder.folder()).env("TPM2TOOLS_TCTI", device))?;
                 }
             }
             Ok(())
         })
     }
 
+    /// The machine.
+    #[must_use]
+    pub fn vm(&self) -> &StoppedVm {
+        &self.vm
+    }
+
     /// The path of the log.
     #[must_use]
     pub fn log(&self) -> PathBuf {
-        self.0.path("log")
+        self.folder.path("log")
     }
 
     /// The verdict of `measureroot verify` with this list of trusted images.
     pub fn judged(&self, list: &Path) -> Result<Verdict> {
         let mut verify = tool::measureroot(Duration::from_secs(60))?;
-        verify.args(["verify", "--quote", "quote", "--signature", "signature", "--key", "ak.pub", "--log", "log"]);
+        verify.args([
+            "verify",
+            "--quote",
+            "quote",
+            "--signature",
+            "signature",
+            "--key",
+            "ak.pub",
+            "--pcrs",
+            "pcrs",
+            "--log",
+            "log",
+        ]);
         verify.args(["--nonce", &bank::hex(NONCE), "--allow"]).arg(list);
-        Verdict::of(verify.current_dir(self.0.folder()))
+        Verdict::of(verify.current_dir(self.folder.folder()))
     }
 }
 
@@ -76,6 +97,13 @@ impl Verdict {
     /// Checks the exit code and the start of the text.
     pub fn is(&self, code: i32, start: &str) -> Result<()> {
         ensure!(self.code == Some(code) && self.text.starts_with(start), "{:?} {}", self.code, self.text);
+        Ok(())
+    }
+
+    /// Checks that lines begin with these words.
+    pub fn says(&self, starts: &[&str]) -> Result<()> {
+        let is_said = |start: &&str| self.text.lines().any(|line| line.starts_with(*start));
+        ensure!(starts.iter().all(is_said), "{starts:?} are not all in {}", self.text);
         Ok(())
     }
 
