@@ -103,6 +103,19 @@ fn the_same_input_gives_the_same_bytes() -> Result<()> {
 }
 
 #[test]
+fn parameters_that_decide_the_pcr_count_in_the_prediction() -> Result<()> {
+    let live = LiveFolder::new()?;
+    let other = "'rootimgpcr=12 measureroot.format=meta-measured'";
+    let said = live.run(&format!("initramfs/installed/live --append {other} root live.iso"))?;
+    let pcr = std::fs::read_to_string(live.path("live.iso.pcr"))?;
+    ensure!(said.ends_with(&pcr) && pcr.matches("12: 0x").count() == Bank::ALL.len(), "{said}");
+    let said = live.refuses("initramfs/installed/live --append measureroot=off root off.iso")?;
+    ensure!(said.contains("the boot does not measure the image as predicted: "), "{said}");
+    ensure!(!live.path("off.iso").exists(), "it made a medium");
+    Ok(())
+}
+
+#[test]
 fn a_medium_that_could_not_boot_is_refused_with_a_hint() -> Result<()> {
     let live = LiveFolder::new()?;
     live.run("mkdir tools && for tool in /usr/bin/* /usr/sbin/*; do ln -sf $tool tools; done")?;
