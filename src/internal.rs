@@ -7,7 +7,7 @@ pub mod chain {
         authenticode, disk::Disk, disk::Start, efi_variables::EfiVariables, esp::Esp, forecast::Forecast,
         forecasts::Forecasts, kernel::Given, kernel::Kernel, kernel::Named, like::Like, partition::Partition,
         partition::Purpose, partition::Table, pe::PeFile, region::Region, root_image, root_on_disk::find as find_root,
-        tboot, uki::Uki, volume::DiskVolume, volume::Places, volume::Volume,
+        tboot, uki::Uki, volume::BootOption, volume::DiskVolume, volume::Places, volume::Volume,
     };
 }
 

@@ -275,7 +275,16 @@ fn a_partition_has_a_boot_for_each_entry_of_its_menu() {
     assert_eq!(["4", "12", "13"].map(|pcr| policy[pcr].as_array().unwrap().len()), [15, 3, 1]);
     let said = predict(&[]).printed();
     assert!(said.contains("\n\nENTRY debian.conf \"Debian\", the default\n"), "{said}");
-    assert_eq!(predict(&["--append", "x"]).code, 2);
+    let ran = predict(&["--append", "x"]);
+    assert!(ran.code == 1 && ran.err.contains("BOOTX64.EFI: is a boot loader: "), "{}", ran.err);
+    // A boot option that starts the image alone gives it the words.
+    let (own, words) = (esp.join("EFI/Linux/measured.efi"), ["--json", "--append", "ro from=outside"]);
+    let alone = measureroot(&[&["predict", "--uki", text(&own)], &words[..]].concat()).json();
+    let option = predict(&[&["--boot", "\\EFI\\linux\\measured.efi"], &words[..]].concat()).json();
+    assert_eq!(option["append"], "ro from=outside");
+    for pcr in ["4", "9", "12"] {
+        assert_eq!(option["entries"][0]["pcrs"][pcr]["values"], alone["pcrs"][pcr]["values"], "PCR {pcr}");
+    }
     assert!(!predict(&[]).err.contains("is a program for x64"));
     fs::rename(esp.join("EFI/BOOT/BOOTX64.EFI"), esp.join("EFI/BOOT/bootaa64.efi")).unwrap();
     let ran = predict(&[]);

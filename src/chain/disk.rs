@@ -11,7 +11,7 @@ use super::iso9660::{Iso9660, SECTOR};
 use super::partition::{Partition, Purpose, Table};
 use super::partitions;
 use super::region::Region;
-use super::volume::{DiskVolume, Places, Volume};
+use super::volume::{BootOption, DiskVolume, Places, Volume};
 use crate::error::{Error, Result};
 use crate::hash::bank::Bank;
 use crate::media::read_at::ReadAt;
@@ -92,19 +92,18 @@ impl<'a> Disk<'a> {
         Ok(Self { volumes, whole: (disk, sector), devices })
     }
 
-    /// Each partition that firmware may start a program from, with what is expected then. `program` is its path, if it is not the
-    /// one that firmware starts without a boot option.
+    /// Each partition that firmware may start a program from, with what is expected then.
     ///
     /// # Errors
     /// If there is none.
-    pub fn starts(&self, program: Option<&str>, banks: &[Bank]) -> Result<Vec<Start>> {
+    pub fn starts(&self, option: BootOption<'_>, banks: &[Bank]) -> Result<Vec<Start>> {
         let at = |volume: &DiskVolume<'_>| {
-            let places = |own| Places { own, disk: &self.volumes, program };
+            let places = |own| Places { own, disk: &self.volumes, option };
             let esp = volume.files_for_firmware().and_then(|own| Esp::at(&places(own), banks));
             let esp = esp.map(|esp| esp.started_with(&self.table(volume, banks)));
             Start { place: volume.name.clone(), esp: esp.map_err(|error| error.on(&volume.name)) }
         };
-        let mut esps: Vec<_> = self.esps().collect();
+        let (mut esps, program): (Vec<_>, _) = (self.esps().collect(), option.program);
         // One that has no such program is no boot.
         if esps.iter().any(|esp| has_program(esp, program)) {
             esps.retain(|esp| esp.files.is_err() || has_program(esp, program));

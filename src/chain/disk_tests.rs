@@ -7,6 +7,7 @@ use super::gpt_event::MeasuredTable;
 use super::made_pe::MadePe;
 use super::partition::{Purpose, Table};
 use super::region::Region;
+use super::volume::BootOption;
 use crate::error::Result;
 use crate::hash::bank::Bank;
 
@@ -294,7 +295,7 @@ fn fat32_is_what_its_boot_sector_calls_so_however_small() {
 fn each_partition_with_a_program_is_a_boot_and_nothing_is_guessed() {
     let starts = |disk: &Vec<u8>, program: Option<&str>| {
         let opened = Disk::open(disk, disk.len() as u64, None).unwrap();
-        let starts = opened.starts(program, &[Bank::Sha256])?;
+        let starts = opened.starts(BootOption { program, append: None }, &[Bank::Sha256])?;
         Ok::<_, crate::error::Error>(starts.into_iter().map(|start| start.place).collect::<Vec<_>>())
     };
     let error = |disk: &Vec<u8>, program| starts(disk, program).unwrap_err().to_string();

@@ -5,6 +5,7 @@ use std::ptr;
 use super::boot_entry;
 use super::boot_menu::{Menu, TYPE_1, TYPE_2};
 use super::companion_files::with_files_beside;
+use super::direct::{self, Direct};
 use super::doubts;
 use super::entry::Entry;
 use super::firmware_program::{architecture, program_of_firmware};
@@ -14,8 +15,7 @@ use super::partition::Purpose;
 use super::pattern::matches;
 use super::shim::Shim;
 use super::systemd_boot::SystemdBoot;
-use super::uki::Uki;
-use super::volume::{CONFIGURATION, PROGRAM, Places, Volume};
+use super::volume::{BootOption, CONFIGURATION, PROGRAM, Places, Volume};
 use crate::error::{Error, Result};
 use crate::hash::bank::Bank;
 
@@ -37,7 +37,7 @@ impl Esp {
     /// # Errors
     /// If it has no program that firmware starts, or one that is not known, or no entry.
     pub fn of(volume: &dyn Volume, banks: &[Bank]) -> Result<Self> {
-        Self::at(&Places { own: volume, disk: &[], program: None }, banks)
+        Self::at(&Places { own: volume, disk: &[], option: BootOption::default() }, banks)
     }
 
     /// Reads a partition of a disk.
@@ -46,7 +46,7 @@ impl Esp {
     /// If it has no program that firmware starts, or one that is not known, or no entry.
     pub fn at(places: &Places<'_>, banks: &[Bank]) -> Result<Self> {
         let volume = places.own;
-        let path = program_of_firmware(volume, places.program)?;
+        let path = program_of_firmware(volume, places.option.program)?;
         let bytes = volume.read(&path, PROGRAM)?.ok_or_else(|| Error::new(&path, "is gone"))?;
         doubts::warn_of_another_architecture(&path, architecture(&bytes));
         let Some(loader) = SystemdBoot::of(&path, &bytes, volume, banks)? else {
@@ -55,18 +55,21 @@ impl Esp {
                 let bytes = bytes.ok_or_else(|| Error::new(&shim.loader, "is not there, and shim starts it"))?;
                 let grub = Grub::of(&shim.loader, &bytes, banks)?;
                 let grub = grub.ok_or_else(|| Error::new(&shim.loader, "is not GRUB, and shim starts it"))?;
+                direct::takes_no_words(&path, places.option)?;
                 return Ok(Self::of_grub(&grub, Some(&shim), places, banks));
             }
             if let Some(grub) = Grub::of(&path, &bytes, banks)? {
+                direct::takes_no_words(&path, places.option)?;
                 return Ok(Self::of_grub(&grub, None, places, banks));
             }
-            let uki = Uki::parse(&path, &bytes).map_err(|_| {
-                Error::new(&path, "is neither systemd-boot, nor GRUB, nor a unified kernel image")
-                    .hint("other boot loaders are not predicted yet")
-            })?;
-            let entry = Entry::new(&path, with_files_beside(volume, &path, uki.forecasts(None, banks)?)?);
-            return Ok(Self { loader: uki.stub().to_string(), entries: vec![entry] });
+            let direct = Direct::of(&path, &bytes)?;
+            let mut forecasts = direct.forecasts(places.option.append, banks)?;
+            if let Direct::Uki(_) = direct {
+                forecasts = with_files_beside(volume, &path, forecasts)?;
+            }
+            return Ok(Self { loader: direct.to_string(), entries: vec![Entry::new(&path, forecasts)] });
         };
+        direct::takes_no_words(&path, places.option)?;
         let configuration = volume.read(LOADER_CONF, CONFIGURATION)?;
         let loader_conf = configuration.as_deref().and_then(|bytes| loader.measures(LOADER_CONF, bytes, banks));
         let default = configuration.map(|bytes| boot_entry::default_pattern(&bytes)).transpose();

@@ -2,7 +2,7 @@
 //! become events (`event`), the events become the values of PCRs (`forecast`). All bytes are hostile: they come from a medium.
 //!
 //! A *starter* is a program that starts the next one: the firmware (`firmware`), systemd-boot (`systemd_boot`), shim (`shim`), GRUB (`grub`), systemd's stub in a
-//! unified kernel image (`uki`), the kernel's own EFI stub (`kernel`). For each PCR that it extends, it adds events to the
+//! unified kernel image (`uki`), the kernel's own EFI stub (`kernel`); firmware starts the last two also without a boot loader (`direct`). For each PCR that it extends, it adds events to the
 //! [`forecasts::Forecasts`], or says why they do not follow from the files. A partition (`esp`) has one boot for each entry of its menu.
 //! Another boot loader is another file here, with a function that adds its events between those of two starters.
 
@@ -17,6 +17,7 @@ mod certificate_table;
 mod command_line;
 mod companion_files;
 mod der;
+mod direct;
 pub(crate) mod disk;
 pub(crate) mod disk_device;
 #[cfg(test)]

@@ -93,6 +93,15 @@ impl DiskVolume<'_> {
     }
 }
 
+/// A boot option of the firmware.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct BootOption<'a> {
+    /// The path of the program, if it is not the one that firmware starts without a boot option.
+    pub program: Option<&'a str>,
+    /// The command line that it gives to the program.
+    pub append: Option<&'a str>,
+}
+
 /// Where a program that firmware starts finds files.
 #[derive(Clone, Copy)]
 pub struct Places<'a> {
@@ -100,8 +109,8 @@ pub struct Places<'a> {
     pub own: &'a dyn Volume,
     /// All file systems of its disk. None if the disk is not known.
     pub disk: &'a [DiskVolume<'a>],
-    /// The path of the program, if it is not the one that firmware starts without a boot option.
-    pub program: Option<&'a str>,
+    /// How firmware starts the program.
+    pub option: BootOption<'a>,
 }
 
 #[cfg(test)]

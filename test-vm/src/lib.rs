@@ -12,6 +12,7 @@ pub mod assets;
 pub mod bank;
 pub mod bench;
 pub mod board;
+mod boot_option;
 pub mod builder;
 pub mod debian_disk;
 pub mod doc_page;

@@ -21,10 +21,10 @@ pub fn command(vm: &Vm, scratch: &Scratch, tpm: Option<&Path>, accel: Accel) -> 
     match vm.firmware {
         Some(Firmware::Uefi) => {
             let (code, usual) = board.uefi;
-            firmware(&mut qemu, scratch, code, &variables(vm, usual))?;
+            firmware(&mut qemu, scratch, code, vm, usual)?;
         }
         Some(Firmware::SecureBoot) => {
-            firmware(&mut qemu, scratch, "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd", &variables(vm, SNAKEOIL))?;
+            firmware(&mut qemu, scratch, "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd", vm, SNAKEOIL)?;
             // It keeps its variables where only its own mode of the processor can write (edk2, OvmfPkg/README, "SMM support").
             qemu.args(["-machine", "smm=on", "-global", "driver=cfi.pflash01,property=secure,value=on"]);
         }
@@ -100,16 +100,14 @@ pub fn secure_boot_variables() -> PathBuf {
     SNAKEOIL.into()
 }
 
-/// The scenario's own variables, or the usual ones.
-fn variables(vm: &Vm, usual: &str) -> PathBuf {
-    vm.variables.clone().unwrap_or_else(|| usual.into())
-}
-
-/// Debian's firmware, with a new copy of a set of variables.
-fn firmware(qemu: &mut Command, scratch: &Scratch, code: &str, template: &Path) -> Result<()> {
-    let variables = scratch.path("variables");
+/// Debian's firmware, with a new copy of the scenario's own variables, or of the usual ones.
+fn firmware(qemu: &mut Command, scratch: &Scratch, code: &str, vm: &Vm, usual: &str) -> Result<()> {
+    let (variables, template) = (scratch.path("variables"), vm.variables.as_deref().unwrap_or(Path::new(usual)));
     std::fs::copy(template, &variables)
         .map_err(|cause| format!("{}: {cause} (package ovmf or qemu-efi-aarch64)", template.display()))?;
+    if let Some(option) = &vm.boot_option {
+        option.add_to(&variables)?;
+    }
     qemu.args(["-drive", &format!("if=pflash,unit=0,format=raw,readonly=on,file={code}")]);
     qemu.args(["-drive", &format!("if=pflash,unit=1,format=raw,file={}", variables.display())]);
     Ok(())

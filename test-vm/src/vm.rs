@@ -2,6 +2,7 @@
 
 use crate::accel::Accel;
 use crate::board::Board;
+use crate::boot_option::BootOption;
 use crate::machine::Machine;
 use crate::{Bank, Failed, Guest, Image, Kernel, LyingDisk, Result, SealChoice, StandaloneTpm, WrappedInitramfs};
 use std::path::PathBuf;
@@ -46,6 +47,7 @@ pub struct Vm {
     pub(crate) firmware: Option<Firmware>,
     /// The variables of the firmware instead of its usual ones.
     pub variables: Option<PathBuf>,
+    pub(crate) boot_option: Option<BootOption>,
     pub(crate) initramfs: Option<PathBuf>,
     cmdline: String,
     exact: bool,
@@ -67,6 +69,7 @@ impl Vm {
             kernel: Kernel::V6_1,
             firmware: None,
             variables: None,
+            boot_option: None,
             initramfs: None,
             cmdline: parameters.to_owned(),
             exact: false,
@@ -92,6 +95,13 @@ impl Vm {
     #[must_use]
     pub fn started_by(firmware: Firmware) -> Self {
         Self { firmware: Some(firmware), ..Self::new("") }
+    }
+
+    /// A boot option of the firmware starts the program at this path, with these words as its command line.
+    #[must_use]
+    pub fn boot_option(mut self, program: &str, words: &str) -> Self {
+        self.boot_option = Some(BootOption { program: program.to_owned(), words: words.to_owned() });
+        self
     }
 
     /// Adds a parameter to the command line.

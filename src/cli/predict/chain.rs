@@ -14,7 +14,7 @@ use super::tboot::DynamicLaunch;
 use crate::chain::esp::Esp;
 use crate::chain::kernel::{Given, Kernel, Named};
 use crate::chain::uki::Uki;
-use crate::chain::volume::Places;
+use crate::chain::volume::{BootOption, Places};
 use crate::error::Result;
 use crate::hash::bank::Bank;
 
@@ -44,8 +44,8 @@ pub(super) struct Chain {
     // The same.
     #[arg(long = "initrd", value_name = "FILE", requires = "kernel", conflicts_with_all = ["uki", "esp", "disk"])]
     initrds: Vec<PathBuf>,
-    /// The command line that the firmware's boot option gives to what it starts; with --tboot, that of the kernel [default: none].
-    #[arg(long, value_name = "WORDS", requires = "start", conflicts_with_all = ["esp", "disk"])]
+    /// The command line that the firmware's boot option gives to what it starts, a unified kernel image or a kernel; with --tboot, that of the kernel [default: none].
+    #[arg(long, value_name = "WORDS", requires = "start")]
     append: Option<String>,
     #[command(flatten)]
     tboot: DynamicLaunch,
@@ -62,6 +62,11 @@ impl Chain {
         self.append.as_deref()
     }
 
+    /// The boot option of a partition's program.
+    fn option(&self) -> BootOption<'_> {
+        BootOption { program: self.boot.as_deref(), append: self.append() }
+    }
+
     /// The disk.
     pub(super) fn disk(&self) -> Option<&Path> {
         self.disk.as_deref()
@@ -76,7 +81,7 @@ impl Chain {
             (Some(path), ..) => self.uki(path, banks).map(Some),
             (_, Some(path), ..) => self.kernel(path, banks).map(Some),
             (_, _, Some(path), _) => self.esp(path, banks).map(Some),
-            (.., Some(disk)) => disk.boots(self.boot.as_deref(), banks).map(Some),
+            (.., Some(disk)) => disk.boots(self.option(), banks).map(Some),
             (None, None, None, None) => Ok(None),
         }
     }
@@ -102,7 +107,7 @@ impl Chain {
     }
 
     fn esp(&self, path: &Path, banks: &[Bank]) -> Result<(Start, Vec<Boot>)> {
-        let places = Places { own: &Folder(path), disk: &[], program: self.boot.as_deref() };
+        let places = Places { own: &Folder(path), disk: &[], option: self.option() };
         let esp = Esp::at(&places, banks).map_err(|error| error.on(path.display()))?;
         let boots = esp.entries.into_iter().map(|entry| Boot::of(entry, None)).collect();
         Ok((Start::Esp { esp: path.display().to_string(), loader: esp.loader }, boots))

@@ -7,6 +7,7 @@ use super::boot::Boot;
 use super::start::{MenuEntry, Program, Start};
 use crate::chain::disk::{self, Disk};
 use crate::chain::forecasts::Forecasts;
+use crate::chain::volume::BootOption;
 use crate::cli::input_file::{self, Kinds};
 use crate::error::{Context, Error, Result};
 use crate::hash::bank::Bank;
@@ -49,9 +50,9 @@ impl DiskFile {
     }
 
     /// The boots. Only what they read of the disk is read.
-    pub(super) fn boots(&self, program: Option<&str>, banks: &[Bank]) -> Result<(Start, Vec<Boot>)> {
-        let starts = self.disk()?.starts(program, banks).map_err(|error| error.on(&self.name))?;
-        Ok(boots(&self.name, starts, program))
+    pub(super) fn boots(&self, option: BootOption<'_>, banks: &[Bank]) -> Result<(Start, Vec<Boot>)> {
+        let starts = self.disk()?.starts(option, banks).map_err(|error| error.on(&self.name))?;
+        Ok(boots(&self.name, starts, option.program))
     }
 }
 

@@ -236,7 +236,7 @@ impl Predict {
         self.allow.check_roots(&roots, &left_out)?;
         let chain = |root: &Root| self.allow.chain(start, boots.iter().filter(|boot| is(root, boot)), root.pcr);
         let chains = roots.iter().map(chain).collect::<Result<Vec<_>>>()?;
-        let report = ChainReport::new(start, None, None, boots, banks);
+        let report = ChainReport::new(start, self.chain.append(), None, boots, banks);
         self.allow.warn_of_sha1(banks);
         print(report.text(format)?.as_bytes())?;
         for (Root { subject, pcr, digests }, chain) in roots.iter().zip(chains) {
