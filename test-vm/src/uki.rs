@@ -1,12 +1,29 @@
 //! Unified kernel images with the stub of this machine's Debian, and disks from which firmware starts programs.
 
-use crate::{Kernel, Result, scratch::Scratch, tool};
+use crate::{Kernel, Result, scratch::Scratch, signed::signed, tool};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The stub: 252 in Debian 12.
 const STUB: &str = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
+
+/// A folder with the files of an EFI system partition: programs are signed.
+pub fn esp(programs: &[(&Path, &str)], texts: &[(&str, String)], scratch: &Scratch) -> Result<PathBuf> {
+    let esp = scratch.path("esp");
+    let place = |path: &str| -> Result<PathBuf> {
+        let file = esp.join(path);
+        std::fs::create_dir_all(file.parent().ok_or("a path has a folder")?)?;
+        Ok(file)
+    };
+    for (program, path) in programs {
+        std::fs::copy(signed(program, scratch)?, place(path)?)?;
+    }
+    for (path, text) in texts {
+        std::fs::write(place(path)?, text)?;
+    }
+    Ok(esp)
+}
 
 /// Makes an image `name` with a kernel, its initramfs and a command line.
 pub fn made(scratch: &Scratch, name: &str, cmdline: &str) -> Result<PathBuf> {

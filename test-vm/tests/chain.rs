@@ -1,10 +1,9 @@
-//! `measureroot predict --uki`, `--esp` and `--disk`: OVMF starts unified kernel images of several stubs, and systemd-boot of several versions;
-//! the TPM holds what was predicted.
+//! `measureroot predict --esp` and `--disk`: OVMF starts systemd-boot of several versions, which starts kernels and unified kernel images; the
+//! TPM holds what was predicted. With a kernel, systemd-boot hands over the initrd by LoadFile2.
 
 use std::path::{Path, PathBuf};
 use test_vm::predict::Chain;
 use test_vm::scratch::Scratch;
-use test_vm::signed::signed;
 use test_vm::stopped_vm::StoppedVm;
 use test_vm::{Builder, Bus, Firmware, Image, Kernel, Result, RootFs, Vm, ensure, predict, uki};
 
@@ -14,23 +13,6 @@ const LOADER: &str = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi";
 /// The program that firmware starts of a partition.
 const PROGRAM: &str = "EFI/BOOT/BOOTX64.EFI";
 
-/// A folder with the files of an EFI system partition: programs are signed.
-fn esp(programs: &[(&Path, &str)], texts: &[(&str, String)], scratch: &Scratch) -> Result<PathBuf> {
-    let esp = scratch.path("esp");
-    let place = |path: &str| -> Result<PathBuf> {
-        let file = esp.join(path);
-        std::fs::create_dir_all(file.parent().ok_or("a path has a folder")?)?;
-        Ok(file)
-    };
-    for (program, path) in programs {
-        std::fs::copy(signed(program, scratch)?, place(path)?)?;
-    }
-    for (path, text) in texts {
-        std::fs::write(place(path)?, text)?;
-    }
-    Ok(esp)
-}
-
 /// The firmware finds the partition without a boot option, with Secure Boot or without it. The TPM holds what was predicted.
 fn boots_as_predicted(esp: &Path, chain: &Chain, firmware: Firmware, scratch: &Scratch) -> Result<StoppedVm> {
     let vm = Vm::started_by(firmware).large().disk_file(Bus::Virtio, uki::disk(esp, &[], scratch)?);
@@ -38,22 +20,6 @@ fn boots_as_predicted(esp: &Path, chain: &Chain, firmware: Firmware, scratch: &S
     assert_eq!(chain.keys().copied().collect::<Vec<_>>(), [4, 8, 9, 11, 12, 14]);
     predict::holds(&vm, chain).map_err(|error| format!("{firmware:?}: {error}"))?;
     Ok(vm)
-}
-
-/// The firmware starts a unified kernel image.
-fn firmware_starts(uki: &Path, stub: &str) -> Result<()> {
-    let scratch = Scratch::new()?;
-    let said = predict::words(uki)?;
-    ensure!(said.contains(&format!("systemd-stub {stub}")), "not stub {stub}: {said}");
-    let esp = esp(&[(uki, PROGRAM)], &[], &scratch)?;
-    let chain = predict::chain(&esp.join(PROGRAM))?;
-    for firmware in [Firmware::Uefi, Firmware::SecureBoot] {
-        let vm = boots_as_predicted(&esp, &chain, firmware, &scratch)?;
-        let answers = predict::answers(&chain[&4], &vm.pcrs(4)?, 4)?;
-        let is_on = answers.iter().any(|answer| answer == "Secure Boot is on");
-        ensure!(is_on == (firmware == Firmware::SecureBoot), "{firmware:?}: {answers:?}");
-    }
-    Ok(())
 }
 
 /// systemd-boot starts the only entry of its menu.
@@ -66,7 +32,7 @@ fn systemd_boot_starts(loader: &Path, entry: &str, programs: &[(&Path, &str)], f
     }
     // The kernel skips zeros between archives (kernel, init/initramfs.c, `unpack_to_rootfs`).
     texts.push(("debian/first.img", "\0".repeat(5)));
-    let esp = esp(&programs, &texts, &scratch)?;
+    let esp = uki::esp(&programs, &texts, &scratch)?;
     std::fs::copy(Kernel::V6_12.initramfs()?, esp.join("debian/initrd.img"))?;
     let menu = predict::menu(&esp)?;
     ensure!(menu.len() == 1, "{menu:?}");
@@ -101,18 +67,6 @@ fn loader_and_uki_257(builder: &Builder) -> Result<(PathBuf, PathBuf)> {
 }
 
 #[test]
-fn a_stub_252_is_measured_as_predicted() -> Result<()> {
-    let scratch = Scratch::new()?;
-    firmware_starts(&uki::made(&scratch, "measured", CMDLINE)?, "252")
-}
-
-#[test]
-fn a_stub_257_is_measured_as_predicted() -> Result<()> {
-    let builder = Builder::mkosi()?;
-    firmware_starts(&loader_and_uki_257(&builder)?.1, "257")
-}
-
-#[test]
 fn systemd_boot_252_is_measured_as_predicted() -> Result<()> {
     systemd_boot_starts_a_kernel(Path::new(LOADER))
 }
@@ -141,7 +95,7 @@ fn systemd_boot_257_with_an_image_is_measured_as_predicted() -> Result<()> {
 fn a_disk_alone_tells_the_pcr_of_the_root_image_too() -> Result<()> {
     let scratch = Scratch::new()?;
     let uki = uki::made(&scratch, "measured", &CMDLINE.replace("/dev/vdb", "PARTLABEL=root"))?;
-    let esp = esp(&[(&uki, PROGRAM)], &[], &scratch)?;
+    let esp = uki::esp(&[(&uki, PROGRAM)], &[], &scratch)?;
     let disk = uki::disk_with_root(&esp, Image::small(RootFs::Squashfs)?.path(), &scratch)?;
     let chains = predict::disk(&disk)?;
     ensure!(chains.len() == 1, "{chains:?}");
