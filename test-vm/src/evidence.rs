@@ -1,6 +1,7 @@
 //! The evidence of a machine: its logs, and a quote that its TPM makes when the machine has stopped.
 
 use crate::{Guest, Result, StoppedVm, bank, ensure, scratch::Scratch, tool, tpm_channel::TpmChannel};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -56,6 +57,15 @@ impl Evidence {
     #[must_use]
     pub fn log(&self) -> PathBuf {
         self.folder.path("log")
+    }
+
+    /// Makes a list that trusts such a boot: of what these options of `measureroot predict` name, and of a root image. It must trust
+    /// this one.
+    pub fn is_trusted<A: AsRef<OsStr>>(&self, options: &[A], image: &Path, list: &Path) -> Result<()> {
+        let mut predict = tool::measureroot(Duration::from_secs(60))?;
+        predict.arg("predict").args(options).args(["--name", "release 7", "--allow-entry"]).arg(list).arg(image);
+        tool::finish(&mut predict)?;
+        self.judged(list)?.is(0, "trusted: release 7\n")
     }
 
     /// The verdict of `measureroot verify` with this list of trusted images.

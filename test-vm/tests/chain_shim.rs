@@ -2,10 +2,9 @@
 //! machine is trusted then; and if shim alone is another one, the verdict names it: the tenth of the alterations in `altered.rs`.
 
 use std::fs;
-use std::time::Duration;
 use test_vm::debian_disk::{self, Release};
 use test_vm::scratch::Scratch;
-use test_vm::{Bus, Evidence, Firmware, Image, Result, RootFs, Vm, ensure, predict, tool};
+use test_vm::{Bus, Evidence, Firmware, Image, Result, RootFs, Vm, ensure, predict};
 
 /// Microsoft's keys, which allow shim.
 const MICROSOFT: &str = "/usr/share/OVMF/OVMF_VARS_4M.ms.fd";
@@ -28,10 +27,9 @@ fn boot_as_predicted(vm: &Vm, is_then_altered: bool) -> Result<()> {
         let menu = predict::disk_with(&disk, &["--like", log.to_str().ok_or("a path is not UTF-8")?])?;
         ensure!(menu[0].keys().copied().eq(FOLLOW), "{release:?}: {:?}", menu[0].keys());
         predict::holds(evidence.vm(), &menu[0]).map_err(|error| format!("{release:?}: {error}"))?;
-        let mut trust = tool::measureroot(Duration::from_secs(60))?;
-        trust.args(["predict", "--name", "release 7", "--disk"]).arg(&disk).arg("--like").arg(&log);
-        tool::finish(trust.arg("--allow-entry").arg(&list).arg(image.path()))?;
-        evidence.judged(&list)?.is(0, "trusted: release 7\n").map_err(|error| format!("{release:?}: {error}"))?;
+        let options = ["--disk".as_ref(), disk.as_path(), "--like".as_ref(), &log];
+        let trusted = evidence.is_trusted(&options, image.path(), &list);
+        trusted.map_err(|error| format!("{release:?}: {error}"))?;
         if is_then_altered && release == Release::Trixie {
             debian_disk::lengthen(&disk, "EFI/BOOT/BOOTX64.EFI", &scratch)?;
             let words = "PCR 4: EFI/BOOT/BOOTX64.EFI (shim 16.1";

@@ -1,5 +1,6 @@
 //! `measureroot predict --uki` and `--append`: OVMF starts unified kernel images with systemd's stub of Debian 12, of Debian 13 and the newest
-//! one, with Secure Boot and without it. Their command line is inside, or a boot option gives it. The TPM holds what was predicted.
+//! one, with Secure Boot and without it. Their command line is inside, or a boot option gives it. The TPM holds what was predicted, and
+//! the machine is trusted.
 //!
 //! | command line | 252 and 257 | the newest |
 //! |---|---|---|
@@ -11,7 +12,7 @@ use std::fs;
 use std::io::{Write, stderr};
 use std::path::{Path, PathBuf};
 use test_vm::scratch::Scratch;
-use test_vm::{Builder, Bus, Firmware, Image, Result, RootFs, Vm, assets, ensure, predict, uki};
+use test_vm::{Builder, Bus, Evidence, Firmware, Image, Result, RootFs, Vm, assets, ensure, predict, uki};
 
 const CMDLINE: &str = "root=/dev/vdb console=ttyS0 panic=1 measureroot.onfail=poweroff";
 /// The program that firmware starts of a partition.
@@ -35,7 +36,7 @@ fn ukify(builder: &Builder, stub: Option<&Path>, cmdline: &str) -> Result<PathBu
     builder.file("measured.efi")
 }
 
-/// The firmware starts an image, with a boot option if there are words. The TPM holds what was predicted.
+/// The firmware starts an image, with a boot option if there are words. The TPM holds what was predicted, and the machine is trusted.
 fn starts(uki: &Path, words: &str, firmware: Firmware, follow: &[u8]) -> Result<()> {
     let scratch = Scratch::new()?;
     let esp = uki::esp(&[(uki, PROGRAM)], &[], &scratch)?;
@@ -45,12 +46,26 @@ fn starts(uki: &Path, words: &str, firmware: Firmware, follow: &[u8]) -> Result<
     }
     let chain = predict::chain_with(&esp.join(PROGRAM), &["--append", words])?;
     ensure!(chain.keys().eq(follow), "{:?} follow", chain.keys());
-    let vm = vm.disk(&Image::small(RootFs::Squashfs)?).boots()?.power_off()?;
+    let image = Image::small(RootFs::Squashfs)?;
+    let evidence = Evidence::of(vm.disk(&image).boots()?)?;
     let which = if firmware == Firmware::SecureBoot { "Secure Boot is on" } else { "Secure Boot is off" };
     for (pcr, values) in &chain {
-        let answers = predict::answers(values, &vm.pcrs(*pcr)?, *pcr)?;
+        let answers = predict::answers(values, &evidence.vm().pcrs(*pcr)?, *pcr)?;
         let others = answers.iter().any(|answer| answer.starts_with("Secure Boot ") && answer != which);
         ensure!(!others, "{firmware:?}, PCR {pcr}: {answers:?}");
+    }
+    // What starts the agent must be known.
+    if follow == FOLLOW {
+        let (program, log) = (esp.join(PROGRAM), evidence.log());
+        let options = [
+            "--uki".as_ref(),
+            program.as_os_str(),
+            "--append".as_ref(),
+            words.as_ref(),
+            "--like".as_ref(),
+            log.as_ref(),
+        ];
+        evidence.is_trusted(&options, image.path(), &scratch.path("trusted.json"))?;
     }
     Ok(())
 }
