@@ -17,7 +17,7 @@ use p256::ecdsa::{Signature, SigningKey};
 use p256::pkcs8::EncodePublicKey;
 use time::OffsetDateTime;
 
-const NONCE: &[u8] = &[0, 0xC0, 0xFF, 0xEE];
+const NONCE: &[u8] = &[0, 0xC0, 0xFF, 0xEE, 0, 0xC0, 0xFF, 0xEE];
 
 /// Evidence that holds. The tests change it.
 #[derive(Clone)]
@@ -100,7 +100,7 @@ fn no_byte_of_quote_signature_or_nonce_can_be_changed() {
         sent.nonce[at] ^= 1 << (at % 8);
         assert_eq!(sent.broken(&format!("nonce, byte {at}")).0, Check::Nonce);
     }
-    for nonce in [&[][..], &NONCE[..2], &[0, 0xC0, 0xFF, 0xEE, 0]] {
+    for nonce in [&[][..], &NONCE[..2], &[NONCE, &[0]].concat()] {
         let sent = Sent { nonce: nonce.to_vec(), ..good.clone() };
         assert_eq!(sent.broken("nonce").0, Check::Nonce);
     }
@@ -130,12 +130,12 @@ fn missing_and_additional_bytes_are_refused() {
     }
 }
 
-/// The offsets of the fields of a quote, in bytes. Its key is an ECC key with a SHA-256 name, and its nonce has four bytes.
+/// The offsets of the fields of a quote, in bytes. Its key is an ECC key with a SHA-256 name, and its nonce has eight bytes.
 mod at {
     pub(crate) const MAGIC: usize = 0;
     pub(crate) const KIND: usize = 4;
     pub(crate) const NONCE: usize = 6 + 2 + 34 + 2;
-    pub(crate) const SAFE: usize = NONCE + 4 + 16;
+    pub(crate) const SAFE: usize = NONCE + 8 + 16;
     pub(crate) const BANKS: usize = SAFE + 1 + 8;
     pub(crate) const FIRST_BANK: usize = BANKS + 4;
     pub(crate) const FIRST_BITMAP: usize = FIRST_BANK + 3;
@@ -150,8 +150,8 @@ fn a_changed_field_of_a_quote_is_refused_even_if_it_is_signed() {
         ("not by a TPM", at::MAGIC, &[0], Check::Quote, "begins with 0x00544347"),
         ("another statement", at::KIND, &[0x80, 0x17], Check::Quote, "is of the type 0x8017"),
         ("a signer without end", at::KIND + 2, &[0xFF], Check::Quote, "at most 66 fit"),
-        ("another nonce", at::NONCE, &[1], Check::Nonce, "the quote has \"01c0ffee\", not \"00c0ffee\""),
-        ("a longer nonce", at::NONCE - 1, &[5], Check::Quote, ""),
+        ("another nonce", at::NONCE, &[1], Check::Nonce, "the quote has \"01c0ffee00c0ffee\", not \"00c0ffee"),
+        ("a longer nonce", at::NONCE - 1, &[9], Check::Quote, ""),
         ("neither safe nor not", at::SAFE, &[2], Check::Quote, "\"safe\" is 2"),
         ("banks without end", at::BANKS, &[0xFF], Check::Quote, "at most 16"),
         ("no bank", at::BANKS, &[0, 0, 0, 0], Check::Quote, "is of no known hash"),

@@ -23,7 +23,9 @@ fn verify(boot: &str, options: &[&str]) -> Ran {
     let (quote, signature, key, log, list) =
         (file("quote"), file("sig"), file("ak.pub"), file("log"), evidence("trusted.json"));
     let arguments = ["verify", "--quote", &quote, "--signature", &signature, "--key", &key, "--log", &log];
-    measureroot(&[&arguments[..], &["--allow", &list, "--nonce", "00112233", "--image-only"], options].concat())
+    measureroot(
+        &[&arguments[..], &["--allow", &list, "--nonce", "00112233", "--any-nonce", "--image-only"], options].concat(),
+    )
 }
 
 #[test]
@@ -122,7 +124,7 @@ fn verify_changed(ending: &str, change: &Replace<'_>) -> Ran {
     let (quote, signature, key, log, list) =
         (file("quote"), file("sig"), file("ak.pub"), file("log"), evidence("trusted.json"));
     let arguments = ["verify", "--quote", &quote, "--signature", &signature, "--key", &key, "--log", &log];
-    measureroot(&[&arguments[..], &["--allow", &list, "--nonce", "00112233", "--image-only"]].concat())
+    measureroot(&[&arguments[..], &["--allow", &list, "--nonce", "00112233", "--any-nonce", "--image-only"]].concat())
 }
 
 #[test]

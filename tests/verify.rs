@@ -316,8 +316,30 @@ fn a_proof_with_a_gap_is_trusted_only_if_the_verifier_accepts_it_by_name() {
         }
         assert!(named.iter().all(|words| report.contains(words)), "{arguments:?}: {out}");
     }
-    let both = [&own[..], &["--nonce", NONCE, "--any-nonce", "--signature", "x", "--image", &image]].concat();
-    assert_eq!(machine.verify(&both).code, 2);
+    // A nonce that is given must be in the quote, whatever is accepted.
+    let signature = machine.file("signature.tss");
+    let wrong = ["--nonce", "00", "--any-nonce", "--signature", &signature, "--image", &image];
+    assert_eq!(machine.verify(&[&own[..], &wrong].concat()).code, 4);
+}
+
+#[test]
+fn a_nonce_that_an_earlier_quote_may_have_does_not_make_a_quote_fresh() {
+    let machine = Machine::quoted(&[Measured::image(b"image")], "sha256:13");
+    for (nonce, is_fresh) in [("00", false), ("00112233445566", false), ("0011223344556677", true)] {
+        machine.quote("sha256:13", nonce, "ecdsa-sha256");
+        let (key, signature, image) = (machine.file("ak.tss"), machine.file("signature.tss"), machine.file("image"));
+        let judge = |more: &[&str]| {
+            let options = ["--key", &key, "--signature", &signature, "--image", &image, "--image-only", "--nonce"];
+            machine.verify(&[&options[..], &[nonce], more].concat())
+        };
+        let Ran { code, out, err } = judge(&[]);
+        assert_eq!(code, if is_fresh { 0 } else { 3 }, "{out}");
+        let words = format!("a nonce of {} byte", nonce.len() / 2);
+        assert!(out.contains(&words) != is_fresh && err.contains("NOT PROVEN TO BE FRESH") != is_fresh, "{out}{err}");
+        assert_eq!(judge(&["--json"]).json()["fresh"], is_fresh);
+        let Ran { code, out, .. } = judge(&["--any-nonce"]);
+        assert!(code == 0 && out.contains("whether the quote is fresh was not checked") != is_fresh, "{out}");
+    }
 }
 
 #[test]

@@ -27,16 +27,34 @@ fn a_pcr_can_hold_earlier_events_of_other_programs() {
 }
 
 #[test]
-fn an_image_that_was_measured_into_another_pcr_is_a_warning() {
+fn an_image_that_was_measured_into_another_pcr_makes_the_machine_not_trusted() {
     // The image that ran, with rootimgpcr=14, extends the default PCR with the digest of a good image.
     let events = [Measured::image(b"another").into_pcr(14), Measured::image(b"image")];
-    let machine = Machine::quoted(&events, "sha256:13");
-    let image = machine.file("image");
-    let Ran { err, .. } = machine.judge(&["--image", &image]);
-    assert!(err.contains("an image was measured into PCR 14, too (rootimgpcr=): if that one ran"), "{err}");
+    let words = "not trusted: PCR 13 has the digest of ";
+    let other = "but the logs say that an image was measured into PCR 14, too (rootimgpcr=): if that one ran, it could";
+    for (quoted, events) in [
+        ("sha256:13", events.to_vec()),
+        ("sha256:13,14", events.to_vec()),
+        // It does not matter which one came first, and whether the quote proves it.
+        ("sha256:13,14", vec![events[1].clone(), events[0].clone()]),
+        ("sha256:13", vec![events[1].clone(), events[1].clone().into_pcr(14)]),
+    ] {
+        let machine = Machine::quoted(&events, quoted);
+        let Ran { code, out, .. } = machine.judge(&["--image", &machine.file("image")]);
+        assert!(code == 3 && out.starts_with(words) && out.contains(other), "{out}");
+        let judged = machine.judge(&["--image", &machine.file("image"), "--pcr", "14"]);
+        assert!(judged.code == 3 + i32::from(quoted == "sha256:13"), "{}", judged.out);
+    }
     let machine = Machine::quoted(&events[1..], "sha256:13");
-    let Ran { err, .. } = machine.judge(&["--image", &machine.file("image")]);
-    assert!(!err.contains("rootimgpcr="), "{err}");
+    let Ran { code, out, err } = machine.judge(&["--image", &machine.file("image")]);
+    assert!(code == 0 && !err.contains("rootimgpcr="), "{out}{err}");
+    // The list names another PCR than the command line of the boot.
+    let machine = Machine::quoted(&[Measured::image(b"image").into_pcr(14)], "sha256:13,14");
+    let Ran { code, out, .. } = machine.judge(&["--image", &machine.file("image")]);
+    let words =
+        "nothing was measured into PCR 13; the logs say that an image was measured into PCR 14 (rootimgpcr=): judge";
+    assert!(code == 3 && out.contains(words), "{out}");
+    assert_eq!(machine.judge(&["--image", &machine.file("image"), "--pcr", "14"]).code, 0);
 }
 
 #[test]

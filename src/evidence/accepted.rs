@@ -21,7 +21,7 @@ pub enum AcceptedStart {
 pub struct Accepted {
     /// What of the chain that started the agent need not be checked.
     pub start: AcceptedStart,
-    /// A quote that does not answer a nonce. It may be from any earlier boot.
+    /// A quote that does not answer a nonce, or only a short one. It may be from any earlier boot.
     pub any_nonce: bool,
     /// A key that does not say that it belongs to a TPM. The verifier knows it from elsewhere.
     pub key_is_trusted: bool,
@@ -30,8 +30,9 @@ pub struct Accepted {
 impl Accepted {
     /// Why the machine that booted an image of this name is not trusted: what is neither proven nor accepted, each with what to do.
     pub(super) fn against(self, proof: &Proof, chain: &ChainJudgement, name: &str) -> Option<String> {
-        let quote =
-            || "the quote may be from any earlier boot (give --nonce, or accept it with --any-nonce)".to_owned();
+        let quote = |(why, what)| {
+            format!("the quote may be from any earlier boot: {why} ({what}, or accept it with --any-nonce)")
+        };
         let key = || {
             "the key does not say that it belongs to a TPM (give it in the TPM's own format, or accept it with --key-is-trusted)"
                 .to_owned()
@@ -49,7 +50,7 @@ impl Accepted {
             AcceptedStart::All => true,
         };
         let reasons = [
-            (!proof.fresh && !self.any_nonce).then(quote),
+            proof.fresh.doubt().filter(|_| !self.any_nonce).map(quote),
             (proof.key.name.is_none() && !self.key_is_trusted).then(key),
             (!is_start_accepted).then(start),
         ];

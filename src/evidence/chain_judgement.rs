@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::closest::{Compared, Distance, closest};
 use super::expected::chain::ExpectedBoot;
 use super::expected::comparison::Comparison;
 use super::expected::difference::Difference;
@@ -21,8 +22,6 @@ use crate::measure::pcr::Pcr;
 /// bank at all: into another one, the running system could extend what it wants. TCG PC Client Platform Firmware Profile 1.06, section
 /// 3.3.4; the UAPI Group's registry of PCRs.
 const OF_THE_AGENT: [u32; 6] = [0, 2, 4, 8, 9, 12];
-/// How many alternatives that have equally many PCRs that differ are compared by their events.
-const MOST_CLOSE: usize = 16;
 /// How many reasons the verdict names. The report has all.
 const MOST_REASONS: usize = 4;
 
@@ -49,10 +48,18 @@ pub(crate) struct ComparedWith {
 }
 
 /// An alternative, and what was quoted of its PCRs.
-struct Candidate<'a> {
-    image: &'a TrustedImage,
-    boot: &'a ExpectedBoot,
+pub(super) struct Candidate<'a> {
+    pub(super) image: &'a TrustedImage,
+    pub(super) boot: &'a ExpectedBoot,
     held: Vec<Held<'a>>,
+}
+
+/// What the results are about: the images of the list whose boot this is, all of them, and the values of the user.
+#[derive(Debug, Clone, Copy)]
+struct Known<'a> {
+    booted: &'a [&'a TrustedImage],
+    trusted: &'a [TrustedImage],
+    expected: &'a PcrValues,
 }
 
 impl ChainJudgement {
@@ -104,27 +111,18 @@ impl Proof {
                 .collect(),
             booted => booted.iter().flat_map(|image| self.candidates(image)).collect(),
         };
-        let mut close: Vec<_> = candidates.iter().map(|one| (one, Comparison::of(one.boot, &one.held))).collect();
-        let least = close.iter().map(|(_, comparison)| comparison.differing()).min();
-        close.retain(|(_, comparison)| Some(comparison.differing()) == least);
-        close.truncate(MOST_CLOSE);
-        let results = |closest: Option<&(&Candidate<'_>, Comparison<'_>)>| {
-            let pcrs = self.results(closest, booted, trusted, expected);
-            let unchecked = self.unchecked(closest.map(|(one, _)| one.boot), &pcrs, booted);
-            (pcrs, unchecked)
+        let compared = candidates.iter().map(|one| (one, Comparison::of(one.boot, &one.held))).collect();
+        let known = Known { booted, trusted, expected };
+        let distance = |one: &Compared<'_, '_>| {
+            let boot = one.0.boot;
+            let pcrs = self.results(Some(one), known, false);
+            Distance::of(boot, &pcrs, &self.unchecked(Some(boot), &pcrs, booted), &missing(Some(boot), &pcrs))
         };
-        // Of several that do not fit, the one with the fewest events that differ.
-        // If several fit, what the worst of them leaves open is open: the quote does not tell which one it was.
-        let closest = if least == Some(0) {
-            close.iter().max_by_key(|closest| results(Some(closest)).1.len())
-        } else {
-            close.iter().min_by_key(|closest| (results(Some(closest)).1.len(), closest.1.cost(self.log.events())))
-        };
-        let (pcrs, unchecked) = results(closest);
-        let is_needed = |result: &&PcrResult| {
-            result.result == PcrOutcome::NotQuoted && closest.is_some_and(|(one, _)| is_expected(one.boot, result.pcr))
-        };
-        let missing = pcrs.iter().filter(is_needed).map(|result| result.pcr).collect();
+        let closest = closest(compared, distance, self.log.events());
+        let boot = closest.as_ref().map(|(one, _)| one.boot);
+        let pcrs = self.results(closest.as_ref(), known, true);
+        let unchecked = self.unchecked(boot, &pcrs, booted);
+        let missing = missing(boot, &pcrs);
         let compared =
             closest.map(|(one, _)| ComparedWith { entry: one.image.name.clone(), boot: one.boot.name.clone() });
         ChainJudgement { compared, pcrs, unchecked, missing }
@@ -139,13 +137,9 @@ impl Proof {
         })
     }
 
-    fn results(
-        &self,
-        closest: Option<&(&Candidate<'_>, Comparison<'_>)>,
-        booted: &[&TrustedImage],
-        trusted: &[TrustedImage],
-        expected: &PcrValues,
-    ) -> Vec<PcrResult> {
+    /// The results for all PCRs. Without `explain`, a difference has no words: to find them takes long.
+    fn results(&self, closest: Option<&Compared<'_, '_>>, known: Known<'_>, explain: bool) -> Vec<PcrResult> {
+        let Known { booted, trusted, expected } = known;
         let quoted: BTreeSet<_> = self.quote.selection.iter().map(|(_, pcr)| pcr).collect();
         let of_entry = closest.into_iter().flat_map(|(one, _)| one.boot.pcrs.keys().copied());
         let of_user = expected.values().flat_map(|values| values.keys().copied());
@@ -167,15 +161,16 @@ impl Proof {
                         found.banks.clone_from(&held.banks);
                         (found.files, found.answers) = (comparison.files_of(pcr), comparison.answers_of(pcr));
                     }
-                    Some(held) => found.differences = comparison.differences_of(held, self.log.events()),
+                    Some(held) if explain => found.differences = comparison.differences_of(held, self.log.events()),
+                    Some(_) => found.differences = vec![Difference::of_value(String::new())],
                     None => found.result = PcrOutcome::NotQuoted,
                 },
-                None if pcr == self.pcr => match booted.first() {
-                    Some(image) => {
+                None if pcr == self.pcr => match booted.iter().map(|image| &image.name).min() {
+                    Some(first) => {
                         found.vouched_by.push(Voucher::Entry);
-                        found.banks =
-                            self.values().map(|(bank, _)| bank).filter(|bank| image.after(*bank).is_some()).collect();
-                        found.files = vec![image.name.clone()];
+                        let has_digest = |bank: &Bank| booted.iter().any(|image| image.after(*bank).is_some());
+                        found.banks = self.values().map(|(bank, _)| bank).filter(has_digest).collect();
+                        found.files = vec![closest.map_or(first, |(one, _)| &one.image.name).clone()];
                     }
                     None => found.differences = vec![Difference::of_value(self.why(trusted))],
                 },
@@ -239,7 +234,15 @@ impl Proof {
     }
 }
 
-fn is_of_the_agent(pcr: Pcr) -> bool {
+/// The PCRs that are not quoted, although the alternative says what must be in them.
+fn missing(boot: Option<&ExpectedBoot>, pcrs: &[PcrResult]) -> Vec<Pcr> {
+    let is_needed = |result: &&PcrResult| {
+        result.result == PcrOutcome::NotQuoted && boot.is_some_and(|boot| is_expected(boot, result.pcr))
+    };
+    pcrs.iter().filter(is_needed).map(|result| result.pcr).collect()
+}
+
+pub(super) fn is_of_the_agent(pcr: Pcr) -> bool {
     OF_THE_AGENT.contains(&pcr.get().into())
 }
 

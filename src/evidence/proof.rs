@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::expected::held::Held;
+use super::freshness::Freshness;
 use super::key::Key;
 use super::quote::Quote;
 use super::scheme::Scheme;
-use super::trusted_image::is_called_image;
 use crate::eventlog::{Event, Log, PcrValues};
 use crate::hash::bank::Bank;
 use crate::hash::digest::Digest;
@@ -22,7 +22,7 @@ pub struct Proof {
     /// The signature scheme.
     pub(crate) scheme: Scheme,
     /// Whether the quote has the verifier's nonce, so that it is not an old one.
-    pub(crate) fresh: bool,
+    pub(crate) fresh: Freshness,
     /// The PCR that the verdict is about.
     pub(crate) pcr: Pcr,
     /// The quoted banks of the PCR that count.
@@ -91,12 +91,6 @@ impl Proof {
     /// The quoted PCRs that no log explains.
     pub(crate) fn unlogged(&self) -> BTreeSet<Pcr> {
         self.unlogged.values().flat_map(|values| values.keys().copied()).collect()
-    }
-
-    /// The other PCRs that an image was measured into, as the logs claim.
-    pub(crate) fn measured_elsewhere(&self) -> BTreeSet<Pcr> {
-        let images = self.log.events().iter().filter(|event| is_called_image(event, &event.banks()));
-        images.filter_map(Event::extends).filter(|&pcr| pcr != self.pcr).collect()
     }
 
     /// The other quoted PCRs.

@@ -1,6 +1,7 @@
 //! What a machine submits to a verifier, and the checks of it.
 
 use super::check::{Broken, Check, Checked};
+use super::freshness::Freshness;
 use super::key::Key;
 use super::log_prefix;
 use super::proof::Proof;
@@ -65,7 +66,7 @@ impl Submission<'_> {
             quote,
             key,
             scheme,
-            fresh: self.nonce.is_some(),
+            fresh: Freshness::of(self.nonce),
             pcr,
             banks,
             sha1: self.sha1,

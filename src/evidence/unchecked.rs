@@ -44,11 +44,6 @@ impl Unchecked {
         self.others.is_empty()
     }
 
-    /// How much was not checked.
-    pub(super) fn len(&self) -> usize {
-        self.others.len() + usize::from(self.firmware.is_some())
-    }
-
     /// What was not checked, in words.
     pub(crate) fn words(&self) -> Vec<String> {
         self.firmware.iter().cloned().chain(self.others.iter().cloned()).collect()

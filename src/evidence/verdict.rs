@@ -52,19 +52,25 @@ impl Proof {
         // Several entries may be about this boot. The one that ends first counts: an end that somebody gave must hold. So must a chain: if
         // one of them has a chain, the boot must be as one of the chains.
         let all: Vec<_> = trusted.iter().filter(|image| self.is_boot_of(image)).collect();
-        let booted = all.iter().copied().min_by(|one, other| one.ends_before(other));
+        let first = all.iter().copied().min_by(|one, other| one.ends_before(other).then(one.name.cmp(&other.name)));
         let chain = self.judge_chain(&all, trusted, expected);
-        let verdict = match booted {
+        let verdict = match first {
             _ if self.is_marked(UNMEASURED) || self.is_marked(FAILED) => Verdict::NotTrusted(self.why(trusted)),
             Some(TrustedImage { name, expiry: Some(expiry), .. }) if expiry.is_over(now) => {
                 Verdict::NotTrusted(format!("{name} was booted, which was trusted until {expiry}"))
             }
-            Some(image) => {
+            Some(first) => {
                 self.is_called_ours()?;
+                // Its name is that of the entry whose chain was compared.
+                let is_compared =
+                    |image: &&&TrustedImage| chain.compared.as_ref().is_some_and(|one| one.entry == image.name);
+                let named = all.iter().find(is_compared).copied().unwrap_or(first);
+                let image = &TrustedImage { expiry: first.expiry.clone(), ..named.clone() };
                 let against = self
                     .unproven_mark()
                     .map(|mark| format!("{} was booted, but {mark}; the quote does not prove that event", image.name));
                 let reason = against
+                    .or_else(|| self.measured_elsewhere(&image.name))
                     .or_else(|| self.unexpected(expected))
                     .or_else(|| if accepted.start == AcceptedStart::All { None } else { chain.against(&image.name) })
                     .or_else(|| accepted.against(self, &chain, &image.name));
@@ -121,11 +127,11 @@ impl Proof {
             banks().next().is_some() && banks().all(|&bank| event.digest(bank) == image.digests.get(&bank))
         };
         let known = events.iter().enumerate().find_map(|(at, event)| {
-            let image = trusted.iter().find(|image| self.pcr == image.pcr.into() && is_event_of(event, image))?;
-            Some((at, &image.name))
+            let images = trusted.iter().filter(|image| self.pcr == image.pcr.into() && is_event_of(event, image));
+            Some((at, images.map(|image| &image.name).min()?))
         });
         match (known, events.len()) {
-            (_, 0) => format!("nothing was measured into PCR {}", self.pcr),
+            (_, 0) => format!("nothing was measured into PCR {}{}", self.pcr, self.is_elsewhere()),
             _ if self.is_marked(UNMEASURED) => "the boot did not measure its image (measureroot=off)".to_owned(),
             _ if self.is_marked(FAILED) => "the boot failed".to_owned(),
             (Some((at, name)), count) => match (count, self.of_systemd()) {
@@ -138,7 +144,7 @@ impl Proof {
                     among(other)
                 ),
             },
-            (None, 1) => "an image was booted that is not known".to_owned(),
+            (None, 1) => "an image was booted that is not known".to_owned() + &self.is_elsewhere(),
             (None, count) => {
                 let other = among(self.of_systemd());
                 format!("PCR {} was extended {count} times, but not with a known image{other}", self.pcr)

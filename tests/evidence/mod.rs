@@ -12,7 +12,7 @@ use super::common::{Ran, measureroot};
 use super::swtpm::Swtpm;
 
 /// The nonce of the quotes, in hex.
-pub(crate) const NONCE: &str = "00c0ffee";
+pub(crate) const NONCE: &str = "00c0ffee00c0ffee";
 
 /// An event of a boot.
 #[derive(Clone)]

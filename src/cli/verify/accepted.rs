@@ -22,8 +22,9 @@ struct Start {
 pub(super) struct AcceptedGaps {
     #[command(flatten)]
     start: Start,
-    /// Trust a quote that answers no nonce. It may be from any earlier boot.
-    #[arg(long, conflicts_with = "nonce")]
+    /// Trust a quote that answers no nonce, or one of less than 8 bytes. It may be from any earlier boot. A nonce of --nonce must be in it all
+    /// the same.
+    #[arg(long)]
     any_nonce: bool,
     /// Trust a key in PEM or DER, which does not say that it belongs to a TPM: you know it from elsewhere.
     #[arg(long)]

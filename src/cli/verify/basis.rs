@@ -8,7 +8,7 @@ use crate::evidence::unchecked::Unchecked;
 /// What was checked, as `verify --json` prints it. All is false of broken evidence.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Basis {
-    /// Whether the quote has the nonce of this verifier.
+    /// Whether the quote has the nonce of this verifier, of at least 8 bytes.
     fresh: bool,
     /// Whether the key says of itself that it is fixed to a TPM and signs only what the TPM made. Anybody can make a key that says so: the
     /// verifier must have accepted it once.
@@ -22,9 +22,10 @@ pub(super) struct Basis {
 impl Basis {
     /// What was checked of a proof. `unchecked` is what was not checked of its chain.
     pub(super) fn of(proof: &Proof, unchecked: &Unchecked) -> Self {
-        let (fresh, key_is_tpm, chain_checked) = (proof.fresh, proof.key.name.is_some(), unchecked.is_empty());
+        let doubt = proof.fresh.doubt();
+        let (fresh, key_is_tpm, chain_checked) = (doubt.is_none(), proof.key.name.is_some(), unchecked.is_empty());
         let words = [
-            (!fresh).then(|| "whether the quote is fresh was not checked (--nonce)".to_owned()),
+            doubt.map(|(why, what)| format!("whether the quote is fresh was not checked: {why} ({what})")),
             (!key_is_tpm)
                 .then(|| "whether the key belongs to a TPM was not checked: PEM and DER do not say it".to_owned()),
             (!chain_checked)

@@ -12,7 +12,6 @@ pub(super) fn warnings(proof: &Proof, pcrs: &[PcrResult]) -> Vec<String> {
         unknown_key(proof),
         certificate(proof),
         other_pcrs(proof, pcrs),
-        measured_elsewhere(proof),
         unlogged_pcrs(proof, pcrs),
         unproven_events(proof),
     ];
@@ -20,7 +19,8 @@ pub(super) fn warnings(proof: &Proof, pcrs: &[PcrResult]) -> Vec<String> {
 }
 
 fn not_fresh(proof: &Proof) -> Option<String> {
-    (!proof.fresh).then(|| "NOT PROVEN TO BE FRESH: without --nonce, the quote may be from any earlier boot".to_owned())
+    let (why, what) = proof.fresh.doubt()?;
+    Some(format!("NOT PROVEN TO BE FRESH: the quote may be from any earlier boot: {why} ({what})"))
 }
 
 fn unknown_key(proof: &Proof) -> Option<String> {
@@ -53,18 +53,6 @@ fn other_pcrs(proof: &Proof, pcrs: &[PcrResult]) -> Option<String> {
         format!(
             "PCR {} is quoted alone: nothing is proven about the programs that ran before measureroot extended it",
             proof.pcr
-        )
-    })
-}
-
-/// An image in another PCR: whatever ran could extend this one with the digest of an image that did not.
-fn measured_elsewhere(proof: &Proof) -> Option<String> {
-    let elsewhere: Vec<_> = proof.measured_elsewhere().iter().map(ToString::to_string).collect();
-    (!elsewhere.is_empty()).then(|| {
-        let (list, pcr) = (elsewhere.join(", "), proof.pcr);
-        format!(
-            "the logs say that an image was measured into PCR {list}, too (rootimgpcr=): if that one ran, it could extend PCR {pcr} \
-             with any digest; judge with --pcr {list}"
         )
     })
 }

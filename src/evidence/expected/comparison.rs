@@ -51,11 +51,6 @@ impl<'a> Comparison<'a> {
         self.fits.contains(&pcr)
     }
 
-    /// How many of the quoted PCRs differ.
-    pub(in crate::evidence) fn differing(&self) -> usize {
-        self.held.iter().filter(|held| !self.fits(held.pcr)).count()
-    }
-
     /// How many events of them differ, as a cost, and how many words of command lines. `log` has all events of the boot.
     pub(in crate::evidence) fn cost(&self, log: &[Event]) -> (u32, usize) {
         let differing = self.held.iter().filter(|held| !self.fits(held.pcr));

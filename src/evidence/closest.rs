@@ -1,0 +1,75 @@
+//! Which alternative of which entry a boot is compared with: the one that fits best. Two entries may be about one image, such as one for
+//! each slot of a disk or each release of a boot loader, and a machine boots one of them: so one whose whole chain is as expected counts,
+//! whatever the others say. If none is, the nearest one tells how the boot differs. The order of the list plays no part.
+
+use std::cmp::Reverse;
+
+use super::chain_judgement::{Candidate, is_of_the_agent};
+use super::expected::chain::ExpectedBoot;
+use super::expected::comparison::Comparison;
+use super::pcr_result::{PcrOutcome, PcrResult};
+use super::unchecked::Unchecked;
+use crate::eventlog::Event;
+use crate::measure::pcr::Pcr;
+
+/// How many alternatives that are equally near are compared by their events, which takes long. Only words follow from this, no verdict.
+const MOST_CLOSE: usize = 16;
+
+/// How near an alternative is. The least is the nearest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Distance {
+    gap: Gap,
+    /// How many PCRs that matter are not as expected, and how many things run unmeasured.
+    open: usize,
+    /// How many PCRs differ.
+    differing: usize,
+    /// How many PCRs are as expected.
+    as_expected: Reverse<usize>,
+}
+
+/// What lacks for the verdict *trusted*: that is why it comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Gap {
+    /// Nothing.
+    None,
+    /// Nothing but the firmware (--any-firmware).
+    Firmware,
+    /// More.
+    More,
+}
+
+impl Distance {
+    /// That of an alternative with these results.
+    pub(super) fn of(boot: &ExpectedBoot, pcrs: &[PcrResult], unchecked: &Unchecked, missing: &[Pcr]) -> Self {
+        let gap = match (missing, unchecked) {
+            ([], unchecked) if unchecked.is_empty() => Gap::None,
+            ([], unchecked) if unchecked.is_firmware_alone() => Gap::Firmware,
+            _ => Gap::More,
+        };
+        let count = |is: &dyn Fn(&PcrResult) -> bool| pcrs.iter().filter(|one| is(one)).count();
+        let differing = count(&|one| one.result == PcrOutcome::Different);
+        let as_expected = count(&|one| one.result == PcrOutcome::AsExpected);
+        let is_known = |pcr: Pcr| pcrs.iter().any(|one| one.pcr == pcr && one.result == PcrOutcome::AsExpected);
+        let needed = Pcr::all().filter(|&pcr| is_of_the_agent(pcr) || boot.pcrs.contains_key(&pcr));
+        let open = needed.filter(|&pcr| !is_known(pcr)).count() + boot.unmeasured.len();
+        Self { gap, open, differing, as_expected: Reverse(as_expected) }
+    }
+}
+
+/// An alternative with its comparison.
+pub(super) type Compared<'a, 'b> = (&'b Candidate<'a>, Comparison<'b>);
+
+/// The nearest alternative. `log` has all events of the boot.
+pub(super) fn closest<'a, 'b>(
+    all: Vec<Compared<'a, 'b>>,
+    distance: impl Fn(&Compared<'a, 'b>) -> Distance,
+    log: &[Event],
+) -> Option<Compared<'a, 'b>> {
+    let mut all: Vec<_> = all.into_iter().map(|one| (distance(&one), one)).collect();
+    let least = all.iter().map(|(distance, _)| *distance).min()?;
+    all.retain(|(distance, _)| *distance == least);
+    all.sort_by_key(|(_, (one, _))| (one.image.name.clone(), one.boot.name.clone()));
+    all.truncate(MOST_CLOSE);
+    // The first of several that cost the same.
+    all.into_iter().map(|(_, one)| one).min_by_key(|(_, comparison)| comparison.cost(log))
+}
