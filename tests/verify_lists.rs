@@ -99,6 +99,13 @@ fn the_entry_whose_whole_chain_is_as_expected_counts() {
     for Ran { code, out, .. } in judged(&machine, &without, &["--any-firmware"]) {
         assert!(code == 0 && out.starts_with("trusted: e: any\n"), "{out}");
     }
+    // The quote does not tell whether it was this one, which has the same PCRs.
+    let mut unmeasured = good.clone();
+    unmeasured["name"] = "a: device tree".into();
+    unmeasured["chain"]["boots"][0]["unmeasured"] = json!(["the device tree x.dtb"]);
+    for Ran { code, out, .. } in judged(&machine, &[&good, &unmeasured], &[]) {
+        assert!(code == 3 && out.contains("not measured: the device tree x.dtb"), "{out}");
+    }
     // An end that one of them has counts, whichever chain it was.
     let mut ended = others[0].clone();
     ended["until"] = "2020-01-31".into();

@@ -121,7 +121,10 @@ impl Proof {
         let closest = closest(compared, distance, self.log.events());
         let boot = closest.as_ref().map(|(one, _)| one.boot);
         let pcrs = self.results(closest.as_ref(), known, true);
-        let unchecked = self.unchecked(boot, &pcrs, booted);
+        let mut unchecked = self.unchecked(boot, &pcrs, booted);
+        for what in boot.into_iter().flat_map(|boot| &boot.unmeasured) {
+            unchecked.push(format!("not measured: {what}"));
+        }
         let missing = missing(boot, &pcrs);
         let compared =
             closest.map(|(one, _)| ComparedWith { entry: one.image.name.clone(), boot: one.boot.name.clone() });
@@ -206,7 +209,7 @@ impl Proof {
         Some(values.find_map(differs).map_or(Ok(banks), Err))
     }
 
-    /// What of the chain was not checked.
+    /// What of the chain was not checked, but for what runs unmeasured.
     fn unchecked(&self, boot: Option<&ExpectedBoot>, pcrs: &[PcrResult], booted: &[&TrustedImage]) -> Unchecked {
         let result = |pcr: Pcr| pcrs.iter().find(|one| one.pcr == pcr).map(|one| one.result);
         let is_needed = |pcr: Pcr| is_of_the_agent(pcr) || boot.is_some_and(|boot| has_events(boot, pcr));
@@ -226,9 +229,6 @@ impl Proof {
             Pcr::all().filter(|&pcr| result(pcr) == Some(PcrOutcome::Different)).map(|pcr| pcr.to_string()).collect();
         if !differing.is_empty() {
             unchecked.push(format!("PCR {} is not as expected", differing.join(", ")));
-        }
-        for what in boot.into_iter().flat_map(|boot| &boot.unmeasured) {
-            unchecked.push(format!("not measured: {what}"));
         }
         unchecked
     }

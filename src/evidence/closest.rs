@@ -15,19 +15,21 @@ use crate::measure::pcr::Pcr;
 /// How many alternatives that are equally near are compared by their events, which takes long. Only words follow from this, no verdict.
 const MOST_CLOSE: usize = 16;
 
-/// How near an alternative is. The least is the nearest.
+/// How near an alternative is. The least is the nearest: the first field that differs decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Distance {
     gap: Gap,
-    /// How many PCRs that matter are not as expected, and how many things run unmeasured.
+    /// How many PCRs that matter are not as expected.
     open: usize,
     /// How many PCRs differ.
     differing: usize,
     /// How many PCRs are as expected.
     as_expected: Reverse<usize>,
+    /// How much runs unmeasured. Of two that cannot be told apart by their PCRs, the one with more counts: it may have been that one.
+    unmeasured: Reverse<usize>,
 }
 
-/// What lacks for the verdict *trusted*: that is why it comes first.
+/// What of the PCRs lacks for the verdict *trusted*: that is why it comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Gap {
     /// Nothing.
@@ -51,8 +53,9 @@ impl Distance {
         let as_expected = count(&|one| one.result == PcrOutcome::AsExpected);
         let is_known = |pcr: Pcr| pcrs.iter().any(|one| one.pcr == pcr && one.result == PcrOutcome::AsExpected);
         let needed = Pcr::all().filter(|&pcr| is_of_the_agent(pcr) || boot.pcrs.contains_key(&pcr));
-        let open = needed.filter(|&pcr| !is_known(pcr)).count() + boot.unmeasured.len();
-        Self { gap, open, differing, as_expected: Reverse(as_expected) }
+        let open = needed.filter(|&pcr| !is_known(pcr)).count();
+        let unmeasured = Reverse(boot.unmeasured.len());
+        Self { gap, open, differing, as_expected: Reverse(as_expected), unmeasured }
     }
 }
 
