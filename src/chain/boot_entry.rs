@@ -35,11 +35,12 @@ pub(super) struct BootEntry {
 const NEWER: [&str; 4] = ["uki", "uki-url", "profile", "extra"];
 
 impl BootEntry {
-    /// Reads `file`, which has an entry. `architecture` is that of the boot loader: `x64`. `None` if the boot loader leaves the entry out.
+    /// Reads `file`, which has an entry. `architecture` is that of the boot loader: `x64`. The inner error says why the boot loader
+    /// leaves the entry out.
     ///
     /// # Errors
     /// If it is not UTF-8: what becomes of such bytes differs from version to version.
-    pub(super) fn parse(file: &str, bytes: &[u8], architecture: &str) -> Result<Option<Self>> {
+    pub(super) fn parse(file: &str, bytes: &[u8], architecture: &str) -> Result<std::result::Result<Self, String>> {
         let mut program = None;
         let mut entry = Self {
             file: file.to_owned(),
@@ -62,17 +63,30 @@ impl BootEntry {
                     let before = entry.options.take().map(|before| before + " ").unwrap_or_default();
                     entry.options = Some(before + value);
                 }
-                "architecture" if !value.eq_ignore_ascii_case(architecture) => return Ok(None),
+                "architecture" if !value.eq_ignore_ascii_case(architecture) => {
+                    return Ok(Err(format!(
+                        "it is for the architecture {value}, and the boot loader for {architecture}"
+                    )));
+                }
                 _ if NEWER.contains(&key) => entry.newer_key = Some(key.to_owned()),
                 _ => {}
             }
         }
         if program.is_none() && entry.newer_key.is_none() {
-            return Ok(None);
+            return Ok(Err("it names no program (linux, efi)".to_owned()));
         }
         (entry.kind, entry.program) = program.unwrap_or((Kind::Efi, String::new()));
-        Ok(Some(entry))
+        Ok(Ok(entry))
     }
+}
+
+/// Whether the name of an entry's file says that it has no tries left: `+0` or `+0-N` before the end (UAPI.1 Boot Loader Specification,
+/// "Boot counting").
+pub(super) fn has_no_tries_left(name: &str) -> bool {
+    let counters = name.rsplit_once('.').and_then(|(stem, _)| stem.rsplit_once('+')).map(|(_, counters)| counters);
+    let left = counters.map(|counters| counters.split_once('-').unwrap_or((counters, "0")));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    left.is_some_and(|(left, done)| is_number(left) && is_number(done) && left.bytes().all(|byte| byte == b'0'))
 }
 
 /// The pattern of the key `default` in loader.conf: the last one counts.
@@ -121,7 +135,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Option<BootEntry> {
-        BootEntry::parse("a.conf", text.as_bytes(), "x64").unwrap()
+        BootEntry::parse("a.conf", text.as_bytes(), "x64").unwrap().ok()
     }
 
     #[test]
@@ -160,6 +174,23 @@ mod tests {
         for (line, options) in [("\"a b\"", "a b"), ("\"a b", "\"a b"), ("a\"", "a\""), ("\"", ""), ("\"\"", "")] {
             let entry = parse(&format!("linux /a\noptions {line}")).unwrap();
             assert_eq!(entry.options.as_deref(), Some(options), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_name_tells_that_no_tries_are_left() {
+        for (name, is_over) in [
+            ("a+0.conf", true),
+            ("a+0-3.efi", true),
+            ("a+00-3.conf", true),
+            ("a+3.conf", false),
+            ("a+1-2.conf", false),
+            ("a+0-.conf", false),
+            ("a+.conf", false),
+            ("a-0.conf", false),
+            ("a+0", false),
+        ] {
+            assert_eq!(has_no_tries_left(name), is_over, "{name}");
         }
     }
 

@@ -1,12 +1,13 @@
 //! The menu of systemd-boot: its entries, of both types.
 
-use super::boot_entry::{BootEntry, Kind, on_volume};
+use super::boot_entry::{self, BootEntry, Kind, on_volume};
 use super::companion_files::with_files_beside;
 use super::entry::Entry;
+use super::entry_files::{self, EntryFiles};
 use super::forecasts::Forecasts;
 use super::kernel::Kernel;
 use super::pe::PeFile;
-use super::systemd_boot::{self, SystemdBoot};
+use super::systemd_boot::SystemdBoot;
 use super::uki::Uki;
 use super::volume::{CONFIGURATION, DiskVolume, PROGRAM, Volume};
 use crate::error::Result;
@@ -28,27 +29,34 @@ pub(super) struct Menu<'a> {
 }
 
 impl Menu<'_> {
-    pub(super) fn entries(&self) -> Result<Vec<Entry>> {
-        let mut entries = self.type_2()?;
-        entries.extend(self.type_1()?);
+    pub(super) fn entries(&self, notes: &mut Vec<String>) -> Result<Vec<Entry>> {
+        let mut entries = self.type_2(notes)?;
+        entries.extend(self.type_1(notes)?);
         Ok(entries)
     }
 
     /// The entries of another partition. Their paths are those of that partition.
-    pub(super) fn elsewhere(&self, other: &DiskVolume<'_>) -> Result<Vec<Entry>> {
+    pub(super) fn elsewhere(&self, other: &DiskVolume<'_>, notes: &mut Vec<String>) -> Result<Vec<Entry>> {
         let menu = Menu { path: None, volume: other.files_for_firmware()?, ..*self };
         let named = |entry| Entry { elsewhere: Some(other.name.clone()), ..entry };
-        Ok(menu.entries()?.into_iter().map(named).collect())
+        let mut own = Vec::new();
+        let entries = menu.entries(&mut own)?.into_iter().map(named).collect();
+        notes.extend(own.iter().map(|note| format!("{}: {note}", other.name)));
+        Ok(entries)
     }
 
     /// The unified kernel images. Those without `.osrel` are left out, as by systemd-boot.
-    fn type_2(&self) -> Result<Vec<Entry>> {
+    fn type_2(&self, notes: &mut Vec<String>) -> Result<Vec<Entry>> {
         let mut entries = Vec::new();
-        for name in names(self.volume, TYPE_2, ".efi")? {
+        for name in names(self.volume, TYPE_2, ".efi", notes)? {
             let path = format!("{TYPE_2}/{name}");
             let bytes = self.volume.read(&path, PROGRAM)?.unwrap_or_default();
-            let Ok(file) = PeFile::parse(&bytes) else { continue };
+            let Ok(file) = PeFile::parse(&bytes) else {
+                notes.push(not_shown(&path, "it is no program for UEFI"));
+                continue;
+            };
             if !file.sections().iter().any(|section| section.name_bytes() == b".osrel" && !section.is_empty()) {
+                notes.push(not_shown(&path, "it has no section .osrel"));
                 continue;
             }
             let forecasts = Uki::parse(&path, &bytes).and_then(|uki| {
@@ -61,30 +69,47 @@ impl Menu<'_> {
     }
 
     /// The files of entries.
-    fn type_1(&self) -> Result<Vec<Entry>> {
-        let mut entries = Vec::new();
-        for name in names(self.volume, TYPE_1, ".conf")? {
+    fn type_1(&self, notes: &mut Vec<String>) -> Result<Vec<Entry>> {
+        let (mut names_of, mut shown) = (Vec::new(), Vec::new());
+        for name in names(self.volume, TYPE_1, ".conf", notes)? {
             let path = format!("{TYPE_1}/{name}");
             let bytes = self.volume.read(&path, CONFIGURATION)?.unwrap_or_default();
-            let entry = BootEntry::parse(&path, &bytes, self.architecture)?;
-            let is_loader =
-                |entry: &BootEntry| self.path.is_some_and(|own| on_volume(&entry.program).eq_ignore_ascii_case(own));
-            let Some(entry) = entry.filter(|entry| !is_loader(entry)) else { continue };
-            let Some(forecasts) = self.boot(&entry).transpose() else { continue };
-            entries.push(Entry { title: entry.title, ..Entry::new(&name.to_lowercase(), or_reason(forecasts)) });
+            match BootEntry::parse(&path, &bytes, self.architecture)? {
+                Err(why) => notes.push(not_shown(&path, &why)),
+                Ok(entry) if self.path.is_some_and(|own| on_volume(&entry.program).eq_ignore_ascii_case(own)) => {
+                    notes.push(not_shown(&path, "it names the boot loader itself"));
+                }
+                Ok(entry) => {
+                    names_of.push(name);
+                    shown.push(entry);
+                }
+            }
         }
-        Ok(entries)
+        let (mut files, mut found) = (EntryFiles::default(), Vec::new());
+        for at in entry_files::by_files(&shown) {
+            let (Some(name), Some(entry)) = (names_of.get(at), shown.get(at)) else { continue };
+            let Some(forecasts) = self.boot(entry, &mut files).transpose() else {
+                let why = format!("{} is not on the partition", on_volume(&entry.program));
+                notes.push(not_shown(&entry.file, &why));
+                continue;
+            };
+            let title = entry.title.clone();
+            found.push((at, Entry { title, ..Entry::new(&name.to_lowercase(), or_reason(forecasts)) }));
+        }
+        found.sort_by_key(|(at, _)| *at);
+        Ok(found.into_iter().map(|(_, entry)| entry).collect())
     }
 
     /// What is expected of an entry. `None` if its program is not there: systemd-boot does not show it then.
-    fn boot(&self, entry: &BootEntry) -> Result<Option<Forecasts>> {
+    fn boot(&self, entry: &BootEntry, files: &mut EntryFiles) -> Result<Option<Forecasts>> {
         if let Some(key) = &entry.newer_key {
             return Ok(Some(Forecasts::of_unknown(&format!("what the key {key} of the entry does is not predicted"))));
         }
         let path = on_volume(&entry.program);
-        let Some(bytes) = self.volume.read(&path, PROGRAM)? else { return Ok(None) };
-        let uki = Uki::parse(&path, &bytes);
-        let forecasts = match (uki, entry.kind) {
+        if !files.read_program(entry, self.volume)? {
+            return Ok(None);
+        }
+        let forecasts = match (Uki::parse(&path, files.program()), entry.kind) {
             (Ok(_), Kind::Linux) if !entry.initrds.is_empty() => {
                 Forecasts::of_unknown("the entry gives an initrd to a unified kernel image, which has its own")
             }
@@ -94,8 +119,8 @@ impl Menu<'_> {
             }
             (Err(_), Kind::Efi) => Forecasts::of_unknown(&format!("what the program {path} does is not predicted")),
             (Err(_), Kind::Linux) => {
-                let initrds = systemd_boot::initrds(entry, self.volume)?;
-                self.loader.kernel(&Kernel::parse(&path, &bytes)?, entry, &initrds, self.banks)?
+                files.read_initrds(entry, self.volume)?;
+                self.loader.kernel(&Kernel::parse(&path, files.program())?, entry, files, self.banks)?
             }
         };
         Ok(Some(forecasts))
@@ -107,11 +132,26 @@ fn or_reason(forecasts: Result<Forecasts>) -> Forecasts {
     forecasts.unwrap_or_else(|error| Forecasts::of_unknown(&error.to_string()))
 }
 
+/// Says why an entry is not in the menu.
+fn not_shown(path: &str, why: &str) -> String {
+    format!("{path} is not in the menu: {why}")
+}
+
 /// The names that systemd-boot looks at.
-fn names(volume: &dyn Volume, folder: &str, end: &str) -> Result<Vec<String>> {
-    let is_shown = |name: &String| {
+fn names(volume: &dyn Volume, folder: &str, end: &str, notes: &mut Vec<String>) -> Result<Vec<String>> {
+    let mut found = volume.names(folder)?;
+    found.retain(|name| name.to_ascii_lowercase().ends_with(end));
+    for name in found.iter().filter(|name| boot_entry::has_no_tries_left(name)) {
+        let why = "systemd-boot starts it only if there is no other one, or if somebody chooses it";
+        notes.push(format!("{folder}/{name} has no tries left: {why}"));
+    }
+    found.retain(|name| {
         let name = name.to_ascii_lowercase();
-        name.ends_with(end) && !name.starts_with('.') && !name.starts_with("auto-")
-    };
-    Ok(volume.names(folder)?.into_iter().filter(is_shown).collect())
+        let is_shown = !name.starts_with('.') && !name.starts_with("auto-");
+        if !is_shown {
+            notes.push(not_shown(&format!("{folder}/{name}"), "its name begins with \".\" or \"auto-\""));
+        }
+        is_shown
+    });
+    Ok(found)
 }

@@ -113,6 +113,13 @@ impl<'a> Disk<'a> {
             return Err(Error::new("disk", "is a CD without a boot image for UEFI (El Torito, platform EF)")
                 .hint("does it boot with a BIOS alone? That measures nothing that starts the agent"));
         }
+        let (disk, sector) = self.whole;
+        if starts.is_empty()
+            && let Some(why) = partitions::why_no_esp(disk, sector)
+        {
+            return Err(Error::new("disk", format_args!("has no EFI system partition for firmware: {why}"))
+                .hint("sfdisk --verify checks the table; was the image cut off?"));
+        }
         if starts.is_empty() {
             return Err(Error::new("disk", "has no EFI system partition").hint(
                 "its type is EF in an MBR and C12A7328-F81F-11D2-BA4B-00A0C93EC93B in a GPT; fdisk --list shows it",

@@ -29,6 +29,8 @@ pub struct Esp {
     pub loader: String,
     /// The boots.
     pub entries: Vec<Entry>,
+    /// What of the menu is no boot, or only the last one, and why.
+    pub notes: Vec<String>,
 }
 
 impl Esp {
@@ -67,7 +69,8 @@ impl Esp {
             if let Direct::Uki(_) = direct {
                 forecasts = with_files_beside(volume, &path, forecasts)?;
             }
-            return Ok(Self { loader: direct.to_string(), entries: vec![Entry::new(&path, forecasts)] });
+            let entry = Entry::new(&path, forecasts);
+            return Ok(Self { loader: direct.to_string(), entries: vec![entry], notes: Vec::new() });
         };
         direct::takes_no_words(&path, places.option)?;
         let configuration = volume.read(LOADER_CONF, CONFIGURATION)?;
@@ -76,10 +79,11 @@ impl Esp {
         let default = default.map_err(|error| error.renamed(LOADER_CONF))?.flatten();
         let architecture = architecture(&bytes).unwrap_or_default();
         let menu = Menu { loader: &loader, path: Some(&path), architecture, volume, banks };
-        let mut entries = menu.entries()?;
+        let mut notes = Vec::new();
+        let mut entries = menu.entries(&mut notes)?;
         // systemd takes the first one of the disk (src/boot/part-discovery.c, partition_open).
         if let Some(other) = places.disk.iter().find(|volume| volume.purpose == Purpose::XBootLdr) {
-            entries.extend(menu.elsewhere(other).map_err(|error| error.on(&other.name))?);
+            entries.extend(menu.elsewhere(other, &mut notes).map_err(|error| error.on(&other.name))?);
         }
         for entry in &mut entries {
             entry.forecasts.loader_conf.clone_from(&loader_conf);
@@ -93,11 +97,11 @@ impl Esp {
         if entries.is_empty() {
             return Err(Error::new(
                 format_args!("{TYPE_1}, {TYPE_2}"),
-                format_args!("{} shows no entry of them", loader.name()),
+                format_args!("{} shows no entry of them{}", loader.name(), reasons(&notes)),
             )
             .hint("is the menu on a partition of its own (XBOOTLDR)? Give the whole disk, or copy its files into the folder"));
         }
-        Ok(Self { loader: format!("{} ({path})", loader.name()), entries })
+        Ok(Self { loader: format!("{} ({path})", loader.name()), entries, notes })
     }
 
     /// The same, if firmware measures this partition table before it starts the program.
@@ -124,6 +128,11 @@ impl Esp {
         };
         let entries = grub.boots(&seen, shim, banks).into_iter().map(entry).collect();
         let before = shim.map(|shim| format!("{} and ", shim.name())).unwrap_or_default();
-        Self { loader: format!("{before}{}", grub.name()), entries }
+        Self { loader: format!("{before}{}", grub.name()), entries, notes: Vec::new() }
     }
+}
+
+/// The notes as a part of an error.
+fn reasons(notes: &[String]) -> String {
+    if notes.is_empty() { String::new() } else { format!(": {}", notes.join("; ")) }
 }

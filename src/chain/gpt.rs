@@ -38,31 +38,14 @@ pub(super) struct Header {
 /// # Errors
 /// If there are headers, but firmware would use neither; or if a partition ends behind the end of the disk.
 pub(super) fn partitions(disk: Region<'_>, sector: u32) -> Result<Option<Vec<Partition<'_>>>> {
-    let last = (disk.length() / u64::from(sector)).saturating_sub(1);
-    let header = match header(disk, sector, 1) {
-        Ok(Some(header)) => header,
-        primary => match (primary, header(disk, sector, last)) {
-            (_, Ok(Some(header))) => {
-                log::warn!(
-                    "the first GPT header is damaged: the backup at the end of the disk counts, as for firmware"
-                );
-                header
-            }
-            (Err(error), _) | (_, Err(error)) => return Err(error),
-            (Ok(_), Ok(None)) => return Ok(None),
-        },
-    };
-    let entries = header.array.chunks_exact(header.entry);
-    let found: Vec<_> = (1..).zip(entries).filter_map(|(number, entry)| used(number, &Fields(entry))).collect();
-    let is_apart = |own: &Used| {
-        found.iter().all(|other| {
-            other.number == own.number || other.sectors.1 < own.sectors.0 || own.sectors.1 < other.sectors.0
-        })
-    };
+    let Some((header, is_backup)) = in_use(disk, sector)? else { return Ok(None) };
+    if is_backup {
+        log::warn!("the first GPT header is damaged: the backup at the end of the disk counts, as for firmware");
+    }
+    let found = header.entries();
     let place = |own: &Used| {
         let (first, last) = own.sectors;
-        let is_usable = header.usable.contains(&first) && header.usable.contains(&last);
-        let is_shown = is_usable && !own.is_hidden && is_apart(own);
+        let is_shown = header.hides(own, &found).is_none();
         // The header, which says what is usable, is as hostile as the entry.
         let count = last.checked_sub(first)?.checked_add(1)?;
         let (at, length) = (first.checked_mul(sector.into())?, count.checked_mul(sector.into())?);
@@ -80,6 +63,61 @@ pub(super) fn partitions(disk: Region<'_>, sector: u32) -> Result<Option<Vec<Par
         Some(Ok(Partition { number: own.number, purpose, uuid, label, region, is_for_firmware: is_shown }))
     };
     found.iter().filter_map(place).collect::<Result<_>>().map(Some)
+}
+
+/// Whether there is a header that firmware uses.
+pub(super) fn has_header(disk: Region<'_>, sector: u32) -> bool {
+    in_use(disk, sector).is_ok_and(|header| header.is_some())
+}
+
+/// The EFI system partitions of the table that do not exist for firmware, each with the reason.
+pub(super) fn hidden_esps(disk: Region<'_>, sector: u32) -> Vec<String> {
+    let Ok(Some((header, _))) = in_use(disk, sector) else { return Vec::new() };
+    let found = header.entries();
+    let why = |own: &Used| Some(format!("partition {} {}", own.number, header.hides(own, &found)?));
+    found.iter().filter(|own| own.purpose == Purpose::Esp).filter_map(why).collect()
+}
+
+/// The header that counts, and whether it is the backup. `None` if neither is one.
+fn in_use(disk: Region<'_>, sector: u32) -> Result<Option<(Header, bool)>> {
+    let last = (disk.length() / u64::from(sector)).saturating_sub(1);
+    match header(disk, sector, 1) {
+        Ok(Some(header)) => Ok(Some((header, false))),
+        primary => match (primary, header(disk, sector, last)) {
+            (_, Ok(Some(header))) => Ok(Some((header, true))),
+            (Err(error), _) | (_, Err(error)) => Err(error),
+            (Ok(_), Ok(None)) => Ok(None),
+        },
+    }
+}
+
+impl Header {
+    /// The entries that are used.
+    fn entries(&self) -> Vec<Used> {
+        let entries = self.array.chunks_exact(self.entry);
+        (1..).zip(entries).filter_map(|(number, entry)| used(number, &Fields(entry))).collect()
+    }
+
+    /// Why an entry is no partition for firmware (`PartitionCheckGptEntry`). `None` if it is one.
+    fn hides(&self, own: &Used, all: &[Used]) -> Option<String> {
+        let (first, last) = own.sectors;
+        let overlaps = |other: &&Used| {
+            other.number != own.number
+                && other.sectors.0 <= other.sectors.1
+                && other.sectors.0 <= last
+                && first <= other.sectors.1
+        };
+        if first > last {
+            Some("ends before it begins".to_owned())
+        } else if !self.usable.contains(&first) || !self.usable.contains(&last) {
+            let (from, to) = (self.usable.start(), self.usable.end());
+            Some(format!("has the sectors {first} to {last}, but the header allows {from} to {to}"))
+        } else if own.is_hidden {
+            Some("has the attribute \"no block IO protocol\"".to_owned())
+        } else {
+            all.iter().find(overlaps).map(|other| format!("overlaps partition {}", other.number))
+        }
+    }
 }
 
 /// The header in a sector. `None` if there is none.
@@ -150,7 +188,7 @@ fn used(number: u32, entry: &Fields<'_>) -> Option<Used> {
     let label = String::from_utf16_lossy(&units.collect::<Vec<_>>());
     let is_hidden = entry.u64_le(48)? & NO_BLOCK_IO != 0;
     let label = Some(label).filter(|label| !label.is_empty());
-    (sectors.0 <= sectors.1).then(|| Used { number, purpose, uuid: guid(entry, 16), label, sectors, is_hidden })
+    Some(Used { number, purpose, uuid: guid(entry, 16), label, sectors, is_hidden })
 }
 
 /// The GUID at a place, as text. `None` if it is zero.

@@ -315,6 +315,22 @@ fn a_chain_with_an_event_too_much_is_not_checked() {
 }
 
 #[test]
+fn what_the_running_system_measures_behind_the_agent_is_named_so() {
+    let forecasts = of_a_known_machine(GOOD.entry());
+    let anchor: &[u8] = b"nvpcr-init:cryptsetup:0x1d10201:sha256:00";
+    for (at, words) in [
+        (usize::MAX, "the system that runs extended it behind the agent: "),
+        // Before the agent, it is something else, whatever it is called.
+        (0, "an event is not expected: "),
+    ] {
+        let mut machine = MadeMachine::booted(&forecasts, first);
+        machine.insert(at.min(machine.events()), 9, IPL, anchor);
+        let (verdict, _) = machine.judged(&QUOTED, &[listed(&[("a.conf", forecasts.clone())])]);
+        assert!(reason(&verdict).contains(&format!("PCR 9: {words}")), "{verdict:?}");
+    }
+}
+
+#[test]
 fn a_boot_that_runs_unmeasured_bytes_is_not_checked() {
     let mut forecasts = GOOD.entry();
     forecasts.unmeasured.push("the device tree x.dtb".to_owned());

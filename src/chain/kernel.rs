@@ -2,6 +2,7 @@
 //! so who measures the command line and the initrd is the kernel alone.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use super::command_line::CommandLine;
 use super::event::{EVENT_TAG, Expected};
@@ -41,6 +42,15 @@ pub struct Given<'a> {
     pub is_without_zero: bool,
     /// What LoadFile2 hands over, one behind the other.
     pub initrds: &'a [Named<'a>],
+    /// The events of the same kernel and of the same initrds, if another boot had them.
+    pub hashed: Option<&'a Hashed>,
+}
+
+/// The events that do not depend on the command line. To hash a file takes longer than all the rest.
+#[derive(Debug, Default)]
+pub struct Hashed {
+    pub(super) kernel: OnceCell<Expected>,
+    pub(super) initrds: OnceCell<Expected>,
 }
 
 /// A kernel with an EFI stub.
@@ -93,8 +103,16 @@ impl<'a> Kernel<'a> {
             forecasts.open(4, format!("{}: {why}", self.name));
         } else {
             let mut programs = firmware::before_a_program(banks);
-            let own = firmware::program(self.bytes, "the kernel", &self.name, banks)?;
-            doubts::warn_of_a_changed_program(&own);
+            let own = if let Some(known) = given.hashed.and_then(|hashed| hashed.kernel.get()) {
+                known.clone()
+            } else {
+                let own = firmware::program(self.bytes, "the kernel", &self.name, banks)?;
+                doubts::warn_of_a_changed_program(&own);
+                if let Some(hashed) = given.hashed {
+                    hashed.kernel.get_or_init(|| own.clone());
+                }
+                own
+            };
             programs.push(Part::Event(own));
             forecasts.follows(4, programs, &[]);
         }
@@ -135,7 +153,9 @@ impl<'a> Kernel<'a> {
         let bytes: Vec<_> = initrds.iter().map(|initrd| initrd.bytes.as_ref()).collect();
         if bytes.iter().any(|bytes| !bytes.is_empty()) && self.linux.measures_initrd() {
             let names: Vec<_> = initrds.iter().map(|initrd| initrd.name.as_str()).collect();
-            parts.push(Part::Event(Expected::of(EVENT_TAG, "the initrd", Some(&names.join(", ")), &bytes, banks)));
+            let event = || Expected::of(EVENT_TAG, "the initrd", Some(&names.join(", ")), &bytes, banks);
+            let event = given.hashed.map_or_else(event, |hashed| hashed.initrds.get_or_init(event).clone());
+            parts.push(Part::Event(event));
         }
         Ok(parts)
     }

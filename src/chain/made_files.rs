@@ -42,14 +42,18 @@ impl Files {
 
     /// A kernel with its initrd, of an entry of systemd-boot.
     pub(crate) fn entry(self) -> Forecasts {
+        self.with_root(Esp::of(&self.menu(), &[BANK]).unwrap().entries.remove(0).forecasts)
+    }
+
+    /// The files of its partition.
+    pub(crate) fn menu(self) -> Made {
         let kernel = MadePe::new().linux("6.12.1").exact(b".text", self.kernel).bytes();
         let conf = format!("linux /vmlinuz\ninitrd /initrd.img\noptions {}\n", self.options);
-        let made = Made::default()
+        Made::default()
             .with("EFI/BOOT/BOOTX64.EFI", program("systemd-boot 257.13").exact(b".text", self.loader).bytes())
             .with("loader/entries/a.conf", conf)
             .with("vmlinuz", kernel)
-            .with("initrd.img", self.initrd);
-        self.with_root(Esp::of(&made, &[BANK]).unwrap().entries.remove(0).forecasts)
+            .with("initrd.img", self.initrd)
     }
 
     /// A unified kernel image.

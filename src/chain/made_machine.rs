@@ -85,6 +85,11 @@ impl MadeMachine {
         self.events.insert(at, Measured { pcr, kind, digest, data });
     }
 
+    /// How many events it measured.
+    pub(crate) fn events(&self) -> usize {
+        self.events.len()
+    }
+
     fn value(&self, pcr: u8) -> Digest {
         let events = self.events.iter().filter(|event| event.pcr == pcr);
         events.fold(Digest::zero(BANK), |value, event| match event.kind {

@@ -83,6 +83,17 @@ pub(super) fn partitions<'a>(disk: Region<'a>, head: &[u8], sector: u32) -> Resu
     Ok(Some(found))
 }
 
+/// The first entry that ends behind the end of the disk: for firmware, the boot sector is no table then.
+pub(super) fn beyond_the_end(disk: Region<'_>, head: &[u8], sector: u32) -> Option<String> {
+    let is_beyond = |entry: &&Entry| {
+        let end = entry.sectors.end.checked_mul(sector.into());
+        entry.kind != PROTECTIVE && end.is_none_or(|end| end > disk.length())
+    };
+    let entries = entries(head);
+    let entry = entries.iter().find(is_beyond)?;
+    Some(format!("partition {} ends behind the end of the disk, which has {} bytes", entry.slot + 1, disk.length()))
+}
+
 /// The logical partitions: a chain of tables, each with a partition and the place of the next table.
 fn logical(disk: Region<'_>, extended: &Entry, sector: u32) -> Result<Vec<(u32, Entry)>> {
     let mut found = Vec::new();

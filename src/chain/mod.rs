@@ -28,6 +28,7 @@ pub(crate) mod efi_variables;
 mod either;
 mod el_torito;
 pub(crate) mod entry;
+mod entry_files;
 pub(crate) mod esp;
 #[cfg(test)]
 mod esp_tests;
@@ -45,6 +46,8 @@ mod frame;
 mod gpt;
 mod gpt_event;
 pub(crate) mod grub;
+#[cfg(test)]
+mod hidden_esp_tests;
 mod initrd;
 mod iso9660;
 mod joined;

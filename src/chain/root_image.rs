@@ -8,9 +8,10 @@ use crate::cmdline::tokens::Token;
 use crate::hash::digest::Digests;
 use crate::measure::pcr::PcrIndex;
 
-/// Who else extends PCR 13.
-const ALONE: &str =
-    "the stub of systemd finds no extension image beside its file, and no systemd measures into the PCR";
+/// Who else extends PCR 13: a stub, and an initramfs with systemd, that of a system that starts this one by kexec
+/// (systemd-pcrosseparator.service).
+const NO_EXTENSION: &str = "the stub of systemd finds no extension image beside its file";
+const NO_SYSTEMD: &str = "no systemd measures into the PCR";
 
 /// Adds the root image to what is expected. `digests` are those that the PCR is extended with.
 pub fn add(forecasts: &mut Forecasts, pcr: PcrIndex, from: &str, digests: &Digests) {
@@ -21,9 +22,12 @@ pub fn add(forecasts: &mut Forecasts, pcr: PcrIndex, from: &str, digests: &Diges
         return;
     }
     let image = Expected { kind, what, from, digests: digests.clone(), judged: None };
-    match forecasts.extensions.clone() {
-        Some(why) => forecasts.open(PcrIndex::DEFAULT.get(), why),
-        None => forecasts.follows(PcrIndex::DEFAULT.get(), Vec::new(), &[ALONE]),
+    if let Some(why) = forecasts.extensions.clone() {
+        forecasts.open(PcrIndex::DEFAULT.get(), why);
+    } else {
+        let all = [NO_EXTENSION, NO_SYSTEMD];
+        let assumes = if has_no_stub(forecasts) { &all[1..] } else { &all[..] };
+        forecasts.follows(PcrIndex::DEFAULT.get(), Vec::new(), assumes);
     }
     match forecasts.pcrs.get_mut(&pcr.get()) {
         Some(Forecast::Follows { parts, .. }) => parts.insert(before_the_phases(parts), Part::Event(image)),
@@ -45,6 +49,11 @@ pub(crate) fn is_unknown(forecasts: &mut Forecasts, pcr: PcrIndex, why: &str) {
     for number in [PcrIndex::DEFAULT, pcr] {
         forecasts.open(number.get(), why);
     }
+}
+
+/// Whether no stub of systemd runs: it measures into PCR 11 whatever it starts (systemd-stub(7), "TPM PCR Notes").
+fn has_no_stub(forecasts: &Forecasts) -> bool {
+    matches!(forecasts.pcrs.get(&11), Some(Forecast::Follows { parts, .. }) if parts.is_empty())
 }
 
 /// Why the agent measures the image into another PCR with a command line.
@@ -100,6 +109,16 @@ mod tests {
         let found = made(11);
         assert_eq!(values(&found, 11)[..2], [extended(&[b"image"]), extended(&[b"image", b"sysinit"])]);
         assert_eq!(values(&found, 13), [extended(&[])]);
+        // Only a stub looks for extension images.
+        let assumes = |forecasts: &Forecasts| match &forecasts.pcrs[&13] {
+            Forecast::Follows { assumes, .. } => assumes.clone(),
+            Forecast::Open { why } => panic!("{why}"),
+        };
+        assert_eq!(assumes(&made(13)), [NO_EXTENSION, NO_SYSTEMD]);
+        let mut forecasts = Forecasts::of_firmware();
+        forecasts.follows(11, Vec::new(), &[]);
+        add(&mut forecasts, PcrIndex::DEFAULT, "a.squashfs", &digests);
+        assert_eq!(assumes(&forecasts), [NO_SYSTEMD]);
         for (line, pcr, is_right) in [
             ("ro", 13, true),
             ("rootimgpcr=13", 13, true),

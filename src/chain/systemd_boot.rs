@@ -2,9 +2,8 @@
 //! `initrd_prepare`; before 257 in src/boot/efi/). What it measures itself: the command line that it hands over, into PCR 12. From 255
 //! on it also measures loader.conf into PCR 5, which follows from a disk and a log.
 
-use std::borrow::Cow;
-
-use super::boot_entry::{BootEntry, on_volume};
+use super::boot_entry::BootEntry;
+use super::entry_files::EntryFiles;
 use super::event::{EVENT_TAG, Expected, IPL};
 use super::forecast::Part;
 use super::forecasts::Forecasts;
@@ -12,9 +11,9 @@ use super::kernel::{Given, Kernel, Named};
 use super::pe::PeFile;
 use super::sdmagic::{self, Version};
 use super::uki::Uki;
-use super::volume::{PROGRAM, Volume};
+use super::volume::Volume;
 use super::{doubts, firmware, stub_text};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::hash::bank::Bank;
 
 /// How `.sdmagic` calls it.
@@ -97,9 +96,10 @@ impl SystemdBoot {
         &self,
         kernel: &Kernel<'_>,
         entry: &BootEntry,
-        initrds: &[Named<'_>],
+        files: &EntryFiles,
         banks: &[Bank],
     ) -> Result<Forecasts> {
+        let initrds = files.initrds();
         let words = entry.initrds.iter().map(|path| format!("initrd={path}")).chain(entry.options.clone());
         let words: Vec<_> = words.collect();
         let text = (!words.is_empty()).then(|| words.join(" "));
@@ -111,6 +111,7 @@ impl SystemdBoot {
             from,
             is_from_a_loader: text.is_some(),
             initrds: &handed_over,
+            hashed: Some(files.hashed()),
             ..Given::default()
         };
         let mut forecasts = kernel.forecasts(&given, banks)?;
@@ -181,14 +182,4 @@ impl SystemdBoot {
         let number = (self.version.major, self.version.minor);
         number > (252, u32::MAX) && number < (257, 13) && initrds.iter().any(|initrd| initrd.bytes.len() % 4 > 0)
     }
-}
-
-/// The initrds of an entry. The error says which one is not there: the entry does not boot then.
-pub(super) fn initrds<'a>(entry: &BootEntry, volume: &dyn Volume) -> Result<Vec<Named<'a>>> {
-    let read = |path: &String| {
-        let bytes = volume.read(&on_volume(path), PROGRAM)?;
-        let bytes = bytes.ok_or_else(|| Error::new(path, "is not on the partition, so the entry does not boot"))?;
-        Ok(Named { name: on_volume(path), bytes: Cow::Owned(bytes) })
-    };
-    entry.initrds.iter().map(read).collect()
 }

@@ -18,7 +18,11 @@ const SIMPLE: &str = "predict, initramfs, explain, completion, man";
 
 /// The table. Two families: commands that answer a question have a code for "no"; of the others, 1 is a failure.
 pub(super) const ALL: [ExitCode; 14] = [
-    row(SIMPLE, "0", "Done."),
+    row(
+        SIMPLE,
+        "0",
+        "Done. `predict`: the output says which PCRs do not follow, and why; if that of the root image does not, a warning says so.",
+    ),
     row(
         SIMPLE,
         "1",

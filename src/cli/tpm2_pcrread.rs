@@ -6,9 +6,9 @@ use std::path::Path;
 
 use super::input_file::Kinds;
 use super::read_limited;
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::eventlog::PcrValues;
-use crate::evidence::serialized_pcrs;
+use crate::evidence::{library_words, serialized_pcrs};
 use crate::hash::bank::Bank;
 use crate::hash::digest::Digest;
 use crate::measure::pcr::Pcr;
@@ -76,7 +76,7 @@ pub(super) fn parse(text: &str) -> Result<PcrValues> {
             None => return Err(malformed()),
         };
         let pcr = Pcr::try_from(name.parse::<u32>().map_err(|_| malformed())?).map_err(|error| error.on(&place))?;
-        let value = hex::decode(value.strip_prefix("0x").unwrap_or(value)).about(&place)?;
+        let value = library_words::hex(&place, value.strip_prefix("0x").unwrap_or(value))?;
         let value = Digest::from_bytes(bank, &value).map_err(|error| error.on(&place))?;
         if values.entry(bank).or_default().insert(pcr, value).is_some() {
             return Err(Error::new(place, format!("a second value for PCR {pcr} in bank {bank}")));

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::json_object::Object;
+use super::library_words;
 use super::trusted_image::{JsonImage, TrustedImage};
 use crate::error::{Context, Error, Result};
 
@@ -74,7 +75,7 @@ impl FromStr for AllowList {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let Object(list): Object<JsonList> = serde_json::from_str(text).about("list of trusted images")?;
+        let Object(list): Object<JsonList> = library_words::json("list of trusted images", text)?;
         let images = list.images.iter().enumerate().map(|(number, Object(image))| {
             TrustedImage::try_from(image).map_err(|error| error.on(format!("image {} ({})", number + 1, image.name)))
         });
@@ -221,14 +222,14 @@ mod tests {
         assert_eq!(text.parse::<AllowList>().unwrap(), list);
         // A measureroot that does not know the field refuses the list, as this one refuses another field.
         let error = text.replace("\"chain\"", "\"chains\"").parse::<AllowList>().unwrap_err().to_string();
-        assert!(error.contains("unknown field `chains`"), "{error}");
+        assert!(error.contains("the field \"chains\" is not known"), "{error}");
         assert!(text.replace("\"version\": 1", "\"version\": 2").parse::<AllowList>().is_err());
     }
 
     #[test]
     fn digests_that_are_no_object_are_named_so() {
         let error = r#"{"images": [{"name": "a", "digests": 7}]}"#.parse::<AllowList>().unwrap_err().to_string();
-        assert!(error.contains("expected an object with a text for each bank"), "{error}");
+        assert!(error.contains("an object with a text for each bank is expected"), "{error}");
     }
 
     #[test]

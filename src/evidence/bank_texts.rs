@@ -6,7 +6,8 @@ use std::fmt;
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::error::{Context, Result};
+use super::library_words;
+use crate::error::Result;
 use crate::hash::bank::Bank;
 use crate::hash::digest::{Digest, Digests};
 
@@ -28,7 +29,7 @@ impl BankTexts {
     pub(super) fn digests(&self) -> Result<Digests> {
         let digest = |(bank, text): (&String, &String)| {
             let bank: Bank = bank.parse()?;
-            Ok((bank, Digest::from_bytes(bank, &hex::decode(text).about(text)?)?))
+            Ok((bank, Digest::from_bytes(bank, &library_words::hex(text, text)?)?))
         };
         self.0.iter().map(digest).collect()
     }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use super::candidate::{Candidate, has_events, is_expected, is_of_the_agent};
 use super::closest::{Compared, Distance, closest};
 use super::expected::chain::ExpectedBoot;
 use super::expected::comparison::Comparison;
 use super::expected::difference::Difference;
-use super::expected::held::Held;
 use super::pcr_result::{PcrOutcome, PcrResult, Voucher};
 use super::proof::Proof;
 use super::trusted_image::TrustedImage;
@@ -17,11 +17,6 @@ use crate::eventlog::PcrValues;
 use crate::hash::bank::Bank;
 use crate::measure::pcr::Pcr;
 
-/// The PCRs that say what started the agent, whatever starts it: the firmware (0), drivers (2), the programs (4), GRUB's commands (8),
-/// command lines and the initrd with the agent (9), command lines from outside (12). The firmware's also tell that it measures into this
-/// bank at all: into another one, the running system could extend what it wants. TCG PC Client Platform Firmware Profile 1.06, section
-/// 3.3.4; the UAPI Group's registry of PCRs.
-const OF_THE_AGENT: [u32; 6] = [0, 2, 4, 8, 9, 12];
 /// How many reasons the verdict names. The report has all.
 const MOST_REASONS: usize = 4;
 
@@ -45,13 +40,6 @@ pub(crate) struct ComparedWith {
     pub(crate) entry: String,
     /// The name of the alternative: a file that firmware starts, or an entry of a boot menu.
     pub(crate) boot: String,
-}
-
-/// An alternative, and what was quoted of its PCRs.
-pub(super) struct Candidate<'a> {
-    pub(super) image: &'a TrustedImage,
-    pub(super) boot: &'a ExpectedBoot,
-    held: Vec<Held<'a>>,
 }
 
 /// What the results are about: the images of the list whose boot this is, all of them, and the values of the user.
@@ -240,18 +228,4 @@ fn missing(boot: Option<&ExpectedBoot>, pcrs: &[PcrResult]) -> Vec<Pcr> {
         result.result == PcrOutcome::NotQuoted && boot.is_some_and(|boot| is_expected(boot, result.pcr))
     };
     pcrs.iter().filter(is_needed).map(|result| result.pcr).collect()
-}
-
-pub(super) fn is_of_the_agent(pcr: Pcr) -> bool {
-    OF_THE_AGENT.contains(&pcr.get().into())
-}
-
-/// Whether an alternative expects events of a PCR.
-fn has_events(boot: &ExpectedBoot, pcr: Pcr) -> bool {
-    boot.pcrs.get(&pcr).is_some_and(|parts| parts.iter().any(|part| part.events().next().is_some()))
-}
-
-/// Whether an alternative expects something of a PCR, without which the chain is not known.
-fn is_expected(boot: &ExpectedBoot, pcr: Pcr) -> bool {
-    has_events(boot, pcr) || (is_of_the_agent(pcr) && boot.pcrs.contains_key(&pcr))
 }

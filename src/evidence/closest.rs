@@ -4,7 +4,7 @@
 
 use std::cmp::Reverse;
 
-use super::chain_judgement::{Candidate, is_of_the_agent};
+use super::candidate::{Candidate, is_of_the_agent};
 use super::expected::chain::ExpectedBoot;
 use super::expected::comparison::Comparison;
 use super::pcr_result::{PcrOutcome, PcrResult};

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 
 /// The order of two ends of trust: the earlier one is less; `None` means never, which is after every end.
 pub(super) fn order(one: Option<&Expiry>, other: Option<&Expiry>) -> Ordering {
@@ -37,8 +37,10 @@ impl FromStr for Expiry {
     /// Parses a day, which ends at midnight UTC, or a moment (RFC 3339).
     fn from_str(text: &str) -> Result<Self> {
         let whole = if text.contains('T') { text.to_owned() } else { format!("{text}T23:59:59Z") };
-        let moment = OffsetDateTime::parse(&whole, &Rfc3339)
-            .about_hint(text, "give a date such as 2027-01-31 or 2027-01-31T12:00:00Z")?;
+        let moment = OffsetDateTime::parse(&whole, &Rfc3339).map_err(|_| {
+            Error::new(text, "is no date, or one that the calendar does not have")
+                .hint("give a date such as 2027-01-31 or 2027-01-31T12:00:00Z")
+        })?;
         Ok(Self { text: text.to_owned(), moment })
     }
 }

@@ -33,8 +33,8 @@ impl Freshness {
         match self {
             Self::Fresh => None,
             Self::ShortNonce(length) => {
-                let cause = format!("a nonce of {} does not prove more", counted(length, "byte"));
-                Some((cause, format!("give --nonce {SHORTEST} bytes or more")))
+                let cause = format!("a nonce of {} is too short to prove the opposite", counted(length, "byte"));
+                Some((cause, format!("give --nonce at least {SHORTEST} bytes")))
             }
             Self::NoNonce => Some(("it answers no nonce".to_owned(), "give --nonce".to_owned())),
         }

@@ -7,6 +7,7 @@
 pub(crate) mod accepted;
 pub(crate) mod allow_list;
 mod bank_texts;
+mod candidate;
 mod certificate;
 pub(crate) mod chain_judgement;
 pub(crate) mod check;
@@ -18,6 +19,7 @@ pub(crate) mod freshness;
 mod json_object;
 pub(crate) mod key;
 mod key_material;
+pub(crate) mod library_words;
 mod log_prefix;
 pub(crate) mod pcr_result;
 mod pem;

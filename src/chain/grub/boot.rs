@@ -113,6 +113,7 @@ fn loaded_by_firmware(machine: &Machine<'_>, loaded: &Loaded) -> Run<Forecasts> 
         is_from_a_loader: true,
         is_without_zero: true,
         initrds: &initrds,
+        hashed: None,
     };
     let mut forecasts = kernel.forecasts(&given, machine.world.banks).map_err(place)?;
     loaded_behind_shim(machine, loaded, &mut forecasts)?;

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use elf::ElfBytes;
-use elf::abi::{EM_386, ET_EXEC, PT_LOAD};
+use elf::abi::{ELFMAGIC, EM_386, ET_EXEC, PT_LOAD};
 use elf::endian::LittleEndian;
 use elf::file::Class;
 use elf::segment::ProgramHeader;
@@ -78,7 +78,8 @@ impl Mle {
 fn in_memory(file: &[u8]) -> Result<Vec<u8>> {
     let error = |cause| Error::new("ELF file", cause);
     let parsed = ElfBytes::<LittleEndian>::minimal_parse(file);
-    let elf = parsed.map_err(|cause| Error::new("ELF file", cause).hint("is it tboot.gz?"))?;
+    let cause = if file.starts_with(&ELFMAGIC) { "is damaged or cut off" } else { "does not begin as one" };
+    let elf = parsed.map_err(|_| error(cause).hint("is it tboot.gz?"))?;
     if elf.ehdr.class != Class::ELF32 || elf.ehdr.e_machine != EM_386 || elf.ehdr.e_type != ET_EXEC {
         return Err(error("is no program for i386").hint("is it tboot.gz? A tboot.mb2 is not predicted"));
     }

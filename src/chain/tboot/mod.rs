@@ -9,6 +9,7 @@
 mod acm;
 mod header;
 mod image;
+pub(crate) mod kernel;
 pub mod launch_log;
 mod mapping;
 mod module;

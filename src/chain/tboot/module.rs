@@ -7,7 +7,7 @@ use crate::chain::authenticode::digests_of_parts;
 use crate::chain::event::Expected;
 use crate::chain::forecast::{Answer, Choice, Part, Question};
 use crate::chain::kernel::Named;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::eventlog::EventType;
 use crate::hash::bank::Bank;
 use crate::hash::digest::{Digest, Digests};
@@ -37,14 +37,13 @@ pub struct Module<'a> {
 pub(super) struct Measured {
     /// The file as it is.
     pub(super) as_it_is: Expected,
-    /// The file that GRUB unpacked.
-    unpacked: Option<Expected>,
+    /// The file that GRUB unpacked, or why it is not known.
+    unpacked: Result<Option<Expected>>,
 }
 
 impl Module<'_> {
-    /// # Errors
-    /// If it is compressed, and does not tell with what it is unpacked to.
-    pub(super) fn measured(&self, banks: &[Bank]) -> Result<Measured> {
+    /// What tboot measures of it.
+    pub(super) fn measured(&self, banks: &[Bank]) -> Measured {
         let bytes = self.file.bytes.as_ref();
         let event = |what: &str, bytes: &[u8]| Expected {
             kind: MEASUREMENT,
@@ -53,13 +52,10 @@ impl Module<'_> {
             digests: digests(self.command_line, bytes, banks),
             judged: None,
         };
-        let unpacked = if unpacked::is_packed(bytes) {
-            let inside = unpacked::unpacked(bytes, LIMIT).map_err(|error| error.on(&self.file.name))?;
-            Some(event(&format!("{}, unpacked,", self.what), &inside))
-        } else {
-            None
-        };
-        Ok(Measured { as_it_is: event(self.what, bytes), unpacked })
+        let inside = unpacked::is_packed(bytes).then(|| unpacked::unpacked(bytes, LIMIT)).transpose();
+        let inside = inside.map_err(|error| error.on(&self.file.name));
+        let unpacked = inside.map(|inside| inside.map(|inside| event(&format!("{}, unpacked,", self.what), &inside)));
+        Measured { as_it_is: event(self.what, bytes), unpacked }
     }
 }
 
@@ -73,12 +69,20 @@ fn digests(command_line: &str, file: &[u8], banks: &[Bank]) -> Digests {
 }
 
 /// The events of modules that one PCR has.
-pub(super) fn parts(modules: &[Measured]) -> Vec<Part> {
+///
+/// # Errors
+/// If one of them is compressed, and does not tell with what it is unpacked to.
+pub(super) fn parts(modules: &[Measured]) -> Result<Vec<Part>> {
     let as_they_are = modules.iter().map(|module| module.as_it_is.clone());
-    if modules.iter().all(|module| module.unpacked.is_none()) {
-        return as_they_are.map(Part::Event).collect();
+    let (mut unpacked, mut is_packed) = (Vec::new(), false);
+    for Measured { as_it_is, unpacked: own } in modules {
+        let own = own.as_ref().map_err(Error::clone)?;
+        is_packed |= own.is_some();
+        unpacked.push(own.as_ref().unwrap_or(as_it_is).clone());
     }
-    let unpacked = modules.iter().map(|module| module.unpacked.as_ref().unwrap_or(&module.as_it_is).clone());
-    let answers = vec![Answer::new(UNPACKED, unpacked.collect()), Answer::new(AS_THEY_ARE, as_they_are.collect())];
-    vec![Part::Choice(Choice { question: Question::PackedModules, answers })]
+    if !is_packed {
+        return Ok(as_they_are.map(Part::Event).collect());
+    }
+    let answers = vec![Answer::new(UNPACKED, unpacked), Answer::new(AS_THEY_ARE, as_they_are.collect())];
+    Ok(vec![Part::Choice(Choice { question: Question::PackedModules, answers })])
 }

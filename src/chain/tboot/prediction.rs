@@ -105,7 +105,7 @@ impl Given<'_> {
                 Kind::PolicyData => {
                     return Err(format!("{} is policy data: it may have another policy for tboot", module.file.name));
                 }
-                Kind::Measured => modules.push(module.measured(&extends.banks).map_err(|error| error.to_string())?),
+                Kind::Measured => modules.push(module.measured(&extends.banks)),
             }
         }
         if modules.len() + self.mapping.policy().len() > MOST {
@@ -131,6 +131,13 @@ impl Given<'_> {
         let Launch { extends, mle, policy, modules } = launch;
         let mut assumes = vec![LAUNCHED.to_owned()];
         let mut parts = Vec::new();
+        let (kernel, others) = modules.split_at(modules.len().min(1));
+        let mut measured = if self.mapping.kernel() == pcr { kernel.to_vec() } else { Vec::new() };
+        if self.mapping.others() == pcr {
+            measured.extend_from_slice(others);
+        }
+        // A module that is wrong is named before a log that lacks.
+        let measured = module::parts(&measured).map_err(|error| error.to_string())?;
         match (self.mapping, pcr) {
             (Mapping::Details, 17 | 18) => {
                 let log = self.log.ok_or(SINIT)?;
@@ -144,12 +151,7 @@ impl Given<'_> {
         if self.mapping.policy().contains(&pcr) {
             parts.push(Part::Event(policy.clone()));
         }
-        let (kernel, others) = modules.split_at(modules.len().min(1));
-        let mut measured = if self.mapping.kernel() == pcr { kernel.to_vec() } else { Vec::new() };
-        if self.mapping.others() == pcr {
-            measured.extend_from_slice(others);
-        }
-        parts.extend(module::parts(&measured));
+        parts.extend(measured);
         assumes.push(OWN_POLICY.to_owned());
         Ok(Forecast::Follows { parts, assumes })
     }

@@ -32,6 +32,14 @@ pub(super) fn unpacked(packed: &[u8], limit: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// At most `most` bytes of what was compressed. Fewer if it is malformed.
+pub(super) fn head(packed: &[u8], most: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // An error leaves what was unpacked before it.
+    let _ = GzDecoder::new(packed).take(most).read_to_end(&mut bytes);
+    bytes
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use std::io::Write;

@@ -40,7 +40,7 @@ const EXAMPLES: [(&str, &[&str]); 6] = [
     (
         "Which image another machine booted, from its quote:",
         &[
-            "measureroot verify --quote quote.msg --signature quote.sig --key ak.pub --nonce 0011aabb \\",
+            "measureroot verify --quote quote.msg --signature quote.sig --key ak.pub --nonce \"$NONCE\" \\",
             "    --log binary_bios_measurements --image rootfs.squashfs",
         ],
     ),

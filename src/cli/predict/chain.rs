@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::boot::Boot;
-use super::disk::DiskFile;
+use super::disk::ReadDisk;
 use super::folder::Folder;
 use super::program_file::{name, program};
 use super::start::Start;
@@ -57,6 +57,14 @@ impl Chain {
         self.uki.is_some() || self.kernel.is_some() || self.esp.is_some() || self.disk.is_some()
     }
 
+    /// Checks what clap cannot.
+    ///
+    /// # Errors
+    /// If the arguments contradict each other, whatever the files hold.
+    pub(super) fn check(&self, banks: &[Bank]) -> Result<()> {
+        self.tboot.check(banks)
+    }
+
     /// The command line from outside.
     pub(super) fn append(&self) -> Option<&str> {
         self.append.as_deref()
@@ -73,7 +81,7 @@ impl Chain {
     }
 
     /// Reads the files and predicts. `disk` is the open disk, if the user names one. `None` if the user names nothing that firmware starts.
-    pub(super) fn boots(&self, disk: Option<&DiskFile>, banks: &[Bank]) -> Result<Option<(Start, Vec<Boot>)>> {
+    pub(super) fn boots(&self, disk: Option<&ReadDisk<'_>>, banks: &[Bank]) -> Result<Option<(Start, Vec<Boot>)>> {
         if let Some(kernel) = self.kernel.as_deref().filter(|_| self.tboot.is_given()) {
             return self.tboot.boots(kernel, self.append(), &self.initrds, banks);
         }
@@ -110,6 +118,6 @@ impl Chain {
         let places = Places { own: &Folder(path), disk: &[], option: self.option() };
         let esp = Esp::at(&places, banks).map_err(|error| error.on(path.display()))?;
         let boots = esp.entries.into_iter().map(|entry| Boot::of(entry, None)).collect();
-        Ok((Start::Esp { esp: path.display().to_string(), loader: esp.loader }, boots))
+        Ok((Start::Esp { esp: path.display().to_string(), loader: esp.loader, notes: esp.notes }, boots))
     }
 }

@@ -127,6 +127,9 @@ impl<'a> ChainReport<'a> {
     fn words(&self) -> String {
         let mut text = Text::default();
         text.line(0, self.start);
+        for note in self.start.notes() {
+            text.line(2, note);
+        }
         for event in self.start.measured() {
             text.event(2, event);
             event.digests.iter().for_each(|(bank, digest)| text.line(4, format_args!("{bank:<6} {digest}")));

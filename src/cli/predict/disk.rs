@@ -35,9 +35,10 @@ impl DiskFile {
         Ok(Self { file, name, length, sector })
     }
 
-    /// Its tables and file systems.
-    pub(super) fn disk(&self) -> Result<Disk<'_>> {
-        Disk::open(&self.file, self.length, self.sector).map_err(|error| error.on(&self.name))
+    /// Reads its tables and file systems, once.
+    pub(super) fn read(&self) -> Result<ReadDisk<'_>> {
+        let disk = Disk::open(&self.file, self.length, self.sector).map_err(|error| error.on(&self.name))?;
+        Ok(ReadDisk { file: self, disk })
     }
 
     /// Checks that it still has the length that it had when it was opened.
@@ -48,11 +49,20 @@ impl DiskFile {
         let cause = format_args!("had {} bytes when it was opened, and other ones when it was hashed", self.length);
         Err(Error::new(&self.name, cause).hint("does another program write to it?"))
     }
+}
 
+/// A disk whose tables were read.
+pub(super) struct ReadDisk<'a> {
+    pub(super) file: &'a DiskFile,
+    pub(super) disk: Disk<'a>,
+}
+
+impl ReadDisk<'_> {
     /// The boots. Only what they read of the disk is read.
     pub(super) fn boots(&self, option: BootOption<'_>, banks: &[Bank]) -> Result<(Start, Vec<Boot>)> {
-        let starts = self.disk()?.starts(option, banks).map_err(|error| error.on(&self.name))?;
-        Ok(boots(&self.name, starts, option.program))
+        let name = &self.file.name;
+        let starts = self.disk.starts(option, banks).map_err(|error| error.on(name))?;
+        Ok(boots(name, starts, option.program))
     }
 }
 
@@ -63,14 +73,14 @@ fn boots(disk: &str, starts: Vec<disk::Start>, program: Option<&str>) -> (Start,
         match esp {
             Ok(esp) => {
                 boots.extend(esp.entries.into_iter().map(|entry| Boot::of(entry, Some(&place))));
-                programs.push(Program { partition: place, loader: esp.loader });
+                programs.push(Program { partition: place, loader: esp.loader, notes: esp.notes });
             }
             // The firmware may start it all the same.
             Err(error) => {
                 let (id, partition) = (program.unwrap_or("EFI/BOOT").to_owned(), Some(place.clone()));
                 let entry = Some(MenuEntry { partition, id, title: None, default: false });
                 boots.push(Boot { entry, forecasts: Forecasts::of_unknown(&error.to_string()), root: None });
-                programs.push(Program { partition: place, loader: "an unknown program".to_owned() });
+                programs.push(Program { partition: place, loader: "an unknown program".to_owned(), notes: Vec::new() });
             }
         }
     }

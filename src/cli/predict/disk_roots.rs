@@ -1,7 +1,7 @@
 //! The root images that the boots of a disk measure, if they are on this disk: what each command line names, read as the agent reads it.
 
 use super::boot::Boot;
-use super::disk::DiskFile;
+use super::disk::{DiskFile, ReadDisk};
 use super::root::Root;
 use super::root_hash;
 use super::start::Start;
@@ -25,7 +25,7 @@ use crate::measure::pcr::PcrIndex;
 /// The images of a disk.
 pub(super) struct DiskRoots<'a> {
     file: &'a DiskFile,
-    disk: Disk<'a>,
+    disk: &'a Disk<'a>,
     banks: &'a [Bank],
     /// What was hashed: each image is read once, however many boots have it.
     hashed: Vec<(Place, Digests)>,
@@ -55,8 +55,8 @@ struct Unknown {
 
 impl<'a> DiskRoots<'a> {
     /// Those of a disk.
-    pub(super) fn of(file: &'a DiskFile, banks: &'a [Bank]) -> Result<Self> {
-        Ok(Self { file, disk: file.disk()?, banks, hashed: Vec::new() })
+    pub(super) fn of(ReadDisk { file, disk }: &'a ReadDisk<'a>, banks: &'a [Bank]) -> Self {
+        Self { file, disk, banks, hashed: Vec::new() }
     }
 
     /// Adds to each boot the image that it measures, or why it is not known.
@@ -121,7 +121,7 @@ impl<'a> DiskRoots<'a> {
         if !config.measured {
             return Err(unknown(pcr, "with measureroot=off, the agent does not measure it".to_owned()));
         }
-        let found = root_on_disk::find(&self.disk, &config.source, config.image_request());
+        let found = root_on_disk::find(self.disk, &config.source, config.image_request());
         let (what, assumes) = match (config.roothash, found) {
             // The root hash is measured, wherever the image is.
             (Some(roothash), Ok(_)) => (What::RootHash(roothash.hash), Vec::new()),

@@ -40,7 +40,8 @@ use super::stdout::{self, print};
 use crate::chain::forecast::Forecast;
 use crate::chain::root_image;
 use crate::count::counted;
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
+use crate::evidence::library_words;
 use crate::hash::bank::Bank;
 use crate::hash::digest::{Digest, Digests};
 use crate::hash::tree_shape::TreeHash;
@@ -118,6 +119,7 @@ impl Predict {
             return Err(Error::new("--leave-out", format_args!("PCR {} is that of the root image", self.pcr)));
         }
         if self.chain.is_given() {
+            self.chain.check(&self.banks(format))?;
             let has_image = self.image.is_some() || self.roothash.is_some() || !self.verity.is_empty();
             // Each boot of a disk names its image.
             if self.allow.is_given() && !has_image && self.chain.disk().is_none() {
@@ -143,18 +145,19 @@ impl Predict {
         self.allow.check(self.image.as_deref().or(self.chain.disk()), &self.verity)?;
         // A program for UEFI is read in a moment, so its errors come before the image is read.
         let banks = self.banks(format);
-        let disk = self.chain.disk().map(DiskFile::open).transpose()?;
+        let file = self.chain.disk().map(DiskFile::open).transpose()?;
+        let disk = file.as_ref().map(DiskFile::read).transpose()?;
         if let Some((start, mut boots)) = self.chain.boots(disk.as_ref(), &banks)? {
             self.machine.expect(&mut boots, &banks)?;
             let given = self.subject(&banks)?;
             if let (None, Some(disk)) = (&given, &disk) {
-                DiskRoots::of(disk, &banks)?.add(&mut boots)?;
+                DiskRoots::of(disk, &banks).add(&mut boots)?;
                 return self.print_disk(&start, &boots, format, &banks);
             }
             if let (Some((_, digests)), Some(disk)) = (&given, &disk) {
                 // One bank tells two images apart, if it is not SHA-1.
                 let one = banks.iter().copied().find(|&bank| bank != Bank::Sha1);
-                DiskRoots::of(disk, one.as_ref().map_or(&banks[..], std::slice::from_ref))?
+                DiskRoots::of(disk, one.as_ref().map_or(&banks[..], std::slice::from_ref))
                     .warn_of_others(&start, &boots, digests)?;
             }
             return self.print_chain(&start, boots, given.as_ref(), format, &banks);
@@ -225,7 +228,7 @@ impl Predict {
         let is = |root: &Root, boot: &Boot| {
             boot.root.as_ref().is_some_and(|own| (own.pcr, &own.digests) == (root.pcr, &root.digests))
         };
-        let mut left_out = Vec::new();
+        let mut left_out: Vec<(String, String)> = Vec::new();
         for boot in boots {
             match (&boot.root, boot.forecasts.pcrs.get(&PcrIndex::DEFAULT.get())) {
                 (Some(root), _) if roots.iter().all(|root| !is(root, boot)) => roots.push(root.clone()),
@@ -234,6 +237,9 @@ impl Predict {
             }
         }
         self.allow.check_roots(&roots, &left_out)?;
+        for (name, why) in left_out.iter().filter(|_| !self.allow.is_given()) {
+            warn_of_no_image(name, PcrIndex::DEFAULT, why);
+        }
         let chain = |root: &Root| self.allow.chain(start, boots.iter().filter(|boot| is(root, boot)), root.pcr);
         let chains = roots.iter().map(chain).collect::<Result<Vec<_>>>()?;
         let report = ChainReport::new(start, self.chain.append(), None, boots, banks);
@@ -258,6 +264,9 @@ impl Predict {
         if let Some((subject, digests)) = root {
             for boot in &mut boots {
                 root_image::add(&mut boot.forecasts, self.pcr, &subject.name(), digests);
+                if let Some(Forecast::Open { why }) = boot.forecasts.pcrs.get(&self.pcr.get()) {
+                    warn_of_no_image(&boot.name(start), self.pcr, why);
+                }
             }
             self.say_parameters();
         }
@@ -271,6 +280,11 @@ impl Predict {
         let image = measurement::extend(&mut SoftPcrs::with(starting_values(banks, &[])?), self.pcr, digests)?;
         self.allow.add(subject, &image, chain)
     }
+}
+
+/// Says that the PCR of the root image does not follow: the prediction goes on, and a reader could take it for complete.
+fn warn_of_no_image(name: &str, pcr: PcrIndex, why: &str) {
+    log::warn!("{name}: THE ROOT IMAGE IS NOT PREDICTED: PCR {pcr} does not follow: {why}");
 }
 
 /// Hashes an image as a boot does.
@@ -290,7 +304,7 @@ fn starting_values(banks: &[Bank], given: &[String]) -> Result<Digests> {
     let mut values = Digests::new();
     for text in given {
         let object = format!("--before {text}");
-        let bytes = hex::decode(text.trim_start_matches("0x")).about(&object)?;
+        let bytes = library_words::hex(&object, text.trim_start_matches("0x"))?;
         let bank = banks.iter().copied().find(|bank| bank.digest_len() == bytes.len()).ok_or_else(|| {
             Error::new(&object, format!("no predicted bank has digests of {}", counted(bytes.len(), "byte")))
         })?;

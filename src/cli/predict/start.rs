@@ -43,6 +43,9 @@ pub(super) enum Start {
         esp: String,
         /// The program that the firmware starts.
         loader: String,
+        /// What of the menu is no boot, and why.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        notes: Vec<String>,
     },
     /// What is on a disk.
     Disk {
@@ -60,12 +63,28 @@ pub(super) struct Program {
     pub(super) partition: String,
     /// The program.
     pub(super) loader: String,
+    /// What of the menu is no boot, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) notes: Vec<String>,
 }
 
 impl Start {
     /// What is measured of the files, even if a PCR does not follow.
     pub(super) fn measured(&self) -> &[Expected] {
         if let Self::Tboot { measured, .. } = self { measured } else { &[] }
+    }
+
+    /// What of a menu is no boot, and why.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let on = |program: &Program| {
+            let partition = program.partition.clone();
+            program.notes.iter().map(move |note| format!("{partition}: {note}")).collect::<Vec<_>>()
+        };
+        match self {
+            Self::Esp { notes, .. } => notes.clone(),
+            Self::Disk { programs, .. } => programs.iter().flat_map(on).collect(),
+            Self::Uki { .. } | Self::Kernel { .. } | Self::Tboot { .. } => Vec::new(),
+        }
     }
 
     /// The name of the file, or the folder.
@@ -126,10 +145,10 @@ impl Display for Start {
                 write!(f, "{tboot}: tboot, started by a boot loader; its modules are {kernel}")?;
                 initrds.iter().try_for_each(|initrd| write!(f, ", {initrd}"))
             }
-            Self::Esp { esp, loader } => write!(f, "{esp}: {loader}, started by the firmware"),
+            Self::Esp { esp, loader, .. } => write!(f, "{esp}: {loader}, started by the firmware"),
             Self::Disk { disk, programs } => {
                 write!(f, "{disk}: ")?;
-                for (number, Program { partition, loader }) in programs.iter().enumerate() {
+                for (number, Program { partition, loader, .. }) in programs.iter().enumerate() {
                     let or = if number == 0 { "" } else { "; or " };
                     write!(f, "{or}{loader} on {partition}, started by the firmware")?;
                 }

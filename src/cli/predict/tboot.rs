@@ -11,10 +11,10 @@ use super::start::Start;
 use crate::chain::kernel::Named;
 use crate::chain::tboot::launch_log::LaunchLog;
 use crate::chain::tboot::prediction::{Given, Prediction};
-use crate::chain::tboot::{Mapping, Mle, Module};
+use crate::chain::tboot::{Mapping, Mle, Module, kernel};
 use crate::cli::input_file::Kinds;
 use crate::cli::read_limited;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::hash::bank::Bank;
 
 /// tboot, and what it gets. The kernel and the initrds are its modules.
@@ -49,20 +49,50 @@ impl DynamicLaunch {
         self.tboot.is_some()
     }
 
+    /// Checks that the banks are some that the TPM of the mapping has.
+    ///
+    /// # Errors
+    /// If the legacy mapping is asked for, and none of the banks is sha1.
+    pub(super) fn check(&self, banks: &[Bank]) -> Result<()> {
+        if matches!((self.is_given(), self.tboot_map), (true, Map::Legacy)) && !banks.contains(&Bank::Sha1) {
+            let cause = "this mapping is that of a TPM 1.2, which has the bank sha1 alone, and --bank leaves it out";
+            return Err(Error::new("--tboot-map legacy", cause).hint("add --bank sha1"));
+        }
+        Ok(())
+    }
+
+    /// Says which banks have no value: those that a TPM 1.2 has not.
+    fn warn_of_banks(&self, banks: &[Bank]) {
+        let others: Vec<_> = banks.iter().filter(|&&bank| bank != Bank::Sha1).map(|bank| bank.name()).collect();
+        if matches!((self.is_given(), self.tboot_map), (true, Map::Legacy)) && !others.is_empty() {
+            log::warn!(
+                "--tboot-map legacy: PCR 17 to 19 have no value in {}: the TPM is a 1.2, which has sha1 alone",
+                others.join(", ")
+            );
+        }
+    }
+
     /// Reads the files and predicts. `None` if tboot is not named.
     pub(super) fn boots(
         &self,
-        kernel: &Path,
+        first: &Path,
         append: Option<&str>,
         initrds: &[PathBuf],
         banks: &[Bank],
     ) -> Result<Option<(Start, Vec<Boot>)>> {
         let Some(path) = &self.tboot else { return Ok(None) };
+        self.warn_of_banks(banks);
         let tboot = Mle::parse(&name(path), &program(path)?)?;
         let log = self.launch_log.as_deref().map(launch_log).transpose()?;
         let read = |path: &Path| Ok(Named { name: name(path), bytes: Cow::Owned(program(path)?) });
         let files =
-            [kernel].into_iter().chain(initrds.iter().map(PathBuf::as_path)).map(read).collect::<Result<Vec<_>>>()?;
+            [first].into_iter().chain(initrds.iter().map(PathBuf::as_path)).map(read).collect::<Result<Vec<_>>>()?;
+        if let Some(Named { name, bytes }) = files.first() {
+            kernel::check(name, bytes)?;
+        }
+        for Named { name, .. } in files.iter().skip(1).filter(|file| file.bytes.is_empty()) {
+            log::warn!("{name}: is empty; tboot measures it all the same, and the kernel gets nothing of it");
+        }
         let module = |(number, file)| match number {
             0 => Module { file, command_line: append.unwrap_or_default(), what: "the kernel" },
             _ => Module { file, command_line: "", what: "the initrd" },

@@ -18,8 +18,9 @@ use super::image_file::ImageFile;
 use super::input_file::Kinds;
 use super::stdout::{self, print};
 use super::{allow_file, json, read_limited, tpm2_pcrread};
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::eventlog::PcrValues;
+use crate::evidence::library_words;
 use crate::evidence::quote::Quote;
 use crate::evidence::submission::Submission;
 use crate::evidence::trusted_image::TrustedImage;
@@ -102,7 +103,7 @@ pub(super) struct Verify {
 struct Nonce(Vec<u8>);
 
 fn nonce(text: &str) -> Result<Nonce> {
-    match hex::decode(text).about(text)? {
+    match library_words::hex(text, text)? {
         empty if empty.is_empty() => Err(Error::new("nonce", "empty")),
         bytes => Ok(Nonce(bytes)),
     }

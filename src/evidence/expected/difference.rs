@@ -137,9 +137,20 @@ fn replaced(expected: &ExpectedEvent, event: &Event, banks: &[Bank], log: &[Even
     }
 }
 
+/// How systemd calls what it measures into PCR 9 for each NV index that it uses as a PCR (systemd, docs/TPM2_PCR_MEASUREMENTS.md,
+/// "NvPCR Initializations").
+const NV_PCR: &str = "nvpcr-init:";
+
 /// The words about an event that is not expected.
 fn unexpected(event: &Event, steps: &[Step<'_>], at: usize, banks: &[Bank]) -> String {
     let (digest, claim) = (shown(&booted(event, banks)), event.describe_in(banks));
+    let is_last = steps.iter().skip(at).all(|step| matches!(step, Step::Extra(_)));
+    if is_last && claim.contains(NV_PCR) {
+        return format!(
+            "the system that runs extended it behind the agent: {digest}; the log claims: {claim}; that is systemd-tpm2-setup.service \
+             or systemd-tpm2-setup-early.service: quote before it runs, or mask it in the image"
+        );
+    }
     let is = |kinds: &[EventType]| matches!(&event.content, Content::Tcg { kind, .. } if kinds.contains(kind));
     let kind = if is(&[APPLICATION]) {
         "an unknown EFI program"

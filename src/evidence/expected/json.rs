@@ -190,7 +190,8 @@ mod tests {
     }
 
     fn read(text: &str) -> std::result::Result<ExpectedChain, String> {
-        let json: Object<JsonChain> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let json: Object<JsonChain> =
+            crate::evidence::library_words::json("chain", text).map_err(|error| error.to_string())?;
         ExpectedChain::try_from(&json.0).map_err(|error| error.to_string())
     }
 
@@ -224,23 +225,23 @@ mod tests {
         let good = chain(&one());
         let table: [(String, &str); 24] = [
             (good.replace("\"version\": 1", "\"version\": 2"), "has version 2; 1 is known (a newer measureroot"),
-            (good.replace("\"version\": 1, ", ""), "missing field `version`"),
+            (good.replace("\"version\": 1, ", ""), "the field \"version\" is missing"),
             (good.replace("\"pcr\": 4", "\"pcr\": 24"), "PCR 24: a TPM has the PCRs 0-23"),
-            (good.replace("\"pcr\": 4", "\"pcr\": 4, \"if\": 1"), "unknown field `if`"),
-            (good.replace("\"what\": \"it\", ", ""), "missing field `what`"),
-            (good.replace("\"a\"", "null"), "invalid type: null"),
+            (good.replace("\"pcr\": 4", "\"pcr\": 4, \"if\": 1"), "the field \"if\" is not known"),
+            (good.replace("\"what\": \"it\", ", ""), "the field \"what\" is missing"),
+            (good.replace("\"a\"", "null"), "null is there, and a text is expected"),
             (good.replace("EV_IPL", "EV_WHAT"), "is not an event type"),
             (good.replace("abab", "ab"), "PCR 4: it: digest: 16 bytes"),
             (good.replace("sha256", "md5"), "md5"),
-            (good.replace("event", "events"), "unknown variant `events`"),
+            (good.replace("event", "events"), "the field \"events\" is not known"),
             (chain(&[r#"{"locality": 5}"#.to_owned(), one()].join(",")), "PCR 4: locality 5: a TPM has localities 0-4"),
             (
                 chain(&format!(r#"{{"event": {}}}, {{"locality": 3}}"#, event(""))),
                 "PCR 4: locality: a TPM starts before",
             ),
             (r#"{"version": 1, "boots": []}"#.to_owned(), "chain: has no boot that may start the agent"),
-            (r#"{"version": 1, "boots": [["x", []]]}"#.to_owned(), "expected an object"),
-            ("[1, []]".to_owned(), "expected an object"),
+            (r#"{"version": 1, "boots": [["x", []]]}"#.to_owned(), "an object is expected"),
+            ("[1, []]".to_owned(), "an object is expected"),
             (format!(r#"{{"version": 1, "boots": [{boots}]}}"#), "chain: has 65 alternatives; the limit is 64"),
             (chain(""), "have no event, so they expect nothing"),
             (chain(&many(one(), 4097)), "has 4097 parts; the limit is 4096"),
