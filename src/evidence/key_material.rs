@@ -3,11 +3,15 @@
 use rsa::traits::PublicKeyParts;
 use rsa::{BoxedUint, RsaPublicKey};
 
+use super::library_words::of_crypto;
 use crate::error::{Context, Error, Result};
 
 /// The accepted sizes of RSA keys, in bits. A signature of a smaller key can be forged (NIST SP 800-131A, revision 2, section
 /// 3). No TPM has larger keys.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=4096;
+
+/// Why two numbers are no key.
+const NO_POINT: &str = "is not on the curve";
 
 /// The numbers of a public key, by its type.
 #[derive(Debug, Clone)]
@@ -44,7 +48,8 @@ impl KeyMaterial {
     /// # Errors
     /// If the point is not on the curve.
     pub(super) fn p256(point: Point) -> Result<Self> {
-        p256::ecdsa::VerifyingKey::from_sec1_bytes(&point.sec1::<32>()?).map(Self::P256).about("key: point on P-256")
+        let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(&point.sec1::<32>()?).map(Self::P256);
+        of_crypto(key, "key: point on P-256", NO_POINT)
     }
 
     /// A key on P-384.
@@ -52,7 +57,8 @@ impl KeyMaterial {
     /// # Errors
     /// If the point is not on the curve.
     pub(super) fn p384(point: Point) -> Result<Self> {
-        p384::ecdsa::VerifyingKey::from_sec1_bytes(&point.sec1::<48>()?).map(Self::P384).about("key: point on P-384")
+        let key = p384::ecdsa::VerifyingKey::from_sec1_bytes(&point.sec1::<48>()?).map(Self::P384);
+        of_crypto(key, "key: point on P-384", NO_POINT)
     }
 
     /// The usual name of the key's type.

@@ -23,6 +23,14 @@ pub(crate) fn hex(object: impl Display, text: &str) -> Result<Vec<u8>> {
     })
 }
 
+/// What a key or a signature has, as a library of cryptography reads it. Such libraries tell no cause, on purpose.
+///
+/// # Errors
+/// If it cannot be read: `cause` says what it is not.
+pub(super) fn of_crypto<T, E>(read: std::result::Result<T, E>, object: &str, cause: &str) -> Result<T> {
+    read.map_err(|_| Error::new(object, cause).hint("is it the right file, and was it changed or cut off?"))
+}
+
 /// What a text in JSON has.
 ///
 /// # Errors

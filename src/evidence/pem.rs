@@ -3,7 +3,8 @@
 
 use p256::pkcs8::Document;
 
-use crate::error::{Context, Error, Result};
+use super::library_words::of_crypto;
+use crate::error::{Error, Result};
 
 /// How many characters a line of the body has (RFC 7468, section 2).
 const LINE: usize = 64;
@@ -39,7 +40,7 @@ pub(super) fn public_key(bytes: &[u8]) -> Result<Vec<u8>> {
     let body: Vec<char> = body.chars().filter(|c| !c.is_ascii_whitespace()).collect();
     let lines: String = body.chunks(LINE).flat_map(|line| line.iter().copied().chain(['\n'])).collect();
     let whole = format!("-----BEGIN {label}-----\n{lines}-----END {label}-----\n");
-    Ok(Document::from_pem(&whole).about("key: PEM")?.1.into_vec())
+    Ok(of_crypto(Document::from_pem(&whole), "key: PEM", "the block is no base64, or is not complete")?.1.into_vec())
 }
 
 #[cfg(test)]

@@ -9,15 +9,18 @@ use sha2::{Sha256, Sha384, Sha512};
 
 use super::key::Key;
 use super::key_material::{KeyMaterial, padded};
+use super::library_words::of_crypto;
 use super::scheme::{Scheme, SignatureAlgorithm};
 use crate::cursor::Cursor;
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::hash::bank::Bank;
 use crate::hash::digest;
 
 /// The longest number of an RSA signature, and of an ECDSA signature, in bytes.
 const RSA: usize = 512;
 const ECDSA: usize = 48;
+/// Why plain bytes are no signature of ECDSA.
+const NO_DER: &str = "is no ECDSA signature: it has to be two numbers in DER";
 
 /// A signature that was parsed and not yet checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,11 +47,11 @@ impl Signature {
         let plain = match &key.material {
             KeyMaterial::Rsa(key) if bytes.len() == key.size() => Some(Numbers::Rsa(bytes.to_vec())),
             KeyMaterial::P256(_) if bytes.first() == Some(&0x30) => {
-                let (r, s) = p256::ecdsa::Signature::from_der(bytes).about("signature")?.split_bytes();
+                let (r, s) = of_crypto(p256::ecdsa::Signature::from_der(bytes), "signature", NO_DER)?.split_bytes();
                 Some(Numbers::Ecdsa(r.to_vec(), s.to_vec()))
             }
             KeyMaterial::P384(_) if bytes.first() == Some(&0x30) => {
-                let (r, s) = p384::ecdsa::Signature::from_der(bytes).about("signature")?.split_bytes();
+                let (r, s) = of_crypto(p384::ecdsa::Signature::from_der(bytes), "signature", NO_DER)?.split_bytes();
                 Some(Numbers::Ecdsa(r.to_vec(), s.to_vec()))
             }
             _ => None,
