@@ -231,3 +231,38 @@ fn blocks_that_were_not_written_are_refused_and_holes_are_read() {
         }
     }
 }
+
+/// The seeds of the fuzz target with each byte of their structures changed: an error or other bytes, and an end in time.
+#[test]
+fn a_damaged_file_system_is_read_or_refused() {
+    for seed in ["extents", "numbered", "meta_bg"] {
+        let mut bytes = fs::read(format!("fuzz/corpus/ext4/{seed}")).unwrap();
+        let read_all = |bytes: &Vec<u8>| {
+            let disk = Disk::open(bytes, bytes.len() as u64, None).ok()?;
+            let files = disk.volumes.first()?.files().ok()?;
+            for folder in ["", "boot", "boot/grub", "link"] {
+                for name in files.names(folder).unwrap_or_default() {
+                    let file = files.read(&format!("{folder}/{name}"), LIMIT).ok().flatten().unwrap_or_default();
+                    assert!(file.len() <= bytes.len());
+                }
+            }
+            files.read("boot/cfg", LIMIT).ok().flatten()
+        };
+        assert_eq!(read_all(&bytes).unwrap(), b"set a=b\n", "{seed}");
+        let places: Vec<_> =
+            (1024..bytes.len()).filter(|&at| at < 1300 || !matches!(bytes[at], 0 | 0xFF | b'x')).collect();
+        assert!(places.len() > 400, "{seed}: {}", places.len());
+        for at in places {
+            let right = bytes[at];
+            for wrong in [0, 0xFF, right ^ 0x10] {
+                bytes[at] = wrong;
+                read_all(&bytes);
+            }
+            bytes[at] = right;
+        }
+        // A disk that was cut off.
+        for length in (0..bytes.len()).step_by(512) {
+            read_all(&bytes[..length].to_vec());
+        }
+    }
+}
