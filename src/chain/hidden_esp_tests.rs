@@ -2,12 +2,13 @@
 
 use super::disk::Disk;
 use super::disk_tests::{ESP, LINUX, SECTOR, gpt, put, signed_all};
+use super::volume::BootOption;
 use crate::hash::bank::Bank;
 
 /// Why firmware starts nothing of a disk.
 fn why(disk: &Vec<u8>) -> String {
     let found = Disk::open(disk, disk.len() as u64, None).unwrap();
-    found.starts(None, &[Bank::Sha256]).unwrap_err().to_string()
+    found.starts(BootOption::default(), &[Bank::Sha256]).unwrap_err().to_string()
 }
 
 #[test]
