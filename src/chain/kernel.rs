@@ -42,7 +42,7 @@ pub struct Given<'a> {
     pub is_without_zero: bool,
     /// What LoadFile2 hands over, one behind the other.
     pub initrds: &'a [Named<'a>],
-    /// The events of the same kernel and of the same initrds, if another boot had them.
+    /// The events of the same kernel and of the same initrds, if another boot had them. Then the initrds need no bytes.
     pub hashed: Option<&'a Hashed>,
 }
 
@@ -151,7 +151,8 @@ impl<'a> Kernel<'a> {
         }
         // The kernel measures no initrd without bytes.
         let bytes: Vec<_> = initrds.iter().map(|initrd| initrd.bytes.as_ref()).collect();
-        if bytes.iter().any(|bytes| !bytes.is_empty()) && self.linux.measures_initrd() {
+        let was_hashed = given.hashed.is_some_and(|hashed| hashed.initrds.get().is_some());
+        if (was_hashed || bytes.iter().any(|bytes| !bytes.is_empty())) && self.linux.measures_initrd() {
             let names: Vec<_> = initrds.iter().map(|initrd| initrd.name.as_str()).collect();
             let event = || Expected::of(EVENT_TAG, "the initrd", Some(&names.join(", ")), &bytes, banks);
             let event = given.hashed.map_or_else(event, |hashed| hashed.initrds.get_or_init(event).clone());

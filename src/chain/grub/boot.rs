@@ -1,6 +1,7 @@
 //! What is expected of a boot by GRUB, from what it has loaded and measured.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use super::image::Known;
 use super::machine::{Loaded, Machine};
@@ -99,9 +100,12 @@ fn loaded_by_firmware(machine: &Machine<'_>, loaded: &Loaded) -> Run<Forecasts> 
     };
     let bytes = read(&loaded.kernel)?;
     let kernel = Kernel::parse(&loaded.kernel.1, &bytes).map_err(place)?;
+    // Many entries have the same files, with Secure Boot and without it: they are hashed once.
+    let key = (loaded.kernel.clone(), loaded.initrds.clone());
+    let hashed = Rc::clone(machine.world.hashed.borrow_mut().entry(key).or_default());
     let mut initrds = Vec::new();
     for (number, initrd) in loaded.initrds.iter().enumerate() {
-        let mut bytes = read(initrd)?;
+        let mut bytes = if hashed.initrds.get().is_some() { Vec::new() } else { read(initrd)? };
         if number + 1 < loaded.initrds.len() {
             bytes.resize(bytes.len().next_multiple_of(ALIGNMENT), 0);
         }
@@ -113,7 +117,7 @@ fn loaded_by_firmware(machine: &Machine<'_>, loaded: &Loaded) -> Run<Forecasts> 
         is_from_a_loader: true,
         is_without_zero: true,
         initrds: &initrds,
-        hashed: None,
+        hashed: Some(&hashed),
     };
     let mut forecasts = kernel.forecasts(&given, machine.world.banks).map_err(place)?;
     loaded_behind_shim(machine, loaded, &mut forecasts)?;

@@ -11,6 +11,7 @@ use super::measured::{Digested, Measured};
 use super::stop::{Run, Stop};
 use super::syntax::Statement;
 use super::volumes::Seen;
+use crate::chain::kernel::Hashed;
 use crate::hash::bank::Bank;
 
 /// How many commands are run at most, for all entries together, and how deep configurations, functions and `if` may be in each
@@ -19,6 +20,9 @@ const MOST_STEPS: u32 = 50_000;
 const DEEPEST: usize = 48;
 /// How many bytes of a configuration cost as much as a command.
 const BYTES_OF_A_STEP: usize = 256;
+
+/// The events of kernels with their initrds.
+pub(super) type HashedKernels = BTreeMap<((usize, String), Vec<(usize, String)>), Rc<Hashed>>;
 
 /// What does not change while GRUB runs.
 pub(super) struct World<'a> {
@@ -30,6 +34,7 @@ pub(super) struct World<'a> {
     /// Whether shim starts GRUB.
     pub(super) has_shim: bool,
     pub(super) digested: &'a RefCell<Digested>,
+    pub(super) hashed: &'a RefCell<HashedKernels>,
     pub(super) steps: Cell<u32>,
 }
 

@@ -100,7 +100,7 @@ impl Grub {
     /// The boots of its menu. `seen` are the file systems that it sees; the first one is its own. `shim` starts it, or the firmware.
     /// If nothing follows, there is one boot with the reason.
     pub(super) fn boots(&self, seen: &[Seen<'_>], shim: Option<&Shim>, banks: &[Bank]) -> Vec<GrubEntry> {
-        let digested = RefCell::new(BTreeMap::new());
+        let (digested, hashed) = (RefCell::new(BTreeMap::new()), RefCell::new(BTreeMap::new()));
         let [off, on] = [false, true].map(|is_secure| {
             let world = World {
                 image: &self.image,
@@ -109,6 +109,7 @@ impl Grub {
                 is_secure,
                 has_shim: shim.is_some(),
                 digested: &digested,
+                hashed: &hashed,
                 steps: Cell::new(0),
             };
             let start = |mut entry: GrubEntry| {
