@@ -5,6 +5,7 @@ use super::image::Known;
 use super::linux;
 use super::machine::Machine;
 use super::memdisk;
+use super::password;
 use super::search;
 use super::stop::{Run, Stop};
 use super::test_command;
@@ -36,6 +37,9 @@ fn module_of(command: &str) -> Option<&'static str> {
         "chainloader" => "chain",
         "halt" => "halt",
         "reboot" => "reboot",
+        "password" => "password",
+        "password_pbkdf2" => "password_pbkdf2",
+        "play" => "play",
         "terminal_input" | "terminal_output" => "terminal",
         _ => return None,
     })
@@ -79,6 +83,10 @@ pub(super) fn run(machine: &mut Machine<'_>, command: &str, arguments: &[String]
         },
         "true" | "echo" | "clear" | "sleep" | "serial" => Ok(true),
         "false" => Ok(false),
+        "password" => Ok(password::plain(arguments)),
+        "password_pbkdf2" => Ok(password::pbkdf2(arguments)),
+        // Notes; one word alone is a file (grub-core/commands/i386/pc/play.c).
+        "play" if arguments.len() > 2 && arguments.iter().all(|word| is_note(word)) => Ok(true),
         "test" | "[" => test_command::run(machine, arguments),
         "search" => search::run(machine, arguments),
         "search.file" => search::run_short(machine, Wanted::File, arguments),
@@ -103,6 +111,11 @@ pub(super) fn run(machine: &mut Machine<'_>, command: &str, arguments: &[String]
         "terminal_input" | "terminal_output" => terminal(machine, command, arguments),
         _ => Err(Stop::new(format!("what the command {command} does is not predicted"))),
     }
+}
+
+/// Whether a word of `play` is a number that is not zero.
+fn is_note(word: &str) -> bool {
+    word.bytes().all(|byte| byte.is_ascii_digit()) && word.bytes().any(|byte| byte != b'0')
 }
 
 fn set(machine: &mut Machine<'_>, arguments: &[String]) -> Run<bool> {

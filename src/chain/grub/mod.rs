@@ -26,6 +26,7 @@ mod menu;
 mod menuentry;
 mod module;
 mod parser;
+mod password;
 mod rescue;
 mod run;
 mod search;

@@ -355,6 +355,20 @@ fn on_a_disk_with(
 }
 
 #[test]
+fn users_with_passwords_change_nothing_but_the_commands() {
+    let users =
+        "set superusers=root\nexport superusers\npassword_pbkdf2 root grub.pbkdf2.sha512.10000.AB.CD\nplay 480 440 1\n";
+    let entry = "menuentry a --unrestricted {\n linux /k/vmlinuz\n}";
+    let more = ["password_pbkdf2", "play"];
+    let [plain, with] = ["", users].map(|start| on_a_disk_with(&more, None, V2_06, &format!("{start}{entry}"), &[]));
+    assert_eq!(events(&plain[0], 9).len(), events(&with[0], 9).len());
+    assert_eq!(
+        why(&on_a_disk_with(&more, None, V2_06, &format!("play /song\n{entry}"), &[])[0], 9),
+        "boot/grub/grub.cfg:1: what the command play does is not predicted"
+    );
+}
+
+#[test]
 fn a_file_system_is_read_if_its_module_is_there() {
     let config = "menuentry a {\n linux /k/vmlinuz\n}";
     let [plain, with] = [None, Some("ext2")].map(|reader| on_a_disk_with(&["ext2"], reader, V2_06, config, &[]));
