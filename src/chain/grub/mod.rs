@@ -9,6 +9,8 @@
 
 mod boot;
 mod commands;
+#[cfg(test)]
+mod disk_tests;
 mod environment;
 mod files;
 mod gettext;
@@ -20,6 +22,8 @@ mod loading;
 mod machine;
 #[cfg(test)]
 pub(super) mod made_grub;
+#[cfg(test)]
+mod made_menu;
 mod measured;
 mod memdisk;
 mod menu;
