@@ -12,7 +12,7 @@ use object::pe::{
 use object::read::pe::{ImageNtHeaders, ImageOptionalHeader, optional_header_magic};
 
 use crate::count::counted;
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 
 /// How errors call the file.
 const OBJECT: &str = "PE file";
@@ -36,9 +36,9 @@ pub struct PeFile<'a> {
     pub(super) headers_end: usize,
     /// The length of the certificate table, which is at the end of the file.
     pub(super) certificates: usize,
-    /// In the order of the section table.
     /// Where the certificates are, if there are any. The place may be outside of the file.
     pub(super) certificate_table: Option<Range<usize>>,
+    /// In the order of the section table.
     pub(super) sections: Vec<Section<'a>>,
     /// `MajorImageVersion`.
     pub(super) image_version: u16,
@@ -57,13 +57,24 @@ pub struct Section<'a> {
     zeros: usize,
 }
 
+/// The error if the headers cannot be read. The words of the crate `object` name fields that a person does not know.
+fn no_headers(bytes: &[u8]) -> Error {
+    // The first two bytes of each PE file (PE Format, "MS-DOS Stub").
+    let cause = match bytes {
+        [] => "is empty",
+        [b'M', b'Z', ..] => "its headers are damaged, or the file was cut off",
+        _ => "does not start with MZ, as each such file does",
+    };
+    Error::new(OBJECT, cause).hint(HINT)
+}
+
 impl<'a> PeFile<'a> {
     /// Reads the headers of a file.
     ///
     /// # Errors
     /// If a header or a section does not lie within the bytes.
     pub fn parse(bytes: &'a [u8]) -> Result<Self> {
-        match optional_header_magic(bytes).about_hint(OBJECT, HINT)? {
+        match optional_header_magic(bytes).map_err(|_| no_headers(bytes))? {
             IMAGE_NT_OPTIONAL_HDR32_MAGIC => Self::with_headers::<ImageNtHeaders32>(bytes),
             IMAGE_NT_OPTIONAL_HDR64_MAGIC => Self::with_headers::<ImageNtHeaders64>(bytes),
             other => Err(Error::new(OBJECT, format_args!("its optional header has the unknown magic {other:#06x}"))),
@@ -71,10 +82,10 @@ impl<'a> PeFile<'a> {
     }
 
     fn with_headers<Headers: ImageNtHeaders>(bytes: &'a [u8]) -> Result<Self> {
-        let start = ImageDosHeader::parse(bytes).about_hint(OBJECT, HINT)?.nt_headers_offset();
+        let start = ImageDosHeader::parse(bytes).map_err(|_| no_headers(bytes))?.nt_headers_offset();
         let mut offset = u64::from(start);
-        let (headers, directories) = Headers::parse(bytes, &mut offset).about_hint(OBJECT, HINT)?;
-        let section_headers = headers.sections(bytes, offset).about_hint(OBJECT, HINT)?;
+        let (headers, directories) = Headers::parse(bytes, &mut offset).map_err(|_| no_headers(bytes))?;
+        let section_headers = headers.sections(bytes, offset).map_err(|_| no_headers(bytes))?;
         // The offsets are those of fields that were read from the bytes, so no sum overflows. The signature has four bytes.
         let optional = index(start) + 4 + size_of::<ImageFileHeader>();
         let check_sum = optional + CHECK_SUM..optional + CHECK_SUM + 4;
@@ -202,8 +213,8 @@ mod tests {
     fn a_wrong_header_is_named() {
         let good = MadePe::new().section(b".bss", b"", 1);
         let table = [
-            (good.clone().at(0, b"ZM"), "Invalid DOS magic"),
-            (good.clone().at(0x40, b"NE"), "Invalid PE magic"),
+            (good.clone().at(0, b"ZM"), "does not start with MZ, as each such file does"),
+            (good.clone().at(0x40, b"NE"), "its headers are damaged, or the file was cut off"),
             (good.clone().at(0x58, &[7, 1]), "the unknown magic 0x0107"),
             (good.clone().headers_end(0x40), "its headers cannot have 64 bytes"),
             (good.clone().headers_end(u32::MAX), "its headers cannot have 4294967295 bytes"),

@@ -64,3 +64,20 @@ fn whole_seconds(text: &str) -> Result<Duration> {
         _ => Err(Error::new(text, "malformed value").hint("whole seconds, at most 86400, in decimal digits")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cmdline::tokens;
+
+    #[test]
+    fn a_value_that_is_no_text_has_the_hint_that_fits() {
+        for (line, hint) in [
+            (&b"root=a\xc2\xa0ro"[..], "(a no-break space stands behind it: write a blank)"),
+            (b"root=a\xffb ro", "(not UTF-8)"),
+        ] {
+            let error = value(&tokens::parse(line), "root").unwrap_err().to_string();
+            assert!(error.ends_with(hint), "{error}");
+        }
+    }
+}

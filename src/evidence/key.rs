@@ -92,3 +92,15 @@ impl Key {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_saved_context_in_place_of_a_key_is_named() {
+        let context = [&CONTEXT[..], &[0; 60]].concat();
+        let error = Key::parse(&context).unwrap_err().to_string();
+        assert!(error.starts_with("key: is a context of tpm2-tools"), "{error}");
+    }
+}

@@ -183,6 +183,12 @@ mod tests {
         assert_eq!(found(&kernel, std::slice::from_ref(&liar)), some(true), "the hash proves it, whoever says it");
         assert_eq!(found(&liar, &[]), some(false));
         assert_eq!(found(&grub, &[]), some(true));
+        // A text with an even number of bytes is one in UTF-16, too, with characters of China.
+        for text in ["quiet splash", "ro"] {
+            let claimed = Some((text.to_owned(), false));
+            assert_eq!(found(&event(IPL, b"another", text.as_bytes()), &[]), claimed);
+            assert_eq!(found(&event(IPL, b"another", &wide(text)), &[]), claimed);
+        }
         assert_eq!(found(&event(IPL, b"x", &vec![0; LONGEST + 2]), &[]), None);
     }
 

@@ -194,3 +194,39 @@ fn shown(digests: &Digests) -> String {
     let best = digests.iter().find(|(bank, _)| **bank != Bank::Sha1).or_else(|| digests.iter().next());
     best.map(|(bank, digest)| one_line(&format_args!("{bank} {digest}"))).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::hash::digest::digests_of;
+    use crate::measure::pcr::Pcr;
+
+    const BANKS: [Bank; 1] = [Bank::Sha256];
+
+    fn action(text: &[u8]) -> Event {
+        let content = Content::Tcg { kind: EventType(0x8000_0007), data: text.to_vec() };
+        Event { pcr: None, no_pcr: None, digests: digests_of(&BANKS, text), others: BTreeMap::new(), content }
+    }
+
+    #[test]
+    fn each_boot_option_that_failed_explains_one_call_and_nothing_else() {
+        let [returning, calling, other] = [action(RETURNING), action(CALLING), action(b"another action")];
+        let steps = [&other, &returning, &calling, &calling].map(Step::Extra).to_vec();
+        let held = Held {
+            pcr: Pcr::try_from(4).unwrap(),
+            banks: BANKS.to_vec(),
+            values: Digests::new(),
+            locality: 0,
+            events: None,
+        };
+        let alignment = Alignment { cost: 0, steps, answers: Vec::new() };
+        let found = differences(&alignment, &held, &[]);
+        let told: Vec<_> = found.iter().map(|one| (one.kind, &one.booted)).collect();
+        let nothing = Digests::new();
+        let unexpected = |digests| (DifferenceKind::Unexpected, digests);
+        assert_eq!(told, [unexpected(&nothing), unexpected(&other.digests), unexpected(&calling.digests)]);
+        assert_eq!(found[0].words, "a boot option failed before");
+    }
+}
