@@ -187,7 +187,7 @@ fn the_verification_accepts_a_machine_that_booted_the_image() {
     machine.write("binary_bios_measurements", &log(&events));
     machine.key("ecc256:ecdsa-sha256");
     std::fs::rename(machine.path("ak.tss"), machine.path("ak.pub")).unwrap();
-    let environment = [("TPM2TOOLS_TCTI", machine.swtpm.tcti()), ("NONCE", "00c0ffee".to_owned())];
+    let environment = [("TPM2TOOLS_TCTI", machine.swtpm.tcti()), ("NONCE", "00c0ffee00c0ffee".to_owned())];
     let environment = environment.each_ref().map(|(name, value)| (*name, value.as_str()));
     let text = run(&block("measureroot verify"), machine.path("").as_path(), &environment);
     assert!(text.contains("\ntrusted: release 7, until 2099-12-31\n"), "{text}");

@@ -4,7 +4,8 @@
 # cargo alone runs one file after the other. The longest test of each file then runs alone, and one processor waits.
 
 # The files whose tests take minutes, the longest first: one of them at the end would run alone.
-long_files=(chain chain_stub seal live failures lying_disk mkosi initramfs_tools altered debian selinux dracut size devices prepared forms measure attest modules root session memory)
+long_files=(seal altered chain lying_disk mkosi initramfs_tools chain_stub firmware live failures chain_shim devices dracut size late_failures measure forms
+	debian chain_grub prepared chain_installed selinux root session modules attest)
 
 # Prints the options of cargo that choose the tests of one file, a line for each file with tests, the long ones first.
 test_files() {
