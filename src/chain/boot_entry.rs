@@ -2,7 +2,7 @@
 //! Specification Entries"), read as systemd-boot reads it (systemd, src/boot/boot.c, `boot_entry_add_type1` and
 //! `line_get_key_value`).
 
-use crate::error::{Error, Result};
+use std::borrow::Cow;
 
 /// What the entry starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,18 +29,21 @@ pub(super) struct BootEntry {
     pub(super) devicetree: Option<String>,
     /// A key that later versions of systemd-boot act on.
     pub(super) newer_key: Option<String>,
+    /// A key that decides what boots, and whose value is not text as systemd-boot keeps it.
+    pub(super) odd_key: Option<String>,
 }
 
 /// Keys that systemd-boot 258 and later know.
 const NEWER: [&str; 4] = ["uki", "uki-url", "profile", "extra"];
+/// Keys whose values decide what boots. The others are only shown, or sort the menu.
+const DECIDES: [&str; 5] = ["linux", "efi", "initrd", "devicetree", "options"];
 
 impl BootEntry {
-    /// Reads `file`, which has an entry. `architecture` is that of the boot loader: `x64`. The inner error says why the boot loader
-    /// leaves the entry out.
+    /// Reads `file`, which has an entry. `architecture` is that of the boot loader: `x64`.
     ///
     /// # Errors
-    /// If it is not UTF-8: what becomes of such bytes differs from version to version.
-    pub(super) fn parse(file: &str, bytes: &[u8], architecture: &str) -> Result<std::result::Result<Self, String>> {
+    /// Why the boot loader leaves the entry out.
+    pub(super) fn parse(file: &str, bytes: &[u8], architecture: &str) -> Result<Self, String> {
         let mut program = None;
         let mut entry = Self {
             file: file.to_owned(),
@@ -51,8 +54,14 @@ impl BootEntry {
             options: None,
             devicetree: None,
             newer_key: None,
+            odd_key: None,
         };
-        for (key, value) in lines(bytes).map_err(|error| error.renamed(file))? {
+        let text = text(bytes);
+        let is_utf8 = matches!(text, Cow::Borrowed(_));
+        for (key, value) in lines(&text) {
+            if DECIDES.contains(&key) && is_odd(is_utf8, value) {
+                entry.odd_key = Some(key.to_owned());
+            }
             match key {
                 "title" => entry.title = Some(value.to_owned()),
                 "linux" => program = Some((Kind::Linux, path(value))),
@@ -64,19 +73,17 @@ impl BootEntry {
                     entry.options = Some(before + value);
                 }
                 "architecture" if !value.eq_ignore_ascii_case(architecture) => {
-                    return Ok(Err(format!(
-                        "it is for the architecture {value}, and the boot loader for {architecture}"
-                    )));
+                    return Err(format!("it is for the architecture {value}, and the boot loader for {architecture}"));
                 }
                 _ if NEWER.contains(&key) => entry.newer_key = Some(key.to_owned()),
                 _ => {}
             }
         }
         if program.is_none() && entry.newer_key.is_none() {
-            return Ok(Err("it names no program (linux, efi)".to_owned()));
+            return Err("it names no program (linux, efi)".to_owned());
         }
         (entry.kind, entry.program) = program.unwrap_or((Kind::Efi, String::new()));
-        Ok(Ok(entry))
+        Ok(entry)
     }
 }
 
@@ -92,16 +99,31 @@ pub(super) fn has_no_tries_left(name: &str) -> bool {
 /// The pattern of the key `default` in loader.conf: the last one counts.
 ///
 /// # Errors
-/// If the file is not UTF-8.
-pub(super) fn default_pattern(loader_conf: &[u8]) -> Result<Option<String>> {
-    let all = lines(loader_conf)?;
-    Ok(all.into_iter().rfind(|(key, _)| *key == "default").map(|(_, value)| value.to_owned()))
+/// If it is not known what systemd-boot makes of it.
+pub(super) fn default_pattern(loader_conf: &[u8]) -> Result<Option<String>, String> {
+    let text = text(loader_conf);
+    let is_utf8 = matches!(text, Cow::Borrowed(_));
+    match lines(&text).into_iter().rfind(|(key, _)| *key == "default") {
+        Some((key, value)) if is_odd(is_utf8, value) => Err(format!("the value of {key} is not UTF-8")),
+        found => Ok(found.map(|(_, value)| value.to_owned())),
+    }
+}
+
+/// The text of a file, which ends at its first zero. Bytes that are not UTF-8 become U+FFFD.
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(bytes.split(|&byte| byte == 0).next().unwrap_or_default())
+}
+
+/// Whether a value of such a text is none that systemd-boot keeps as it is. It reads the text as bytes, and makes a value UTF-16 (systemd,
+/// src/boot/efi-string.c, `xstrn8_to_16`): since 253 it drops bytes that are not UTF-8, with those behind them that a character would
+/// have, and characters that need two units. 252 drops other bytes, and cuts such a character off.
+fn is_odd(is_utf8: bool, value: &str) -> bool {
+    let has_wrong_bytes = !is_utf8 && value.contains(char::REPLACEMENT_CHARACTER);
+    has_wrong_bytes || value.chars().any(|c| c.len_utf16() > 1)
 }
 
 /// The keys with their values.
-fn lines(bytes: &[u8]) -> Result<Vec<(&str, &str)>> {
-    let bytes = bytes.split(|&byte| byte == 0).next().unwrap_or_default();
-    let text = str::from_utf8(bytes).map_err(|_| Error::new("boot menu", "is not UTF-8"))?;
+fn lines(text: &str) -> Vec<(&str, &str)> {
     let blank = [' ', '\t'];
     let mut found = Vec::new();
     for line in text.split(['\n', '\r']).map(|line| line.trim_matches(blank)) {
@@ -111,7 +133,7 @@ fn lines(bytes: &[u8]) -> Result<Vec<(&str, &str)>> {
         let unquoted = value.strip_prefix('"').filter(|_| line.ends_with('"'));
         found.push((key, unquoted.map_or(value, |value| value.strip_suffix('"').unwrap_or(value))));
     }
-    Ok(found)
+    found
 }
 
 /// A path as firmware gets it: with `\` between its parts, and no two of them together (src/boot/util.c, `convert_efi_path`).
@@ -135,7 +157,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Option<BootEntry> {
-        BootEntry::parse("a.conf", text.as_bytes(), "x64").unwrap().ok()
+        BootEntry::parse("a.conf", text.as_bytes(), "x64").ok()
     }
 
     #[test]
@@ -165,8 +187,30 @@ mod tests {
             assert_eq!(entry.as_ref().map(|entry| (entry.kind, entry.program.as_str())), expected, "{text}");
         }
         assert_eq!(parse("uki /x.efi").unwrap().newer_key.as_deref(), Some("uki"));
-        let error = BootEntry::parse("a.conf", b"title \xFF", "x64").unwrap_err().to_string();
-        assert_eq!(error, "a.conf: is not UTF-8");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_matter_where_they_decide_what_boots() {
+        for (text, odd) in [
+            (&b"linux /a\ntitle D\xE9bian\n# \xFF\nversion \xFF"[..], None),
+            (b"linux /a\noptions ro \xFF quiet", Some("options")),
+            (b"linux /\xE9\noptions ro", Some("linux")),
+            (b"efi /a\xC3\n", Some("efi")),
+            (b"linux /a\ninitrd \xF0\x9F\n", Some("initrd")),
+            (b"linux /a\ndevicetree /\xFF", Some("devicetree")),
+            ("linux /a\noptions \u{1f600}".as_bytes(), Some("options")),
+            ("linux /a\noptions \u{fffd}\u{e9}".as_bytes(), None),
+            (b"linux /a\n\0options \xFF", None),
+        ] {
+            let entry = BootEntry::parse("a.conf", text, "x64").unwrap();
+            assert_eq!(entry.odd_key.as_deref(), odd, "{:?}", String::from_utf8_lossy(text));
+        }
+        let title = BootEntry::parse("a.conf", b"linux /a\ntitle D\xE9bian", "x64").unwrap().title;
+        assert_eq!(title.as_deref(), Some("D\u{fffd}bian"));
+        let why = BootEntry::parse("a.conf", b"linux /a\narchitecture x\xFF", "x64").unwrap_err();
+        assert!(why.starts_with("it is for the architecture x\u{fffd}"), "{why}");
+        assert_eq!(default_pattern(b"default \xFF\ndefault a").unwrap().as_deref(), Some("a"));
+        assert_eq!(default_pattern(b"default a\ndefault \xFF").unwrap_err(), "the value of default is not UTF-8");
     }
 
     #[test]

@@ -50,7 +50,13 @@ impl Menu<'_> {
         let mut entries = Vec::new();
         for name in names(self.volume, TYPE_2, ".efi", notes)? {
             let path = format!("{TYPE_2}/{name}");
-            let bytes = self.volume.read(&path, PROGRAM)?.unwrap_or_default();
+            let bytes = match self.volume.read(&path, PROGRAM) {
+                Ok(bytes) => bytes.unwrap_or_default(),
+                Err(error) => {
+                    entries.push(Entry::new(&name.to_lowercase(), or_reason(Err(error))));
+                    continue;
+                }
+            };
             let Ok(file) = PeFile::parse(&bytes) else {
                 notes.push(not_shown(&path, "it is no program for UEFI"));
                 continue;
@@ -71,10 +77,17 @@ impl Menu<'_> {
     /// The files of entries.
     fn type_1(&self, notes: &mut Vec<String>) -> Result<Vec<Entry>> {
         let (mut names_of, mut shown) = (Vec::new(), Vec::new());
+        let mut unread = Vec::new();
         for name in names(self.volume, TYPE_1, ".conf", notes)? {
             let path = format!("{TYPE_1}/{name}");
-            let bytes = self.volume.read(&path, CONFIGURATION)?.unwrap_or_default();
-            match BootEntry::parse(&path, &bytes, self.architecture)? {
+            let bytes = match self.volume.read(&path, CONFIGURATION) {
+                Ok(bytes) => bytes.unwrap_or_default(),
+                Err(error) => {
+                    unread.push(Entry::new(&name.to_lowercase(), or_reason(Err(error))));
+                    continue;
+                }
+            };
+            match BootEntry::parse(&path, &bytes, self.architecture) {
                 Err(why) => notes.push(not_shown(&path, &why)),
                 Ok(entry) if self.path.is_some_and(|own| on_volume(&entry.program).eq_ignore_ascii_case(own)) => {
                     notes.push(not_shown(&path, "it names the boot loader itself"));
@@ -97,13 +110,21 @@ impl Menu<'_> {
             found.push((at, Entry { title, ..Entry::new(&name.to_lowercase(), or_reason(forecasts)) }));
         }
         found.sort_by_key(|(at, _)| *at);
-        Ok(found.into_iter().map(|(_, entry)| entry).collect())
+        Ok(found.into_iter().map(|(_, entry)| entry).chain(unread).collect())
     }
 
     /// What is expected of an entry. `None` if its program is not there: systemd-boot does not show it then.
     fn boot(&self, entry: &BootEntry, files: &mut EntryFiles) -> Result<Option<Forecasts>> {
         if let Some(key) = &entry.newer_key {
             return Ok(Some(Forecasts::of_unknown(&format!("what the key {key} of the entry does is not predicted"))));
+        }
+        if let Some(key) = &entry.odd_key {
+            let why = format!(
+                "{}: the value of {key} has bytes that are not UTF-8, or characters beyond U+FFFF: what becomes of them differs from \
+                 version to version of systemd-boot",
+                entry.file
+            );
+            return Ok(Some(Forecasts::of_unknown(&why)));
         }
         let path = on_volume(&entry.program);
         if !files.read_program(entry, self.volume)? {
@@ -117,7 +138,9 @@ impl Menu<'_> {
                 let forecasts = self.loader.uki(&uki, Some(entry), self.banks)?;
                 with_files_beside(self.volume, &path, forecasts)?
             }
-            (Err(_), Kind::Efi) => Forecasts::of_unknown(&format!("what the program {path} does is not predicted")),
+            (Err(_), Kind::Efi) => {
+                Forecasts::of_unknown_program(&format!("what the program {path} does is not predicted"))
+            }
             (Err(_), Kind::Linux) => {
                 files.read_initrds(entry, self.volume)?;
                 self.loader.kernel(&Kernel::parse(&path, files.program())?, entry, files, self.banks)?

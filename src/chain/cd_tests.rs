@@ -142,3 +142,28 @@ fn only_a_catalog_with_its_marks_has_images() {
         assert_eq!(starts(&made), [0; 0], "byte {at}");
     }
 }
+
+#[test]
+fn a_name_of_several_files_is_none_unless_rock_ridge_tells_them_apart() {
+    let file = |name: &[u8], sector: u32, long: &[u8]| {
+        let long = if long.is_empty() { Vec::new() } else { [b"NM\x06\x01\0", long].concat() };
+        record(name, 0, sector, 4, &long)
+    };
+    let made = |files: &[Vec<u8>]| {
+        let mut made = cd(&[&first()[..], files].concat());
+        put(&mut made, 22 * SECTOR, b"here");
+        made
+    };
+    let differ = made(&[file(b"A1.;1", 21, b"a"), file(b"A2.;1", 22, b"A")]);
+    assert_eq!(read(&differ, "A").unwrap(), Some(b"here".to_vec()));
+    let same = made(&[file(b"A1.;1", 21, b"a"), file(b"A2.;1", 22, b"a"), file(b"B.;1", 22, b"b")]);
+    for name in ["a", "A"] {
+        let error = read(&same, name).unwrap_err();
+        assert!(error.contains(&format!("{name}: is the name of several files")), "{error}");
+    }
+    assert_eq!(read(&same, "b").unwrap(), Some(b"here".to_vec()));
+    // Two versions of a file, without Rock Ridge.
+    let mut plain = made(&[file(b"A.;1", 21, b""), file(b"A.;2", 22, b"")]);
+    put(&mut plain, FOLDER + 34, [0; 7]);
+    assert!(read(&plain, "a").unwrap_err().contains("is the name of several files"));
+}

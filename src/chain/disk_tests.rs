@@ -25,7 +25,7 @@ pub(super) fn put(bytes: &mut [u8], at: usize, part: impl AsRef<[u8]>) {
 }
 
 /// An entry of a folder.
-fn entry(name: &[u8; 11], attributes: u8, cluster: u16, length: u32) -> Vec<u8> {
+pub(super) fn entry(name: &[u8; 11], attributes: u8, cluster: u16, length: u32) -> Vec<u8> {
     let mut entry = [name.as_slice(), &[attributes]].concat();
     entry.resize(32, 0);
     put(&mut entry, 26, cluster.to_le_bytes());
@@ -114,7 +114,7 @@ fn numbers(disk: &Vec<u8>) -> Result<Vec<u32>> {
 }
 
 /// What a made FAT says of its program.
-fn program(fat: &Vec<u8>) -> Result<Option<Vec<u8>>> {
+pub(super) fn program(fat: &Vec<u8>) -> Result<Option<Vec<u8>>> {
     let disk = Disk::open(fat, fat.len() as u64, None)?;
     disk.volumes[0].files()?.read("efi/boot/bootx64.EFI", 1000)
 }

@@ -75,11 +75,15 @@ impl Esp {
         direct::takes_no_words(&path, places.option)?;
         let configuration = volume.read(LOADER_CONF, CONFIGURATION)?;
         let loader_conf = configuration.as_deref().and_then(|bytes| loader.measures(LOADER_CONF, bytes, banks));
-        let default = configuration.map(|bytes| boot_entry::default_pattern(&bytes)).transpose();
-        let default = default.map_err(|error| error.renamed(LOADER_CONF))?.flatten();
         let architecture = architecture(&bytes).unwrap_or_default();
         let menu = Menu { loader: &loader, path: Some(&path), architecture, volume, banks };
         let mut notes = Vec::new();
+        let default =
+            configuration.map(|bytes| boot_entry::default_pattern(&bytes)).transpose().unwrap_or_else(|why| {
+                notes.push(format!("{LOADER_CONF}: which entry is the default is not known: {why}"));
+                None
+            });
+        let default = default.flatten();
         let mut entries = menu.entries(&mut notes)?;
         // systemd takes the first one of the disk (src/boot/part-discovery.c, partition_open).
         if let Some(other) = places.disk.iter().find(|volume| volume.purpose == Purpose::XBootLdr) {
@@ -87,6 +91,7 @@ impl Esp {
         }
         for entry in &mut entries {
             entry.forecasts.loader_conf.clone_from(&loader_conf);
+            loader.loads_drivers(&mut entry.forecasts);
         }
         let is_default = |entry: &&mut Entry| default.as_deref().is_some_and(|pattern| matches(pattern, &entry.id));
         let mut defaults = entries.iter_mut().filter(is_default);

@@ -5,6 +5,7 @@ use super::esp::Esp;
 use super::pattern::matches;
 use crate::chain::forecast::Forecast;
 use crate::chain::grub::made_grub;
+use crate::chain::like::Like;
 use crate::chain::made_pe::MadePe;
 use crate::chain::root_image;
 use crate::chain::volume::tests::Made;
@@ -144,12 +145,48 @@ fn what_an_entry_does_otherwise_has_a_reason() {
         let found = entries(&made);
         assert!(why(&found[0], pcr).contains(part), "{conf}: {}", why(&found[0], pcr));
     }
-    let made = loader("257.13").with("EFI/Linux/a.efi", uki("257.13")).with("EFI/systemd/drivers/ext4.efi", "x");
-    assert!(why(&entries(&made)[0], 4).contains("loads the drivers"));
     let conf = "linux /vmlinuz\ndevicetree /a.dtb";
     let made =
         loader("257.13").with("loader/entries/a.conf", conf).with("vmlinuz", MadePe::new().linux("6.12").bytes());
     assert!(entries(&made)[0].forecasts.unmeasured[0].starts_with("the device tree \\a.dtb"));
+}
+
+#[test]
+fn drivers_leave_every_pcr_open_that_they_extend_whatever_is_started() {
+    use super::like_tests::{boot, log};
+    let made = loader("257.13").with("EFI/Linux/a.efi", uki("257.13")).with("x.efi", MadePe::new().bytes());
+    let made = made.with("loader/entries/b.conf", "efi /x.efi").with("loader/entries/c.conf", "uki /x.efi");
+    let with_drivers = Made::default().with("EFI/systemd/drivers/ext4.EFI", "x").and(made);
+    let mut found = entries(&with_drivers);
+    assert_eq!(found.len(), 3);
+    for entry in &mut found {
+        assert!(why(entry, 2).contains("loads the drivers") && why(entry, 4) == why(entry, 2), "{}", entry.id);
+        // A log of a boot does not tell which drivers that one had.
+        Like::parse("a.log", &log(&[BANK], &boot())).unwrap().expect(&mut entry.forecasts, None, &[BANK]);
+        assert!(why(entry, 2).contains("loads the drivers") && why(entry, 4) == why(entry, 2), "{}", entry.id);
+        assert_eq!((values(entry, 0).len(), values(entry, 1).len()), (1, 1));
+    }
+    // Without them, the one program that is not known may start some.
+    let made = loader("257.13").with("EFI/Linux/a.efi", uki("257.13")).with("x.efi", MadePe::new().bytes());
+    let mut found = entries(&made.with("loader/entries/b.conf", "efi /x.efi"));
+    for entry in &mut found {
+        Like::parse("a.log", &log(&[BANK], &boot())).unwrap().expect(&mut entry.forecasts, None, &[BANK]);
+    }
+    assert_eq!((values(&found[0], 2).len(), why(&found[1], 2)), (1, "what the program x.efi does is not predicted"));
+}
+
+#[test]
+fn a_file_of_the_menu_that_is_no_text_spoils_its_own_entry_alone() {
+    let good = "linux /vmlinuz\noptions ro";
+    let made = loader("257.13").with("vmlinuz", MadePe::new().linux("6.12").bytes());
+    let made = made.with("loader/entries/a.conf", good).with("loader/entries/b.conf", b"linux /vmlinuz\noptions \xFF");
+    let made = made.with("loader/loader.conf", b"timeout 3\ndefault \xFF");
+    let esp = Esp::of(&made, &[BANK]).unwrap();
+    let [a, b] = esp.entries.as_slice() else { panic!("{esp:?}") };
+    assert_eq!((values(a, 12).len(), a.is_default, b.is_default), (1, false, false));
+    assert!(why(b, 12).starts_with("loader/entries/b.conf: the value of options has bytes"), "{}", why(b, 12));
+    let note = "loader/loader.conf: which entry is the default is not known: the value of default is not UTF-8";
+    assert_eq!(esp.notes, [note]);
 }
 
 #[test]
@@ -198,8 +235,7 @@ fn a_partition_that_does_not_boot_is_refused_by_name() {
         (with("loader/entries/auto-a.conf", b"linux /a".into()), "shows no entry"),
         (with("loader/entries/a.conf", b"linux /gone".into()), "shows no entry"),
         (with("loader/entries/a.conf", b"efi /EFI/boot/bootx64.efi".into()), "shows no entry"),
-        (with("loader/entries/a.conf", vec![0xFF]), "loader/entries/a.conf: is not UTF-8"),
-        (with("loader/loader.conf", vec![0xFF]), "loader/loader.conf: is not UTF-8"),
+        (with("loader/entries/a.conf", vec![0xFF]), "it names no program"),
         (Made::default().with("EFI/BOOT/BOOTX64.EFI", MadePe::new().bytes()), "is neither systemd-boot, nor GRUB"),
         (Made::default().with("EFI/BOOT/BOOTX64.EFI", "x"), "EFI/BOOT/BOOTX64.EFI: PE file"),
     ];

@@ -2,6 +2,7 @@
 //! judge by other rules what FAT32 is, follow circles of clusters, or end a file silently where its chain ends.
 
 use super::fat_folder::{self, FatEntry};
+use super::one_name::one_of;
 use super::region::Region;
 use super::stretches::Stretches;
 use super::volume::Volume;
@@ -108,7 +109,8 @@ impl<'a> Fat<'a> {
                 Some(entry) if !entry.is_folder => return Ok(None),
                 folder => self.entries(folder.as_ref())?,
             };
-            let Some(entry) = entries.into_iter().find(|entry| entry.is_called(part)) else { return Ok(None) };
+            let called = entries.into_iter().filter(|entry| entry.is_called(part));
+            let Some(entry) = one_of(called, part)? else { return Ok(None) };
             found = Some(entry);
         }
         Ok(found)

@@ -1,5 +1,7 @@
 //! The program that firmware starts of a partition without a boot option, or the one that a boot option names.
 
+use std::collections::BTreeSet;
+
 use super::volume::Volume;
 use crate::cursor::Fields;
 use crate::error::{Error, Result};
@@ -21,8 +23,11 @@ pub(super) fn programs(volume: &dyn Volume, named: Option<&str>) -> Result<Vec<S
         named.map_or(is_default, |named| name.eq_ignore_ascii_case(named))
     };
     let start = if folder.is_empty() { String::new() } else { format!("{folder}/") };
-    let found = volume.names(folder)?.into_iter().filter(is_program);
-    Ok(found.map(|name| format!("{start}{name}")).collect())
+    let mut found: Vec<_> = volume.names(folder)?.into_iter().filter(is_program).collect();
+    // A name that several files have is one program: reading it says why it is not known.
+    let mut seen = BTreeSet::new();
+    found.retain(|name| seen.insert(name.to_ascii_lowercase()));
+    Ok(found.into_iter().map(|name| format!("{start}{name}")).collect())
 }
 
 /// The path of the program that firmware starts.

@@ -10,6 +10,9 @@ use super::linux;
 use super::shim_policy::ShimPolicy;
 use crate::measure::pcr::Pcr;
 
+/// The PCRs of what firmware loads: drivers and applications.
+const DRIVERS: [u8; 2] = [2, 4];
+
 /// What is expected of each PCR, by its number.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Forecasts {
@@ -25,6 +28,8 @@ pub struct Forecasts {
     pub(super) table: MeasuredTable,
     /// What systemd-boot measures of its configuration, into the same PCR.
     pub(super) loader_conf: Option<Expected>,
+    /// Why drivers may be started between the firmware and what follows: they extend more than PCR 4.
+    pub(super) drivers: Option<String>,
     /// What depends on Secure Boot, without it and with it, as long as that is open.
     pub(super) either: Option<Box<Either>>,
     /// shim, if it starts the others: it judges them.
@@ -116,6 +121,29 @@ impl Forecasts {
             forecasts.open(pcr, why);
         }
         forecasts
+    }
+
+    /// The same of a boot in which a program runs that is not known: it may start drivers.
+    pub(crate) fn of_unknown_program(why: &str) -> Self {
+        let mut forecasts = Self::of_unknown(why);
+        forecasts.starts_drivers(why);
+        forecasts
+    }
+
+    /// Adds why drivers may be started. Firmware measures a driver into PCR 2, and an application into PCR 4: the file decides (edk2,
+    /// `DxeTpm2MeasureBootLib.c`, `Tcg2MeasurePeImage`). With Secure Boot, PCR 7 has what allowed it; it does not follow if PCR 4 does not.
+    pub(super) fn starts_drivers(&mut self, why: &str) {
+        for pcr in DRIVERS {
+            self.open(pcr, why);
+        }
+        self.drivers = Some(why.to_owned());
+    }
+
+    /// Opens again what a log of the machine tells of these PCRs, if drivers may be started: that boot may have had other ones.
+    pub(super) fn open_for_drivers(&mut self) {
+        if let Some(why) = self.drivers.clone() {
+            self.starts_drivers(&why);
+        }
     }
 
     /// Expects nothing of a PCR, because the user says so.

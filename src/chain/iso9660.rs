@@ -1,6 +1,7 @@
 //! ISO 9660, the file system of a CD, with the long names of Rock Ridge (ECMA-119; IEEE P1281 and P1282). Firmware does not read it;
 //! GRUB does.
 
+use super::one_name::one_of;
 use super::region::Region;
 use super::stretches::Stretches;
 use super::volume::Volume;
@@ -150,8 +151,13 @@ impl<'a> Iso9660<'a> {
             if !found.is_folder {
                 return Ok(None);
             }
-            let mut records = self.records(&found)?.into_iter();
-            let Some(record) = records.find(|record| is_name(&record.name, part)) else { return Ok(None) };
+            let mut called = self.records(&found)?;
+            called.retain(|record| is_name(&record.name, part));
+            // Names of Rock Ridge may differ by capital letters alone.
+            if self.skip.is_some() && called.iter().any(|record| record.name == part) {
+                called.retain(|record| record.name == part);
+            }
+            let Some(record) = one_of(called, part)? else { return Ok(None) };
             if record.is_link {
                 return Err(Error::new(&record.name, "is a symbolic link, which is not followed here"));
             }

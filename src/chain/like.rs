@@ -91,6 +91,7 @@ impl Like {
             Err(why) => forecasts.open(POLICY, why),
         }
         self.expect_programs(forecasts, banks);
+        forecasts.open_for_drivers();
     }
 
     /// PCR 5: the events of the log, with the partition table of the disk.

@@ -66,6 +66,7 @@ mod made_machine;
 pub(crate) mod made_pe;
 mod mbr;
 mod mok;
+pub(crate) mod one_name;
 pub(crate) mod partition;
 mod partitions;
 mod pattern;
@@ -80,6 +81,8 @@ pub(crate) mod root_on_disk;
 #[cfg(test)]
 mod root_on_disk_tests;
 mod rsa_signature;
+#[cfg(test)]
+mod same_names_tests;
 mod sdmagic;
 mod secure_boot;
 mod shim;

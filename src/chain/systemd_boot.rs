@@ -155,12 +155,15 @@ impl SystemdBoot {
                 forecasts.assumes(pcr, &format!("{} hands over what {NAME} {NEWEST_READ} does", self.name()));
             }
         }
-        if self.has_drivers {
-            forecasts.open(4, format!("{} loads the drivers in {DRIVERS}", self.name()));
-        } else {
-            forecasts.started_by(self.event.clone());
-        }
+        forecasts.started_by(self.event.clone());
         forecasts
+    }
+
+    /// Whatever it starts, the drivers are before that.
+    pub(super) fn loads_drivers(&self, forecasts: &mut Forecasts) {
+        if self.has_drivers {
+            forecasts.starts_drivers(&format!("{} loads the drivers in {DRIVERS}", self.name()));
+        }
     }
 
     /// The initrds one behind the other: from 257 on, zeros fill up each of them but the last to four bytes.
