@@ -7,9 +7,11 @@ mod common;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use common::disks::{MIB, cd, disk, fat};
-use common::{Ran, measureroot, run, squashfs, text};
+use common::written::is_refused_while_written;
+use common::{Ran, measureroot, program, run, squashfs, text};
 use measureroot::internal::chain::Disk;
 use serde_json::Value;
 
@@ -87,6 +89,24 @@ fn a_disk_has_the_boots_of_its_files_whatever_its_tables_are() {
     }
     // No table, and a stick whose first bytes are a FAT.
     assert_eq!(boots(text(&image)), [("the disk".to_owned(), expected[0].clone())]);
+}
+
+#[test]
+fn a_disk_that_is_written_to_while_it_is_read_is_refused() {
+    let top = tempfile::tempdir().unwrap();
+    let image = top.path().join("fat.img");
+    fat(&image, 33 << 10, &[], &tree(top.path(), 1000), false);
+    let (name, root) = (text(&image), top.path().join("root.squashfs"));
+    fs::write(&root, squashfs(b"root")).unwrap();
+    for more in [&[][..], &[text(&root)]] {
+        let command = || {
+            let mut command = Command::new(program());
+            command.args(["predict", "--bank", "sha256", "--disk", name]).args(more);
+            command
+        };
+        assert!(is_refused_while_written(&image, name, command), "{more:?}");
+        predict(name, more).printed();
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::files::Files;
+use common::written::is_refused_while_written;
 use common::{ROOT, Ran, program, run, text};
 
 /// Every input of every command. A pipe makes sense for those with `true`.
@@ -186,4 +187,29 @@ fn a_name_that_nobody_can_see_or_compare_is_refused() {
     files.write("new", list.replace("release", " ").as_bytes());
     let ran = files.ran("verify --quote EV.quote --signature EV.sig --key EV.ak.pub --log EV.log --allow new");
     assert!(ran.code == 1 && ran.err.contains("empty or has only blanks"), "{ran:?}");
+}
+
+#[test]
+fn a_file_that_is_written_to_while_it_is_read_is_no_input() {
+    let files = Files::new();
+    run("/sbin/veritysetup", &["format", text(&files.path("image")), text(&files.path("tree"))]);
+    fs::create_dir_all(files.path("esp/EFI/BOOT")).unwrap();
+    let evidence = "verify --quote EV.quote --signature EV.sig --key EV.ak.pub --log EV.log --image live";
+    for (line, live, of) in [
+        ("predict live", "live", "image"),
+        ("predict --device live", "live", "image"),
+        ("predict --verity live tree", "live", "image"),
+        ("predict --verity image live", "live", "tree"),
+        ("predict --uki live", "live", "image"),
+        ("predict --kernel live", "live", "image"),
+        ("predict --esp esp", "esp/EFI/BOOT/BOOTX64.EFI", "image"),
+        ("predict --tboot live --kernel image", "live", "image"),
+        ("initramfs --output new --agent live", "live", "agent"),
+        (evidence, "live", "image"),
+    ] {
+        fs::copy(files.path(of), files.path(live)).unwrap();
+        assert!(is_refused_while_written(&files.path(live), live, || files.command(line)), "{line}");
+        let Ran { err, .. } = files.ran(line);
+        assert!(!err.contains("was changed while it was read"), "{line}: {err}");
+    }
 }

@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::input_file::{self, Kinds};
 use super::padded_blocks::PaddedBlocks;
+use super::unchanged::Unchanged;
 use crate::error::{Context, Error, Result};
 use crate::hash::bank::Bank;
 use crate::hash::digest::Digests;
@@ -31,6 +32,7 @@ pub(super) struct ImageFile {
     pub(super) name: String,
     /// The length of the file or device in bytes.
     pub(super) bytes: u64,
+    opened: Option<Unchanged>,
 }
 
 impl ImageFile {
@@ -38,8 +40,14 @@ impl ImageFile {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
         let file = input_file::open(path, Kinds::Seekable)?;
+        let opened = Unchanged::since(&file, &name)?;
         let bytes = block_device::size(&file).ok_or_else(|| Error::new(&name, "has no length"))?;
-        Ok(Self { file, name, bytes })
+        Ok(Self { file, name, bytes, opened })
+    }
+
+    /// Checks that a file is the one that was opened.
+    pub(super) fn check_unchanged(&self) -> Result<()> {
+        self.opened.map_or(Ok(()), |opened| opened.check(&self.file, &self.name))
     }
 
     /// Whether a boot measures this as a file on a medium, and not as a device.
@@ -50,7 +58,7 @@ impl ImageFile {
     /// How many bytes a boot measures: the whole length of a file; on a block device the length of the file system (also if
     /// `device` says that the file will be written to one). Fails if a boot would refuse the image.
     pub(super) fn measured_bytes(&self, device: bool) -> Result<u64> {
-        let Self { file, name, bytes } = self;
+        let Self { file, name, bytes, .. } = self;
         let found = superblock_reader::read_for_root(file, name, &[]).map_err(|error| error.hint(IMAGE))?;
         let own = found.bytes;
         if !file.metadata().about(name)?.is_file() {
@@ -99,7 +107,7 @@ impl ImageFile {
 
     /// Says if the file has another value on a device with room for it, or none.
     fn warn_if_a_device_differs(&self, found: &Superblock) {
-        let Self { file, name, bytes } = self;
+        let Self { file, name, bytes, .. } = self;
         let (kind, padded) = (found.kind.name(), padded_length(found));
         if check_padding(file, found, padded.min(*bytes), name).is_err() {
             log::warn!(
@@ -132,6 +140,7 @@ impl ImageFile {
             image_digest::of_image(source, banks, None, progress)?
         };
         bar.finish_and_clear();
+        self.check_unchanged()?;
         Ok(digests)
     }
 }

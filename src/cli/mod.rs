@@ -18,6 +18,7 @@ mod replaced_file;
 mod replay;
 mod stdout;
 mod tpm2_pcrread;
+mod unchanged;
 mod verify;
 
 use std::process::ExitCode;

@@ -12,6 +12,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::input_file::{self, Kinds};
+use super::unchanged::Unchanged;
 use crate::error::{Context, Error, Result};
 
 /// The limit for an event log, and for the PCR values that belong to it, in bytes: 16 MiB. A firmware's log has about 100 KiB.
@@ -33,7 +34,7 @@ const PIPE: usize = 64 << 10;
 /// Reads a file of at most `limit` bytes. Without a limit, an endless one would fill the memory.
 ///
 /// # Errors
-/// If it is no file of these kinds, if it cannot be read, or if it is longer.
+/// If it is no file of these kinds, if it cannot be read, if it is longer, or if it was changed meanwhile.
 pub(super) fn read(path: &Path, limit: u64, kinds: Kinds) -> Result<Vec<u8>> {
     let name = &path.display();
     let mut file = input_file::open(path, kinds)?;
@@ -45,9 +46,13 @@ pub(super) fn read(path: &Path, limit: u64, kinds: Kinds) -> Result<Vec<u8>> {
     if about.file_type().is_fifo() {
         return read_pipe(&mut file, name, limit, PATIENCE);
     }
+    let opened = Unchanged::since(&file, name)?;
     let mut bytes = Vec::new();
-    file.take(limit + 1).read_to_end(&mut bytes).about(name)?;
-    if bytes.len() as u64 > limit { Err(too_long(name, limit)) } else { Ok(bytes) }
+    (&mut file).take(limit + 1).read_to_end(&mut bytes).about(name)?;
+    if bytes.len() as u64 > limit {
+        return Err(too_long(name, limit));
+    }
+    opened.map_or(Ok(()), |opened| opened.check(&file, name)).map(|()| bytes)
 }
 
 fn too_long(name: &dyn Display, limit: u64) -> Error {

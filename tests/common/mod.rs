@@ -5,6 +5,7 @@ pub(crate) mod disks;
 pub(crate) mod elf;
 pub(crate) mod files;
 pub(crate) mod secured;
+pub(crate) mod written;
 
 use std::fs;
 use std::io::Write;

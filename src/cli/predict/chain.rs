@@ -115,8 +115,10 @@ impl Chain {
     }
 
     fn esp(&self, path: &Path, banks: &[Bank]) -> Result<(Start, Vec<Boot>)> {
-        let places = Places { own: &Folder(path), disk: &[], option: self.option() };
+        let folder = Folder::new(path);
+        let places = Places { own: &folder, disk: &[], option: self.option() };
         let esp = Esp::at(&places, banks).map_err(|error| error.on(path.display()))?;
+        folder.check_unchanged()?;
         let boots = esp.entries.into_iter().map(|entry| Boot::of(entry, None)).collect();
         Ok((Start::Esp { esp: path.display().to_string(), loader: esp.loader, notes: esp.notes }, boots))
     }

@@ -9,6 +9,7 @@ use crate::chain::disk::{self, Disk};
 use crate::chain::forecasts::Forecasts;
 use crate::chain::volume::BootOption;
 use crate::cli::input_file::{self, Kinds};
+use crate::cli::unchanged::Unchanged;
 use crate::error::{Context, Error, Result};
 use crate::hash::bank::Bank;
 use crate::sys::block_device;
@@ -22,6 +23,7 @@ pub(super) struct DiskFile {
     length: u64,
     /// The size of its sectors, if it is a device.
     sector: Option<u32>,
+    opened: Option<Unchanged>,
 }
 
 impl DiskFile {
@@ -29,10 +31,11 @@ impl DiskFile {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
         let file = input_file::open(path, Kinds::Seekable)?;
+        let opened = Unchanged::since(&file, &name)?;
         let is_file = file.metadata().about(&name)?.is_file();
         let length = block_device::size(&file).ok_or_else(|| Error::new(&name, "has no length"))?;
         let sector = if is_file { None } else { Some(block_device::sector_size(&file, &name)?) };
-        Ok(Self { file, name, length, sector })
+        Ok(Self { file, name, length, sector, opened })
     }
 
     /// Reads its tables and file systems, once.
@@ -41,10 +44,10 @@ impl DiskFile {
         Ok(ReadDisk { file: self, disk })
     }
 
-    /// Checks that it still has the length that it had when it was opened.
-    pub(super) fn check_length(&self) -> Result<()> {
+    /// Checks that it is the same as when it was opened. Of a device, only its length tells that.
+    pub(super) fn check_unchanged(&self) -> Result<()> {
         if block_device::size(&self.file) == Some(self.length) {
-            return Ok(());
+            return self.opened.map_or(Ok(()), |opened| opened.check(&self.file, &self.name));
         }
         let cause = format_args!("had {} bytes when it was opened, and other ones when it was hashed", self.length);
         Err(Error::new(&self.name, cause).hint("does another program write to it?"))
@@ -79,7 +82,7 @@ fn boots(disk: &str, starts: Vec<disk::Start>, program: Option<&str>) -> (Start,
             Err(error) => {
                 let (id, partition) = (program.unwrap_or("EFI/BOOT").to_owned(), Some(place.clone()));
                 let entry = Some(MenuEntry { partition, id, title: None, default: false });
-                boots.push(Boot { entry, forecasts: Forecasts::of_unknown(&error.to_string()), root: None });
+                boots.push(Boot { entry, forecasts: Forecasts::of_unknown_program(&error.to_string()), root: None });
                 programs.push(Program { partition: place, loader: "an unknown program".to_owned(), notes: Vec::new() });
             }
         }

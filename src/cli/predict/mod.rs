@@ -152,6 +152,7 @@ impl Predict {
             let given = self.subject(&banks)?;
             if let (None, Some(disk)) = (&given, &disk) {
                 DiskRoots::of(disk, &banks).add(&mut boots)?;
+                disk.file.check_unchanged()?;
                 return self.print_disk(&start, &boots, format, &banks);
             }
             if let (Some((_, digests)), Some(disk)) = (&given, &disk) {
@@ -159,6 +160,7 @@ impl Predict {
                 let one = banks.iter().copied().find(|&bank| bank != Bank::Sha1);
                 DiskRoots::of(disk, one.as_ref().map_or(&banks[..], std::slice::from_ref))
                     .warn_of_others(&start, &boots, digests)?;
+                disk.file.check_unchanged()?;
             }
             return self.print_chain(&start, boots, given.as_ref(), format, &banks);
         }

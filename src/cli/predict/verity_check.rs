@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::cli::image_file::{ImageFile, progress_bar};
 use crate::cli::input_file::{self, Kinds};
+use crate::cli::unchanged::Unchanged;
 use crate::error::{Context, Error, Result};
 use crate::hash::file_blocks::FileBlocks;
 use crate::hash::merkle;
@@ -32,6 +33,7 @@ impl VerityCheck<'_> {
         let image = ImageFile::open(self.image)?;
         let tree_name = self.tree.display().to_string();
         let tree = input_file::open(self.tree, Kinds::Seekable)?;
+        let tree_opened = Unchanged::since(&tree, &tree_name)?;
         let location = TreeLocation { offset: self.offset, data_bytes: image.bytes };
         let TreeHead { start, shape, .. } = prepared_tree::read(&tree, &tree_name, location)?;
         prepared_tree::check_file_system(&image.file, &image.name, &shape, &[])?;
@@ -48,10 +50,12 @@ impl VerityCheck<'_> {
             let place = start * u64::from(block) + at;
             tree.read_exact_at(&mut found, place).about(&tree_name)?;
             if found != expected {
-                return Err(Error::new(tree_name, format!("its block at byte {place} does not match {}", image.name))
+                return Err(Error::new(&tree_name, format!("its block at byte {place} does not match {}", image.name))
                     .hint("did one of them change? `veritysetup format` makes a new tree"));
             }
         }
+        image.check_unchanged()?;
+        tree_opened.map_or(Ok(()), |opened| opened.check(&tree, &tree_name))?;
         Ok(root_hash)
     }
 }
