@@ -21,7 +21,8 @@ const INPUTS: [(&str, bool); 18] = [
     ("predict --verity FIFO image", false),
     ("predict --verity image FIFO", false),
     ("predict --allow-entry FIFO image", false),
-    ("initramfs --output FIFO --agent agent", false),
+    // No other command may be its reader.
+    ("initramfs --output FIFO.out --agent agent", false),
     ("initramfs --output new --agent FIFO", false),
     ("initramfs --output new --agent agent --kernel-modules odd --module overlay", false),
     ("initramfs --output new --agent agent --kernel-modules 6.1.1 --module overlay", false),
@@ -40,7 +41,7 @@ const INPUTS: [(&str, bool); 18] = [
 #[test]
 fn no_input_or_output_waits_for_ever_for_a_pipe() {
     let files = Files::new();
-    for name in ["FIFO", "FIFO.cfg"] {
+    for name in ["FIFO", "FIFO.cfg", "FIFO.out"] {
         run("mkfifo", &[text(&files.path(name))]);
     }
     // Module folders in which a pipe is the list, or the module.
