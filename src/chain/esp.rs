@@ -120,9 +120,11 @@ impl Esp {
     /// GRUB, which sees all file systems of the disk. Its own one is the first here. `shim` starts it, or the firmware.
     fn of_grub(grub: &Grub, shim: Option<&Shim>, places: &Places<'_>, banks: &[Bank]) -> Self {
         let mut seen: Vec<_> = places.disk.iter().map(Seen::of).collect();
-        match seen.iter().position(|seen| ptr::addr_eq(seen.files, places.own)) {
-            Some(own) => seen.swap(0, own),
-            None => seen.insert(0, Seen { files: places.own, label: None, uuid: None, partition: None, module: None }),
+        if let Some(own) = seen.iter().position(|seen| ptr::addr_eq(seen.files, places.own)) {
+            seen.swap(0, own);
+        } else {
+            let (label, uuid, partition, start, module) = (None, None, None, None, None);
+            seen.insert(0, Seen { files: places.own, label, uuid, partition, start, module });
         }
         let entry = |GrubEntry { id, title, is_default, forecasts }| Entry {
             id,

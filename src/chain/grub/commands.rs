@@ -63,7 +63,7 @@ pub(super) fn run(machine: &mut Machine<'_>, command: &str, arguments: &[String]
         "set" => set(machine, arguments),
         "unset" => {
             if let Some(name) = arguments.first() {
-                machine.environment.unset(name);
+                machine.unset(name)?;
             }
             Ok(!arguments.is_empty())
         }

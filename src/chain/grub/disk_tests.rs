@@ -48,6 +48,7 @@ fn on_a_disk_with(
         label: None,
         uuid: Some(uuid.into()),
         partition: Some(partition.into()),
+        start: None,
         module: None,
     };
     let other = Seen { module: reader, ..seen(&other, "AB12-CD34", "gpt2") };
@@ -171,7 +172,7 @@ fn behind_shim_debians_2_12_loads_the_kernel_itself() {
             names.iter().map(|name| (0, module(name, &[], if *name == "normal" { V2_12 } else { "" }))).collect();
         parts.extend([(1, b"hsqs".to_vec()), (3, b"/boot/grub\0".to_vec())]);
         let grub = Grub::of("EFI/BOOT/grubx64.efi", &image(&parts), &[BANK]).unwrap().unwrap();
-        let seen = [Seen { files: &made, label: None, uuid: None, partition: None, module: None }];
+        let seen = [Seen { files: &made, label: None, uuid: None, partition: None, start: None, module: None }];
         let [off, on] = [false, true].map(|is_on| {
             let mut boots = grub.boots(&seen, shim, &[BANK]);
             crate::chain::secure_boot::decide(&mut boots[0].forecasts, is_on);

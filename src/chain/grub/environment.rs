@@ -39,6 +39,11 @@ impl Environment {
         self.contexts.last().and_then(|context| context.get(name)).map_or("", |value| value.text.as_str())
     }
 
+    /// Whether the variable is set.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.contexts.last().is_some_and(|context| context.contains_key(name))
+    }
+
     pub(super) fn set(&mut self, name: &str, text: &str) -> Run<()> {
         // Parentheses around the name of a disk go (grub-core/kern/main.c, `grub_env_write_root`).
         let bare = text.strip_prefix('(').and_then(|text| text.strip_suffix(')'));

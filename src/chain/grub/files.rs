@@ -45,6 +45,13 @@ impl<'a> Machine<'a> {
         Ok(Some((Some(number), key.1)))
     }
 
+    /// Whether there is a file that GRUB can open, without measuring it.
+    pub(super) fn is_there(&self, name: &str) -> Run<bool> {
+        let (number, path) = self.place(name)?;
+        let Some(number) = number else { return Ok(self.memdisk(&path)?.is_some()) };
+        Ok(self.bytes(number, &path, PROGRAM)?.is_some())
+    }
+
     /// Opens a file and reads it. `None` if it is not there.
     pub(super) fn read(&mut self, what: &str, name: &str) -> Run<Option<(String, Vec<u8>)>> {
         let bytes = match self.open(what, name)? {

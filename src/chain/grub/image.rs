@@ -96,12 +96,13 @@ impl Image {
         match kind {
             0 => {
                 let Some(name) = module::name(content) else { return };
-                if name == "normal" {
+                if name == "normal" && self.normal.is_none() {
                     self.normal = Some(Normal::of(content));
                 }
                 self.modules.insert(name);
             }
-            1 => self.memdisk = content.to_vec(),
+            // The first one counts, of the prefixes the last one (grub-core/disk/memdisk.c, kern/main.c).
+            1 if self.memdisk.is_empty() => self.memdisk = content.to_vec(),
             2 => self.config = self.config.take().or_else(|| Some(text(content).to_vec())),
             3 => self.prefix = String::from_utf8_lossy(text(content)).into_owned(),
             4 => self.has_key = true,

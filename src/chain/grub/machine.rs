@@ -1,5 +1,5 @@
 //! GRUB while it runs: its variables and modules, and what it has measured so far. `files` has what it opens, `loading` how modules come
-//! into it.
+//! into it, `variables` what its own variables do.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,6 +60,18 @@ pub(super) struct Item {
     pub(super) source: super::source::Source,
     pub(super) line: u32,
     pub(super) is_submenu: bool,
+    /// Whether only users with a password may start it, if there are users.
+    pub(super) is_restricted: bool,
+}
+
+/// How far GRUB has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stage {
+    Start,
+    /// Normal mode has begun: from then on, a new prefix makes GRUB read the lists again.
+    Normal,
+    /// The menu was shown, and an entry runs.
+    Entry,
 }
 
 /// GRUB while it runs.
@@ -84,8 +96,7 @@ pub(super) struct Machine<'a> {
     pub(super) commands: BTreeMap<String, String>,
     /// Whether there is a list of modules for file systems: GRUB loads them if a search finds nothing.
     pub(super) has_fs_list: bool,
-    /// Whether normal mode has begun: from then on, a new prefix makes GRUB read the lists again.
-    pub(super) is_normal: bool,
+    pub(super) stage: Stage,
 }
 
 impl<'a> Machine<'a> {
@@ -107,7 +118,7 @@ impl<'a> Machine<'a> {
             normal: world.image.normal.clone(),
             commands: BTreeMap::new(),
             has_fs_list: false,
-            is_normal: false,
+            stage: Stage::Start,
         }
     }
 
@@ -146,22 +157,5 @@ impl<'a> Machine<'a> {
         self.spend(text.len())?;
         let is_bounded = self.measured.text(kind, text, place, self.world.banks);
         if is_bounded { Ok(()) } else { Err(Stop::new("the configuration measures too much")) }
-    }
-
-    /// Sets a variable, with what GRUB does because of it.
-    pub(super) fn set(&mut self, name: &str, value: &str) -> Run<()> {
-        match name {
-            "secondary_locale_dir" if !value.is_empty() => {
-                return Err(Stop::new(format!("{name}: a second translation is not predicted")));
-            }
-            "theme" if !value.is_empty() => return Err(Stop::new("theme: graphical menus are not predicted")),
-            _ => {}
-        }
-        self.environment.set(name, value)?;
-        match name {
-            "prefix" if self.is_normal => self.read_lists(),
-            "lang" | "locale_dir" => self.read_translation(),
-            _ => Ok(()),
-        }
     }
 }

@@ -25,6 +25,7 @@ pub(super) fn boots_of(program: &[u8], made: &Made) -> Vec<GrubEntry> {
         label: None,
         uuid: Some("AB12-CD34".into()),
         partition: Some("gpt1".into()),
+        start: None,
         module: None,
     }];
     grub.boots(&seen, None, &[BANK])

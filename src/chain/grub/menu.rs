@@ -1,7 +1,8 @@
 //! The menu, and what each of its entries leads to (grub-core/normal/menu.c).
 
 use super::boot;
-use super::machine::{Item, Machine};
+use super::default_entry::{self, split};
+use super::machine::{Item, Machine, Stage};
 use super::run::{self, Flow};
 use super::stop::{Run, Stop};
 use crate::chain::forecasts::Forecasts;
@@ -30,14 +31,14 @@ pub(super) fn choices(machine: &Machine<'_>) -> Vec<Choice> {
 }
 
 fn add(machine: &Machine<'_>, before: &str, is_default: bool, depth: usize, found: &mut Vec<Choice>) {
-    let default = default(machine);
+    let default = default_entry::of(machine);
     for (number, item) in machine.menu.iter().enumerate() {
         if found.len() >= MOST {
             return;
         }
         let name = item.id.as_ref().unwrap_or(&item.title);
         let id = if before.is_empty() { name.clone() } else { format!("{before}>{name}") };
-        let is_default = is_default && number == default;
+        let is_default = is_default && default == Some(number);
         let forecasts = match execute(machine, item) {
             Ok((machine, Flow::Menu)) if depth < DEEPEST => {
                 add(&machine, &id, is_default, depth + 1, found);
@@ -58,6 +59,11 @@ fn execute<'a>(before: &Machine<'a>, item: &Item) -> Run<(Machine<'a>, Flow)> {
     let mut machine = before.clone();
     machine.menu = Vec::new();
     machine.loaded = None;
+    machine.stage = Stage::Entry;
+    // grub-core/normal/menu.c, `grub_menu_execute_entry`, and auth.c, `is_authenticated`.
+    if item.is_restricted && before.environment.has("superusers") {
+        machine.assumes.insert(format!("someone gives GRUB the password of a user who may start {}", item.title));
+    }
     let name = item.id.as_ref().unwrap_or(&item.title).replace('>', ">>");
     let chosen = before.environment.get("chosen");
     let chosen = if chosen.is_empty() { name } else { format!("{chosen}>{name}") };
@@ -82,27 +88,4 @@ fn execute<'a>(before: &Machine<'a>, item: &Item) -> Run<(Machine<'a>, Flow)> {
         flow => flow,
     };
     Ok((machine, flow))
-}
-
-/// The number of the entry that `default` names; the first one if it names none (`get_entry_number`).
-fn default(machine: &Machine<'_>) -> usize {
-    let (wanted, _) = split(machine.environment.get("default"));
-    let number = wanted.parse().ok();
-    let named = |item: &Item| item.title == wanted || item.id.as_deref() == Some(&wanted);
-    let number = number.or_else(|| machine.menu.iter().position(named));
-    number.filter(|&number| number < machine.menu.len()).unwrap_or(0)
-}
-
-/// The first name of a path of names, and the rest: `>` is between them, and `>>` is a `>` in a name.
-fn split(names: &str) -> (String, Option<&str>) {
-    let mut first = String::new();
-    let mut rest = names.char_indices().peekable();
-    while let Some((at, c)) = rest.next() {
-        if c == '>' && rest.next_if(|(_, c)| *c == '>').is_none() {
-            let rest = names.get(at + 1..).filter(|rest| !rest.is_empty());
-            return (first, rest);
-        }
-        first.push(c);
-    }
-    (first, None)
 }

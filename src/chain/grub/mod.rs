@@ -4,11 +4,14 @@
 //!
 //! The program (`image`) has the first configuration (`rescue`) and modules (`module`). A text (`source`) becomes tokens (`lexer`),
 //! these become statements (`parser`, `syntax`), whose words are replaced (`words`), and which then run (`run`, `commands`) on a
-//! machine that only measures (`machine`, `files`, `loading`, `measured`, `environment`) and sees the given file systems (`volumes`). Each entry of the
-//! menu (`menu`) then has its forecasts (`boot`).
+//! machine that only measures (`machine`, `files`, `loading`, `measured`, `environment`, `variables`) and sees the given file systems (`volumes`). Each entry of the
+//! menu (`menu`, `default_entry`) then has its forecasts (`boot`).
 
 mod boot;
+#[cfg(test)]
+mod choice_tests;
 mod commands;
+mod default_entry;
 #[cfg(test)]
 mod disk_tests;
 mod environment;
@@ -24,11 +27,13 @@ mod machine;
 pub(super) mod made_grub;
 #[cfg(test)]
 mod made_menu;
+mod matches;
 mod measured;
 mod memdisk;
 mod menu;
 mod menuentry;
 mod module;
+mod number;
 mod parser;
 mod password;
 mod rescue;
@@ -41,6 +46,7 @@ mod tar;
 mod test_command;
 #[cfg(test)]
 mod tests;
+mod variables;
 mod volumes;
 mod words;
 

@@ -1,7 +1,7 @@
 //! The configuration inside of the image, which GRUB runs first, with its simple parser (grub-core/kern/rescue_parser.c and
 //! parser.c). Its commands are not measured.
 
-use super::environment::Environment;
+use super::machine::Machine;
 use super::stop::{Run, Stop};
 
 /// Where the parser is in a line.
@@ -14,7 +14,7 @@ enum State {
 }
 
 /// The words of a line.
-pub(super) fn words(line: &str, environment: &Environment) -> Run<Vec<String>> {
+pub(super) fn words(line: &str, machine: &Machine<'_>) -> Run<Vec<String>> {
     let mut words: Vec<String> = Vec::new();
     let mut word = String::new();
     let mut state = State::Text;
@@ -35,7 +35,7 @@ pub(super) fn words(line: &str, environment: &Environment) -> Run<Vec<String>> {
                 if name.is_empty() || in_braces && rest.next() != Some('}') {
                     return Err(Stop::new("the name of a variable is missing"));
                 }
-                word.push_str(environment.get(&name));
+                word.push_str(machine.variable(&name)?);
                 state
             }
             (State::Text, c) if c.is_ascii_whitespace() => {

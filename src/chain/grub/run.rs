@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::machine::{Item, Machine};
+use super::machine::{Item, Machine, Stage};
 use super::parser::Parser;
 use super::source::Source;
 use super::stop::{Run, Stop};
@@ -43,7 +43,7 @@ pub(super) fn start(machine: &mut Machine<'_>) -> Run<Flow> {
 }
 
 fn embedded(machine: &mut Machine<'_>, line: &str, place: &str) -> Run<Flow> {
-    let words = rescue::words(line, &machine.environment)?;
+    let words = rescue::words(line, machine)?;
     let Some((name, arguments)) = words.split_first() else { return Ok(Flow::Over(true)) };
     machine.spend(line.len())?;
     if let (Some((name, value)), []) = (name.split_once('='), arguments) {
@@ -66,7 +66,7 @@ fn normal(machine: &mut Machine<'_>, file: Option<&str>) -> Run<Flow> {
         machine.environment.export(name);
     }
     machine.read_lists()?;
-    machine.is_normal = true;
+    machine.stage = machine.stage.max(Stage::Normal);
     match run_file(machine, &config)? {
         Flow::Over(_) if machine.menu.is_empty() => {
             Err(Stop::new(format!("{}: has no entries, so GRUB waits for commands", shown(&config))))
@@ -94,6 +94,9 @@ const FEATURES: [&str; 10] = [
 pub(super) fn prepare(machine: &mut Machine<'_>) -> Run<()> {
     for name in FEATURES {
         machine.environment.set(name, "y")?;
+    }
+    for (name, value) in [("color_normal", "light-gray/black"), ("color_highlight", "black/light-gray")] {
+        machine.environment.set(name, value)?;
     }
     for (name, value) in [("grub_cpu", "x86_64"), ("grub_platform", "efi")] {
         machine.environment.set(name, value)?;

@@ -1,6 +1,7 @@
 //! The command `search` (grub-core/commands/search_wrap.c and search.c). With `--file`, it opens the file, which measures it.
 
 use super::machine::Machine;
+use super::matches::{Matches, path, place};
 use super::stop::{Run, Stop};
 use super::volumes::{Seen, Wanted, has_name, name};
 
@@ -71,38 +72,34 @@ fn find(machine: &mut Machine<'_>, wanted: Wanted, variable: Option<&str>, what:
         return Err(Stop::new("search: looks for the name of a disk, which the machine decides"));
     }
     let seen = machine.world.seen;
-    let mut found = None;
-    for (number, seen) in seen.iter().enumerate() {
-        let missing = seen.module.filter(|module| !machine.has_module(module));
-        // What GRUB cannot read has no files for it.
-        if missing.is_some() && wanted == Wanted::File {
-            continue;
-        }
-        let is_it = match wanted {
-            Wanted::File => {
-                let path = format!("({}){what}", name(number));
-                machine.open("a file that a search opens", &path)?.is_some()
-            }
-            Wanted::Label => seen.label.as_deref() == Some(what),
-            Wanted::Uuid => seen.uuid.as_deref().is_some_and(|uuid| uuid.eq_ignore_ascii_case(what)),
-        };
-        if let (true, Some(module)) = (is_it, missing) {
-            return Err(Stop::new(format!(
-                "search: GRUB has not loaded its module {module}, with which it finds {what}"
-            )));
-        }
-        if is_it {
-            found.get_or_insert(number);
-            if variable.is_some() {
-                break;
-            }
-        }
-    }
     let (object, known): (_, fn(&Seen<'_>) -> bool) = match wanted {
         Wanted::File => ("the file", |_| true),
         Wanted::Label => ("the label", |seen| seen.label.is_some()),
         Wanted::Uuid => ("the UUID", |seen| seen.uuid.is_some()),
     };
+    let Matches { found, unread } = Matches::of(machine, wanted, what)?;
+    // Which one GRUB finds first, the hints and the order of the disks decide, and its cache of former searches. Of one disk, it tries
+    // the last partition first (grub-core/commands/search.c, `try`; grub-core/kern/device.c, `iterate_partition`).
+    if let [first, second, ..] = found.as_slice()
+        && (variable.is_some() || wanted == Wanted::File)
+    {
+        let [first, second] = [first, second].map(|&number| place(seen, number));
+        return Err(Stop::new(format!(
+            "search: {first} and {second} have {object} {what}: which of them GRUB takes is not predicted"
+        )));
+    }
+    let mut found = found.first().copied();
+    if let (None, Some((number, why))) = (found, unread) {
+        let place = place(seen, number);
+        return Err(Stop::new(format!("search: whether {place} has {object} {what} is not known: {why}")));
+    }
+    if let (Some(number), Wanted::File) = (found, wanted) {
+        machine.open("a file that a search opens", &path(number, what))?;
+    }
+    if let Some(module) = found.and_then(|number| seen.get(number)?.module).filter(|module| !machine.has_module(module))
+    {
+        return Err(Stop::new(format!("search: GRUB has not loaded its module {module}, with which it finds {what}")));
+    }
     if found.is_none()
         && let [only] = seen
         && !known(only)

@@ -15,6 +15,8 @@ pub(in crate::chain) struct Seen<'a> {
     pub uuid: Option<String>,
     /// Its partition as GRUB writes it: `gpt2`. `None` if it is not known, or no partition.
     pub partition: Option<String>,
+    /// Where it begins on the disk. `None` if it is not known.
+    pub start: Option<u64>,
     /// The module with which GRUB reads it. `None` for a file system that GRUB was started from, or that each GRUB here can read.
     pub module: Option<&'static str>,
 }
@@ -31,7 +33,8 @@ impl<'a> Seen<'a> {
             Table::Mbr => format!("msdos{number}"),
         });
         let module = volume.is_ext.then_some("ext2");
-        Self { files, label: volume.label.clone(), uuid: volume.uuid.clone(), partition, module }
+        let start = Some(volume.region.start());
+        Self { files, label: volume.label.clone(), uuid: volume.uuid.clone(), partition, start, module }
     }
 }
 

@@ -81,6 +81,6 @@ fn value(machine: &Machine<'_>, name: &str) -> Run<String> {
             let number: usize = name.parse().map_err(|_| Stop::new(format!("${name} is not predicted")))?;
             Ok(number.checked_sub(1).and_then(|number| arguments.get(number)).cloned().unwrap_or_default())
         }
-        name => Ok(machine.environment.get(name).to_owned()),
+        name => machine.variable(name).map(str::to_owned),
     }
 }
