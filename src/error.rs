@@ -22,7 +22,7 @@ impl Error {
     /// Not generic: the agent has some 150 pairs of types, and would have this code for each.
     #[inline(never)]
     fn of(object: &dyn Display, cause: &dyn Display) -> Self {
-        Self { object: one_line(object), cause: one_line(cause), hint: None }
+        Self { object: shown(object), cause: one_line(cause), hint: None }
     }
 
     /// The same error with a hint: the likely cause, or what to do.
@@ -46,7 +46,7 @@ impl Error {
     /// The same error with the full name of its object, which the caller knows.
     #[must_use]
     pub fn renamed(mut self, object: impl Display) -> Self {
-        self.object = one_line(&object);
+        self.object = shown(&object);
         self
     }
 
@@ -80,6 +80,14 @@ impl Error {
     #[must_use]
     pub fn object(&self) -> &str {
         &self.object
+    }
+}
+
+/// An object as a person may see it: an empty text, which a user gave, is not nothing.
+fn shown(object: &dyn Display) -> String {
+    match one_line(object) {
+        empty if empty.is_empty() => "\"\"".to_owned(),
+        line => line,
     }
 }
 
@@ -156,6 +164,14 @@ mod tests {
         let error = Error::new("\u{20ac}".repeat(1000), "too long").to_string();
         assert!(error.starts_with('\u{20ac}') && error.ends_with("... (3000 bytes): too long"), "{error}");
         assert!(error.chars().count() < 350);
+    }
+
+    #[test]
+    fn an_empty_object_is_shown() {
+        let error = Error::new("", "is no date");
+        assert_eq!(error.to_string(), "\"\": is no date");
+        assert_eq!(error.clone().on("until").to_string(), "until: \"\": is no date");
+        assert_eq!(Error::from_lines(&error.to_lines()), error);
     }
 
     #[test]

@@ -167,6 +167,11 @@ fn each_partition_is_a_boot_and_systemd_boot_finds_the_entries_of_another_one() 
     let slots = disk(top.path(), 20, &script, &[(&whole, 1), (&whole, 9)]);
     let both = [("partition 1".to_owned(), expected.clone()), ("partition 2".to_owned(), expected)];
     assert_eq!(boots(&slots), both);
+    // What both have is told once, and is all here.
+    let said = predict(&slots, &[]).printed();
+    let (all, entries) = said.split_once("\n\nENTRY ").unwrap();
+    assert!(all.contains("\n\nALL ENTRIES\nPCR 0 does not follow") && all.contains("\nPCR 4\n"), "{said}");
+    assert!(said.matches("PCR 0 ").count() == 1 && entries.lines().count() == 3, "{said}");
     // The root image is in each boot.
     let root = top.path().join("root.squashfs");
     fs::write(&root, squashfs(b"content")).unwrap();

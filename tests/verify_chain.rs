@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use common::disks::{disk, fat};
 use common::{Ran, measureroot, squashfs, text};
 use evidence::{Machine, Measured};
 use measureroot::internal::hash::{Bank, Digest};
@@ -143,10 +144,116 @@ fn the_chain_of_a_list_is_compared_and_the_file_that_differs_is_named() {
     let machine = Machine::quoted(&good, "sha256:4,13+sha1:9");
     let Ran { code, out, .. } = machine.judge_all(&["--allow", list]);
     assert!(
-        code == 3 && out.contains("PCR 9 is not quoted in a bank that counts, so nothing vouches for it\n"),
+        code == 3 && out.contains("PCR 8 is not quoted in a bank that counts, so nothing vouches for it\n"),
         "{out}"
     );
-    assert!(out.contains("and PCR 8, 9, 12 is not quoted\n"), "{out}");
+    let banks = "the entry of the list has sha1, sha256, sha384, sha512, the quote has sha1 alone, and sha1 counts only with --sha1";
+    assert!(out.contains(&format!("PCR 9 cannot be compared, so nothing vouches for it: {banks}\n")), "{out}");
+    let words = "and PCR 8, 12 is not quoted; PCR 9 cannot be compared: ";
+    assert!(out.contains(&format!("{words}{banks} (quote sha256, or accept sha1 with --sha1)\n")), "{out}");
+}
+
+/// Takes from the digests in a list those of all banks but one. With `of_image`, those of the image, too.
+fn keep_bank(list: &Path, bank: &str, of_image: bool) {
+    fn keep(value: &mut Value, bank: &str) {
+        if let Some(digests) = value.get_mut("digests").and_then(Value::as_object_mut) {
+            digests.retain(|name, _| name == bank);
+        }
+        match value {
+            Value::Array(all) => all.iter_mut().for_each(|one| keep(one, bank)),
+            Value::Object(all) => all.values_mut().for_each(|one| keep(one, bank)),
+            _ => {}
+        }
+    }
+    let mut value: Value = serde_json::from_slice(&fs::read(list).unwrap()).unwrap();
+    let image = &mut value["images"][0];
+    keep(if of_image { image } else { &mut image["chain"] }, bank);
+    fs::write(list, value.to_string()).unwrap();
+}
+
+#[test]
+fn a_list_and_a_quote_without_a_common_bank_are_named_so() {
+    let top = tempfile::tempdir().unwrap();
+    let (esp, image, list) = (esp(top.path()), top.path().join("root.squashfs"), top.path().join("list"));
+    fs::write(&image, squashfs(b"content")).unwrap();
+    let add = ["predict", "--json", "--esp", &esp, "--allow-entry", text(&list), "--name", "release 7", text(&image)];
+    let added = measureroot(&add).json();
+    let machine = Machine::quoted(&[vec![Measured::other(0, "firmware")], booted(&added)].concat(), QUOTED);
+    keep_bank(&list, "sha1", false);
+    let ran = machine.judge_all(&["--allow", text(&list), "--any-firmware"]);
+    let banks = "the entry of the list has sha1 alone, the quote has sha256 alone";
+    let reason = "not trusted: release 7 was booted, but the entry says what must have started it, and PCR 4, 8, 9, 12, 13 cannot be \
+                  compared: ";
+    let advice = " (add the entry again with predict --bank sha256)\n";
+    assert!(ran.code == 3 && ran.out.starts_with(&format!("{reason}{banks}{advice}")), "{}", ran.out);
+    assert!(
+        ran.out.contains(&format!("PCR 4 cannot be compared, so nothing vouches for it: {banks}\n")),
+        "{}",
+        ran.out
+    );
+    assert!(!ran.out.contains("not quoted") && !ran.err.contains("(0, 2, 4"), "{}{}", ran.out, ran.err);
+    let report = machine.judge_all(&["--allow", text(&list), "--json"]).json();
+    let four = report["pcrs"].as_array().unwrap().iter().find(|one| one["pcr"] == 4).unwrap();
+    let expected = serde_json::json!({
+        "pcr": 4, "result": "no-common-bank", "vouched_by": [], "expected_banks": ["sha1"], "quoted_banks": ["sha256"]
+    });
+    assert_eq!(*four, expected);
+    // What it says helps.
+    measureroot(&[&add[..2], &["--bank", "sha256"], &add[2..]].concat()).printed();
+    assert_eq!(machine.judge_all(&["--allow", text(&list), "--any-firmware"]).code, 0);
+    // The same of the image.
+    keep_bank(&list, "sha384", true);
+    measureroot(&[&add[..2], &["--bank", "sha384"], &add[2..]].concat()).printed();
+    let ran = machine.judge_all(&["--allow", text(&list)]);
+    let words = "not trusted: an image was booted that is not known; release 7 cannot be compared: the entry of the list has sha384 \
+                 alone, the quote has sha256 alone (add the entry again with predict --bank sha256, or quote sha384)\n";
+    assert!(ran.code == 3 && ran.out.starts_with(words), "{}", ran.out);
+}
+
+#[test]
+fn of_two_slots_with_one_image_none_is_claimed_that_is_not_known() {
+    let top = tempfile::tempdir().unwrap();
+    let (esp, image, list) = (esp(top.path()), top.path().join("root.squashfs"), top.path().join("list"));
+    fs::write(&image, squashfs(b"content")).unwrap();
+    let conf = |slot: &str| {
+        let entry =
+            format!("linux /debian/vmlinuz\ninitrd /debian/initrd.img\noptions root=PARTLABEL=root-{slot} ro\n");
+        fs::write(Path::new(&esp).join(format!("loader/entries/{slot}.conf")), entry).unwrap();
+    };
+    fs::remove_file(Path::new(&esp).join("loader/entries/debian.conf")).unwrap();
+    conf("a");
+    conf("b");
+    let partition = top.path().join("esp.img");
+    fat(&partition, 8 << 10, &[], Path::new(&esp), false);
+    let script = "label: gpt\nsize=8MiB, type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B\nsize=1MiB, type=L, name=root-a\n\
+                  size=1MiB, type=L, name=root-b";
+    let disk = disk(top.path(), 12, script, &[(&partition, 1), (&image, 9), (&image, 10)]);
+    let added = measureroot(&["predict", "--json", "--disk", &disk, "--allow-entry", text(&list)]);
+    let name = "disk.img, partition 2 (PARTLABEL=root-a) or partition 3 (PARTLABEL=root-b)";
+    assert!(added.err.contains(&format!("trusts {name} without end, started by")), "{}", added.err);
+    let mut added = added.json();
+    let entries = added["entries"].as_array_mut().unwrap();
+    entries.sort_by_key(|entry| entry["id"].to_string());
+    // The second slot boots.
+    entries.swap(0, 1);
+    let events = [vec![Measured::other(0, "firmware")], booted(&added)].concat();
+    let slots = ["disk.img, partition 2 (PARTLABEL=root-a)", "disk.img, partition 3 (PARTLABEL=root-b)"];
+    for (quoted, more, boot, file) in [
+        (QUOTED, "--any-firmware", "b.conf on partition 1".to_owned(), slots[1].to_owned()),
+        (
+            "sha256:4,13",
+            "--image-only",
+            "a.conf on partition 1 or b.conf on partition 1".to_owned(),
+            slots.join(" or "),
+        ),
+    ] {
+        let machine = Machine::quoted(&events, quoted);
+        let ran = machine.judge_all(&["--allow", text(&list), more]);
+        assert!(ran.code == 0 && ran.out.starts_with(&format!("trusted: {name}\n")), "{}{}", ran.out, ran.err);
+        assert!(ran.out.contains(&format!("\nPCR 13 is as expected: {file}\n")), "{}", ran.out);
+        let report = machine.judge_all(&["--allow", text(&list), more, "--json"]).json();
+        assert_eq!(report["chain"]["boot"], boot, "{report}");
+    }
 }
 
 #[test]
@@ -290,6 +397,11 @@ fn the_report_is_what_the_schema_says() {
             ["--key", &machine.file("ak.pem"), "--signature", &machine.file("signature.tss"), "--allow", text(&list)];
         reports.push(machine.verify(&[&files[..], &["--json"]].concat()).out);
         reports.push(machine.verify(&[&files[..], &["--json", "--nonce", "00"]].concat()).out);
+        // A list without the bank of the quote.
+        let other = top.path().join("other");
+        fs::copy(&list, &other).unwrap();
+        keep_bank(&other, "sha384", false);
+        reports.push(machine.judge_all(&["--allow", text(&other), "--json"]).out);
         for report in reports {
             let report: Value = serde_json::from_str(&report).unwrap();
             assert_eq!(violations(&schema, &schema, &report, ""), [""; 0], "{report:#}");

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::candidate::{Candidate, has_events, is_expected, is_of_the_agent};
-use super::closest::{Compared, Distance, closest};
+use super::closest::{Closest, Compared, Distance, closest};
 use super::expected::chain::ExpectedBoot;
 use super::expected::comparison::Comparison;
 use super::expected::difference::Difference;
+use super::other_banks::OtherBanks;
 use super::pcr_result::{PcrOutcome, PcrResult, Voucher};
 use super::proof::Proof;
 use super::trusted_image::TrustedImage;
@@ -29,7 +30,7 @@ pub(crate) struct ChainJudgement {
     pub(crate) pcrs: Vec<PcrResult>,
     /// What of the chain was not checked.
     pub(crate) unchecked: Unchecked,
-    /// The PCRs that are not quoted, although the entry says what must be in them.
+    /// The PCRs that are not quoted in a bank that the entry has and that counts, although it says what must be in them.
     missing: Vec<Pcr>,
 }
 
@@ -38,7 +39,8 @@ pub(crate) struct ChainJudgement {
 pub(crate) struct ComparedWith {
     /// The entry's name.
     pub(crate) entry: String,
-    /// The name of the alternative: a file that firmware starts, or an entry of a boot menu.
+    /// The name of the alternative: a file that firmware starts, or an entry of a boot menu. All names, if the quote does not tell which of
+    /// several it was.
     pub(crate) boot: String,
 }
 
@@ -73,12 +75,27 @@ impl ChainJudgement {
         if !words.is_empty() {
             return Some(reason());
         }
-        let missing: Vec<_> = self.missing.iter().map(ToString::to_string).collect();
-        let reason = || {
-            let pcrs = missing.join(", ");
-            format!("{name} was booted, but the entry says what must have started it, and PCR {pcrs} is not quoted")
+        let reason =
+            |missing| format!("{name} was booted, but the entry says what must have started it, and {missing}");
+        self.missing_words().map(reason)
+    }
+
+    /// Which PCRs are missing, and why. `None` if none is.
+    fn missing_words(&self) -> Option<String> {
+        let mut reasons: Vec<(Option<&OtherBanks>, Vec<String>)> = Vec::new();
+        for result in self.pcrs.iter().filter(|result| self.missing.contains(&result.pcr)) {
+            let banks = result.other_banks.as_ref();
+            match reasons.iter_mut().find(|(known, _)| *known == banks) {
+                Some((_, pcrs)) => pcrs.push(result.pcr.to_string()),
+                None => reasons.push((banks, vec![result.pcr.to_string()])),
+            }
+        }
+        let words = |(banks, pcrs): (Option<&OtherBanks>, Vec<String>)| match banks {
+            None => format!("PCR {} is not quoted", pcrs.join(", ")),
+            Some(banks) => format!("PCR {} cannot be compared: {}", pcrs.join(", "), banks.advice()),
         };
-        (!missing.is_empty()).then(reason)
+        let words: Vec<_> = reasons.into_iter().map(words).collect();
+        (!words.is_empty()).then(|| words.join("; "))
     }
 }
 
@@ -107,15 +124,21 @@ impl Proof {
             Distance::of(boot, &pcrs, &self.unchecked(Some(boot), &pcrs, booted), &missing(Some(boot), &pcrs))
         };
         let closest = closest(compared, distance, self.log.events());
-        let boot = closest.as_ref().map(|(one, _)| one.boot);
-        let pcrs = self.results(closest.as_ref(), known, true);
+        let boot = closest.as_ref().map(|found| found.one.0.boot);
+        let mut pcrs = self.results(closest.as_ref().map(|found| &found.one), known, true);
+        if let Some(found) = &closest {
+            for result in &mut pcrs {
+                found.name_files_of_all(result);
+            }
+        }
         let mut unchecked = self.unchecked(boot, &pcrs, booted);
         for what in boot.into_iter().flat_map(|boot| &boot.unmeasured) {
             unchecked.push(format!("not measured: {what}"));
         }
         let missing = missing(boot, &pcrs);
         let compared =
-            closest.map(|(one, _)| ComparedWith { entry: one.image.name.clone(), boot: one.boot.name.clone() });
+            |found: Closest<'_, '_>| ComparedWith { entry: found.one.0.image.name.clone(), boot: found.name() };
+        let compared = closest.map(compared);
         ChainJudgement { compared, pcrs, unchecked, missing }
     }
 
@@ -144,6 +167,7 @@ impl Proof {
                 files: Vec::new(),
                 answers: Vec::new(),
                 differences: Vec::new(),
+                other_banks: None,
             };
             match closest.filter(|(one, _)| one.boot.pcrs.contains_key(&pcr)) {
                 Some((one, comparison)) => match one.held.iter().find(|held| held.pcr == pcr) {
@@ -154,6 +178,11 @@ impl Proof {
                     }
                     Some(held) if explain => found.differences = comparison.differences_of(held, self.log.events()),
                     Some(_) => found.differences = vec![Difference::of_value(String::new())],
+                    None if quoted.contains(&pcr) => {
+                        let (expected, quoted) = (one.boot.banks(), self.quote.selection.banks(pcr));
+                        found.result = PcrOutcome::NoCommonBank;
+                        found.other_banks = Some(OtherBanks { expected, quoted });
+                    }
                     None => found.result = PcrOutcome::NotQuoted,
                 },
                 None if pcr == self.pcr => match booted.iter().map(|image| &image.name).min() {
@@ -176,9 +205,11 @@ impl Proof {
                 Some(Err(words)) => found.differences.push(Difference::of_value(words)),
             }
             if !found.differences.is_empty() {
+                found.other_banks = None;
                 (found.result, found.files, found.answers) = (PcrOutcome::Different, Vec::new(), Vec::new());
                 found.banks.clear();
             } else if !found.vouched_by.is_empty() {
+                found.other_banks = None;
                 found.result = PcrOutcome::AsExpected;
                 found.banks.sort_unstable();
                 found.banks.dedup();
@@ -222,10 +253,11 @@ impl Proof {
     }
 }
 
-/// The PCRs that are not quoted, although the alternative says what must be in them.
+/// The PCRs that are not quoted in a bank of the alternative that counts, although it says what must be in them.
 fn missing(boot: Option<&ExpectedBoot>, pcrs: &[PcrResult]) -> Vec<Pcr> {
     let is_needed = |result: &&PcrResult| {
-        result.result == PcrOutcome::NotQuoted && boot.is_some_and(|boot| is_expected(boot, result.pcr))
+        matches!(result.result, PcrOutcome::NotQuoted | PcrOutcome::NoCommonBank)
+            && boot.is_some_and(|boot| is_expected(boot, result.pcr))
     };
     pcrs.iter().filter(is_needed).map(|result| result.pcr).collect()
 }

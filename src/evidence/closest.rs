@@ -62,17 +62,76 @@ impl Distance {
 /// An alternative with its comparison.
 pub(super) type Compared<'a, 'b> = (&'b Candidate<'a>, Comparison<'b>);
 
+/// How many names of alternatives are said. The others are counted.
+const MOST_NAMED: usize = 8;
+
+/// The nearest alternative.
+pub(super) struct Closest<'a, 'b> {
+    /// It.
+    pub(super) one: Compared<'a, 'b>,
+    /// The others of its entry that the quote does not tell from it: it may have been any of them.
+    equal: Vec<Compared<'a, 'b>>,
+}
+
+impl Closest<'_, '_> {
+    /// The names of all that it may have been.
+    pub(super) fn name(&self) -> String {
+        either(self.all().map(|(one, _)| one.boot.name.clone()))
+    }
+
+    /// Names in a result the files of all that it may have been: two slots with one image are the same to a PCR.
+    pub(super) fn name_files_of_all(&self, result: &mut PcrResult) {
+        if self.equal.is_empty() || result.result != PcrOutcome::AsExpected || result.files.is_empty() {
+            return;
+        }
+        let fitting = self
+            .all()
+            .filter(|(one, comparison)| one.boot.pcrs.contains_key(&result.pcr) && comparison.fits(result.pcr));
+        let files: Vec<_> = fitting.map(|(_, comparison)| comparison.files_of(result.pcr)).collect();
+        for (at, file) in result.files.iter_mut().enumerate() {
+            *file = either([file.clone()].into_iter().chain(files.iter().filter_map(|files| files.get(at).cloned())));
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Compared<'_, '_>> {
+        [&self.one].into_iter().chain(&self.equal)
+    }
+}
+
+/// These names, each once.
+fn either(names: impl Iterator<Item = String>) -> String {
+    let mut all: Vec<String> = Vec::new();
+    for name in names {
+        if !all.contains(&name) {
+            all.push(name);
+        }
+    }
+    let more = all.len().saturating_sub(MOST_NAMED);
+    all.truncate(MOST_NAMED);
+    if more > 0 {
+        all.push(format!("{more} more"));
+    }
+    all.join(" or ")
+}
+
 /// The nearest alternative. `log` has all events of the boot.
 pub(super) fn closest<'a, 'b>(
     all: Vec<Compared<'a, 'b>>,
     distance: impl Fn(&Compared<'a, 'b>) -> Distance,
     log: &[Event],
-) -> Option<Compared<'a, 'b>> {
+) -> Option<Closest<'a, 'b>> {
     let mut all: Vec<_> = all.into_iter().map(|one| (distance(&one), one)).collect();
     let least = all.iter().map(|(distance, _)| *distance).min()?;
     all.retain(|(distance, _)| *distance == least);
     all.sort_by_key(|(_, (one, _))| (one.image.name.clone(), one.boot.name.clone()));
-    all.truncate(MOST_CLOSE);
+    let mut all = all.into_iter().map(|(_, one)| one);
+    // All that is known of the boot is as each of them expects it.
+    if least.differing == 0 {
+        let one = all.next()?;
+        let equal = all.filter(|other| other.0.image.name == one.0.image.name).collect();
+        return Some(Closest { one, equal });
+    }
     // The first of several that cost the same.
-    all.into_iter().map(|(_, one)| one).min_by_key(|(_, comparison)| comparison.cost(log))
+    let one = all.take(MOST_CLOSE).min_by_key(|(_, comparison)| comparison.cost(log))?;
+    Some(Closest { one, equal: Vec::new() })
 }

@@ -2,12 +2,16 @@
 
 use std::cmp::Ordering;
 use std::fmt::{self, Display};
+use std::ops::Range;
 use std::str::FromStr;
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::error::{Error, Result};
+
+/// Where a moment has its seconds (RFC 3339, section 5.6: each field has a fixed width).
+const SECONDS: Range<usize> = 17..19;
 
 /// The order of two ends of trust: the earlier one is less; `None` means never, which is after every end.
 pub(super) fn order(one: Option<&Expiry>, other: Option<&Expiry>) -> Ordering {
@@ -41,6 +45,12 @@ impl FromStr for Expiry {
             Error::new(text, "is no date, or one that the calendar does not have")
                 .hint("give a date such as 2027-01-31 or 2027-01-31T12:00:00Z")
         })?;
+        // RFC 3339, section 5.7: 60 is a second of a day that has a leap second. Nobody knows these days far ahead, and a machine's clock does
+        // not count them.
+        if whole.get(SECONDS) == Some("60") {
+            return Err(Error::new(text, "is a leap second, which a machine's clock does not have")
+                .hint("end with the second before, 59"));
+        }
         Ok(Self { text: text.to_owned(), moment })
     }
 }
@@ -78,5 +88,10 @@ mod tests {
         for wrong in ["", "2027", "2027-02-30", "31.1.2027", "2027-01-31T12:00:00"] {
             assert!(wrong.parse::<Expiry>().is_err(), "{wrong}");
         }
+        for wrong in ["2026-12-31T23:59:60Z", "2027-01-01T00:59:60+01:00", "2026-12-31T23:59:60.5Z"] {
+            let error = wrong.parse::<Expiry>().unwrap_err().to_string();
+            assert!(error.contains("is a leap second, which a machine's clock does not have (end with"), "{error}");
+        }
+        assert!("".parse::<Expiry>().unwrap_err().to_string().starts_with("\"\": is no date"));
     }
 }

@@ -21,6 +21,7 @@ pub(crate) mod key;
 mod key_material;
 pub(crate) mod library_words;
 mod log_prefix;
+mod other_banks;
 pub(crate) mod pcr_result;
 mod pem;
 pub(crate) mod policy;

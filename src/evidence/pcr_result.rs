@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::expected::difference::Difference;
+use super::other_banks::OtherBanks;
 use crate::hash::bank::Bank;
 use crate::measure::pcr::Pcr;
 
@@ -27,6 +28,9 @@ pub(crate) struct PcrResult {
     /// How it differs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) differences: Vec<Difference>,
+    /// The banks of both, if they have none in common that counts.
+    #[serde(flatten)]
+    pub(super) other_banks: Option<OtherBanks>,
 }
 
 /// What was found about a PCR.
@@ -39,8 +43,10 @@ pub(crate) enum PcrOutcome {
     Different,
     /// It is quoted, and nobody expects anything of it.
     NotPredicted,
-    /// It is not quoted in a bank that counts, although somebody expects something of it.
+    /// It is not quoted, although somebody expects something of it.
     NotQuoted,
+    /// It is quoted, but in no bank that counts and that the entry of the list has.
+    NoCommonBank,
 }
 
 /// Whose expectation a PCR meets.
@@ -67,6 +73,10 @@ impl PcrResult {
             }
             PcrOutcome::Different => format!("PCR {pcr} is different: {}", self.difference()),
             PcrOutcome::NotPredicted => format!("PCR {pcr} is not predicted, and nothing vouches for it"),
+            PcrOutcome::NoCommonBank => {
+                let why = self.other_banks.as_ref().map(OtherBanks::words).unwrap_or_default();
+                format!("PCR {pcr} cannot be compared, so nothing vouches for it: {why}")
+            }
             PcrOutcome::NotQuoted => {
                 format!("PCR {pcr} is not quoted in a bank that counts, so nothing vouches for it")
             }

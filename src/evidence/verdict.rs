@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 use super::accepted::{Accepted, AcceptedStart};
 use super::chain_judgement::ChainJudgement;
 use super::check::{Broken, Check};
+use super::other_banks::OtherBanks;
 use super::proof::Proof;
 use super::trusted_image::{TrustedImage, is_called_image};
 use crate::count::counted;
@@ -144,12 +145,28 @@ impl Proof {
                     among(other)
                 ),
             },
-            (None, 1) => "an image was booted that is not known".to_owned() + &self.is_elsewhere(),
+            (None, 1) => {
+                let other = self.is_elsewhere() + &self.in_other_banks(trusted);
+                "an image was booted that is not known".to_owned() + &other
+            }
             (None, count) => {
-                let other = among(self.of_systemd());
+                let other = among(self.of_systemd()) + &self.in_other_banks(trusted);
                 format!("PCR {} was extended {count} times, but not with a known image{other}", self.pcr)
             }
         }
+    }
+
+    /// A part of the reason: an image of the list has no digest that could be compared.
+    fn in_other_banks(&self, trusted: &[TrustedImage]) -> String {
+        let is_other = |image: &&TrustedImage| {
+            self.pcr == image.pcr.into() && !self.banks.iter().any(|bank| image.digests.contains_key(bank))
+        };
+        let Some(image) = trusted.iter().filter(is_other).min_by(|one, other| one.name.cmp(&other.name)) else {
+            return String::new();
+        };
+        let (expected, quoted) = (image.digests.keys().copied().collect(), self.quote.selection.banks(self.pcr));
+        let banks = OtherBanks { expected, quoted };
+        format!("; {} cannot be compared: {}", image.name, banks.advice())
     }
 
     /// The first event that is systemd's.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use log::Level;
 
 use super::boot::Boot;
 use super::root::Root;
@@ -79,17 +80,20 @@ impl AllowEntry {
             if let Some(Forecast::Open { why }) = forecasts.pcrs.get(&pcr.get()) {
                 return Err(Error::new(name, why));
             }
-            match expectation::boot(name, forecasts)? {
-                Some(boot) => chain.boots.push(boot),
-                None => left_out.push(format!("{name}: {}", expectation::left_out(forecasts))),
+            if let Some(boot) = expectation::boot(name, forecasts)? {
+                chain.boots.push(boot);
+            } else {
+                let level = if boot.starts_no_kernel().is_some() { Level::Info } else { Level::Warn };
+                left_out.push((level, format!("{name}: {}", expectation::left_out(forecasts))));
             }
         }
         if chain.boots.is_empty() {
+            let left_out: Vec<_> = left_out.into_iter().map(|(_, what)| what).collect();
             let cause = format!("nothing would vouch for what starts the agent: {}", left_out.join("; "));
             return Err(Error::new(list.display(), cause).hint("add the image without a chain, or mend that"));
         }
-        for what in left_out {
-            log::warn!("{}: leaves out {what}", list.display());
+        for (level, what) in left_out {
+            log::log!(level, "{}: leaves out {what}", list.display());
         }
         chain.check().map_err(|error| error.on(list.display()))?;
         Ok(Some(chain))

@@ -7,6 +7,7 @@ use super::root_hash;
 use super::start::Start;
 use super::subject::Subject;
 use crate::chain::disk::Disk;
+use crate::chain::forecast::Forecast;
 use crate::chain::forecasts::Forecasts;
 use crate::chain::root_image;
 use crate::chain::root_on_disk::{self, RootOnDisk};
@@ -29,6 +30,46 @@ pub(super) struct DiskRoots<'a> {
     banks: &'a [Bank],
     /// What was hashed: each image is read once, however many boots have it.
     hashed: Vec<(Place, Digests)>,
+}
+
+/// What the boots of a disk measure, for messages and lists.
+pub(super) struct Found {
+    /// Each image once.
+    pub(super) roots: Vec<Root>,
+    /// The boots whose image is not known: the name of each, and why.
+    pub(super) left_out: Vec<(String, String)>,
+    /// The entries of a menu that start no kernel: the name of each, and why. They are in `left_out` if there is nothing else.
+    pub(super) others: Vec<(String, String)>,
+}
+
+impl Found {
+    /// Those of these boots.
+    pub(super) fn of(start: &Start, boots: &[Boot]) -> Self {
+        let (mut roots, mut left_out, mut others): (Vec<Root>, Vec<_>, Vec<_>) = (Vec::new(), Vec::new(), Vec::new());
+        for boot in boots {
+            match (&boot.root, boot.forecasts.pcrs.get(&PcrIndex::DEFAULT.get())) {
+                (Some(own), _) => match roots.iter_mut().find(|root| is_root_of(root, boot)) {
+                    // The PCR does not tell two slots with the same image apart, so its entry has the names of both.
+                    Some(root) => root.subject.is_also_at(&own.subject),
+                    None => roots.push(own.clone()),
+                },
+                (None, Some(Forecast::Open { why })) => match boot.starts_no_kernel() {
+                    Some(why) => others.push((boot.name(start), why.to_owned())),
+                    None => left_out.push((boot.name(start), why.clone())),
+                },
+                _ => {}
+            }
+        }
+        if roots.is_empty() && left_out.is_empty() {
+            left_out.append(&mut others);
+        }
+        Self { roots, left_out, others }
+    }
+}
+
+/// Whether a boot measures this image.
+pub(super) fn is_root_of(root: &Root, boot: &Boot) -> bool {
+    boot.root.as_ref().is_some_and(|own| (own.pcr, &own.digests) == (root.pcr, &root.digests))
 }
 
 /// The stretches of an image, and how many bytes are measured.
@@ -174,5 +215,34 @@ impl Named<'_> {
             _ => false,
         };
         is_same && (self.pcr, self.format) == (other.pcr, other.format)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::predict::start::MenuEntry;
+
+    #[test]
+    fn an_entry_that_starts_no_kernel_is_no_boot_whose_image_is_unknown() {
+        let boot = |id: &str, why: &str| {
+            let entry = MenuEntry { partition: None, id: id.to_owned(), title: None, default: false };
+            Boot { entry: Some(entry), forecasts: Forecasts::of_unknown(why), root: None }
+        };
+        let settings = "grub/grub.cfg:9: fwsetup: starts the firmware's settings, and no kernel";
+        let off = "grub/grub.cfg:9: halt: starts no kernel";
+        let other = "grub/grub.cfg:9: chainloader: another boot loader is not predicted";
+        let start = Start::Esp { esp: "esp".to_owned(), loader: "GRUB".to_owned(), notes: Vec::new() };
+        let names = |all: &[(String, String)]| all.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+        let boots = [boot("a", settings), boot("b", other), boot("c", off)];
+        let found = Found::of(&start, &boots);
+        assert_eq!(
+            (names(&found.left_out), names(&found.others)),
+            (names(&[("b".to_owned(), String::new())]), vec!["a".to_owned(), "c".to_owned()])
+        );
+        assert_eq!(found.others[0].1, settings);
+        // If nothing else is on the disk, a list gets no entry.
+        let found = Found::of(&start, &boots[..1]);
+        assert_eq!((found.left_out.len(), found.others.len()), (1, 0));
     }
 }

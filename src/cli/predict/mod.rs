@@ -2,8 +2,10 @@
 
 mod allow_entry;
 mod boot;
+mod boot_report;
 mod chain;
 mod chain_report;
+mod chain_text;
 mod disk;
 mod disk_roots;
 mod folder;
@@ -26,7 +28,7 @@ use self::boot::Boot;
 use self::chain::Chain;
 use self::chain_report::ChainReport;
 use self::disk::DiskFile;
-use self::disk_roots::DiskRoots;
+use self::disk_roots::{DiskRoots, Found, is_root_of};
 use self::format::Format;
 use self::machine::Machine;
 use self::prediction::Prediction;
@@ -226,23 +228,15 @@ impl Predict {
 
     /// Prints what is measured before the agent, and the root images that are on the same disk.
     fn print_disk(&self, start: &Start, boots: &[Boot], format: Option<Format>, banks: &[Bank]) -> Result<()> {
-        let mut roots: Vec<Root> = Vec::new();
-        let is = |root: &Root, boot: &Boot| {
-            boot.root.as_ref().is_some_and(|own| (own.pcr, &own.digests) == (root.pcr, &root.digests))
-        };
-        let mut left_out: Vec<(String, String)> = Vec::new();
-        for boot in boots {
-            match (&boot.root, boot.forecasts.pcrs.get(&PcrIndex::DEFAULT.get())) {
-                (Some(root), _) if roots.iter().all(|root| !is(root, boot)) => roots.push(root.clone()),
-                (None, Some(Forecast::Open { why })) => left_out.push((boot.name(start), why.clone())),
-                _ => {}
-            }
-        }
+        let Found { roots, left_out, others } = Found::of(start, boots);
         self.allow.check_roots(&roots, &left_out)?;
         for (name, why) in left_out.iter().filter(|_| !self.allow.is_given()) {
             warn_of_no_image(name, PcrIndex::DEFAULT, why);
         }
-        let chain = |root: &Root| self.allow.chain(start, boots.iter().filter(|boot| is(root, boot)), root.pcr);
+        for (name, why) in &others {
+            log::info!("{name}: no root image is measured: {why}");
+        }
+        let chain = |root: &Root| self.allow.chain(start, boots.iter().filter(|boot| is_root_of(root, boot)), root.pcr);
         let chains = roots.iter().map(chain).collect::<Result<Vec<_>>>()?;
         let report = ChainReport::new(start, self.chain.append(), None, boots, banks);
         self.allow.warn_of_sha1(banks);
@@ -305,7 +299,7 @@ fn root_hash(hash: &TreeHash, banks: &[Bank]) -> (Subject, Digests) {
 fn starting_values(banks: &[Bank], given: &[String]) -> Result<Digests> {
     let mut values = Digests::new();
     for text in given {
-        let object = format!("--before {text}");
+        let object = format!("--before {}", if text.is_empty() { "\"\"" } else { text });
         let bytes = library_words::hex(&object, text.trim_start_matches("0x"))?;
         let bank = banks.iter().copied().find(|bank| bank.digest_len() == bytes.len()).ok_or_else(|| {
             Error::new(&object, format!("no predicted bank has digests of {}", counted(bytes.len(), "byte")))
@@ -332,6 +326,7 @@ mod tests {
         for wrong in ["", "ab", "xy", &"ab".repeat(64)] {
             assert!(starting_values(&[Bank::Sha1], &[wrong.to_owned()]).is_err(), "{wrong}");
         }
+        assert!(starting_values(&[], &[String::new()]).unwrap_err().to_string().starts_with("--before \"\": no "));
         let twice = ["ab".repeat(20), "ab".repeat(20)];
         assert!(starting_values(&[Bank::Sha1], &twice).unwrap_err().to_string().contains("a second value for sha1"));
     }

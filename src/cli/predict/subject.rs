@@ -8,6 +8,9 @@ use serde::Serialize;
 use crate::count::counted;
 use crate::measure::image_format::ImageFormat;
 
+/// What is between the places of one image.
+const OR: &str = " or ";
+
 /// What is measured.
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
@@ -49,6 +52,18 @@ impl Subject {
             Self::Image { image, .. } => file(image),
             Self::OnDisk { disk, place, .. } => format!("{}, {place}", file(disk)),
             Self::RootHash { .. } => self.to_string(),
+        }
+    }
+}
+
+impl Subject {
+    /// The same image is in another place of the disk, too.
+    pub(super) fn is_also_at(&mut self, other: &Self) {
+        if let (Self::OnDisk { place, .. }, Self::OnDisk { place: other, .. }) = (self, other)
+            && place.split(OR).all(|known| known != other)
+        {
+            place.push_str(OR);
+            place.push_str(other);
         }
     }
 }

@@ -59,7 +59,8 @@ fn other_pcrs(proof: &Proof, pcrs: &[PcrResult]) -> Option<String> {
 
 /// Whether the entry of the list or the user expects something of the PCR.
 fn is_expected(pcr: Pcr, pcrs: &[PcrResult]) -> bool {
-    let is_judged = |result| matches!(result, PcrOutcome::AsExpected | PcrOutcome::Different);
+    let is_judged =
+        |result| matches!(result, PcrOutcome::AsExpected | PcrOutcome::Different | PcrOutcome::NoCommonBank);
     pcrs.iter().any(|one| one.pcr == pcr && is_judged(one.result))
 }
 
