@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
 use super::boot_report::{BootReport, Pcr};
-use super::start::Start;
+use super::start::{MenuEntry, Start};
 use crate::chain::event::Expected;
-use crate::chain::forecast::{Answer, Forecast, MOST_VALUES, Part, Value};
+use crate::chain::forecast::{Answer, Forecast, MOST_VALUES, Part, Question, Value};
 use crate::error::one_line;
 
 /// The text about these boots.
@@ -51,6 +51,34 @@ impl<'a> Shared<'a> {
     }
 }
 
+/// A PCR of an entry above. GRUB measures each command of the menu, so two entries have most of them in common.
+#[derive(Clone, Copy)]
+struct Model<'a> {
+    entry: &'a MenuEntry,
+    parts: &'a [Part],
+}
+
+impl<'a> Model<'a> {
+    /// That of the first entry for which the PCR follows.
+    fn of(earlier: &'a [BootReport<'_>], number: u8) -> Option<Self> {
+        earlier.iter().find_map(|boot| match (boot.entry, boot.pcrs.get(&number)?.forecast) {
+            (Some(entry), Forecast::Follows { parts, .. }) => Some(Self { entry, parts }),
+            _ => None,
+        })
+    }
+
+    /// With how many of these events its own answer begins.
+    fn has(&self, question: Question, answer: &str, events: &[Expected]) -> usize {
+        let answers = self.parts.iter().flat_map(|part| match part {
+            Part::Choice(choice) if choice.question == question => &choice.answers[..],
+            _ => &[],
+        });
+        let known = answers.filter(|known| known.name == answer);
+        let same = |known: &Answer| known.events.iter().zip(events).take_while(|(one, other)| one == other).count();
+        known.map(same).max().unwrap_or(0)
+    }
+}
+
 /// Lines for a person. Each is one line, whatever names and command lines are in it.
 #[derive(Default)]
 struct Text(String);
@@ -69,7 +97,7 @@ impl Text {
         self.line(0, "");
         self.line(0, "ALL ENTRIES");
         shared.unmeasured.iter().for_each(|what| self.unmeasured(what));
-        shared.pcrs.iter().for_each(|(number, pcr)| self.pcr(*number, pcr));
+        shared.pcrs.iter().for_each(|(number, pcr)| self.pcr(*number, pcr, None));
     }
 
     /// What a boot has beside that. `earlier` are those above it: what one of them has is not told twice.
@@ -83,7 +111,7 @@ impl Text {
             let known = earlier.iter().find(|known| known.has_same(boot, number)).and_then(|known| known.entry);
             match known {
                 Some(entry) => self.line(0, format_args!("PCR {number} is that of ENTRY {}", entry.name())),
-                None => self.pcr(number, pcr),
+                None => self.pcr(number, pcr, Model::of(earlier, number)),
             }
         }
     }
@@ -92,7 +120,7 @@ impl Text {
         self.line(0, format_args!("NOT MEASURED: {what}"));
     }
 
-    fn pcr(&mut self, number: u8, pcr: &Pcr<'_>) {
+    fn pcr(&mut self, number: u8, pcr: &Pcr<'_>, model: Option<Model<'_>>) {
         let (parts, assumes) = match pcr.forecast {
             Forecast::Open { why } => {
                 return self.line(0, format_args!("PCR {number} does not follow from the files: {why}"));
@@ -108,7 +136,7 @@ impl Text {
             self.line(2, "nothing extends it");
         }
         for part in parts {
-            self.part(part);
+            self.part(part, model);
         }
         for what in assumes {
             self.line(2, format_args!("as long as {what}"));
@@ -124,7 +152,7 @@ impl Text {
         }
     }
 
-    fn part(&mut self, part: &Part) {
+    fn part(&mut self, part: &Part, model: Option<Model<'_>>) {
         match part {
             Part::Locality(4) => {
                 self.line(2, "it starts at 0...4: a hardware root of trust measured before the TPM was started");
@@ -135,7 +163,12 @@ impl Text {
             Part::Choice(choice) => {
                 for Answer { name, events } in choice.answers.iter().filter(|answer| !answer.events.is_empty()) {
                     self.line(2, format_args!("if {name}:"));
-                    for event in events {
+                    let known = model.map(|model| (model.entry, model.has(choice.question, name, events)));
+                    let known = known.filter(|(_, count)| *count > 1);
+                    if let Some((entry, count)) = known {
+                        self.line(4, format_args!("the first {count} events are those of ENTRY {}", entry.name()));
+                    }
+                    for event in events.iter().skip(known.map_or(0, |(_, count)| count)) {
                         self.event(4, event);
                     }
                 }
@@ -152,9 +185,12 @@ impl Text {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chain::forecast::Choice;
     use crate::chain::forecasts::Forecasts;
+    use crate::chain::root_image;
     use crate::cli::predict::boot::Boot;
-    use crate::cli::predict::start::MenuEntry;
+    use crate::hash::digest::Digests;
+    use crate::measure::pcr::PcrIndex;
 
     #[test]
     fn what_entries_have_in_common_is_told_once() {
@@ -183,6 +219,29 @@ mod tests {
             "{text}"
         );
         assert!(entries.contains("\n\nENTRY c\nNOT MEASURED: one\nPCR 4 is that of ENTRY a\n"), "{text}");
+        // The events of an answer, too.
+        let with = |id: &str, last: &str| {
+            let event = |what: &str| {
+                let mut forecasts = Forecasts::default();
+                root_image::add(&mut forecasts, PcrIndex::DEFAULT, "file", &Digests::new());
+                let Some(Forecast::Follows { parts, .. }) = forecasts.pcrs.remove(&13) else { panic!("PCR 13") };
+                let [Part::Event(event)] = &parts[..] else { panic!("{parts:?}") };
+                let mut event = event.clone();
+                event.what = what.to_owned();
+                event
+            };
+            let answer = Answer { name: "it is hd0".to_owned(), events: ["x", "y", last].map(event).to_vec() };
+            let mut found = boot((id, "one"));
+            let parts = vec![Part::Choice(Choice { question: Question::Disk, answers: vec![answer] })];
+            found.forecasts.pcrs.insert(8, Forecast::Follows { parts, assumes: Vec::new() });
+            found
+        };
+        let text = told(&[with("a", "last"), with("b", "other")]);
+        let words = "  if it is hd0:\n    the first 2 events are those of ENTRY a\n    EV_EVENT_TAG: other (file)\n";
+        assert!(
+            text.contains("    EV_EVENT_TAG: y (file)\n    EV_EVENT_TAG: last (file)\n") && text.contains(words),
+            "{text}"
+        );
         // One entry alone has all.
         assert!(!told(&boots[..1]).contains("ALL ENTRIES"));
     }
