@@ -54,9 +54,9 @@ mod tests {
     fn a_word_is_read_and_a_meaning_is_named() {
         assert_eq!((Speed::parse("quick"), Speed::parse("faster")), (Ok(Speed::Fast), Ok(Speed::Faster)));
         assert_eq!(Speed::Fast.name(), "fast");
-        for wrong in ["", "Fast", "fast ", "fas"] {
+        for (wrong, shown) in [("", "\"\""), ("Fast", "Fast"), ("fast ", "fast "), ("fas", "fas")] {
             let error = Speed::parse(wrong).unwrap_err().to_string();
-            assert_eq!(error, format!("{wrong}: malformed value (slow, fast or faster)"));
+            assert_eq!(error, format!("{shown}: malformed value (slow, fast or faster)"));
         }
     }
 }
