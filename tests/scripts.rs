@@ -54,9 +54,9 @@ fn each_script_has_help_and_does_nothing_else_then() {
     }
 }
 
-/// Runs `need_packages wanted` with stand-ins for dpkg-query, which knows no package, and for apt-get, which ends with `status`.
-/// Returns the calls of apt-get as well.
-fn need_packages(status: i32) -> (Ran, String) {
+/// Runs `need_packages wanted` with stand-ins for dpkg-query, which knows no package, and for apt-get. apt-get ends with `status`, and
+/// its simulation removes `in_the_way`. The packages in `may_remove` may go. Returns the calls of apt-get as well.
+fn need_packages(status: i32, in_the_way: &str, may_remove: &str) -> (Ran, String) {
     let folder = tempfile::tempdir().unwrap();
     let program = |name: &str, body: &str| {
         let path = folder.path().join(name);
@@ -65,13 +65,17 @@ fn need_packages(status: i32) -> (Ran, String) {
     };
     let calls = folder.path().join("calls");
     program("dpkg-query", "exit 1");
-    program("apt-get", &format!("echo \"$*\" >>'{}'; exit {status}", calls.display()));
+    let simulation = format!(
+        "case $* in *--simulate*) echo 'Inst wanted (1)'; [ -z '{in_the_way}' ] || echo 'Remv {in_the_way} [1]';; esac"
+    );
+    program("apt-get", &format!("echo \"$*\" >>'{}'; {simulation}; exit {status}", calls.display()));
     program("sudo", "exec \"$@\"");
     let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
     let ran = Command::new("bash")
         .args(["-euo", "pipefail", "-c", ". initramfs/lib/packages.sh; need_packages wanted"])
         .current_dir(ROOT)
         .env("PATH", path)
+        .env("MEASUREROOT_MAY_REMOVE", may_remove)
         .output()
         .unwrap()
         .into();
@@ -79,15 +83,22 @@ fn need_packages(status: i32) -> (Ran, String) {
 }
 
 #[test]
-fn no_script_removes_a_package() {
-    let (ran, calls) = need_packages(0);
-    assert_eq!(ran.code, 0, "{ran:?}");
-    let installs: Vec<_> = calls.lines().filter(|call| !call.contains("--simulate")).collect();
-    assert!(installs.len() == 1 && installs[0].contains(" --no-remove "), "{calls}");
-    // apt fails if it would have to remove one.
-    let (ran, calls) = need_packages(100);
-    assert!(ran.code == 1 && ran.err.contains("conflicts with a package of this machine"), "{ran:?}");
-    assert!(calls.lines().filter(|call| call.contains(" install --yes")).all(|call| call.contains("--no-remove")));
+fn no_script_removes_a_package_that_its_user_did_not_name() {
+    // The exit code of apt-get, what it would have to remove, what may go; the exit code, what is said, how apt-get installs.
+    let table = [
+        (0, "", "", 0, "", Some(" --no-remove ")),
+        (100, "", "qemu-utils", 1, "could not install wanted", Some(" --no-remove ")),
+        (0, "qemu-utils", "", 1, "only if it removed: qemu-utils", None),
+        (0, "qemu-utils", "qemu qemu-utils-extra", 1, "only if it removed: qemu-utils", None),
+        (0, "qemu-utils", "other qemu-utils", 0, "", Some(" --yes --no-install-recommends ")),
+    ];
+    for (status, in_the_way, may_remove, code, said, how) in table {
+        let (ran, calls) = need_packages(status, in_the_way, may_remove);
+        assert!(ran.code == code && ran.err.contains(said), "{in_the_way}, {may_remove}: {ran:?}");
+        let installs: Vec<_> = calls.lines().filter(|call| call.contains(" install --yes")).collect();
+        assert_eq!(installs.is_empty(), how.is_none(), "{calls}");
+        assert!(installs.iter().all(|call| how.is_some_and(|how| call.contains(how))), "{calls}");
+    }
 }
 
 /// Cargo compares only the times of files, and those of a target folder from another checkout can be newer.

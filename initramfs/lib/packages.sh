@@ -3,7 +3,8 @@
 #   need_tools COMMAND=PACKAGE...   installs the packages of those commands that are missing
 #   need_packages PACKAGE...        installs those packages that are missing
 # It asks for root rights (sudo) only if something is missing. It never removes a package: if apt could install one only in place
-# of another, that is an error. Without apt, it prints what to install and exits.
+# of another, that is an error. MEASUREROOT_MAY_REMOVE names packages that may go all the same. Without apt, it prints what to
+# install and exits.
 
 # Of two scripts, one waits here for the other: apt itself waits for the lock of dpkg, but not for that of its lists.
 _one_at_a_time=(flock --close --timeout 900 "$(realpath "${BASH_SOURCE[0]}")")
@@ -16,8 +17,19 @@ need_tools() {
 	((${#missing[@]} == 0)) || need_packages "${missing[@]}"
 }
 
+# Prints the packages that apt would have to remove for those.
+_in_the_way() { apt-get install --simulate --no-install-recommends "$@" 2>/dev/null | awk '$1 == "Remv" { print $2 }'; }
+
+# Whether the user named all of these packages as ones that may go.
+_may_go() {
+	local package
+	for package in "$@"; do
+		[[ " ${MEASUREROOT_MAY_REMOVE:-} " == *" $package "* ]] || return 1
+	done
+}
+
 need_packages() {
-	local package missing=() as_root=()
+	local package missing=() as_root=() keep=(--no-remove) in_the_way
 	if ! command -v apt-get dpkg-query >/dev/null; then
 		echo "$0: this needs what Debian packages as: $* (install your distribution's equivalent, then try again)" >&2
 		exit 1
@@ -35,13 +47,22 @@ need_packages() {
 	fi
 	echo "$0: installs with apt-get, because they are needed and missing: ${missing[*]}"
 	local apt=("${_one_at_a_time[@]}" "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
-	local install=("${apt[@]}" install --yes --no-remove --no-install-recommends "${missing[@]}")
 	# In containers the package lists are often missing: apt does not know the packages then.
 	apt-get install --simulate "${missing[@]}" >/dev/null 2>&1 || "${apt[@]}" update || true
+	mapfile -t in_the_way < <(_in_the_way "${missing[@]}")
+	if ((${#in_the_way[@]})); then
+		if ! _may_go "${in_the_way[@]}"; then
+			echo "$0: apt-get could install these packages only if it removed: ${in_the_way[*]} (remove them yourself if you do not need" \
+				"them, or allow it: MEASUREROOT_MAY_REMOVE=\"${in_the_way[*]}\")" >&2
+			exit 1
+		fi
+		echo "$0: removes what is in the way, as MEASUREROOT_MAY_REMOVE allows: ${in_the_way[*]}"
+		keep=()
+	fi
+	local install=("${apt[@]}" install --yes "${keep[@]}" --no-install-recommends "${missing[@]}")
 	# Lists that are out of date name versions that the mirror no longer has.
 	if ! "${install[@]}" && ! { "${apt[@]}" update && "${install[@]}"; }; then
-		echo "$0: apt-get could not install ${missing[*]} (see above; if apt says that \"remove is disabled\", one of them conflicts with a" \
-			"package of this machine: remove that one yourself, if you do not need it; else: is Debian's security archive among the apt sources?)" >&2
+		echo "$0: apt-get could not install ${missing[*]} (see above; is Debian's security archive among the apt sources?)" >&2
 		exit 1
 	fi
 }
