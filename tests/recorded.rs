@@ -30,7 +30,7 @@ fn verify(boot: &str, options: &[&str]) -> Ran {
 
 #[test]
 fn each_recorded_log_is_read() {
-    let table: [(&str, i32, &[&str], &str); 9] = [
+    let table: [(&str, i32, &[&str], &str); 11] = [
         (
             "cel-tlv.bin",
             0,
@@ -49,6 +49,26 @@ fn each_recorded_log_is_read() {
         ("cel-type-unknown-name.json", 0, &["EV_EFI_SPDM_FIRMWARE_BLOB", "13: 0xD38AC819"], ""),
         ("json-single-object.json", 2, &[], "is a JSON object; a JSON log is an array of records"),
         ("sha1-only.bin", 0, &["sha1:\n    0 : 0x3637"], "only SHA-1 digests: such a log can be forged"),
+        (
+            "txt-tpm12.bin",
+            0,
+            &[
+                "# event 1, PCR 17, proven: EVTYPE_HASH_START: SINIT\n",
+                "# event 4, PCR 17, not measured: TXT_EVTYPE_SLAUNCH_START",
+                "# event 6, PCR 18, proven: TXT_EVTYPE_SLAUNCH: Measured initrd\n",
+                "sha1:\n    17: 0x38771BAC6E675C5B3B5869EB8BA453902DB14A5F\n    18: 0xE33FD1ECFDF75F97590D9BE5C1FF0A2D94FD15F1\n",
+            ],
+            "has 64 bytes behind its last event",
+        ),
+        (
+            "txt-tpm20.bin",
+            0,
+            &[
+                "# event 2, PCR 17, not measured: TXT_EVTYPE_SLAUNCH_START",
+                "    17: 0xBC2FFD3AB985F48417C2F43BF6F4DD1FFE24FFB90B6E542076B335FDB54C1C29\n    18: 0x93E27049",
+            ],
+            "ends with 64 bytes of padding",
+        ),
         (
             "words.bin",
             0,
@@ -78,6 +98,15 @@ fn each_recorded_boot_is_judged() {
         assert_eq!(code, 0, "{boot}: {err}");
         assert_eq!(verify(boot, &[]).code, 0, "{boot}");
     }
+    // `--expect` asks for the PCRs of the dynamic launch.
+    let (pcrs, pcrread) = (evidence("drtm.pcrs"), evidence("drtm.pcrread"));
+    let Ran { code, out, err } = verify("drtm", &["--pcrs", &pcrs, "--expect", &pcrread]);
+    assert_eq!(code, 0, "{out}{err}");
+    let folder = tempfile::tempdir().unwrap();
+    let other = folder.path().join("other launch");
+    fs::write(&other, fs::read_to_string(pcrread).unwrap().replace("17: 0x2D", "17: 0x2E")).unwrap();
+    let Ran { code, out, .. } = verify("drtm", &["--pcrs", &pcrs, "--expect", text(&other)]);
+    assert!(code == 3 && out.contains("PCR 17, sha256, is 2d"), "{out}");
     // IMA keeps its own log. The value of its PCR is proven if it was sent.
     let (pcrs, pcrread) = (evidence("unlogged-pcr10.pcrs"), evidence("unlogged-pcr10.pcrread"));
     let Ran { code, out, err } = verify("unlogged-pcr10", &["--pcrs", &pcrs]);
@@ -90,7 +119,6 @@ fn each_recorded_boot_is_judged() {
     // The value of the PCR that is judged must come from its log.
     let Ran { code, out, .. } = verify("unlogged-pcr10", &["--pcrs", &pcrs, "--pcr", "10"]);
     assert!(code == 4 && out.contains("PCR 10"), "{out}");
-    let folder = tempfile::tempdir().unwrap();
     let other = folder.path().join("known");
     fs::write(&other, fs::read_to_string(pcrread).unwrap().replace("10: 0xA6", "10: 0xA7")).unwrap();
     let Ran { code, out, .. } = verify("unlogged-pcr10", &["--pcrs", &pcrs, "--expect", text(&other)]);

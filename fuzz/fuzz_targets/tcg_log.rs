@@ -1,11 +1,12 @@
-//! Reads the input as a TCG log, crypto-agile and in the older form, and as CEL-TLV, and does with it all that is done with a log.
+//! Reads the input as a TCG log, crypto-agile, in the older form and in TXT's container, and as CEL-TLV, and does with it all that is done with a log.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use measureroot::internal::eventlog::{Event, Log, cel, cel_tlv, parse, tcg, tcg_sha1};
+use measureroot::internal::eventlog::{Event, Log, cel, cel_tlv, parse, tcg, tcg_sha1, txt_container};
 
 fuzz_target!(|bytes: &[u8]| {
-    for log in [tcg::parse(bytes), tcg_sha1::parse(bytes), cel_tlv::parse(bytes)].into_iter().flatten() {
+    let read = [tcg::parse(bytes), tcg_sha1::parse(bytes), cel_tlv::parse(bytes), txt_container::parse(bytes)];
+    for log in read.into_iter().flatten() {
         // An event takes at least its fixed fields and one digest of one byte.
         assert!(log.events().len() <= bytes.len() / 17);
         used(log);

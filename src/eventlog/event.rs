@@ -55,7 +55,7 @@ impl Event {
     /// An event of the PCR that a log gives by its number. An event that extends nothing need not name a PCR.
     pub(super) fn of_pcr(number: u64, digests: Digests, others: BTreeMap<String, Vec<u8>>, content: Content) -> Self {
         let pcr = u32::try_from(number).ok().and_then(|number| Pcr::try_from(number).ok());
-        let is_silent = matches!(content, Content::Tcg { kind: EventType::NO_ACTION, .. });
+        let is_silent = matches!(content, Content::Tcg { kind, .. } if kind.is_silent());
         let no_pcr = (pcr.is_none() && !is_silent).then_some(number);
         Self { pcr, no_pcr, digests, others, content }
     }
@@ -70,7 +70,7 @@ impl Event {
     pub(crate) fn extends(&self) -> Option<Pcr> {
         let is_empty = self.digests.is_empty() && self.others.is_empty();
         match &self.content {
-            Content::Tcg { kind: EventType::NO_ACTION, .. } => None,
+            Content::Tcg { kind, .. } if kind.is_silent() => None,
             Content::Json { content_type, .. } if content_type == MANAGEMENT && is_empty => None,
             _ => self.pcr,
         }

@@ -1,4 +1,4 @@
-//! The event types that the TCG has named.
+//! The event types that have names.
 
 use std::fmt::{self, Display};
 use std::str::FromStr;
@@ -9,8 +9,10 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventType(pub u32);
 
-/// The names (TCG PC Client Platform Firmware Profile 1.06, section 10.4.1, tables "Event Types" and "EFI Events").
-const NAMES: [(u32, &str); 39] = [
+/// The names (TCG PC Client Platform Firmware Profile 1.06, section 10.4.1, tables "Event Types" and "EFI Events"). From 0x400 on they
+/// are those of a dynamic launch with Intel TXT (Intel TXT Software Development Guide, 315168, "Event Types"; tboot,
+/// tboot/include/txt/heap.h), from 0x502 on those of Linux's Secure Launch (TrenchBoot, include/linux/slaunch.h).
+const NAMES: [(u32, &str); 65] = [
     (0x0000_0000, "EV_PREBOOT_CERT"),
     (0x0000_0001, "EV_POST_CODE"),
     (0x0000_0002, "EV_UNUSED"),
@@ -31,6 +33,32 @@ const NAMES: [(u32, &str); 39] = [
     (0x0000_0011, "EV_NONHOST_INFO"),
     (0x0000_0012, "EV_OMIT_BOOT_DEVICE_EVENTS"),
     (0x0000_0013, "EV_POST_CODE2"),
+    (0x0000_0401, "EVTYPE_PCRMAPPING"),
+    (0x0000_0402, "EVTYPE_HASH_START"),
+    (0x0000_0403, "EVTYPE_COMBINED_HASH"),
+    (0x0000_0404, "EVTYPE_MLE_HASH"),
+    (0x0000_040A, "EVTYPE_BIOSAC_REG_DATA"),
+    (0x0000_040B, "EVTYPE_CPU_SCRTM_STAT"),
+    (0x0000_040C, "EVTYPE_LCP_CONTROL_HASH"),
+    (0x0000_040D, "EVTYPE_ELEMENTS_HASH"),
+    (0x0000_040E, "EVTYPE_STM_HASH"),
+    (0x0000_040F, "EVTYPE_OSSINITDATA_CAP_HASH"),
+    (0x0000_0410, "EVTYPE_SINIT_PUBKEY_HASH"),
+    (0x0000_0411, "EVTYPE_LCP_HASH"),
+    (0x0000_0412, "EVTYPE_LCP_DETAILS_HASH"),
+    (0x0000_0413, "EVTYPE_LCP_AUTHORITIES_HASH"),
+    (0x0000_0414, "EVTYPE_NV_INFO_HASH"),
+    (0x0000_0415, "EVTYPE_COLD_BOOT_BIOS_HASH"),
+    (0x0000_0416, "EVTYPE_KM_HASH"),
+    (0x0000_0417, "EVTYPE_BPM_HASH"),
+    (0x0000_0418, "EVTYPE_KM_INFO_HASH"),
+    (0x0000_0419, "EVTYPE_BPM_INFO_HASH"),
+    (0x0000_041A, "EVTYPE_BOOT_POL_HASH"),
+    (0x0000_04FE, "EVTYPE_RANDOM_VALUE"),
+    (0x0000_04FF, "EVTYPE_CAP_VALUE"),
+    (0x0000_0502, "TXT_EVTYPE_SLAUNCH"),
+    (0x0000_0503, "TXT_EVTYPE_SLAUNCH_START"),
+    (0x0000_0504, "TXT_EVTYPE_SLAUNCH_END"),
     (0x8000_0001, "EV_EFI_VARIABLE_DRIVER_CONFIG"),
     (0x8000_0002, "EV_EFI_VARIABLE_BOOT"),
     (0x8000_0003, "EV_EFI_BOOT_SERVICES_APPLICATION"),
@@ -59,10 +87,19 @@ impl EventType {
     pub const EVENT_TAG: Self = Self(0x0000_0006);
     /// The end of the firmware's measurements, or an error of the firmware.
     pub(super) const SEPARATOR: Self = Self(0x0000_0004);
+    /// Linux's Secure Launch puts these marks around its own events of a dynamic launch. It extends what stands between them, not the
+    /// marks (TrenchBoot, arch/x86/kernel/slmodule.c, `slaunch_tpm2_extend`).
+    pub(super) const SLAUNCH_START: Self = Self(0x0000_0503);
+    pub(super) const SLAUNCH_END: Self = Self(0x0000_0504);
     /// A hardware root of trust measured the firmware before the TPM was started.
     pub(super) const HCRTM: Self = Self(0x8000_0010);
 
-    /// Whether the TCG has named the type.
+    /// Whether an event of this type extends no PCR.
+    pub(super) fn is_silent(self) -> bool {
+        [Self::NO_ACTION, Self::SLAUNCH_START, Self::SLAUNCH_END].contains(&self)
+    }
+
+    /// Whether the type has a name.
     pub(super) fn has_name(self) -> bool {
         NAMES.iter().any(|(number, _)| *number == self.0)
     }

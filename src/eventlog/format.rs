@@ -3,7 +3,7 @@
 use super::event_type::EventType;
 use super::header::SIGNATURE;
 use super::log::Log;
-use super::{cel, cel_tlv, encoded_text, go_tpm_tools, ima_log, sequence, tcg, tcg_sha1};
+use super::{cel, cel_tlv, encoded_text, go_tpm_tools, ima_log, sequence, tcg, tcg_sha1, txt_container};
 use crate::cursor::Fields;
 use crate::error::{Error, Result};
 
@@ -21,6 +21,7 @@ pub fn parse(bytes: &[u8]) -> Result<Log> {
     match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(&sequence::SEPARATOR) => sequence::parse(bytes),
         Some(b'[') => cel::parse(bytes),
+        _ if txt_container::is_likely(bytes) => txt_container::parse(bytes),
         _ if is_ccel(bytes) => Err(no_log(bytes)),
         _ if is_crypto_agile(bytes) => tcg::parse(bytes),
         _ if ima_log::is_likely(bytes) => Err(no_log(bytes)),

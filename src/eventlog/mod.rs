@@ -3,8 +3,8 @@
 //! A log proves nothing by itself. If [`Log::replay`] of it gives the PCR values that a TPM signs, its digests and their
 //! order are proven. The event types and the event data are not: no PCR holds a hash of them.
 //!
-//! Five formats are read: the TCG's crypto-agile log and its older form with SHA-1 alone (TCG PC Client Platform Firmware
-//! Profile 1.05), systemd's /run/log/systemd/tpm2-measure.log (JSON text sequences, RFC 7464), CEL-JSON and CEL-TLV (TCG
+//! Six formats are read: the TCG's crypto-agile log and its older form with SHA-1 alone (TCG PC Client Platform Firmware
+//! Profile 1.05), the container of Intel TXT with events of the older form, systemd's /run/log/systemd/tpm2-measure.log (JSON text sequences, RFC 7464), CEL-JSON and CEL-TLV (TCG
 //! Canonical Event Log Format 1.0).
 //! All of them are hostile input: a parser refuses what it does not know, and allocates no more than a small multiple of
 //! the bytes that it was given.
@@ -44,6 +44,7 @@ mod systemd_event;
 pub mod tcg;
 pub mod tcg_sha1;
 mod text;
+pub mod txt_container;
 
 #[cfg(feature = "chain")]
 pub(crate) use data_words::words as words_of;

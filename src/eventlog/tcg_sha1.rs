@@ -25,13 +25,17 @@ pub(super) fn is_likely(log: &[u8]) -> bool {
 /// # Errors
 /// If any part of the log is malformed.
 pub fn parse(log: &[u8]) -> Result<Log> {
-    let mut cursor = Cursor::new("event log", log);
+    events(&mut Cursor::new("event log", log))
+}
+
+/// Reads the events up to the end, or up to the padding behind the last one.
+pub(super) fn events(cursor: &mut Cursor) -> Result<Log> {
     let mut events = Vec::new();
     let mut padding = None;
     while !cursor.is_empty() && padding.is_none() {
-        padding = padding::note(&cursor);
+        padding = padding::note(cursor);
         if padding.is_none() {
-            events.push(event(&mut cursor)?);
+            events.push(event(cursor)?);
         }
     }
     Ok(Log::new(events)?.noted(padding))
