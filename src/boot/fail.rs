@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::eventlog::Recorder;
 use crate::measure::measurement;
 use crate::measure::session::SessionChoice;
+use crate::tpm::TpmRequest;
 
 /// Logs the failure, extends the PCR so that it cannot have the value of any image, waits, and stops the machine.
 pub(super) fn fail(machine: &mut dyn Machine, policy: &FailurePolicy, log: &mut Recorder, failure: &Failure) {
@@ -39,7 +40,7 @@ fn mark(machine: &mut dyn Machine, policy: &FailurePolicy, log: &mut Recorder, s
     machine.load_modules_to_mark();
     let mut last: Option<Error> = None;
     for session in sessions {
-        let extended = match machine.tpm_to_mark(session) {
+        let extended = match machine.tpm_to_mark(TpmRequest::to_mark(session)) {
             Ok(Some(mut tpm)) => log.failed(&mut *tpm, pcr),
             Ok(None) => return log::warn!("no TPM 2.0 to extend with the digest of \"{text}\""),
             Err(error) => Err(error),

@@ -37,6 +37,7 @@ use crate::seal::prepared_root_hash::RootHash;
 use crate::seal::prepared_tree::Tree;
 use crate::seal::sealed_image::SealedImage;
 use crate::sys::waits::for_ever;
+use crate::tpm::TpmRequest;
 
 /// The bytes of the fake image.
 pub(super) const IMAGE: &[u8] = b"the image";
@@ -103,8 +104,8 @@ impl Fake {
         }
     }
 
-    fn open(&mut self, call: Call, session: SessionChoice) -> Result<Option<Box<dyn Pcrs>>> {
-        if self.fault == Fault::Session && session != SessionChoice::None {
+    fn open(&mut self, call: Call, request: TpmRequest) -> Result<Option<Box<dyn Pcrs>>> {
+        if self.fault == Fault::Session && request.session != SessionChoice::None {
             return Err(Error::new("session", "the TPM starts none"));
         }
         self.call(call)?;
@@ -180,14 +181,14 @@ impl Machine for Fake {
     fn check_initramfs(&mut self) -> Result<()> {
         self.call(Call::CheckInitramfs)
     }
-    fn tpm(&mut self, _: Duration, session: SessionChoice) -> Result<Option<Box<dyn Pcrs>>> {
-        self.open(Call::Tpm, session)
+    fn tpm(&mut self, request: TpmRequest) -> Result<Option<Box<dyn Pcrs>>> {
+        self.open(Call::Tpm, request)
     }
-    fn tpm_of_unmeasured(&mut self, _: Duration, session: SessionChoice) -> Result<Option<Box<dyn Pcrs>>> {
-        self.open(Call::TpmOfUnmeasured, session)
+    fn tpm_of_unmeasured(&mut self, request: TpmRequest) -> Result<Option<Box<dyn Pcrs>>> {
+        self.open(Call::TpmOfUnmeasured, request)
     }
-    fn tpm_to_mark(&mut self, session: SessionChoice) -> Result<Option<Box<dyn Pcrs>>> {
-        self.open(Call::TpmToMark, session)
+    fn tpm_to_mark(&mut self, request: TpmRequest) -> Result<Option<Box<dyn Pcrs>>> {
+        self.open(Call::TpmToMark, request)
     }
     fn wait_for_root(&mut self, _: &Config) -> Result<RootDevices> {
         let image = Sought::At(ImageLocation::Device("/dev/vda".into()));

@@ -30,7 +30,6 @@ use crate::eventlog::Recorder;
 use crate::eventlog::journal::Journal;
 use crate::measure::measurement::Report;
 use crate::measure::pcrs::Pcrs;
-use crate::measure::session::SessionChoice;
 use crate::media::devices::Devices;
 use crate::media::image::{Content, Image, ImagePlace};
 use crate::media::image_device;
@@ -58,6 +57,7 @@ use crate::sys::mounts::{self, Mount};
 use crate::sys::signals;
 use crate::sys::sysctl::Sysctl;
 use crate::sys::sysrq;
+use crate::tpm::TpmRequest;
 
 /// The machine that this program is PID 1 of.
 pub(super) struct Linux {
@@ -165,16 +165,16 @@ impl Machine for Linux {
         self.modules.describe()
     }
 
-    fn tpm(&mut self, patience: Duration, session: SessionChoice) -> Result<Option<Box<dyn Pcrs>>> {
-        tpm_device::open(patience, session)
+    fn tpm(&mut self, request: TpmRequest) -> Result<Option<Box<dyn Pcrs>>> {
+        tpm_device::open(request)
     }
 
-    fn tpm_of_unmeasured(&mut self, patience: Duration, session: SessionChoice) -> Result<Option<Box<dyn Pcrs>>> {
-        tpm_device::open_unmeasured(patience, session)
+    fn tpm_of_unmeasured(&mut self, request: TpmRequest) -> Result<Option<Box<dyn Pcrs>>> {
+        tpm_device::open_unmeasured(request)
     }
 
-    fn tpm_to_mark(&mut self, session: SessionChoice) -> Result<Option<Box<dyn Pcrs>>> {
-        tpm_device::open_to_mark(session)
+    fn tpm_to_mark(&mut self, request: TpmRequest) -> Result<Option<Box<dyn Pcrs>>> {
+        tpm_device::open_to_mark(request)
     }
 
     fn wait_for_root(&mut self, config: &Config) -> Result<RootDevices> {

@@ -16,7 +16,6 @@ use crate::error::Result;
 use crate::eventlog::Recorder;
 use crate::measure::measurement::Report;
 use crate::measure::pcrs::Pcrs;
-use crate::measure::session::SessionChoice;
 use crate::media::image::Image;
 use crate::media::image_request::{ImageLocation, ImageRequest};
 use crate::media::superblock::FileSystem;
@@ -24,6 +23,7 @@ use crate::seal::choice::SealConditions;
 use crate::seal::prepared_root_hash::RootHash;
 use crate::seal::prepared_tree::Tree;
 use crate::seal::sealed_image::SealedImage;
+use crate::tpm::TpmRequest;
 
 /// What the boot does on its machine. [`crate::boot::linux`] is the real one; the tests have one that fails on demand.
 #[allow(missing_docs, clippy::missing_errors_doc)] // Each method is one step.
@@ -40,13 +40,13 @@ pub(super) trait Machine {
         None
     }
     /// The TPM's PCRs, or `None` if no TPM appears in time.
-    fn tpm(&mut self, patience: Duration, session: SessionChoice) -> Result<Option<Box<dyn Pcrs>>>;
+    fn tpm(&mut self, request: TpmRequest) -> Result<Option<Box<dyn Pcrs>>>;
     /// The PCRs that an unmeasured boot marks, or `None` if the machine has no TPM 2.0.
-    fn tpm_of_unmeasured(&mut self, patience: Duration, session: SessionChoice) -> Result<Option<Box<dyn Pcrs>>>;
+    fn tpm_of_unmeasured(&mut self, request: TpmRequest) -> Result<Option<Box<dyn Pcrs>>>;
     /// Loads the modules after a failure, because the TPM may need one of them: also what is left of a broken initramfs.
     fn load_modules_to_mark(&mut self);
     /// The PCRs that a failed boot marks, or `None` if there is no TPM 2.0. This works after each step.
-    fn tpm_to_mark(&mut self, session: SessionChoice) -> Result<Option<Box<dyn Pcrs>>>;
+    fn tpm_to_mark(&mut self, request: TpmRequest) -> Result<Option<Box<dyn Pcrs>>>;
     /// Waits for the devices that the command line names.
     fn wait_for_root(&mut self, config: &Config) -> Result<RootDevices>;
     /// Searches every device for the image, again and again as devices appear.

@@ -112,9 +112,9 @@ enum BootTpm {
 
 fn find_tpm(machine: &mut dyn Machine, config: &Config) -> Result<BootTpm> {
     if !config.measured {
-        return machine.tpm_of_unmeasured(config.timeout, config.session).map(BootTpm::Unmeasured);
+        return machine.tpm_of_unmeasured(config.tpm_request()).map(BootTpm::Unmeasured);
     }
-    machine.tpm(config.timeout, config.session)?.map(BootTpm::Measured).ok_or_else(|| {
+    machine.tpm(config.tpm_request())?.map(BootTpm::Measured).ok_or_else(|| {
         Error::new("TPM", format!("none appeared in {} s", config.timeout.as_secs()))
             .hint("is it switched on in the firmware, and its driver in the kernel or the initramfs? what does the driver log?")
     })

@@ -19,7 +19,7 @@ use crate::measure::session::SessionChoice;
 use crate::media::wait::Wait;
 use crate::sys::random::random;
 use crate::sys::waits::UNNOTICED;
-use crate::tpm::{EsysPcrs, EveryTpm};
+use crate::tpm::{EsysPcrs, EveryTpm, TpmRequest};
 
 /// The TPMs that the boot uses, or `None`.
 type Opened = Result<Option<Box<dyn Pcrs>>>;
@@ -87,17 +87,16 @@ fn shown() -> Result<ShownTpms> {
     inside(&folders.dev, || ShownTpms::sort(&listed, Path::new(".")))
 }
 
-/// Opens the TPMs that the image is measured into; `None` if none appears within `patience`. No command may take longer than
-/// that, but [`SHORTEST`] is always allowed.
+/// Opens the TPMs that the image is measured into; `None` if none appears in time.
 ///
 /// # Errors
 /// When there is only a TPM 1.2, when a TPM cannot be opened, or when a session cannot be started.
-pub(super) fn open(patience: Duration, session: SessionChoice) -> Opened {
-    match wait_for(patience, &ShownTpms::is_settled)? {
+pub(super) fn open(request: TpmRequest) -> Opened {
+    match wait_for(request.patience, &ShownTpms::is_settled)? {
         Some(shown) if shown.version2.is_empty() => {
             Err(Error::new("/dev/tpm0", "is a TPM 1.2").hint("measureroot needs a TPM 2.0"))
         }
-        Some(shown) => open_all(&shown, patience, session).map(Some),
+        Some(shown) => open_all(&shown, request).map(Some),
         None => shown()?.refuse_unsettled().map(|()| None),
     }
 }
@@ -106,14 +105,14 @@ pub(super) fn open(patience: Duration, session: SessionChoice) -> Opened {
 const NAMED: Duration = Duration::from_secs(30);
 const UNNAMED: Duration = Duration::from_secs(5);
 
-/// Opens the TPM that an unmeasured boot marks; `None` if the machine has no TPM 2.0. `patience` can only make the wait longer:
+/// Opens the TPM that an unmeasured boot marks; `None` if the machine has no TPM 2.0. The request can only make the wait longer:
 /// the same command line says `measureroot=off`.
 ///
 /// # Errors
 /// When the firmware names a TPM and none appears, or as [`open`].
-pub(super) fn open_unmeasured(patience: Duration, session: SessionChoice) -> Opened {
+pub(super) fn open_unmeasured(request: TpmRequest) -> Opened {
     let named = FirmwareTpm::named_in(Path::new("/sys/firmware"));
-    let patience = patience.max(NAMED);
+    let patience = request.patience.max(NAMED);
     let (wait, only_version2) = match named {
         FirmwareTpm::Version2 => (patience, true),
         FirmwareTpm::AnyVersion => (patience, false),
@@ -126,7 +125,7 @@ pub(super) fn open_unmeasured(patience: Duration, session: SessionChoice) -> Ope
             );
             Ok(None)
         }
-        Some(shown) => open_all(&shown, patience, session).map(Some),
+        Some(shown) => open_all(&shown, TpmRequest { patience, ..request }).map(Some),
         None => shown()?.refuse_unsettled().and_then(|()| absent(named, wait)).map(|()| None),
     }
 }
@@ -152,14 +151,14 @@ fn absent(named: FirmwareTpm, waited: Duration) -> Result<()> {
 ///
 /// # Errors
 /// When none of them can be opened. One that can be opened is marked.
-pub(super) fn open_to_mark(session: SessionChoice) -> Opened {
+pub(super) fn open_to_mark(request: TpmRequest) -> Opened {
     let named = FirmwareTpm::named_in(Path::new("/sys/firmware"));
     let patience = patience_to_mark(named, ABSENT.load(Ordering::Acquire));
     let shown = wait_for(patience, &ShownTpms::is_settled)?.map_or_else(shown, Ok)?;
     let open = |&number: &u32| {
-        let opened = open_node(&node(number), number, Duration::ZERO, session);
-        if session == SessionChoice::None {
-            opened.or_else(|_| open_node(&managed(number), number, Duration::ZERO, session))
+        let opened = open_node(&node(number), number, request);
+        if request.session == SessionChoice::None {
+            opened.or_else(|_| open_node(&managed(number), number, request))
         } else {
             opened
         }
@@ -176,14 +175,14 @@ fn patience_to_mark(named: FirmwareTpm, is_absent: bool) -> Duration {
     if is_absent || matches!(named, FirmwareTpm::None) { Duration::ZERO } else { UNNAMED }
 }
 
-fn open_all(shown: &ShownTpms, patience: Duration, session: SessionChoice) -> Result<Box<dyn Pcrs>> {
+fn open_all(shown: &ShownTpms, request: TpmRequest) -> Result<Box<dyn Pcrs>> {
     let numbers = shown.version2.as_slice();
     if numbers.len() > 1 {
         log::warn!("this machine has {} TPMs: all of them are extended", numbers.len());
     }
     let open = |&number: &u32| {
         let name = node(number);
-        open_node(&name, number, patience, session).map(|tpm| (name, tpm))
+        open_node(&name, number, request).map(|tpm| (name, tpm))
     };
     let tpms = numbers.iter().map(open).collect::<Result<Vec<_>>>()?;
     Ok(Box::new(EveryTpm::new(tpms, Box::new(count))))
@@ -194,7 +193,8 @@ fn count() -> Result<usize> {
     shown().map(|shown| shown.version2.len())
 }
 
-fn open_node(node: &str, number: u32, patience: Duration, session: SessionChoice) -> Result<Box<dyn Pcrs>> {
+fn open_node(node: &str, number: u32, request: TpmRequest) -> Result<Box<dyn Pcrs>> {
+    let TpmRequest { patience, session } = request;
     if session != SessionChoice::None {
         // The session needs random bytes, and would wait for them without a limit.
         random(patience)?;

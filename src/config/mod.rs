@@ -26,6 +26,7 @@ use crate::root::overlay_size::OverlaySize;
 use crate::seal::choice::SealChoice;
 use crate::seal::dm_verity::OnCorrupt;
 use crate::seal::prepared_root_hash::RootHash;
+use crate::tpm::TpmRequest;
 
 /// Everything the command line decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,6 +118,12 @@ impl Config {
             debug: tokens.iter().any(|token| token.key == b"debug" && token.value.is_none()),
             modules: ModuleChoice::of(tokens),
         })
+    }
+
+    /// The part that opening the TPMs needs.
+    #[must_use]
+    pub(crate) fn tpm_request(&self) -> TpmRequest {
+        TpmRequest { patience: self.timeout, session: self.session }
     }
 
     /// The part that finding the image needs.

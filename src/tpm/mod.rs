@@ -5,7 +5,9 @@ mod esys;
 mod every_tpm;
 mod leftovers;
 mod pcrs;
+mod request;
 mod salted;
 
 pub use esys::EsysPcrs;
 pub(crate) use every_tpm::EveryTpm;
+pub(crate) use request::TpmRequest;
