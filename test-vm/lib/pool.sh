@@ -18,6 +18,9 @@ test_files() {
 	{ printf -- '--test %s\n' "${long_files[@]}" | grep --fixed-strings --line-regexp --regexp="$choices" && echo "$choices"; } | awk '!seen[$0]++'
 }
 
+# Prints the processor time of this shell's children, in seconds: what is left of a test's time, it waited.
+processor_seconds() { times | awk 'NR == 2 { for (i = 1; i <= NF; i++) { split($i, part, "m"); sum += part[1] * 60 + part[2] }; printf "%d\n", sum }'; }
+
 # Runs the tests of one file, and prints their output when they end, so that the outputs of several files do not mix.
 run_test_file() {
 	local folder=$1 status=0 start=$SECONDS log
@@ -25,7 +28,7 @@ run_test_file() {
 	log=$folder/${*//[ -]/}
 	RUST_TEST_THREADS=1 "$CARGO" test --locked --no-fail-fast --workspace "$@" >"$log" 2>&1 || status=$?
 	cat "$log"
-	echo "$((SECONDS - start)) $*" >>"$folder/seconds"
+	echo "$((SECONDS - start)) $(processor_seconds) $*" >>"$folder/seconds"
 	((status == 0)) || echo "$*" >>"$folder/failed"
 	return "$status"
 }
@@ -35,11 +38,11 @@ run_all_tests() {
 	need_tools jq=jq
 	"$CARGO" test --locked --workspace --no-run
 	folder=$(mktemp -d "$CARGO_TARGET_DIR/tests.XXXXXX")
-	export -f run_test_file
+	export -f processor_seconds run_test_file
 	# One more than there are processors: a boot sometimes waits for a limit of time, and some tests wait for files.
 	# shellcheck disable=SC2016 # The inner shell's own arguments.
 	test_files | xargs -P $(($(nproc) + 1)) -L 1 bash -euo pipefail -c 'run_test_file "$@"' - "$folder" || status=1
-	echo "test: the seconds of each file with tests:"
+	echo "test: the seconds of each file with tests, and how many of them a processor worked for it:"
 	sort --numeric-sort --reverse "$folder/seconds"
 	[[ ! -f $folder/failed ]] || sed 's/^/test: FAILED: /' "$folder/failed" >&2
 	rm -r "$folder"
