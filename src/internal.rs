@@ -50,7 +50,7 @@ pub mod hash {
 pub mod measure {
     pub use crate::measure::{
         image_digest, image_format::ImageFormat, measurement, pcr::Pcr, pcr::PcrIndex, pcrs::Pcrs, session::Session,
-        session::SessionChoice,
+        session::SessionChoice, tpm_version::TpmVersion,
     };
 }
 
@@ -72,5 +72,5 @@ pub mod sys {
 }
 
 pub mod tpm {
-    pub use crate::tpm::EsysPcrs;
+    pub use crate::tpm::{EsysPcrs, Version12, is_version12};
 }

@@ -25,7 +25,7 @@ fn version_help_and_wrong_options_have_the_usual_exit_codes() {
 fn replay_says_that_there_is_no_tpm() {
     let log = format!("{}/tests/eventlog/ovmf.bin", common::ROOT);
     let Ran { code, err, .. } = measureroot(&["replay", "--tpm=/dev/no-such-tpm", &log]);
-    assert!(code == 2 && err.contains("/dev/no-such-tpm") && err.contains("this machine has no TPM 2.0"), "{err}");
+    assert!(code == 2 && err.contains("/dev/no-such-tpm") && err.contains("this machine has no TPM, or"), "{err}");
 }
 
 #[test]

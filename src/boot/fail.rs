@@ -42,7 +42,7 @@ fn mark(machine: &mut dyn Machine, policy: &FailurePolicy, log: &mut Recorder, s
     for session in sessions {
         let extended = match machine.tpm_to_mark(TpmRequest::to_mark(session)) {
             Ok(Some(mut tpm)) => log.failed(&mut *tpm, pcr),
-            Ok(None) => return log::warn!("no TPM 2.0 to extend with the digest of \"{text}\""),
+            Ok(None) => return log::warn!("no TPM to extend with the digest of \"{text}\""),
             Err(error) => Err(error),
         };
         match extended {

@@ -41,11 +41,11 @@ pub(super) trait Machine {
     }
     /// The TPM's PCRs, or `None` if no TPM appears in time.
     fn tpm(&mut self, request: TpmRequest) -> Result<Option<Box<dyn Pcrs>>>;
-    /// The PCRs that an unmeasured boot marks, or `None` if the machine has no TPM 2.0.
+    /// The PCRs that an unmeasured boot marks, or `None` if the machine has no TPM.
     fn tpm_of_unmeasured(&mut self, request: TpmRequest) -> Result<Option<Box<dyn Pcrs>>>;
     /// Loads the modules after a failure, because the TPM may need one of them: also what is left of a broken initramfs.
     fn load_modules_to_mark(&mut self);
-    /// The PCRs that a failed boot marks, or `None` if there is no TPM 2.0. This works after each step.
+    /// The PCRs that a failed boot marks, or `None` if there is no TPM. This works after each step.
     fn tpm_to_mark(&mut self, request: TpmRequest) -> Result<Option<Box<dyn Pcrs>>>;
     /// Waits for the devices that the command line names.
     fn wait_for_root(&mut self, config: &Config) -> Result<RootDevices>;

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::error::{Context, Error, Result};
+use crate::measure::tpm_version::TpmVersion;
 
 /// More TPMs than a machine has. It bounds the time that they take.
 const MOST: usize = 8;
@@ -14,8 +15,8 @@ const MOST: usize = 8;
 pub(super) struct ShownTpms {
     /// The numbers of the TPMs 2.0.
     pub(super) version2: Vec<u32>,
-    /// Whether there is a TPM 1.2. Its PCRs are not those of a TPM 2.0: no verifier can take them for such.
-    version12: bool,
+    /// The numbers of the TPMs 1.2.
+    pub(super) version12: Vec<u32>,
     /// A TPM that the kernel has not got ready.
     pending: Option<u32>,
 }
@@ -24,7 +25,8 @@ pub(super) struct ShownTpms {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Listed {
     number: u32,
-    version12: bool,
+    /// `None` if the kernel does not say it: one before Linux 5.6.
+    version12: Option<bool>,
 }
 
 /// The name of the node of a TPM.
@@ -55,37 +57,52 @@ pub(super) fn list(class: &Path) -> Result<Vec<Listed>> {
         let number = name.to_str().and_then(|name| name.strip_prefix("tpm")).and_then(|number| number.parse().ok());
         let Some(number) = number else { continue };
         let version = fs::read_to_string(class.join(name).join("tpm_version_major"));
-        listed.push(Listed { number, version12: version.is_ok_and(|version| version.trim() == "1") });
+        listed.push(Listed { number, version12: version.ok().map(|version| version.trim() == "1") });
     }
     Ok(listed)
 }
 
 impl ShownTpms {
-    /// Sorts the TPMs by what the folder of the nodes has of them.
+    /// Sorts the TPMs by what the folder of the nodes has of them. If the kernel does not say the version of one that has no node of
+    /// the resource manager, `is_version12` asks the TPM with this number.
     ///
     /// # Errors
     /// When there are too many.
-    pub(super) fn sort(listed: &[Listed], nodes: &Path) -> Result<Self> {
+    pub(super) fn sort(listed: &[Listed], nodes: &Path, is_version12: &dyn Fn(u32) -> bool) -> Result<Self> {
         let mut shown = Self::default();
         for &Listed { number, version12 } in listed {
-            if version12 {
-                shown.version12 = true;
+            if version12 == Some(true) {
+                shown.version12.push(number);
             } else if nodes.join(managed(number)).exists() {
                 shown.version2.push(number);
+            } else if version12.is_none() && is_version12(number) {
+                shown.version12.push(number);
             } else {
                 shown.pending = Some(number);
             }
         }
         shown.version2.sort_unstable();
-        if shown.version2.len() > MOST {
-            return Err(Error::new("/sys/class/tpm", format!("has {} TPMs, more than {MOST}", shown.version2.len())));
+        shown.version12.sort_unstable();
+        if shown.count() > MOST {
+            return Err(Error::new("/sys/class/tpm", format!("has {} TPMs, more than {MOST}", shown.count())));
         }
         Ok(shown)
     }
 
+    /// How many TPMs can be extended.
+    pub(super) fn count(&self) -> usize {
+        self.version2.len() + self.version12.len()
+    }
+
+    /// The number and the version of each TPM. The TPMs 2.0 come first: they have more banks.
+    pub(super) fn all(&self) -> impl Iterator<Item = (u32, TpmVersion)> {
+        let version2 = self.version2.iter().map(|number| (*number, TpmVersion::V2_0));
+        version2.chain(self.version12.iter().map(|number| (*number, TpmVersion::V1_2)))
+    }
+
     /// Whether there is a TPM, and the kernel has got all of them ready.
     pub(super) fn is_settled(&self) -> bool {
-        self.pending.is_none() && (self.version12 || !self.version2.is_empty())
+        self.pending.is_none() && self.count() > 0
     }
 
     /// Refuses a TPM that is there and not ready: it would stay unextended. The kernel shows one whose firmware update was interrupted
@@ -111,31 +128,42 @@ mod tests {
         fs::create_dir_all(&nodes).unwrap();
         for (name, version, is_managed) in tpms {
             fs::create_dir_all(class.join(name)).unwrap();
-            fs::write(class.join(name).join("tpm_version_major"), format!("{version}\n")).unwrap();
+            if !version.is_empty() {
+                fs::write(class.join(name).join("tpm_version_major"), format!("{version}\n")).unwrap();
+            }
             if *is_managed {
                 fs::write(nodes.join(name.replace("tpm", "tpmrm")), "").unwrap();
             }
         }
-        ShownTpms::sort(&list(&class)?, &nodes)
+        // Of those whose version the kernel does not say, TPM 5 is a 1.2.
+        ShownTpms::sort(&list(&class)?, &nodes, &|number| number == 5)
     }
 
     #[test]
-    fn every_tpm_2_is_found() {
-        let found =
-            |version2: &[u32], version12, pending| ShownTpms { version2: version2.to_vec(), version12, pending };
+    fn every_tpm_is_found() {
+        let found = |version2: &[u32], version12: &[u32], pending| ShownTpms {
+            version2: version2.to_vec(),
+            version12: version12.to_vec(),
+            pending,
+        };
         let table = [
-            (&[][..], found(&[], false, None), false),
-            (&[("tpm0", "2", true)], found(&[0], false, None), true),
-            (&[("tpm11", "2", true), ("tpm2", "2", true), ("other", "2", false)], found(&[2, 11], false, None), true),
-            (&[("tpm0", "1", false), ("tpm1", "2", true)], found(&[1], true, None), true),
-            (&[("tpm0", "1", false)], found(&[], true, None), true),
-            (&[("tpm0", "2", true), ("tpm1", "2", false)], found(&[0], false, Some(1)), false),
-            (&[("tpm1", "2", false)], found(&[], false, Some(1)), false),
+            (&[][..], found(&[], &[], None), false),
+            (&[("tpm0", "2", true)], found(&[0], &[], None), true),
+            (&[("tpm11", "2", true), ("tpm2", "2", true), ("other", "2", false)], found(&[2, 11], &[], None), true),
+            (&[("tpm0", "1", false), ("tpm1", "2", true)], found(&[1], &[0], None), true),
+            (&[("tpm3", "1", false), ("tpm0", "1", false)], found(&[], &[0, 3], None), true),
+            (&[("tpm0", "2", true), ("tpm1", "2", false)], found(&[0], &[], Some(1)), false),
+            (&[("tpm1", "2", false)], found(&[], &[], Some(1)), false),
+            (&[("tpm0", "1", false), ("tpm1", "2", false)], found(&[], &[0], Some(1)), false),
+            // A kernel before 5.6.
+            (&[("tpm4", "", true), ("tpm5", "", false)], found(&[4], &[5], None), true),
+            (&[("tpm6", "", false)], found(&[], &[], Some(6)), false),
         ];
         for (tpms, expected, settled) in table {
             let shown = shown(tpms).unwrap();
             assert_eq!((&shown, shown.is_settled()), (&expected, settled));
             assert_eq!(shown.refuse_unsettled().is_err(), shown.pending.is_some());
+            assert_eq!(shown.all().count(), shown.count());
         }
     }
 

@@ -16,6 +16,7 @@ use crate::error::{Context, Result};
 use crate::hash::tree_shape::{TreeHash, TreeShape};
 use crate::measure::image_format::ImageFormat;
 use crate::measure::measurement::Report;
+use crate::measure::tpm_version::TpmVersion;
 use crate::media::image::{Found, Image, ImagePlace};
 use crate::media::superblock::FileSystem;
 use crate::seal::sealed_image::SealedImage;
@@ -161,6 +162,15 @@ impl<'a> Status<'a> {
     }
 }
 
+/// Which TPMs have the PCR, if there is a TPM 1.2: a verifier may not accept its SHA-1.
+fn of_version12(tpms: &[TpmVersion]) -> &'static str {
+    match (tpms.contains(&TpmVersion::V1_2), tpms.contains(&TpmVersion::V2_0)) {
+        (true, true) => " of a TPM 2.0 and of a TPM 1.2",
+        (true, false) => " of a TPM 1.2",
+        (false, _) => "",
+    }
+}
+
 impl Display for Status<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let image = &self.image;
@@ -170,10 +180,11 @@ impl Display for Status<'_> {
         }
         write!(
             f,
-            "{place} ({}, {} bytes) measured into PCR {} in {}.{:02} s:",
+            "{place} ({}, {} bytes) measured into PCR {}{} in {}.{:02} s:",
             image.filesystem,
             image.bytes,
             self.report.pcr,
+            of_version12(&self.report.tpms),
             self.took.as_secs(),
             self.took.subsec_millis() / 10
         )?;

@@ -16,10 +16,11 @@ use crate::boot::shown_tpms::{self, ShownTpms, managed, node};
 use crate::error::{Context, Error, Result};
 use crate::measure::pcrs::Pcrs;
 use crate::measure::session::SessionChoice;
+use crate::measure::tpm_version::{TpmChoice, TpmVersion};
 use crate::media::wait::Wait;
 use crate::sys::random::random;
 use crate::sys::waits::UNNOTICED;
-use crate::tpm::{EsysPcrs, EveryTpm, TpmRequest};
+use crate::tpm::{self, EsysPcrs, EveryTpm, TpmRequest, Version12};
 
 /// The TPMs that the boot uses, or `None`.
 type Opened = Result<Option<Box<dyn Pcrs>>>;
@@ -84,17 +85,21 @@ fn wait_for(patience: Duration, wanted: &dyn Fn(&ShownTpms) -> bool) -> Result<O
 fn shown() -> Result<ShownTpms> {
     let folders = folders()?;
     let listed = inside(&folders.sys, || shown_tpms::list(Path::new("class/tpm")))?;
-    inside(&folders.dev, || ShownTpms::sort(&listed, Path::new(".")))
+    // In the folder of the nodes.
+    let is_version12 = |number| tpm::is_version12(Path::new(&node(number)));
+    inside(&folders.dev, || ShownTpms::sort(&listed, Path::new("."), &is_version12))
 }
 
 /// Opens the TPMs that the image is measured into; `None` if none appears in time.
 ///
 /// # Errors
-/// When there is only a TPM 1.2, when a TPM cannot be opened, or when a session cannot be started.
+/// When there is no TPM of the version that is asked for, when a TPM cannot be opened, or when a session cannot be started.
 pub(super) fn open(request: TpmRequest) -> Opened {
     match wait_for(request.patience, &ShownTpms::is_settled)? {
-        Some(shown) if shown.version2.is_empty() => {
-            Err(Error::new("/dev/tpm0", "is a TPM 1.2").hint("measureroot needs a TPM 2.0"))
+        Some(shown) if request.version == TpmChoice::V2_0 && shown.version2.is_empty() => {
+            let first = shown.version12.first().copied().unwrap_or_default();
+            Err(Error::new(format_args!("/dev/{}", node(first)), "is a TPM 1.2")
+                .hint("the command line says measureroot.tpm=2.0"))
         }
         Some(shown) => open_all(&shown, request).map(Some),
         None => shown()?.refuse_unsettled().map(|()| None),
@@ -105,7 +110,7 @@ pub(super) fn open(request: TpmRequest) -> Opened {
 const NAMED: Duration = Duration::from_secs(30);
 const UNNAMED: Duration = Duration::from_secs(5);
 
-/// Opens the TPM that an unmeasured boot marks; `None` if the machine has no TPM 2.0. The request can only make the wait longer:
+/// Opens the TPM that an unmeasured boot marks; `None` if the machine has none. The request can only make the wait longer:
 /// the same command line says `measureroot=off`.
 ///
 /// # Errors
@@ -119,12 +124,6 @@ pub(super) fn open_unmeasured(request: TpmRequest) -> Opened {
         FirmwareTpm::None | FirmwareTpm::Unknown => (UNNAMED, false),
     };
     match wait_for(wait, &|shown| shown.is_settled() && !(only_version2 && shown.version2.is_empty()))? {
-        Some(shown) if shown.version2.is_empty() => {
-            log::warn!(
-                "/dev/tpm0 is a TPM 1.2: it is not told that the boot is unmeasured, and cannot be taken for measured"
-            );
-            Ok(None)
-        }
         Some(shown) => open_all(&shown, TpmRequest { patience, ..request }).map(Some),
         None => shown()?.refuse_unsettled().and_then(|()| absent(named, wait)).map(|()| None),
     }
@@ -132,7 +131,7 @@ pub(super) fn open_unmeasured(request: TpmRequest) -> Opened {
 
 /// Whether an unmeasured boot may go on without a TPM.
 fn absent(named: FirmwareTpm, waited: Duration) -> Result<()> {
-    let hidden = "measureroot=off tells every TPM 2.0, because the booted system could use it";
+    let hidden = "measureroot=off tells every TPM, because the booted system could use it";
     match named {
         FirmwareTpm::None => Ok(()),
         FirmwareTpm::Unknown => Err(Error::new("TPM", "the kernel shows neither ACPI's tables nor a device tree")
@@ -146,7 +145,7 @@ fn absent(named: FirmwareTpm, waited: Duration) -> Result<()> {
     }
 }
 
-/// Opens the TPMs to mark a boot that failed; `None` if there is no TPM 2.0. Without a session, a TPM that this program has open
+/// Opens the TPMs to mark a boot that failed; `None` if there is none. Without a session, a TPM that this program has open
 /// already is used through the kernel's resource manager.
 ///
 /// # Errors
@@ -155,15 +154,21 @@ pub(super) fn open_to_mark(request: TpmRequest) -> Opened {
     let named = FirmwareTpm::named_in(Path::new("/sys/firmware"));
     let patience = patience_to_mark(named, ABSENT.load(Ordering::Acquire));
     let shown = wait_for(patience, &ShownTpms::is_settled)?.map_or_else(shown, Ok)?;
-    let open = |&number: &u32| {
-        let opened = open_node(&node(number), number, request);
-        if request.session == SessionChoice::None {
-            opened.or_else(|_| open_node(&managed(number), number, request))
-        } else {
-            opened
+    let open = |(number, version)| match version {
+        TpmVersion::V1_2 => {
+            // There is no session to be had: a mark without one is better than none.
+            open_version12(number, TpmRequest { session: SessionChoice::None, ..request })
+        }
+        TpmVersion::V2_0 => {
+            let opened = open_node(&node(number), number, request);
+            if request.session == SessionChoice::None {
+                opened.or_else(|_| open_node(&managed(number), number, request))
+            } else {
+                opened
+            }
         }
     };
-    let opened: Vec<_> = shown.version2.iter().map(|number| (node(*number), open(number))).collect();
+    let opened: Vec<_> = shown.all().map(|tpm| (node(tpm.0), open(tpm))).collect();
     if opened.is_empty() {
         return Ok(None);
     }
@@ -176,25 +181,39 @@ fn patience_to_mark(named: FirmwareTpm, is_absent: bool) -> Duration {
 }
 
 fn open_all(shown: &ShownTpms, request: TpmRequest) -> Result<Box<dyn Pcrs>> {
-    let numbers = shown.version2.as_slice();
-    if numbers.len() > 1 {
-        log::warn!("this machine has {} TPMs: all of them are extended", numbers.len());
+    if shown.count() > 1 {
+        log::warn!("this machine has {} TPMs: all of them are extended", shown.count());
     }
-    let open = |&number: &u32| {
+    let mut tpms = Vec::new();
+    for (number, version) in shown.all() {
         let name = node(number);
-        open_node(&name, number, request).map(|tpm| (name, tpm))
-    };
-    let tpms = numbers.iter().map(open).collect::<Result<Vec<_>>>()?;
+        let tpm = match version {
+            TpmVersion::V1_2 => {
+                log::warn!("/dev/{name} is a TPM 1.2: its only bank is sha1");
+                open_version12(number, request)?
+            }
+            TpmVersion::V2_0 => open_node(&name, number, request)?,
+        };
+        tpms.push((name, tpm));
+    }
     Ok(Box::new(EveryTpm::new(tpms, Box::new(count))))
 }
 
-/// How many TPMs 2.0 the kernel shows now.
+/// How many TPMs the kernel shows now.
 fn count() -> Result<usize> {
-    shown().map(|shown| shown.version2.len())
+    shown().map(|shown| shown.count())
+}
+
+fn open_version12(number: u32, request: TpmRequest) -> Result<Box<dyn Pcrs>> {
+    let TpmRequest { patience, session, .. } = request;
+    let node = node(number);
+    let opened = inside(&folders()?.dev, || Version12::open_when_free(Path::new(&node), patience));
+    let pcrs = opened.map_err(|error| error.renamed(format_args!("/dev/{node}")))?.within(patience.max(SHORTEST));
+    Ok(Box::new(pcrs.unprotected(session)?))
 }
 
 fn open_node(node: &str, number: u32, request: TpmRequest) -> Result<Box<dyn Pcrs>> {
-    let TpmRequest { patience, session } = request;
+    let TpmRequest { patience, session, .. } = request;
     if session != SessionChoice::None {
         // The session needs random bytes, and would wait for them without a limit.
         random(patience)?;

@@ -28,7 +28,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::error::{Error, Result, one_line};
 
-/// Measure a root image into a TPM 2.0 PCR, and boot it.
+/// Measure a root image into a PCR of a TPM, and boot it.
 ///
 /// As /init of an initramfs, this program hashes the root image, extends a PCR with the digest, and boots the image. The
 /// commands below predict that PCR, build the initramfs, explain what a kernel command line would do, and check kernel

@@ -19,8 +19,9 @@ use crate::eventlog::compare::{Comparison, Difference};
 use crate::eventlog::event::Content;
 use crate::eventlog::{self, Event, Log, PcrValues, cel};
 use crate::hash::bank::Bank;
+use crate::hash::digest::Digests;
 use crate::measure::pcr::Pcr;
-use crate::tpm::EsysPcrs;
+use crate::tpm::{self, EsysPcrs, Version12};
 
 /// Replay event logs: print their events in words, and the PCRs that they lead to.
 ///
@@ -39,9 +40,9 @@ pub(super) struct Replay {
     /// to each of them.
     #[arg(long, value_name = "FILE", conflicts_with = "tpm")]
     pcrs: Option<PathBuf>,
-    /// Compare with this machine's TPM: with each PCR that the logs have an event for.
-    #[arg(long, value_name = "DEVICE", num_args = 0..=1, require_equals = true, default_missing_value = "/dev/tpmrm0")]
-    tpm: Option<PathBuf>,
+    /// Compare with this machine's TPM (/dev/tpmrm0, or /dev/tpm0 if it is a TPM 1.2): with each PCR that the logs have an event for.
+    #[arg(long, value_name = "DEVICE", num_args = 0..=1, require_equals = true)]
+    tpm: Option<Option<PathBuf>>,
     /// Convert the logs: print only their events, in this format.
     #[arg(long, value_name = "FORMAT")]
     to: Option<LogFormat>,
@@ -75,7 +76,7 @@ impl Replay {
         let values = log.replay();
         let held = match (&self.pcrs, &self.tpm) {
             (Some(path), _) => Some(tpm2_pcrread::read(path)?),
-            (None, Some(device)) => Some(tpm_values(device, &log)?),
+            (None, Some(device)) => Some(tpm_values(device.as_deref().unwrap_or_else(|| usual()), &log)?),
             (None, None) => None,
         };
         let compared = held.as_ref().map(|held| log.compare(held));
@@ -114,11 +115,10 @@ fn banks(event: &Event, held: Option<&PcrValues>) -> Vec<Bank> {
 /// The values in the TPM, for each PCR that the log has an event for.
 fn tpm_values(device: &Path, log: &Log) -> Result<PcrValues> {
     can_be_used(device)?;
-    let mut tpm = EsysPcrs::open(device)?;
+    let mut read = reader(device)?;
     let mut values = PcrValues::new();
     for pcr in Pcr::all().filter(|&pcr| log.events_of(pcr).next().is_some()) {
-        let banks = tpm.active_banks(pcr)?;
-        for (bank, value) in tpm.values(pcr, &banks)? {
+        for (bank, value) in read(pcr)? {
             values.entry(bank).or_default().insert(pcr, value);
         }
     }
@@ -126,6 +126,26 @@ fn tpm_values(device: &Path, log: &Log) -> Result<PcrValues> {
         return Err(Error::new("event log", "no event extends a PCR, so there is nothing to compare"));
     }
     Ok(values)
+}
+
+/// The device of this machine's TPM: that of the kernel's resource manager, which other programs can use at the same time. There is
+/// none for a TPM 1.2.
+fn usual() -> &'static Path {
+    let [managed, only] = ["/dev/tpmrm0", "/dev/tpm0"].map(Path::new);
+    if managed.exists() || !only.exists() { managed } else { only }
+}
+
+/// What reads a PCR of this TPM, in each active bank.
+fn reader(device: &Path) -> Result<Box<dyn FnMut(Pcr) -> Result<Digests>>> {
+    if tpm::is_version12(device) {
+        let tpm = Version12::open(device)?;
+        return Ok(Box::new(move |pcr| Ok(Digests::from([(Bank::Sha1, tpm.value(pcr)?)]))));
+    }
+    let mut tpm = EsysPcrs::open(device)?;
+    Ok(Box::new(move |pcr| {
+        let banks = tpm.active_banks(pcr)?;
+        tpm.values(pcr, &banks)
+    }))
 }
 
 /// Checks that there is a TPM which this user may use: the TPM software stack has the same error for both.
@@ -137,7 +157,7 @@ fn can_be_used(device: &Path) -> Result<()> {
     opened.map(drop).map_err(|error| {
         let hint = match error.kind() {
             ErrorKind::NotFound => {
-                "this machine has no TPM 2.0, or its driver is not loaded; --tpm=DEVICE names another device, and --pcrs a \
+                "this machine has no TPM, or its driver is not loaded; --tpm=DEVICE names another device, and --pcrs a \
                  file with the values"
             }
             ErrorKind::PermissionDenied => "run as root, or as a member of the device's group, often tss",

@@ -1,7 +1,7 @@
 //! The parameters that are measureroot's own, and names that look like them.
 
 /// Every `measureroot.*` parameter. Any other one is an error: it may be a misspelt parameter that matters.
-pub(crate) const ALL: [&str; 9] = [
+pub(crate) const ALL: [&str; 10] = [
     "measureroot.timeout",
     "measureroot.onfail",
     "measureroot.overlaysize",
@@ -11,6 +11,7 @@ pub(crate) const ALL: [&str; 9] = [
     "measureroot.hashdev",
     "measureroot.hashoffset",
     "measureroot.session",
+    "measureroot.tpm",
 ];
 
 /// The other parameters that only an initramfs that measures reads. Without them, another image could be measured, or another

@@ -17,6 +17,7 @@ use crate::error::Result;
 use crate::measure::image_format::ImageFormat;
 use crate::measure::pcr::PcrIndex;
 use crate::measure::session::SessionChoice;
+use crate::measure::tpm_version::TpmChoice;
 use crate::media::image_request::ImageRequest;
 use crate::media::image_source::ImageSource;
 use crate::media::rootflags::RootFlags;
@@ -61,6 +62,8 @@ pub struct Config {
     pub on_corrupt: OnCorrupt,
     /// `measureroot.session=`.
     pub session: SessionChoice,
+    /// `measureroot.tpm=`.
+    pub tpm: TpmChoice,
     /// `init=`.
     pub init: Option<String>,
     /// `measureroot.overlaysize=`.
@@ -113,6 +116,7 @@ impl Config {
             roothash,
             on_corrupt: parsed(tokens, "measureroot.oncorrupt", OnCorrupt::parse)?.unwrap_or_default(),
             session: parsed(tokens, "measureroot.session", SessionChoice::parse)?.unwrap_or_default(),
+            tpm: parsed(tokens, "measureroot.tpm", TpmChoice::parse)?.unwrap_or_default(),
             init: parameters::init(tokens)?,
             overlay_size: parsed(tokens, "measureroot.overlaysize", OverlaySize::parse)?.unwrap_or_default(),
             debug: tokens.iter().any(|token| token.key == b"debug" && token.value.is_none()),
@@ -123,7 +127,7 @@ impl Config {
     /// The part that opening the TPMs needs.
     #[must_use]
     pub(crate) fn tpm_request(&self) -> TpmRequest {
-        TpmRequest { patience: self.timeout, session: self.session }
+        TpmRequest { patience: self.timeout, session: self.session, version: self.tpm }
     }
 
     /// The part that finding the image needs.

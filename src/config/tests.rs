@@ -54,6 +54,9 @@ fn each_parameter_has_its_effect() {
     assert_eq!(of("measureroot.format=meta-measured").format, ImageFormat::MetaMeasured);
     assert_eq!((of("").session, of("measureroot.session=none").session), (SessionChoice::Auto, SessionChoice::None));
     assert_eq!(of("measureroot.session=hmac").session, SessionChoice::Hmac);
+    let tpms = ["", "measureroot.tpm=any", "measureroot.tpm=2.0"].map(|line| of(line).tpm);
+    assert_eq!(tpms, [TpmChoice::Any, TpmChoice::Any, TpmChoice::V2_0]);
+    assert_eq!(of("measureroot.tpm=2.0").tpm_request().version, TpmChoice::V2_0);
     assert_eq!(config("rootimg=/a").unwrap().source, ImageSource::Search("a".into()));
     assert_eq!(
         config("rootimg=a root=LABEL=x").unwrap().source,
@@ -98,6 +101,7 @@ fn an_error_names_its_token() {
         ("root=/dev/vda measureroot.seal=tape", "measureroot.seal=tape"),
         ("root=/dev/vda measureroot.oncorrupt=ignore", "measureroot.oncorrupt=ignore"),
         ("root=/dev/vda measureroot.session=password", "measureroot.session=password"),
+        ("root=/dev/vda measureroot.tpm=1.2", "measureroot.tpm=1.2"),
         ("root=/dev/vda measureroot=off measureroot.seal=ram", "measureroot.seal"),
         ("root=/dev/vda measureroot.format=sha1", "measureroot.format=sha1"),
         ("root=/dev/vda measureroot=no", "measureroot=no"),

@@ -10,6 +10,7 @@ use crate::hash::digest::{Digest, Digests, digests_of};
 use crate::measure::pcr::PcrIndex;
 use crate::measure::pcrs::Pcrs;
 use crate::measure::session::Session;
+use crate::measure::tpm_version::TpmVersion;
 
 /// If a boot fails, the PCR is extended with the digest of this text in each bank.
 pub const FAILED: &str = "measureroot: failed";
@@ -35,6 +36,9 @@ pub struct Report {
     pub measured: bool,
     /// The PCR that was extended.
     pub pcr: PcrIndex,
+    /// The version of each TPM that was extended.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tpms: Vec<TpmVersion>,
     /// The session that protected the extend on the bus to the TPM.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<Session>,
@@ -51,8 +55,8 @@ pub struct Report {
 /// # Errors
 /// When `digests` is empty, when the TPM refuses, or when the PCR has another value afterwards.
 pub fn extend(pcrs: &mut dyn Pcrs, pcr: PcrIndex, digests: &Digests) -> Result<Report> {
-    let (session, banks) = (pcrs.session(), extend_checked(pcrs, pcr, digests)?);
-    Ok(Report { measured: true, pcr, session, banks, only_here: () })
+    let (tpms, session, banks) = (pcrs.tpms(), pcrs.session(), extend_checked(pcrs, pcr, digests)?);
+    Ok(Report { measured: true, pcr, tpms, session, banks, only_here: () })
 }
 
 /// Extends `pcr` with [`UNMEASURED`], if there is a TPM, so that no verifier takes the boot for a measured one.
@@ -61,8 +65,9 @@ pub fn extend(pcrs: &mut dyn Pcrs, pcr: PcrIndex, digests: &Digests) -> Result<R
 /// When there is a TPM and the extend fails.
 pub(crate) fn extend_unmeasured(pcrs: Option<&mut (dyn Pcrs + '_)>, pcr: PcrIndex) -> Result<Report> {
     let session = pcrs.as_ref().and_then(|pcrs| pcrs.session());
+    let tpms = pcrs.as_ref().map_or_else(Vec::new, |pcrs| pcrs.tpms());
     let banks = pcrs.map_or(Ok(BTreeMap::new()), |pcrs| extend_text(pcrs, pcr, UNMEASURED))?;
-    Ok(Report { measured: false, pcr, session, banks, only_here: () })
+    Ok(Report { measured: false, pcr, tpms, session, banks, only_here: () })
 }
 
 /// Extends `pcr` with [`FAILED`]: from here on the PCR cannot have the value of any image. This returns no [`Report`], because

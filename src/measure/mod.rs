@@ -8,3 +8,4 @@ pub(crate) mod pcrs;
 pub(crate) mod session;
 #[cfg(any(test, feature = "cli"))]
 pub(crate) mod soft_pcrs;
+pub(crate) mod tpm_version;

@@ -5,6 +5,7 @@ use crate::hash::bank::Bank;
 use crate::hash::digest::Digests;
 use crate::measure::pcr::PcrIndex;
 use crate::measure::session::Session;
+use crate::measure::tpm_version::TpmVersion;
 
 /// PCRs that can be read and extended: those of a TPM, or arithmetic in their place.
 pub trait Pcrs {
@@ -30,5 +31,10 @@ pub trait Pcrs {
     /// What protects commands and answers on the bus to the TPM; `None` if there is no TPM.
     fn session(&self) -> Option<Session> {
         None
+    }
+
+    /// The version of each TPM; empty if there is none.
+    fn tpms(&self) -> Vec<TpmVersion> {
+        Vec::new()
     }
 }

@@ -1,4 +1,4 @@
-//! The error of a failed TPM command, with its likely cause.
+//! The error of a failed command of a TPM 2.0, with its likely cause; and, for both versions, of a command without an answer.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -14,8 +14,11 @@ use crate::error::Error;
 /// The hint for an answer that the TPM cannot have given.
 pub(super) const ATTACKER: &str = "is there an attacker on the bus to the TPM?";
 
-const MALFORMED: &str = "is the TPM broken, or is there an attacker on the bus to it?";
-const OFF_AND_ON: &str = "switch the machine off and on again: a restart alone may not reset the TPM";
+pub(super) const MALFORMED: &str = "is the TPM broken, or is there an attacker on the bus to it?";
+/// The cause and the hint for a PCR that only another locality may extend.
+pub(super) const LOCALITY: [&str; 2] =
+    ["this locality may not use the PCR", "Linux works at locality 0: rootimgpcr= names a PCR that it may extend"];
+pub(super) const OFF_AND_ON: &str = "switch the machine off and on again: a restart alone may not reset the TPM";
 
 /// tpm2-tss returns these codes for an answer with a wrong HMAC (`TSS2_ESYS_RC_RSP_AUTH_FAILED`) and for an answer without a
 /// session (`TSS2_SYS_RC_BAD_SEQUENCE`). tss-esapi has no text for either.
@@ -93,11 +96,7 @@ fn known(code: u32) -> Option<(&'static str, &'static str, &'static str)> {
         0x904 => ("TPM_RC_MEMORY", "the TPM has no memory left", FULL),
         0x905 => ("TPM_RC_SESSION_HANDLES", "the TPM has no handle left for a session", FULL),
         0x906 => ("TPM_RC_OBJECT_HANDLES", "the TPM has no handle left for an object", FULL),
-        0x907 => (
-            "TPM_RC_LOCALITY",
-            "this locality may not use the PCR",
-            "Linux works at locality 0: rootimgpcr= names a PCR that it may extend",
-        ),
+        0x907 => ("TPM_RC_LOCALITY", LOCALITY[0], LOCALITY[1]),
         0x910..=0x916 => ("TPM_RC_REFERENCE_H", "the TPM does not hold the key any more", LOST),
         0x918..=0x91e => ("TPM_RC_REFERENCE_S", "the TPM does not hold the session any more", LOST),
         0x921 => ("TPM_RC_LOCKOUT", "the TPM is in lockout", "wait, or tpm2_dictionarylockout --clear-lockout"),

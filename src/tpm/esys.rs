@@ -1,7 +1,6 @@
 //! The connection to a TPM 2.0.
 
 use std::fmt::Display;
-use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,18 +9,16 @@ use tss_esapi::Context as Esys;
 use tss_esapi::interface_types::session_handles::AuthSession;
 use tss_esapi::tcti_ldr::{DeviceConfig, TctiNameConf};
 use tss2_static::tcti::exports::use_next;
+use tss2_static::tcti::family::Family;
 use tss2_static::tcti::line::Line;
 
 use crate::count::counted;
 use crate::error::{Context, Error, Result};
 use crate::measure::session::SessionChoice;
-use crate::media::wait::Wait;
 use crate::tpm::command_error::command_error;
 use crate::tpm::leftovers;
+use crate::tpm::open_line;
 use crate::tpm::salted::{self, SessionError};
-
-/// How long a command may take if nothing else is said. The slowest is TPM2_CreatePrimary: some TPMs need several seconds.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The PCRs of an open TPM.
 pub struct EsysPcrs {
@@ -60,27 +57,7 @@ impl EsysPcrs {
     /// # Errors
     /// When it cannot be opened.
     pub(crate) fn open_when_free(device: &Path, patience: Duration) -> Result<Self> {
-        let mut told = false;
-        let opened = Wait::at_most(patience).until_found(|| {
-            let opened = Line::open(device, PATIENCE);
-            let busy = opened.as_ref().is_err_and(|error| error.kind() == ErrorKind::ResourceBusy);
-            if busy && !told && !patience.is_zero() {
-                told = true;
-                let (device, seconds) = (device.display(), patience.as_secs());
-                log::warn!("{device}: another program holds the TPM; waits for at most {seconds} s");
-            }
-            Ok((!busy).then_some(opened))
-        })?;
-        let line = opened.unwrap_or_else(|| Line::open(device, PATIENCE)).map_err(|error| {
-            let busy = error.kind() == ErrorKind::ResourceBusy;
-            let error = Error::new(device.display(), error);
-            if busy {
-                error.hint("another program holds the TPM, or the kernel still waits for its answer")
-            } else {
-                error
-            }
-        })?;
-        let line = Arc::new(line);
+        let line = Arc::new(open_line::open_when_free(device, Family::V2_0, patience)?);
         use_next(Arc::clone(&line));
         // The device is open already. tss-esapi wants a name all the same.
         let esys = Esys::new(TctiNameConf::Device(DeviceConfig::default())).about(device.display())?;

@@ -8,6 +8,7 @@ use crate::measure::measurement::warn_if_used;
 use crate::measure::pcr::PcrIndex;
 use crate::measure::pcrs::Pcrs;
 use crate::measure::session::Session;
+use crate::measure::tpm_version::TpmVersion;
 
 /// Counts the TPMs of the machine.
 type Count = Box<dyn Fn() -> Result<usize>>;
@@ -24,12 +25,18 @@ struct Tpm {
     pcrs: Box<dyn Pcrs>,
     /// Its active banks; empty until they are known.
     banks: Vec<Bank>,
+    /// Why its last extend failed. If each bank gets a command of its own, a TPM that has only one of them must not count as
+    /// extended because of the others.
+    refused: Option<Error>,
 }
 
 impl EveryTpm {
     /// These TPMs, each with its name. `count` counts the TPMs of the machine when the PCR is extended: one may have appeared.
     pub(crate) fn new(tpms: impl IntoIterator<Item = (String, Box<dyn Pcrs>)>, count: Count) -> Self {
-        let tpms = tpms.into_iter().map(|(name, pcrs)| Tpm { name, pcrs, banks: Vec::new() });
+        let tpms = tpms.into_iter().map(|(name, pcrs)| {
+            let banks = if pcrs.tpms() == [TpmVersion::V1_2] { vec![Bank::Sha1] } else { Vec::new() };
+            Tpm { name, pcrs, banks, refused: None }
+        });
         let mut tpms: Vec<_> = tpms.collect();
         if let [only] = tpms.as_mut_slice() {
             only.name.clear();
@@ -106,6 +113,10 @@ impl Pcrs for EveryTpm {
         let sessions: Vec<_> = self.tpms.iter().filter_map(|tpm| tpm.pcrs.session()).collect();
         if sessions.contains(&Session::None) { Some(Session::None) } else { sessions.first().copied() }
     }
+
+    fn tpms(&self) -> Vec<TpmVersion> {
+        self.tpms.iter().flat_map(|tpm| tpm.pcrs.tpms()).collect()
+    }
 }
 
 impl Tpm {
@@ -124,7 +135,10 @@ impl Tpm {
 
     fn extend(&mut self, pcr: PcrIndex, digests: &Digests) -> Result<()> {
         let own = self.own(digests);
-        if own.is_empty() { Ok(()) } else { self.pcrs.extend(pcr, &own) }
+        if !own.is_empty() {
+            self.refused = self.pcrs.extend(pcr, &own).err();
+        }
+        self.refused.clone().map_or(Ok(()), Err)
     }
 
     /// Extends it, and reads the PCR before and after. It is extended even if it cannot be read: this may be the mark of a failed
@@ -164,6 +178,7 @@ mod tests {
     struct Shared {
         pcrs: Rc<std::cell::RefCell<SoftPcrs>>,
         fault: Rc<Cell<Fault>>,
+        version: TpmVersion,
     }
 
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,7 +190,12 @@ mod tests {
 
     impl Shared {
         fn with(banks: &[Bank], fault: Fault) -> Self {
-            Self { pcrs: Rc::new(SoftPcrs::zero(banks).into()), fault: Rc::new(fault.into()) }
+            let pcrs = Rc::new(SoftPcrs::zero(banks).into());
+            Self { pcrs, fault: Rc::new(fault.into()), version: TpmVersion::V2_0 }
+        }
+
+        fn version12(fault: Fault) -> Self {
+            Self { version: TpmVersion::V1_2, ..Self::with(&[Bank::Sha1], fault) }
         }
 
         fn holds(&self, bank: Bank, texts: &[&[u8]]) -> bool {
@@ -193,6 +213,10 @@ mod tests {
             self.pcrs.borrow_mut().read(pcr, banks)
         }
         fn extend(&mut self, pcr: PcrIndex, digests: &Digests) -> Result<()> {
+            // As a TPM 1.2 does.
+            if self.version == TpmVersion::V1_2 && digests.keys().any(|bank| *bank != Bank::Sha1) {
+                return Err(Error::new("extend", "only sha1"));
+            }
             match self.fault.get() {
                 Fault::None => self.pcrs.borrow_mut().extend(pcr, digests),
                 Fault::Refuses => Err(Error::new("extend", "refused")),
@@ -201,6 +225,9 @@ mod tests {
         }
         fn session(&self) -> Option<Session> {
             Some(if self.fault.get() == Fault::None { Session::Hmac } else { Session::None })
+        }
+        fn tpms(&self) -> Vec<TpmVersion> {
+            vec![self.version]
         }
     }
 
@@ -239,6 +266,38 @@ mod tests {
                 assert_eq!(all.session(), Some(Session::None), "the weakest counts");
                 extend_failed(&mut all, PCR, &banks).ok();
                 assert!(tpms[1 - bad].holds(Bank::Sha256, &[b"image", b"measureroot: failed"]), "{fault:?}, {bad}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_tpm_1_2_beside_a_tpm_2_is_extended_and_marked_in_its_only_bank() {
+        const FAILED: &[u8] = b"measureroot: failed";
+        let pair = || [Shared::with(&[Bank::Sha256], Fault::None), Shared::version12(Fault::None)];
+        let tpms = pair();
+        let mut all = every(&tpms, 2);
+        let banks = all.banks(PCR).unwrap();
+        let report = extend(&mut all, PCR, &digests_of(&banks, b"image")).unwrap();
+        assert_eq!(report.tpms, [TpmVersion::V2_0, TpmVersion::V1_2]);
+        assert!(tpms[0].holds(Bank::Sha256, &[b"image"]) && tpms[1].holds(Bank::Sha1, &[b"image"]));
+        // The mark of a TPM that was opened again, with and without the banks that it named before.
+        for known in [&[][..], &banks] {
+            let tpms = pair();
+            extend_failed(&mut every(&tpms, 2), PCR, known).unwrap();
+            assert!(tpms[0].holds(Bank::Sha256, &[FAILED]) && tpms[1].holds(Bank::Sha1, &[FAILED]), "{known:?}");
+        }
+    }
+
+    /// The banks are not known, so each gets a command of its own: those that the TPM 1.2 does not have must not count for it.
+    #[test]
+    fn a_tpm_1_2_that_refuses_the_mark_is_an_error_in_each_bank() {
+        let (good, bad) = (Shared::with(&Bank::ALL, Fault::None), Shared::version12(Fault::Refuses));
+        for tpms in [vec![bad.clone()], vec![good, bad]] {
+            let named = tpms.iter().map(|tpm| ("tpm".to_owned(), Box::new(tpm.clone()) as Box<dyn Pcrs>));
+            let count = tpms.len();
+            let mut all = EveryTpm::new(named, Box::new(move || Ok(count)));
+            for bank in Bank::ALL {
+                assert!(all.extend(PCR, &digests_of(&[bank], b"x")).is_err(), "{count}, {bank}");
             }
         }
     }

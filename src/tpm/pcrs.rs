@@ -14,6 +14,7 @@ use crate::hash::digest::{Digest, Digests};
 use crate::measure::pcr::{Pcr, PcrIndex};
 use crate::measure::pcrs::Pcrs;
 use crate::measure::session::Session;
+use crate::measure::tpm_version::TpmVersion;
 use crate::tpm::esys::{Bus, EsysPcrs};
 
 /// The largest number of PCR selections that a TPM can list: one for each hash (TPM 2.0 Library, Part 2,
@@ -46,6 +47,10 @@ impl Pcrs for EsysPcrs {
             Bus::Unprotected => Session::None,
             Bus::Protected { .. } => Session::Hmac,
         })
+    }
+
+    fn tpms(&self) -> Vec<TpmVersion> {
+        vec![TpmVersion::V2_0]
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::measure::session::SessionChoice;
+use crate::measure::tpm_version::TpmChoice;
 
 /// How the TPMs are opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,12 +12,15 @@ pub(crate) struct TpmRequest {
     pub(crate) patience: Duration,
     /// The session that protects the commands.
     pub(crate) session: SessionChoice,
+    /// Which versions are accepted.
+    pub(crate) version: TpmChoice,
 }
 
 impl TpmRequest {
-    /// For the mark of a failed boot. It waits only as long as a TPM's driver needs to start.
+    /// For the mark of a failed boot: in each TPM, whatever the command line accepts. It waits only as long as a TPM's driver needs to
+    /// start.
     #[must_use]
     pub(crate) fn to_mark(session: SessionChoice) -> Self {
-        Self { patience: Duration::ZERO, session }
+        Self { patience: Duration::ZERO, session, version: TpmChoice::Any }
     }
 }

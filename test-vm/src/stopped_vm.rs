@@ -57,6 +57,9 @@ impl StoppedVm {
     pub fn pcrs(&self, index: u8) -> Result<BTreeMap<Bank, String>> {
         let tpm = self.tpm()?;
         let mut channel = TpmChannel::connect(&tpm.control())?;
+        if tpm.is_version_12() {
+            return Ok(BTreeMap::from([(Bank::Sha1, channel.pcr_of_version_12(index)?)]));
+        }
         tpm.banks().iter().map(|bank| Ok((*bank, channel.pcr(*bank, index)?))).collect()
     }
 

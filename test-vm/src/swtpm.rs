@@ -29,6 +29,7 @@ fn set_up_with(arguments: &[&str], folder: &Path) -> Result<()> {
 #[derive(Debug)]
 pub struct Swtpm {
     process: Process,
+    version_12: bool,
     banks: Vec<Bank>,
     scratch: Scratch,
 }
@@ -41,27 +42,28 @@ impl Swtpm {
             None => set_up(banks, scratch.folder())?,
             Some(state) => drop(std::fs::copy(state.join(PERMANENT), scratch.path(PERMANENT))?),
         }
-        Self::started(&["--tpm2"], banks, scratch)
+        Self::started(false, banks, scratch)
     }
 
-    /// Starts a new TPM 1.2. It has no banks.
+    /// Starts a new TPM 1.2. Its only bank is SHA-1.
     pub fn start_version_12() -> Result<Self> {
         let scratch = Scratch::new()?;
         set_up_with(&[], scratch.folder())?;
-        Self::started(&[], &[], scratch)
+        Self::started(true, &[Bank::Sha1], scratch)
     }
 
-    fn started(version: &[&str], banks: &[Bank], scratch: Scratch) -> Result<Self> {
+    fn started(version_12: bool, banks: &[Bank], scratch: Scratch) -> Result<Self> {
         // The socket is bound here and becomes swtpm's file descriptor 0. So a client can connect at once.
         let control = UnixListener::bind(scratch.path("control"))?;
         let messages = File::create(scratch.path("messages"))?;
         let mut swtpm = tool::tied("swtpm");
+        let version: &[&str] = if version_12 { &[] } else { &["--tpm2"] };
         swtpm.arg("socket").args(version).args(["--ctrl", "type=unixio,fd=0", "--tpmstate"]);
         swtpm.arg(format!("dir={}", scratch.folder().display()));
         // From this level on, swtpm logs every command and answer.
         swtpm.arg("--log").arg(format!("level=5,file={}", scratch.path("commands").display()));
         let process = Process(swtpm.stdin(OwnedFd::from(control)).stdout(Stdio::null()).stderr(messages).spawn()?);
-        Ok(Self { process, banks: banks.to_vec(), scratch })
+        Ok(Self { process, version_12, banks: banks.to_vec(), scratch })
     }
 
     /// The control socket. QEMU uses it while the VM runs, the harness uses it afterwards.
@@ -89,6 +91,12 @@ impl Swtpm {
         commands
             .map(|bytes| Ok(u32::from_str_radix(&bytes.split(' ').skip(7).take(4).collect::<String>(), 16)?))
             .collect()
+    }
+
+    /// Whether it is a TPM 1.2.
+    #[must_use]
+    pub fn is_version_12(&self) -> bool {
+        self.version_12
     }
 
     /// The banks it was set up with.

@@ -86,7 +86,7 @@ impl TpmChannel {
         })
     }
 
-    /// Reads one PCR, in hex.
+    /// Reads one PCR of a TPM 2.0, in hex.
     pub fn pcr(&mut self, bank: Bank, index: u8) -> Result<String> {
         // TPM2_PCR_Read (TPM 2.0 Library, Part 3, section 22.4): tag, size, code, and one selection, which is an algorithm and
         // a bitmap of 3 bytes.
@@ -102,6 +102,15 @@ impl TpmChannel {
         let length = usize::try_from(number(&answer, 28, 2)?)?;
         let digest = answer.get(30..30 + length).ok_or("TPM2_PCR_Read: a short answer")?;
         Ok(bank::hex(digest))
+    }
+
+    /// Reads one PCR of a TPM 1.2, in hex.
+    pub fn pcr_of_version_12(&mut self, index: u8) -> Result<String> {
+        // TPM_PCRRead (TPM Main, Part 3, section 16.2): tag, size, code, PCR. The answer has the value behind its header.
+        let answer = self.command(&[0x00, 0xC1, 0, 0, 0, 14, 0, 0, 0, 0x15, 0, 0, 0, index])?;
+        let code = number(&answer, 6, 4)?;
+        ensure!(code == 0 && answer.len() == HEADER + 20, "TPM_PCRRead: {code:#010x}, {} bytes", answer.len());
+        Ok(bank::hex(&answer[HEADER..]))
     }
 }
 

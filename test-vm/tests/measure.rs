@@ -130,12 +130,6 @@ fn an_unmeasured_boot_marks_the_default_pcr_too() -> Result<()> {
 }
 
 #[test]
-fn an_unmeasured_boot_takes_a_tpm_1_2_for_none() -> Result<()> {
-    let vm = machine("root=/dev/vda measureroot=off")?.0.tpm_12().boots()?.power_off()?;
-    vm.says(&["/dev/tpm0 is a TPM 1.2"])
-}
-
-#[test]
 fn a_prediction_can_start_from_an_earlier_value_of_the_pcr() -> Result<()> {
     let before = Bank::Sha256.of(b"measured earlier")?;
     let image = Image::small(RootFs::Squashfs)?;

@@ -5,6 +5,7 @@
 pub(crate) mod attacks;
 pub(crate) mod bus;
 pub(crate) mod left;
+pub(crate) mod version12;
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;

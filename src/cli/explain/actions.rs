@@ -32,7 +32,6 @@ pub(super) fn of(step: Step, config: &Config) -> Vec<String> {
             .collect()
         }
         Step::Devices => {
-            let tpm = format!("/dev/tpm0, {}", words::limit(Some(config.timeout)));
             let delay = (!config.root_wait.delay.is_zero())
                 .then(|| format!("pause for {} s", config.root_wait.delay.as_secs()));
             let root = match &config.source {
@@ -44,7 +43,12 @@ pub(super) fn of(step: Step, config: &Config) -> Vec<String> {
             let tree = config.roothash.as_ref().and_then(|roothash| roothash.tree.as_ref());
             let tree =
                 tree.map(|tree| format!("{tree}, for the Merkle tree, {}", words::limit(config.root_wait.limit)));
-            [tpm, words::session(config.session).to_owned()].into_iter().chain(delay).chain(root).chain(tree).collect()
+            [words::tpm(config), words::session(config.session).to_owned()]
+                .into_iter()
+                .chain(delay)
+                .chain(root)
+                .chain(tree)
+                .collect()
         }
         Step::Image => words::image(config, &words::limit(config.root_wait.limit)),
         Step::Seal => vec![words::seal(config)],

@@ -10,6 +10,7 @@ use crate::measure::image_format::ImageFormat;
 use crate::measure::measurement;
 use crate::measure::pcr::PcrIndex;
 use crate::measure::session::SessionChoice;
+use crate::measure::tpm_version::TpmChoice;
 use crate::media::image_source::ImageSource;
 use crate::seal::choice::SealChoice;
 use crate::seal::dm_verity::OnCorrupt;
@@ -24,15 +25,24 @@ pub(super) fn limit(limit: Option<Duration>) -> String {
 pub(super) fn session(choice: SessionChoice) -> &'static str {
     match choice {
         SessionChoice::Auto => {
-            "an HMAC session, salted with a key of the TPM's null hierarchy; no session if the TPM answers that it supports none"
+            "an HMAC session, salted with a key of the TPM's null hierarchy; no session if the TPM answers that it supports none, or is a TPM 1.2"
         }
         SessionChoice::Hmac => {
-            "an HMAC session, salted with a key of the TPM's null hierarchy; an error if the TPM supports none"
+            "an HMAC session, salted with a key of the TPM's null hierarchy; an error if the TPM supports none, as a TPM 1.2"
         }
         SessionChoice::None => {
             "no session: an attacker on the bus to the TPM can change commands and answers unnoticed"
         }
     }
+}
+
+/// The TPM that the boot waits for.
+pub(super) fn tpm(config: &Config) -> String {
+    let version = match config.tpm {
+        TpmChoice::Any => "",
+        TpmChoice::V2_0 => " (a TPM 2.0; a TPM 1.2 alone is an error)",
+    };
+    format!("/dev/tpm0{version}, {}", limit(Some(config.timeout)))
 }
 
 /// What the PCR is extended with.
@@ -51,7 +61,7 @@ pub(super) fn unmeasured(pcr: PcrIndex) -> String {
     let default = if pcr == PcrIndex::DEFAULT { String::new() } else { format!("{} and ", PcrIndex::DEFAULT) };
     let text = measurement::UNMEASURED;
     format!(
-        "PCR {default}{pcr} with the digest of \"{text}\", if the machine has a TPM 2.0; a TPM that the firmware names must appear"
+        "PCR {default}{pcr} with the digest of \"{text}\", if the machine has a TPM; a TPM that the firmware names must appear"
     )
 }
 

@@ -2,18 +2,12 @@
 
 use std::time::Duration;
 
-/// The bytes of a header: tag, size, response code (TPM 2.0 Library, Part 1, section 18.2).
+use crate::family::Family;
+
+/// The bytes of a header: tag, size, response code (TPM 2.0 Library, Part 1, section 18.2; TPM Main, Part 3).
 const HEADER: usize = 10;
 /// No command and no answer is longer (Linux, drivers/char/tpm/tpm.h, `TPM_BUFSIZE`).
 pub(crate) const LONGEST: usize = 4096;
-
-/// `TPM_ST_RSP_COMMAND`, `TPM_ST_NO_SESSIONS`, `TPM_ST_SESSIONS` (TPM 2.0 Library, Part 2, section 6.9).
-const TPM_1_2: u16 = 0x00c4;
-const TAGS: [u16; 2] = [0x8001, 0x8002];
-
-/// The TPM did not run the command, and the same command may be sent again: `TPM_RC_YIELDED`, `TPM_RC_CANCELED`,
-/// `TPM_RC_TESTING`, `TPM_RC_NV_RATE`, `TPM_RC_RETRY` (TPM 2.0 Library, Part 2, section 6.6.3).
-const AGAIN: [u32; 5] = [0x908, 0x909, 0x90a, 0x920, 0x922];
 
 /// Why a command has no answer that could be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,22 +22,19 @@ pub enum Failure {
     Malformed(&'static str),
 }
 
-/// The response code of an answer.
+/// The response code of an answer of this family.
 ///
 /// # Errors
 /// If it is malformed.
-pub(crate) fn response_code(answer: &[u8]) -> Result<u32, Failure> {
+pub(crate) fn response_code(family: Family, answer: &[u8]) -> Result<u32, Failure> {
     let Some((&[tag0, tag1, size0, size1, size2, size3, code0, code1, code2, code3], _)) =
         answer.split_first_chunk::<HEADER>()
     else {
         return Err(Failure::Malformed("the answer has no whole header"));
     };
     let (tag, size) = (u16::from_be_bytes([tag0, tag1]), u32::from_be_bytes([size0, size1, size2, size3]));
-    if tag == TPM_1_2 {
-        return Err(Failure::Malformed("the answer is that of a TPM 1.2"));
-    }
-    if !TAGS.contains(&tag) {
-        return Err(Failure::Malformed("the answer has an unknown tag"));
+    if let Some(fault) = family.fault_of_tag(tag) {
+        return Err(Failure::Malformed(fault));
     }
     if usize::try_from(size) != Ok(answer.len()) {
         return Err(Failure::Malformed("the answer has another size than its header says"));
@@ -58,11 +49,6 @@ pub(crate) fn missing(answer: &[u8]) -> usize {
     if size > LONGEST { 0 } else { size.saturating_sub(answer.len()) }
 }
 
-/// Whether the TPM asks with this code to send the same command again.
-pub(crate) fn asks_again(code: u32) -> bool {
-    AGAIN.contains(&code)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,9 +58,11 @@ mod tests {
     }
 
     #[test]
-    fn only_a_whole_header_of_a_tpm_2_has_a_code() {
+    fn only_a_whole_header_of_the_right_family_has_a_code() {
+        let response_code = |answer: &[u8]| response_code(Family::V2_0, answer);
         assert_eq!(response_code(&header(0x8001, 10, 0x101)), Ok(0x101));
         assert_eq!(response_code(&[header(0x8002, 11, 0), vec![0]].concat()), Ok(0));
+        assert_eq!(super::response_code(Family::V1_2, &header(0xc4, 10, 6)), Ok(6));
         let table = [
             (header(0x8001, 11, 0), "another size"),
             (header(0x8001, 9, 0), "another size"),

@@ -11,4 +11,5 @@
 pub mod answer;
 pub mod asked;
 pub mod exports;
+pub mod family;
 pub mod line;

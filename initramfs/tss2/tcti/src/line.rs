@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::answer::{Failure, LONGEST, asks_again, missing, response_code};
+use crate::answer::{Failure, LONGEST, missing, response_code};
 use crate::asked::Asked;
+use crate::family::Family;
 
 /// After this time without an answer, the log has a message.
 const UNNOTICED: Duration = Duration::from_secs(5);
@@ -18,8 +19,6 @@ const UNNOTICED: Duration = Duration::from_secs(5);
 const PAUSES: [Duration; 2] = [Duration::from_millis(20), Duration::from_secs(1)];
 /// How often a command is sent again after the kernel's driver lost it.
 const LOST: u32 = 2;
-/// The last two bytes of `TPM_CC_PCR_Extend` (TPM 2.0 Library, Part 2, section 6.5.2). The others are zero.
-const PCR_EXTEND: [u8; 2] = [0x01, 0x82];
 /// The longest time that the kernel's driver waits for a command: TPM2_CreatePrimary (Linux, drivers/char/tpm/tpm.h,
 /// `TPM2_DURATION_LONG_LONG`). Nothing ends it earlier.
 pub const LONGEST_OF_KERNEL: Duration = Duration::from_secs(300);
@@ -36,20 +35,21 @@ pub fn met_silence() -> bool {
 /// The open device of a TPM.
 pub struct Line {
     node: PathBuf,
+    family: Family,
     device: Arc<File>,
     patience: Mutex<Duration>,
     last: Mutex<Result<u32, Failure>>,
 }
 
 impl Line {
-    /// Opens the device. No command may take longer than `patience`.
+    /// Opens the device of a TPM of this family. No command may take longer than `patience`.
     ///
     /// # Errors
     /// Those of open(2).
-    pub fn open(node: &Path, patience: Duration) -> io::Result<Self> {
+    pub fn open(node: &Path, family: Family, patience: Duration) -> io::Result<Self> {
         let device = OpenOptions::new().read(true).write(true).open(node)?;
         let (device, patience) = (Arc::new(device), Mutex::new(patience));
-        Ok(Self { node: node.to_owned(), device, patience, last: Mutex::new(Ok(0)) })
+        Ok(Self { node: node.to_owned(), family, device, patience, last: Mutex::new(Ok(0)) })
     }
 
     /// Changes how long a command may take.
@@ -86,23 +86,23 @@ impl Line {
         let (mut pause, mut lost) = (first, 0);
         loop {
             let answer = match self.exchange(command, patience) {
-                Err(Failure::Kernel(error)) if may_go_again(command, error) && lost < LOST => {
+                Err(Failure::Kernel(error)) if may_go_again(self.family, command, error) && lost < LOST => {
                     lost += 1;
-                    let (node, name) = (self.node.display(), name(command));
+                    let (node, name) = (self.node.display(), self.family.name(command));
                     log::warn!("{node}: {name}: the kernel's driver failed (error {error}): sends it again");
                     continue;
                 }
                 answer => answer?,
             };
-            let code = response_code(&answer)?;
-            if !asks_again(code) {
+            let code = response_code(self.family, &answer)?;
+            if !self.family.asks_again(code) {
                 return Ok((code, answer));
             }
             if start.elapsed() + pause > patience {
                 return Err(Failure::Busy(code, patience));
             }
             if pause == first {
-                let (node, name, seconds) = (self.node.display(), name(command), patience.as_secs());
+                let (node, name, seconds) = (self.node.display(), self.family.name(command), patience.as_secs());
                 log::warn!("{node}: {name}: the TPM is busy (0x{code:x}): sends it again, for at most {seconds} s");
             }
             thread::sleep(pause);
@@ -119,7 +119,7 @@ impl Line {
         }
         if patience > UNNOTICED {
             // It is no error, but only errors are shown in spite of `quiet`.
-            let (node, name, seconds) = (self.node.display(), name(command), patience.as_secs());
+            let (node, name, seconds) = (self.node.display(), self.family.name(command), patience.as_secs());
             log::error!("{node}: {name}: no answer yet; waits for at most {seconds} s");
         }
         asked.within(patience.saturating_sub(UNNOTICED)).unwrap_or_else(|| {
@@ -160,22 +160,9 @@ fn kernel(error: &io::Error) -> Failure {
 ///
 /// A second extend would not be the same as one. But after EPIPE the TPM did not get the first: the driver could not get the TPM
 /// ready (Linux, drivers/char/tpm/tpm-dev-common.c, `tpm_common_write`).
-fn may_go_again(command: &[u8], error: i32) -> bool {
+fn may_go_again(family: Family, command: &[u8], error: i32) -> bool {
     const EPIPE: i32 = 32;
-    error == EPIPE || command.get(8..10) != Some(PCR_EXTEND.as_slice())
-}
-
-/// The name of a command (`TPM_CC`, TPM 2.0 Library, Part 2, section 6.5.2).
-fn name(command: &[u8]) -> &'static str {
-    match command.get(8..10) {
-        Some([0x01, 0x31]) => "TPM2_CreatePrimary",
-        Some([0x01, 0x65]) => "TPM2_FlushContext",
-        Some([0x01, 0x76]) => "TPM2_StartAuthSession",
-        Some([0x01, 0x7a]) => "TPM2_GetCapability",
-        Some([0x01, 0x7e]) => "TPM2_PCR_Read",
-        Some([0x01, 0x82]) => "TPM2_PCR_Extend",
-        _ => "command",
-    }
+    error == EPIPE || !family.extends(command)
 }
 
 #[cfg(test)]
@@ -184,27 +171,28 @@ mod tests {
 
     #[test]
     fn what_the_driver_lost_is_sent_again_unless_it_extends() {
-        let command = |code| [&[0x80, 2, 0, 0, 0, 10, 0, 0], [1, code].as_slice()].concat();
-        // EIO, EFAULT, ETIME, ETIMEDOUT, EREMOTEIO, ECANCELED.
-        for error in [5, 14, 62, 110, 121, 125] {
-            // TPM2_CreatePrimary, TPM2_PCR_Read.
-            assert!(may_go_again(&command(0x31), error) && may_go_again(&command(0x7e), error));
-            assert!(!may_go_again(&command(0x82), error));
+        let command = |code: u16| [&[0; 8], code.to_be_bytes().as_slice()].concat();
+        // TPM2_CreatePrimary, TPM2_PCR_Read and the extend; TPM_GetCapability, TPM_PCRRead and the extend.
+        for (family, others, extend) in [(Family::V2_0, [0x131, 0x17e], 0x182), (Family::V1_2, [0x65, 0x15], 0x14)] {
+            // EIO, EFAULT, ETIME, ETIMEDOUT, EREMOTEIO, ECANCELED.
+            for error in [5, 14, 62, 110, 121, 125] {
+                assert!(others.iter().all(|&other| may_go_again(family, &command(other), error)));
+                assert!(!may_go_again(family, &command(extend), error));
+            }
+            // EPIPE: the TPM did not get it.
+            assert!(may_go_again(family, &command(extend), 32));
         }
-        // EPIPE: the TPM did not get it.
-        assert!(may_go_again(&command(0x82), 32));
-        assert_eq!(name(&command(0x82)), "TPM2_PCR_Extend");
     }
 
     #[test]
     fn an_error_of_the_kernel_is_kept() {
         // /dev/full refuses each write with ENOSPC; /dev/null takes it, and answers nothing.
-        let line = Line::open(Path::new("/dev/full"), UNNOTICED).unwrap();
+        let line = Line::open(Path::new("/dev/full"), Family::V2_0, UNNOTICED).unwrap();
         assert_eq!((line.run(&[0; 10]), line.last()), (Err(Failure::Kernel(28)), Err(Failure::Kernel(28))));
-        let line = Line::open(Path::new("/dev/null"), UNNOTICED).unwrap();
+        let line = Line::open(Path::new("/dev/null"), Family::V1_2, UNNOTICED).unwrap();
         assert!(matches!(line.run(&[0; 10]), Err(Failure::Malformed(_))));
         assert_eq!(
-            Line::open(Path::new("/no/such/tpm"), UNNOTICED).map(|_| ()).unwrap_err().kind(),
+            Line::open(Path::new("/no/such/tpm"), Family::V2_0, UNNOTICED).map(|_| ()).unwrap_err().kind(),
             ErrorKind::NotFound
         );
     }
