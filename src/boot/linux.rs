@@ -269,9 +269,9 @@ impl Machine for Linux {
     }
 
     fn write_log(&mut self, log: &mut Recorder) -> Result<()> {
-        // Without a TPM there are no banks and no events.
-        let Some(banks) = log.banks() else { return Ok(()) };
-        log.write_to(Journal::create(Path::new("/run"), &banks, firmware_log::open()?)?)
+        // Without a TPM there are no events.
+        let Some(form) = log.form() else { return Ok(()) };
+        log.write_to(Journal::create(Path::new("/run"), form, firmware_log::open()?)?)
     }
 
     fn write_status(&mut self, status: &Status) -> Result<()> {

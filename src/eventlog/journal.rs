@@ -9,11 +9,9 @@ use nix::fcntl::{Flock, FlockArg, OFlag};
 
 use super::claim::Claim;
 use super::event_type::EventType;
-use super::header::Header;
-use super::{sequence, tcg};
-use crate::cursor::Cursor;
+use super::log_form::LogForm;
+use super::sequence;
 use crate::error::{Context, Error, Result};
-use crate::hash::bank::Bank;
 use crate::hash::digest::Digests;
 use crate::measure::pcr::Pcr;
 
@@ -42,35 +40,34 @@ pub(crate) struct Journal {
     systemd: PathBuf,
 }
 
-/// A TCG log, with the header that lists the hash algorithms of its events.
+/// A TCG log, and the form of its events.
 #[derive(Debug)]
 struct TcgLog {
     path: PathBuf,
     file: File,
-    header: Header,
+    form: LogForm,
 }
 
 impl TcgLog {
-    /// Creates a log that begins with `firmware`, or with our own header if that is empty.
-    fn create(path: PathBuf, header: Header, firmware: &[u8]) -> Result<Self> {
+    /// Creates a log that begins with `firmware`, or as its form begins if that is empty.
+    fn create(path: PathBuf, form: LogForm, firmware: &[u8]) -> Result<Self> {
         let name = path.display();
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).about(name)?;
-        let begin = if firmware.is_empty() { &header.encode()[..] } else { firmware };
-        file.write_all(begin).about(path.display())?;
-        Ok(Self { path, file, header })
+        let start = if firmware.is_empty() { &form.start()[..] } else { firmware };
+        file.write_all(start).about(path.display())?;
+        Ok(Self { path, file, form })
     }
 }
 
 impl Journal {
-    /// Creates the files below `run`. `firmware` is the firmware's log, if the kernel has one.
+    /// Creates the files below `run`, in the form `own`. `firmware` is the firmware's log, if the kernel has one.
     ///
     /// # Errors
     /// If a file cannot be written, or if one of ours exists: no other program may write them.
-    pub(crate) fn create(run: &Path, banks: &[Bank], firmware: Option<File>) -> Result<Self> {
+    pub(crate) fn create(run: &Path, own: LogForm, firmware: Option<File>) -> Result<Self> {
         let folder = |name: &str| DirBuilder::new().recursive(true).mode(0o755).create(run.join(name)).about(name);
         folder("measureroot")?;
         folder("log/systemd")?;
-        let own = Header::of(banks.iter().copied());
         let mut before = Vec::new();
         if let Some(file) = firmware {
             file.take(MAX_FIRMWARE + 1).read_to_end(&mut before).about("the firmware's event log")?;
@@ -78,11 +75,10 @@ impl Journal {
         if before.len() as u64 > MAX_FIRMWARE {
             return Err(Error::new("the firmware's event log", format_args!("is longer than {MAX_FIRMWARE} bytes")));
         }
-        let whole =
-            if before.is_empty() { Ok(own.clone()) } else { Header::read(&mut Cursor::new("event log", &before)) };
+        let whole = LogForm::behind(&before, &own);
         let mut logs = vec![TcgLog::create(run.join(OWN), own, &[])?];
         match whole {
-            Ok(header) => logs.push(TcgLog::create(run.join(WHOLE), header, &before)?),
+            Ok(form) => logs.push(TcgLog::create(run.join(WHOLE), form, &before)?),
             // Our events cannot follow a log that cannot be read, and without its events the log would be incomplete.
             Err(error) => log::warn!("the firmware's {error}: {WHOLE} is not written"),
         }
@@ -96,7 +92,7 @@ impl Journal {
     pub(super) fn append(&mut self, event: &Recorded) -> Result<()> {
         let data = event.claim.tagged()?;
         for log in &mut self.logs {
-            let bytes = tcg::encode(&log.header, event.pcr, EventType::EVENT_TAG, &event.digests, &data);
+            let bytes = log.form.encode(event.pcr, EventType::EVENT_TAG, &event.digests, &data);
             log.file.write_all(&bytes).about(log.path.display())?;
         }
         append_record(&self.systemd, &sequence::encode(event.pcr, &event.digests, &event.claim)?)

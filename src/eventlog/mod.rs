@@ -31,6 +31,7 @@ pub(crate) mod header;
 mod ima_log;
 pub(crate) mod journal;
 mod log;
+pub(crate) mod log_form;
 #[cfg(feature = "evidence")]
 mod mark;
 mod notes;

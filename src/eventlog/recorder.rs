@@ -2,13 +2,16 @@
 //! the log, so it has every event that happened, and no other.
 
 use super::claim::Claim;
+use super::header::Header;
 use super::journal::{Journal, Recorded};
+use super::log_form::LogForm;
 use crate::error::{Error, Result};
 use crate::hash::bank::Bank;
 use crate::hash::digest::{Digests, collected};
 use crate::measure::measurement::{self, Report};
 use crate::measure::pcr::PcrIndex;
 use crate::measure::pcrs::Pcrs;
+use crate::measure::tpm_version::TpmVersion;
 
 /// The log of this boot: in memory at first, also in files once [`Recorder::write_to`] was called.
 #[derive(Debug, Default)]
@@ -19,6 +22,8 @@ pub(crate) struct Recorder {
     known: Vec<Bank>,
     /// The value of the PCR after the last event.
     held: Digests,
+    /// Whether every TPM that was extended is a TPM 1.2.
+    only_version12: bool,
 }
 
 impl Recorder {
@@ -66,6 +71,7 @@ impl Recorder {
     pub(crate) fn failed(&mut self, pcrs: &mut dyn Pcrs, pcr: PcrIndex) -> Result<()> {
         let digests = measurement::extend_failed(pcrs, pcr, &self.known)?;
         let banks: Vec<_> = digests.keys().copied().collect();
+        self.only_version12 = only_version12(&pcrs.tpms());
         let logged = self.log(pcr, digests, Claim::failed());
         match pcrs.read(pcr, &banks) {
             Ok(now) if now.iter().any(|(bank, value)| self.held.get(bank) == Some(value)) => {
@@ -79,9 +85,11 @@ impl Recorder {
         Ok(())
     }
 
-    /// The banks of the log. `None` until a PCR was extended.
-    pub(crate) fn banks(&self) -> Option<Vec<Bank>> {
-        self.events.first().map(|event| event.digests.keys().copied().collect())
+    /// The form of the log. `None` until a PCR was extended.
+    pub(crate) fn form(&self) -> Option<LogForm> {
+        let first = self.events.first()?;
+        let agile = || LogForm::CryptoAgile(Header::of(first.digests.keys().copied()));
+        Some(if self.only_version12 { LogForm::Sha1 } else { agile() })
     }
 
     /// The claims about the events, in order.
@@ -101,6 +109,7 @@ impl Recorder {
     }
 
     fn report(&mut self, report: &Report, claim: Claim) -> Result<()> {
+        self.only_version12 = only_version12(&report.tpms);
         self.held = collected(report.banks.iter().map(|(&bank, extension)| (bank, extension.after.clone())));
         let digests = collected(report.banks.iter().map(|(&bank, extension)| (bank, extension.digest.clone())));
         self.log(report.pcr, digests, claim)
@@ -116,6 +125,10 @@ impl Recorder {
         self.events.push(event);
         written
     }
+}
+
+fn only_version12(tpms: &[TpmVersion]) -> bool {
+    !tpms.is_empty() && tpms.iter().all(|version| *version == TpmVersion::V1_2)
 }
 
 #[cfg(test)]
@@ -151,6 +164,28 @@ mod tests {
         }
     }
 
+    fn agile(banks: &[Bank]) -> LogForm {
+        LogForm::CryptoAgile(Header::of(banks.iter().copied()))
+    }
+
+    /// A TPM 1.2.
+    struct Version12(SoftPcrs);
+
+    impl Pcrs for Version12 {
+        fn banks(&mut self, pcr: PcrIndex) -> Result<Vec<Bank>> {
+            self.0.banks(pcr)
+        }
+        fn read(&mut self, pcr: PcrIndex, banks: &[Bank]) -> Result<Digests> {
+            self.0.read(pcr, banks)
+        }
+        fn extend(&mut self, pcr: PcrIndex, digests: &Digests) -> Result<()> {
+            self.0.extend(pcr, digests)
+        }
+        fn tpms(&self) -> Vec<TpmVersion> {
+            vec![TpmVersion::V1_2]
+        }
+    }
+
     fn image() -> Claim {
         Claim::image("/dev/vda", 5, "verity")
     }
@@ -165,12 +200,16 @@ mod tests {
 
     /// Records one event before the files exist and one after. Returns the values of the PCR.
     fn boot(run: &Path, banks: &[Bank], before: Option<&[u8]>) -> Digests {
-        let (mut tpm, mut recorder) = (SoftPcrs::zero(banks), Recorder::default());
-        assert_eq!(recorder.banks(), None);
-        recorder.measured(&mut tpm, PCR, &digests_of(banks, b"image"), image()).unwrap();
-        let journal = Journal::create(run, &recorder.banks().unwrap(), before.map(firmware)).unwrap();
+        boot_with(&mut SoftPcrs::zero(banks), run, banks, before)
+    }
+
+    fn boot_with(tpm: &mut dyn Pcrs, run: &Path, banks: &[Bank], before: Option<&[u8]>) -> Digests {
+        let mut recorder = Recorder::default();
+        assert_eq!(recorder.form(), None);
+        recorder.measured(tpm, PCR, &digests_of(banks, b"image"), image()).unwrap();
+        let journal = Journal::create(run, recorder.form().unwrap(), before.map(firmware)).unwrap();
         recorder.write_to(journal).unwrap();
-        recorder.failed(&mut tpm, PCR).unwrap();
+        recorder.failed(tpm, PCR).unwrap();
         tpm.read(PCR, banks).unwrap()
     }
 
@@ -194,6 +233,31 @@ mod tests {
         }
         assert!(fs::read(run.path().join(journal::WHOLE)).unwrap().starts_with(OVMF));
         assert_eq!(log(run.path(), journal::OWN).events().len(), 2);
+    }
+
+    #[test]
+    fn the_logs_of_a_tpm_1_2_have_the_older_form() {
+        let banks = &[Bank::Sha1];
+        let loader = LogForm::Sha1.encode(
+            Pcr::try_from(4).unwrap(),
+            crate::eventlog::EventType(0xD),
+            &digests_of(banks, b"loader"),
+            b"loader",
+        );
+        for before in [None, Some(&loader[..])] {
+            let run = tempfile::tempdir().unwrap();
+            let held = boot_with(&mut Version12(SoftPcrs::zero(banks)), run.path(), banks, before);
+            for name in [journal::OWN, journal::WHOLE, journal::SYSTEMD] {
+                let log = log(run.path(), name);
+                assert_eq!(log.replay()[&Bank::Sha1][&Pcr::from(PCR)], held[&Bank::Sha1], "{name}");
+                let ours: Vec<_> = log.events_of(PCR.into()).filter_map(|(_, event)| Claim::of(event)).collect();
+                assert_eq!(ours, [image(), Claim::failed()], "{name}");
+            }
+            let whole = fs::read(run.path().join(journal::WHOLE)).unwrap();
+            let own = fs::read(run.path().join(journal::OWN)).unwrap();
+            assert_eq!(own[..8], [13, 0, 0, 0, 6, 0, 0, 0], "no header");
+            assert_eq!(whole, [before.unwrap_or_default(), &own].concat());
+        }
     }
 
     #[test]
@@ -243,7 +307,7 @@ mod tests {
         let mut recorder = Recorder::default();
         recorder.knows(&[Bank::Sha384]);
         recorder.failed(&mut SoftPcrs::zero(&Bank::ALL), PCR).unwrap();
-        assert_eq!(recorder.banks(), Some(vec![Bank::Sha384]));
+        assert_eq!(recorder.form(), Some(agile(&[Bank::Sha384])));
     }
 
     #[test]
@@ -252,16 +316,16 @@ mod tests {
             let run = tempfile::tempdir().unwrap();
             fs::create_dir(run.path().join("measureroot")).unwrap();
             fs::write(run.path().join(name), "planted").unwrap();
-            assert!(Journal::create(run.path(), &Bank::ALL, None).is_err(), "{name}");
+            assert!(Journal::create(run.path(), agile(&Bank::ALL), None).is_err(), "{name}");
         }
         let run = tempfile::tempdir().unwrap();
         let large = firmware(OVMF);
         large.set_len(5 << 20).unwrap();
-        assert!(Journal::create(run.path(), &Bank::ALL, Some(large)).is_err());
+        assert!(Journal::create(run.path(), agile(&Bank::ALL), Some(large)).is_err());
         let run = tempfile::tempdir().unwrap();
         let longest = firmware(OVMF);
         longest.set_len(4 << 20).unwrap();
-        assert!(Journal::create(run.path(), &Bank::ALL, Some(longest)).is_ok());
+        assert!(Journal::create(run.path(), agile(&Bank::ALL), Some(longest)).is_ok());
     }
 
     #[test]
@@ -279,7 +343,7 @@ mod tests {
             fs::remove_dir_all(run.path().join("measureroot")).unwrap();
             let mut recorder = Recorder::default();
             recorder.failed(&mut SoftPcrs::zero(&Bank::ALL), PCR).unwrap();
-            recorder.write_to(Journal::create(run.path(), &Bank::ALL, None).unwrap()).unwrap();
+            recorder.write_to(Journal::create(run.path(), agile(&Bank::ALL), None).unwrap()).unwrap();
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, mode);
             fs::remove_file(&path).unwrap();
             // A link that another program planted is not followed, be it to a regular file.
@@ -289,7 +353,7 @@ mod tests {
                 fs::remove_dir_all(run.path().join("measureroot")).unwrap();
                 let mut recorder = Recorder::default();
                 recorder.failed(&mut SoftPcrs::zero(&Bank::ALL), PCR).unwrap();
-                assert!(recorder.write_to(Journal::create(run.path(), &Bank::ALL, None).unwrap()).is_err());
+                assert!(recorder.write_to(Journal::create(run.path(), agile(&Bank::ALL), None).unwrap()).is_err());
                 fs::remove_file(&path).unwrap();
             }
         }

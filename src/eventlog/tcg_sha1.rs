@@ -1,4 +1,4 @@
-//! The older form of the TCG's event log, which firmware for a TPM 1.2 writes: each event has one SHA-1 digest
+//! The older form of the TCG's event log, which firmware for a TPM 1.2 and this program on such a machine write: each event has one SHA-1 digest
 //! (`TCG_PCR_EVENT`; TCG PC Client Platform Firmware Profile 1.05, section 10.2.1). Such a log can be forged, because SHA-1 is
 //! broken. So it is read to be shown, and `verify` judges by it only if SHA-1 is accepted.
 
@@ -6,18 +6,45 @@ use std::collections::BTreeMap;
 
 use super::event::{Content, Event};
 use super::event_type::EventType;
+use super::header::push_counted;
 use super::log::Log;
 use super::padding;
 use crate::cursor::Cursor;
 use crate::error::Result;
 use crate::hash::bank::Bank;
 use crate::hash::digest::{Digest, Digests};
+use crate::measure::pcr::Pcr;
+
+/// The bytes of an event before its data: PCR, type, digest, length of the data.
+const FIXED: usize = 4 + 4 + 20 + 4;
 
 /// Whether the bytes begin as an event of such a log does: with a PCR that exists, and a type that the TCG has named.
 pub(super) fn is_likely(log: &[u8]) -> bool {
     let mut cursor = Cursor::new("event log", log);
     let (pcr, kind) = (cursor.u32_le(), cursor.u32_le().map(EventType));
     pcr.is_ok_and(|pcr| pcr < 24) && kind.is_ok_and(EventType::has_name)
+}
+
+/// Encodes an event as `TCG_PCR_EVENT`. Without a SHA-1 digest, nothing was extended: its digest is zeros.
+#[must_use]
+pub fn encode(pcr: Pcr, kind: EventType, digests: &Digests, data: &[u8]) -> Vec<u8> {
+    let mut event = u32::from(pcr.get()).to_le_bytes().to_vec();
+    event.extend(kind.0.to_le_bytes());
+    event.extend(digests.get(&Bank::Sha1).map_or(&[0; 20][..], Digest::as_bytes));
+    push_counted(&mut event, data);
+    event
+}
+
+/// Whether the bytes are events of such a log up to the last byte, so that other events can follow. No event is padding.
+pub(super) fn is_whole(log: &[u8]) -> bool {
+    let mut cursor = Cursor::new("event log", log);
+    while !cursor.is_empty() {
+        let padding = cursor.rest().starts_with(&[0; FIXED]);
+        if padding || cursor.take(FIXED - 4).is_err() || cursor.counted_u32_le().is_err() {
+            return false;
+        }
+    }
+    true
 }
 
 /// Reads a whole log.
@@ -52,18 +79,35 @@ fn event(cursor: &mut Cursor) -> Result<Event> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::pcr::Pcr;
 
     fn encoded(pcr: u8, kind: EventType, text: &[u8]) -> Vec<u8> {
-        let digest = Bank::Sha1.digest(text);
-        [
-            &[pcr, 0, 0, 0][..],
-            &kind.0.to_le_bytes(),
-            digest.as_bytes(),
-            &u32::try_from(text.len()).unwrap().to_le_bytes(),
-            text,
-        ]
-        .concat()
+        let digests = Digests::from([(Bank::Sha1, Bank::Sha1.digest(text))]);
+        encode(Pcr::try_from(u32::from(pcr)).unwrap(), kind, &digests, text)
+    }
+
+    #[test]
+    fn an_encoded_event_has_the_bytes_of_the_specification() {
+        let event = encoded(13, EventType::EVENT_TAG, b"abc");
+        let digest = hex::decode("a9993e364706816aba3e25717850c26c9cd0d89d").unwrap();
+        assert_eq!(event, [&[13, 0, 0, 0, 6, 0, 0, 0][..], &digest, &[3, 0, 0, 0], b"abc"].concat());
+        let without = encode(Pcr::try_from(13).unwrap(), EventType::EVENT_TAG, &Digests::new(), b"");
+        assert_eq!(without, [&[13, 0, 0, 0, 6, 0, 0, 0][..], &[0; 24]].concat());
+    }
+
+    #[test]
+    fn a_log_is_whole_if_other_events_can_follow() {
+        let event = encoded(4, EventType(0xD), b"loader");
+        for (log, expected) in [
+            (vec![], true),
+            (event.clone(), true),
+            ([&event[..], &event].concat(), true),
+            (event[..event.len() - 1].to_vec(), false),
+            ([&event[..], &[0; 31]].concat(), false),
+            ([&event[..], &[0; 32]].concat(), false),
+            ([&event[..], &[0xff; 99]].concat(), false),
+        ] {
+            assert_eq!(is_whole(&log), expected, "{log:?}");
+        }
     }
 
     #[test]
