@@ -1,5 +1,5 @@
 //! PCR values as `tpm2_pcrread` prints them: YAML with a heading for each bank and a line for each PCR. Every option that
-//! takes PCR values reads this, and the binary form of tpm2-tools.
+//! takes PCR values reads this, the binary form of tpm2-tools, and that of tpm-quote-tools.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -8,7 +8,7 @@ use super::input_file::Kinds;
 use super::read_limited;
 use crate::error::{Error, Result};
 use crate::eventlog::PcrValues;
-use crate::evidence::{library_words, serialized_pcrs};
+use crate::evidence::{library_words, serialized_pcrs, tpm12_values};
 use crate::hash::bank::Bank;
 use crate::hash::digest::Digest;
 use crate::measure::pcr::Pcr;
@@ -18,7 +18,7 @@ use crate::measure::pcr::Pcr;
 const OTHER_BANKS: [&str; 4] = ["sm3_256", "sha3_256", "sha3_384", "sha3_512"];
 
 /// The hint of every error here.
-const EXPECTED: &str = "expected the output of tpm2_pcrread, or the file of tpm2_quote --pcr";
+const EXPECTED: &str = "expected the output of tpm2_pcrread, or the file of tpm2_quote --pcr or of tpm_getquote -p";
 
 /// The values as `tpm2_pcrread` prints them.
 pub(super) fn text(values: &PcrValues) -> String {
@@ -33,8 +33,8 @@ pub(super) fn text(values: &PcrValues) -> String {
     text
 }
 
-/// Reads a file with the output of `tpm2_pcrread`, or with the binary form that `tpm2_pcrread --output` and `tpm2_quote
-/// --pcr` write.
+/// Reads a file with the output of `tpm2_pcrread`, with the binary form that `tpm2_pcrread --output` and `tpm2_quote
+/// --pcr` write, or with the lines of `tpm_getquote -p`.
 pub(super) fn read(path: &Path) -> Result<PcrValues> {
     let bytes = read_limited::read(path, read_limited::LOG, Kinds::Stream)?;
     let values = match as_text(&bytes) {
@@ -49,9 +49,12 @@ pub(super) fn as_text(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))
 }
 
-/// Parses the output of `tpm2_pcrread`. Skips a bank of [`OTHER_BANKS`], with a warning. Fails if a
+/// Parses the output of `tpm2_pcrread`, or the lines of `tpm_getquote -p`. Skips a bank of [`OTHER_BANKS`], with a warning. Fails if a
 /// line is malformed, or if there is no value at all.
 pub(super) fn parse(text: &str) -> Result<PcrValues> {
+    if tpm12_values::is_form_of(text) {
+        return tpm12_values::parse(text);
+    }
     let mut values = PcrValues::new();
     let mut bank = None;
     let lines = text.lines().enumerate().map(|(number, line)| (number + 1, line.trim()));

@@ -35,6 +35,7 @@ pub mod serialized_pcrs;
 pub(crate) mod signature;
 pub(crate) mod submission;
 mod systemd_reason;
+pub mod tpm12_values;
 pub(crate) mod trusted_image;
 pub(crate) mod unchecked;
 pub(crate) mod verdict;

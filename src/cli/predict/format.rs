@@ -2,6 +2,7 @@
 
 use clap::ValueEnum;
 
+use crate::error::{Error, Result};
 use crate::hash::bank::Bank;
 
 /// The output format of a prediction.
@@ -19,6 +20,10 @@ pub(super) enum Format {
     Keylime,
     /// The digest of a TPM2_PolicyPCR in a SHA-256 session, to seal a secret with; for bank sha256 unless --bank names others.
     Policy,
+    /// For a TPM 1.2: the file that tpm_nvdefine --filename takes, for an NV area that only the booted image can read.
+    TpmNvdefine,
+    /// For a TPM 1.2: the PCR values that tpm_updatepcrhash takes, for tpm_verifyquote.
+    TpmUpdatepcrhash,
 }
 
 impl Format {
@@ -30,6 +35,21 @@ impl Format {
             Self::Keylime => Bank::ALL.into_iter().filter(|&bank| bank != Bank::Sha1).collect(),
             // The default of tpm2-tools and systemd-cryptenroll.
             Self::Policy => vec![Bank::Sha256],
+            Self::TpmNvdefine | Self::TpmUpdatepcrhash => vec![Bank::Sha1],
+        }
+    }
+
+    /// Checks that the format has room for these banks.
+    ///
+    /// # Errors
+    /// If it is one for a TPM 1.2, and a bank is not sha1.
+    pub(super) fn check(self, banks: &[Bank]) -> Result<()> {
+        match self {
+            Self::TpmNvdefine | Self::TpmUpdatepcrhash if banks != [Bank::Sha1] => {
+                Err(Error::new("--bank", "a TPM 1.2 has the bank sha1 alone")
+                    .hint("leave --bank out, or choose another --format"))
+            }
+            _ => Ok(()),
         }
     }
 }

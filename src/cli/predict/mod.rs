@@ -87,7 +87,7 @@ pub(super) struct Predict {
     #[arg(long, value_name = "N", default_value_t = PcrIndex::DEFAULT, requires = "subject")]
     pcr: PcrIndex,
     /// A bank to predict: sha1, sha256, sha384 or sha512; may be given more than once [default: all; fewer with --format
-    /// keylime or policy].
+    /// keylime or policy, and those for a TPM 1.2].
     #[arg(long = "bank", value_name = "BANK")]
     banks: Vec<Bank>,
     /// The PCR's value before the boot, in hex; its length determines the bank; may be given more than once [default: zeros].
@@ -133,7 +133,9 @@ impl Predict {
             }
             return chain_report::check_format(format);
         }
-        starting_values(&self.banks(Some(format.unwrap_or(Format::Tpm2Yaml))), &self.before).map(drop)
+        let format = format.unwrap_or(Format::Tpm2Yaml);
+        format.check(&self.banks(Some(format)))?;
+        starting_values(&self.banks(Some(format)), &self.before).map(drop)
     }
 
     /// Computes the values and prints them.

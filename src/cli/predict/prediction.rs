@@ -9,7 +9,7 @@ use super::format::Format;
 use super::subject::Subject;
 use crate::cli::{json, tpm2_pcrread};
 use crate::error::Result;
-use crate::evidence::policy;
+use crate::evidence::{policy, tpm12_values};
 use crate::hash::bank::Bank;
 use crate::hash::digest::Digests;
 use crate::measure::measurement::Report;
@@ -35,6 +35,8 @@ impl Prediction<'_> {
             Format::Pcrlock => self.pcrlock().to_string(),
             Format::Keylime => self.keylime().to_string(),
             Format::Policy => policy::pcr(self.report.pcr, &self.after())?.to_string(),
+            Format::TpmNvdefine => self.tpm_nvdefine(),
+            Format::TpmUpdatepcrhash => return Ok(self.tpm_updatepcrhash()),
         };
         Ok(text + "\n")
     }
@@ -47,6 +49,16 @@ impl Prediction<'_> {
         let pcr = self.report.pcr.into();
         let values = self.after().into_iter().map(|(bank, value)| (bank, BTreeMap::from([(pcr, value)])));
         tpm2_pcrread::text(&values.collect())
+    }
+
+    /// "r" for reading, the PCR, and its value (tpm-tools, src/tpm_mgmt/tpm_nvdefine.c, `parseNVPermsFile`).
+    fn tpm_nvdefine(&self) -> String {
+        let lines = self.after().into_values().map(|value| format!("r {} {value}", self.report.pcr));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    fn tpm_updatepcrhash(&self) -> String {
+        self.after().values().map(|value| tpm12_values::line(self.report.pcr.into(), value)).collect()
     }
 
     /// A component as systemd's own ones are: one CEL-JSON record of the event, without the PCR's value.
@@ -88,5 +100,14 @@ mod tests {
         assert_eq!(record["records"][0]["digests"][1]["digest"], sha256.digest.to_string());
         assert!(text(Format::Tpm2Yaml).starts_with("  sha1:\n    13: 0x"));
         assert!(text(Format::Json).contains("\"bytes\": 5"));
+        let report = measurement::extend(
+            &mut SoftPcrs::zero(&[Bank::Sha1]),
+            PcrIndex::DEFAULT,
+            &digests_of(&[Bank::Sha1], b"image"),
+        );
+        let prediction = Prediction { subject: &subject, report: &report.unwrap() };
+        assert_eq!(prediction.text(Format::TpmNvdefine).unwrap(), format!("r 13 {}\n", sha1.after));
+        let upper = sha1.after.to_string().to_uppercase();
+        assert_eq!(prediction.text(Format::TpmUpdatepcrhash).unwrap(), format!("13={upper}\n"));
     }
 }
