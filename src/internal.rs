@@ -34,7 +34,7 @@ pub mod eventlog {
 pub mod evidence {
     pub use crate::evidence::{
         accepted::Accepted, accepted::AcceptedStart, allow_list::AllowList, check::Broken, check::Check, key::Key,
-        quote::Quote, quoted_values, serialized_pcrs, signature::Signature, submission::Submission,
+        quote::Quote, quoted_values, serialized_pcrs, signature::Signature, submission::Submission, tpm12_values,
         trusted_image::TrustedImage, verdict::Verdict,
     };
 }

@@ -4,9 +4,11 @@
 mod common;
 mod evidence;
 mod swtpm;
+mod trousers;
 
 use common::{Ran, shell, squashfs};
 use evidence::{Machine, Measured, log};
+use measureroot::internal::hash::Bank;
 
 /// Makes each of tpm2-tools flush its objects and sessions: this TPM has no resource manager.
 const FLUSH: &str = "
@@ -17,13 +19,21 @@ const FLUSH: &str = "
     done
 ";
 
-/// The page's blocks of commands.
-fn blocks() -> Vec<String> {
+/// The section for a TPM 1.2. All others are for a TPM 2.0.
+const TPM12: &str = "A TPM 1.2";
+
+/// The page's blocks of commands in these sections.
+fn blocks_of(is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
     // The machine was not really booted, so its log is a file of the test.
-    common::blocks("docs/evidence.md")
-        .into_iter()
-        .map(|block| block.replace("cp /run/measureroot/binary_bios_measurements .", "cp log binary_bios_measurements"))
-        .collect()
+    let blocks = common::blocks_of("docs/evidence.md", is_wanted);
+    let log = |block: String| {
+        block.replace("cp /run/measureroot/binary_bios_measurements .", "cp log binary_bios_measurements")
+    };
+    blocks.into_iter().map(log).collect()
+}
+
+fn blocks() -> Vec<String> {
+    blocks_of(|heading| heading != TPM12)
 }
 
 fn run(machine: &Machine, commands: &str) -> Ran {
@@ -58,4 +68,34 @@ fn a_machine_that_booted_another_image_cannot_unseal_the_secret() {
     let Ran { code, out, err } = run(&machine, unseal);
     assert!(code != 0 && err.contains("a policy check failed"), "{err}");
     assert!(!out.contains("the key of the data"));
+}
+
+#[test]
+fn all_commands_for_a_tpm_1_2_work_on_a_machine_that_booted_the_image() {
+    let mut machine = trousers::Machine::new();
+    // A test of its own: an area is readable without this.
+    machine.tool("tpm_nvdefine", &["--index=0xffffffff", "--size=0", "--permissions=OWNERWRITE"]);
+    let boot = |image: &[u8]| [Measured::other(4, "kernel"), Measured::image(&squashfs(image))];
+    let extend = |machine: &trousers::Machine, events: &[Measured]| {
+        for event in events {
+            machine.extend(event.pcr, event.digests[&Bank::Sha1].as_bytes());
+        }
+    };
+    machine.write("log", &log(&boot(b"image")));
+    machine.write("rootfs.squashfs", &squashfs(b"image"));
+    extend(&machine, &boot(b"image"));
+    let blocks = blocks_of(|heading| heading == TPM12);
+    let run = |machine: &trousers::Machine, commands: &str| {
+        let environment = machine.environment();
+        shell(commands, &machine.path(""), &environment.each_ref().map(|(name, value)| (*name, value.as_str())))
+    };
+    let text = run(&machine, &blocks.concat()).printed();
+    assert!(text.contains("trusted: rootfs.squashfs\n") && text.ends_with("the key of the data"), "{text}");
+    machine.boot();
+    extend(&machine, &boot(b"another image"));
+    let (read, verify) = (blocks.last().unwrap(), blocks.iter().find(|block| block.contains("verify")).unwrap());
+    let again = run(&machine, &format!("rm opened\n{read}"));
+    assert!(again.code != 0 && !again.out.contains("the key of the data"), "{again:?}");
+    let quote = run(&machine, &format!("tpm_getquote -p pcrs uuid nonce quote 4 13 && {verify}"));
+    assert!(quote.code == 4 && quote.out.contains("logs: do not lead to the quoted PCRs"), "{quote:?}");
 }

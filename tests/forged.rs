@@ -51,7 +51,7 @@ impl Sent {
     fn judged(&self) -> Result<Verdict, Broken> {
         let logs = [("log".to_owned(), self.log.clone())];
         let given = Submission {
-            quote: &self.quote,
+            quote: Some(&self.quote),
             signature: &self.signature,
             key: &self.key,
             nonce: Some(&self.nonce),

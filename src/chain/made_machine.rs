@@ -123,7 +123,7 @@ impl MadeMachine {
             }
         }
         let (logs, pcr) = ([("log".to_owned(), log)], PcrIndex::DEFAULT);
-        let (quote, key, signature) = (&quote[..], key.as_bytes(), signature.as_bytes());
+        let (quote, key, signature) = (Some(&quote[..]), key.as_bytes(), signature.as_bytes());
         let values = self.has_no_log.then_some(&values[..]);
         let submission = Submission { quote, signature, key, nonce: None, values, logs: &logs, pcr, sha1: false };
         let proof = submission.check().unwrap_or_else(|broken| panic!("{broken:?}"));

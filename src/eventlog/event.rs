@@ -67,7 +67,8 @@ impl Event {
     }
 
     /// The PCR that the event extends, or `None` if it extends none.
-    pub(crate) fn extends(&self) -> Option<Pcr> {
+    #[must_use]
+    pub fn extends(&self) -> Option<Pcr> {
         let is_empty = self.digests.is_empty() && self.others.is_empty();
         match &self.content {
             Content::Tcg { kind, .. } if kind.is_silent() => None,
@@ -79,7 +80,8 @@ impl Event {
     /// The digest that a bank was extended with. `None` if the log has none, or if it has zeros for this bank only. Zeros are
     /// no digest of anything: a TCG log has a digest for every hash of its header, and zeros stand for a bank that the TPM has
     /// not active. Only if all digests are zeros, it may be an extend with zeros.
-    pub(crate) fn digest(&self, bank: Bank) -> Option<&Digest> {
+    #[must_use]
+    pub fn digest(&self, bank: Bank) -> Option<&Digest> {
         let digest = self.digests.get(&bank)?;
         let mut all = self.digests.values().map(Digest::as_bytes).chain(self.others.values().map(Vec::as_slice));
         (!is_zero(digest.as_bytes()) || all.all(is_zero)).then_some(digest)

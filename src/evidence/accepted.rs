@@ -51,7 +51,7 @@ impl Accepted {
         };
         let reasons = [
             proof.fresh.doubt().filter(|_| !self.any_nonce).map(quote),
-            (proof.key.name.is_none() && !self.key_is_trusted).then(key),
+            (!proof.key.is_of_a_tpm() && !self.key_is_trusted).then(key),
             (!is_start_accepted).then(start),
         ];
         let reasons: Vec<_> = reasons.into_iter().flatten().collect();

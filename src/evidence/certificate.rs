@@ -24,18 +24,21 @@ pub(super) fn public_key(der: &[u8]) -> Option<&[u8]> {
 }
 
 /// An element of DER.
-struct Element<'a> {
-    tag: u8,
-    content: &'a [u8],
+pub(super) struct Element<'a> {
+    /// Its type.
+    pub(super) tag: u8,
+    /// Its content.
+    pub(super) content: &'a [u8],
     whole: &'a [u8],
 }
 
-fn sequence<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
+/// Reads a sequence, and returns its content. `None` if there is none.
+pub(super) fn sequence<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
     element(cursor).filter(|element| element.tag == SEQUENCE).map(|element| element.content)
 }
 
-/// Reads one element. A length has one byte, or up to three behind a byte with their number (section 8.1.3).
-fn element<'a>(cursor: &mut Cursor<'a>) -> Option<Element<'a>> {
+/// Reads one element. `None` if there is none. A length has one byte, or up to three behind a byte with their number (section 8.1.3).
+pub(super) fn element<'a>(cursor: &mut Cursor<'a>) -> Option<Element<'a>> {
     let start = cursor.rest();
     let (tag, first) = (cursor.u8().ok()?, cursor.u8().ok()?);
     let length = match first {

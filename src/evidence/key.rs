@@ -1,4 +1,4 @@
-//! The key that signed a quote, in each of the formats that tpm2-tools write.
+//! The key that signed a quote, in each of the formats that tpm2-tools and tpm-quote-tools write.
 
 use p256::pkcs8::DecodePublicKey;
 use rsa::RsaPublicKey;
@@ -10,10 +10,22 @@ use super::key_material::KeyMaterial;
 use super::pem;
 use super::public::Public;
 use super::scheme::{Scheme, SignatureAlgorithm};
+use super::tpm12_key::{self, Tpm12Key};
 use crate::error::{Error, Result};
 
 /// How a saved context begins (tpm2-tools, lib/files.c, `MAGIC`).
 const CONTEXT: [u8; 4] = [0xBA, 0xDC, 0xC0, 0xDE];
+
+/// What the format of a key says about it. Anybody can write such a format.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A TPM 2.0 made it: it is fixed to the TPM, and signs only what the TPM made. This is its name there.
+    Tpm20(Vec<u8>),
+    /// It is the identity key of a TPM 1.2, which never leaves the TPM, and signs only what the TPM made.
+    Tpm12,
+    /// Nothing: it is in PEM or DER, or it is a public key of a TPM 1.2. Then it is not known whether the key signs only quotes.
+    Unknown,
+}
 
 /// A key, with the properties that its format contains.
 #[derive(Debug, Clone)]
@@ -22,8 +34,8 @@ pub struct Key {
     pub(crate) material: KeyMaterial,
     /// Its signature scheme, if the key fixes one.
     pub(super) scheme: Option<Scheme>,
-    /// Its name in the TPM. `None` for a key in PEM or DER: then it is not known either whether the key signs only quotes.
-    pub(crate) name: Option<Vec<u8>>,
+    /// What its format says about it.
+    pub(crate) origin: Origin,
     /// Whether it comes from a certificate, which was not checked.
     pub(crate) is_certified: bool,
 }
@@ -31,11 +43,14 @@ pub struct Key {
 impl Key {
     /// Parses the file that `tpm2_createak --public` or `tpm2_readpublic --output` writes: `TPM2B_PUBLIC`, `TPMT_PUBLIC`, or
     /// `SubjectPublicKeyInfo` (RFC 5280, section 4.1.2.7) in PEM or DER. An X.509 certificate, or an RSA key of PKCS #1, is
-    /// accepted in their place.
+    /// accepted in their place. Of a TPM 1.2, it is the public key or the key blob that `tpm_mkaik` writes.
     ///
     /// # Errors
     /// If it is none of them, or if the key is not accepted.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
+        if let Some(key) = Tpm12Key::parse(bytes) {
+            return key.map(Self::of_tpm12);
+        }
         match bytes {
             _ if bytes.starts_with(&CONTEXT) => {
                 Err(Error::new("key", "is a context of tpm2-tools (-c), not a public key").hint(
@@ -54,7 +69,12 @@ impl Key {
 
     fn public(bytes: &[u8]) -> Result<Self> {
         let Public { material, scheme, name } = Public::parse(bytes)?;
-        Ok(Self { material, scheme, name: Some(name), is_certified: false })
+        Ok(Self { material, scheme, origin: Origin::Tpm20(name), is_certified: false })
+    }
+
+    fn of_tpm12(Tpm12Key { material, is_identity }: Tpm12Key) -> Self {
+        let origin = if is_identity { Origin::Tpm12 } else { Origin::Unknown };
+        Self { material, scheme: Some(tpm12_key::SCHEME), origin, is_certified: false }
     }
 
     fn der(bytes: &[u8]) -> Result<Self> {
@@ -69,7 +89,17 @@ impl Key {
             Some(material) => material,
             None => return Err(Error::new("key", "is neither RSA nor ECC on P-256 or P-384")),
         };
-        Ok(Self { material, scheme: None, name: None, is_certified: certified.is_some() })
+        Ok(Self { material, scheme: None, origin: Origin::Unknown, is_certified: certified.is_some() })
+    }
+
+    /// Whether the key says of itself that it cannot leave its TPM and signs only what the TPM made.
+    pub(crate) fn is_of_a_tpm(&self) -> bool {
+        self.origin != Origin::Unknown
+    }
+
+    /// Its name in a TPM 2.0.
+    pub(crate) fn name(&self) -> Option<&[u8]> {
+        if let Origin::Tpm20(name) = &self.origin { Some(name) } else { None }
     }
 
     /// Checks that the key signs with `scheme`.

@@ -35,6 +35,8 @@ pub mod serialized_pcrs;
 pub(crate) mod signature;
 pub(crate) mod submission;
 mod systemd_reason;
+mod tpm12_key;
+mod tpm12_quote;
 pub mod tpm12_values;
 pub(crate) mod trusted_image;
 pub(crate) mod unchecked;

@@ -1,4 +1,5 @@
-//! A quote, with which a TPM signs the values of its PCRs: `TPMS_ATTEST` (TPM 2.0 Library, Part 2, section 10.12.12).
+//! A quote, with which a TPM signs the values of its PCRs: `TPMS_ATTEST` (TPM 2.0 Library, Part 2, section 10.12.12). That of a TPM 1.2
+//! is in `tpm12_quote.rs`.
 
 use serde::Serialize;
 
@@ -29,22 +30,29 @@ pub(crate) struct Clock {
     pub(crate) safe: bool,
 }
 
-/// A quote that was parsed. Its signature is not yet checked.
+/// What a TPM 2.0 attests with each quote, beside the PCRs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Quote {
+pub struct Attested {
     /// The qualified name of the key that signed: a digest of its name and the names of all its parents.
     pub signer: Vec<u8>,
-    /// The nonce of the verifier, which proves that the quote is not an old one.
-    pub nonce: Vec<u8>,
     /// The TPM's time when it signed.
     pub(crate) clock: Clock,
     /// The vendor's version number of the TPM's firmware.
     pub(crate) firmware: u64,
+}
+
+/// A quote that was parsed. Its signature is not yet checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quote {
+    /// The nonce of the verifier, which proves that the quote is not an old one.
+    pub nonce: Vec<u8>,
+    /// What else a TPM 2.0 attests. `None` for a TPM 1.2.
+    pub attested: Option<Attested>,
     /// The PCRs that are quoted.
     pub selection: Selection,
     /// The hash algorithm of `digest` and of the signature. The length of `digest` determines it.
     pub(super) hash: Bank,
-    /// The hash of the PCRs' values.
+    /// The hash of the PCRs' values, one after the other.
     pub(super) digest: Digest,
 }
 
@@ -68,7 +76,8 @@ impl Quote {
         let magic = cursor.u32_be()?;
         if magic != GENERATED {
             let cause = format!("begins with {magic:#010x}, but what a TPM attests begins with {GENERATED:#010x}");
-            return Err(cursor.error(cause).hint("is it the file of tpm2_quote --message?"));
+            let hint = "is it the file of tpm2_quote --message? The file of a TPM 1.2's tpm_getquote is the signature: leave --quote out";
+            return Err(cursor.error(cause).hint(hint));
         }
         let kind = cursor.u16_be()?;
         if kind != QUOTE {
@@ -91,6 +100,7 @@ impl Quote {
         let digest = Digest::from_bytes(hash, digest)?;
         cursor.end()?;
         let clock = Clock { milliseconds, resets, restarts, safe };
-        Ok(Self { signer, nonce, clock, firmware, selection, hash, digest })
+        let attested = Some(Attested { signer, clock, firmware });
+        Ok(Self { nonce, attested, selection, hash, digest })
     }
 }

@@ -1,7 +1,8 @@
-//! The values of the quoted PCRs, which `tpm2_quote --pcr` writes beside the quote. The quote itself has only their digest.
+//! The values of the quoted PCRs, which `tpm2_quote --pcr` or `tpm_getquote -p` writes beside the quote. The quote itself has only their digest.
 //! With the values, an error can name the PCR that a log does not lead to.
 
 use super::quote::Quote;
+use super::tpm12_values;
 use crate::cursor::Cursor;
 use crate::error::{Error, Result};
 use crate::eventlog::PcrValues;
@@ -15,13 +16,15 @@ const DIGESTS: usize = 8;
 /// The size of each in memory, in bytes: its length, and room for the longest digest.
 const DIGEST: usize = 2 + 64;
 
-/// Parses the values, in either format of the file.
+/// Parses the values, in any format of the file.
 ///
 /// # Errors
 /// If they are not the quoted values.
 pub fn parse(bytes: &[u8], quote: &Quote) -> Result<PcrValues> {
     let lengths: Vec<_> = quote.selection.iter().map(|(bank, _)| bank.digest_len()).collect();
-    for digests in bare(bytes, &lengths).into_iter().chain(serialized(bytes).ok()) {
+    let lines = std::str::from_utf8(bytes).ok().and_then(|text| tpm12_values::parse(text).ok()).unwrap_or_default();
+    let lines = lines.values().next().map(|values| values.values().map(Digest::as_bytes).collect());
+    for digests in bare(bytes, &lengths).into_iter().chain(serialized(bytes).ok()).chain(lines) {
         let mut hasher = quote.hash.hasher();
         for digest in &digests {
             hasher.update(digest);
@@ -34,7 +37,8 @@ pub fn parse(bytes: &[u8], quote: &Quote) -> Result<PcrValues> {
             return Ok(values);
         }
     }
-    Err(Error::new("PCR values", "are not the quoted values").hint("is it the file of tpm2_quote --pcr?"))
+    Err(Error::new("PCR values", "are not the quoted values")
+        .hint("is it the file of tpm2_quote --pcr, or of tpm_getquote -p?"))
 }
 
 /// The digests one after the other (`tpm2_quote --pcrs_format values`).

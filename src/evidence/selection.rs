@@ -31,6 +31,13 @@ pub(super) fn encode_one(pcr: PcrIndex, banks: &[Bank]) -> Vec<u8> {
 pub struct Selection(Vec<(Bank, Pcr)>);
 
 impl Selection {
+    /// These PCRs of one bank, by number.
+    pub(super) fn of_bank(bank: Bank, pcrs: impl Iterator<Item = Pcr>) -> Self {
+        let mut pcrs: Vec<_> = pcrs.collect();
+        pcrs.sort_unstable();
+        Self(pcrs.into_iter().map(|pcr| (bank, pcr)).collect())
+    }
+
     /// Reads the list.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use p256::ecdsa::signature::hazmat::PrehashVerifier;
 use rsa::pkcs1v15::Pkcs1v15Sign;
 use rsa::pss::Pss;
 use rsa::traits::PublicKeyParts;
+use sha1::Sha1;
 use sha2::digest::{Digest, FixedOutputReset, const_oid::AssociatedOid};
 use sha2::{Sha256, Sha384, Sha512};
 
@@ -11,6 +12,8 @@ use super::key::Key;
 use super::key_material::{KeyMaterial, padded};
 use super::library_words::of_crypto;
 use super::scheme::{Scheme, SignatureAlgorithm};
+use super::tpm12_key;
+use crate::count::counted;
 use crate::cursor::Cursor;
 use crate::error::{Error, Result};
 use crate::hash::bank::Bank;
@@ -75,6 +78,25 @@ impl Signature {
         Ok(Self { scheme: Some(scheme), numbers })
     }
 
+    /// Takes the file that `tpm_getquote` writes for a TPM 1.2: RSA's number without a frame.
+    ///
+    /// # Errors
+    /// If it is as long as no signature of this key.
+    pub(super) fn of_tpm12(bytes: &[u8], key: &Key) -> Result<Self> {
+        match &key.material {
+            KeyMaterial::Rsa(key) if bytes.len() == key.size() => {
+                Ok(Self { scheme: Some(tpm12_key::SCHEME), numbers: Numbers::Rsa(bytes.to_vec()) })
+            }
+            KeyMaterial::Rsa(key) => {
+                let cause = format!("has {}, but one of this key has {}", counted(bytes.len(), "byte"), key.size());
+                Err(Error::new("signature", cause).hint("is it the file that tpm_getquote wrote?"))
+            }
+            KeyMaterial::P256(_) | KeyMaterial::P384(_) => {
+                Err(Error::new("signature", "cannot be by this key: a TPM 1.2 has RSA alone"))
+            }
+        }
+    }
+
     /// Checks that `key` signed `message`, a quote with the hash algorithm `hash`. Returns the scheme.
     ///
     /// # Errors
@@ -107,10 +129,15 @@ impl Signature {
         Err(error.hint("one of the three was changed, or is from another machine"))
     }
 
+    /// Whether `key` signed `message` with the scheme of a TPM 1.2.
+    pub(super) fn is_of_tpm12(&self, key: &Key, message: &[u8]) -> bool {
+        self.fits(&key.material, tpm12_key::SCHEME, &Bank::Sha1.digest(message)).is_ok_and(|fits| fits)
+    }
+
     fn fits(&self, key: &KeyMaterial, scheme: Scheme, digest: &digest::Digest) -> Result<bool> {
         Ok(match (key, &self.numbers) {
             (KeyMaterial::Rsa(key), Numbers::Rsa(number)) => match scheme.hash {
-                Bank::Sha1 => false,
+                Bank::Sha1 => rsa::<Sha1>(key, scheme.algorithm, digest, number),
                 Bank::Sha256 => rsa::<Sha256>(key, scheme.algorithm, digest, number),
                 Bank::Sha384 => rsa::<Sha384>(key, scheme.algorithm, digest, number),
                 Bank::Sha512 => rsa::<Sha512>(key, scheme.algorithm, digest, number),

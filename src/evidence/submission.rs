@@ -2,12 +2,17 @@
 
 use super::check::{Broken, Check, Checked};
 use super::freshness::Freshness;
-use super::key::Key;
+use super::key::{Key, Origin};
 use super::log_prefix;
 use super::proof::Proof;
 use super::quote::Quote;
 use super::quoted_values;
+use super::scheme::Scheme;
 use super::signature::Signature;
+use super::tpm12_key;
+use super::tpm12_quote::{self, Tpm12Quote};
+use super::tpm12_values;
+use crate::count::counted;
 use crate::error::{Error, Result};
 use crate::eventlog::compare::Divergence;
 use crate::eventlog::encoded_text;
@@ -21,15 +26,15 @@ const MOST_DIFFERENCES: usize = 4;
 /// The files that a machine submitted, and what the verifier demands of them.
 #[derive(Debug)]
 pub struct Submission<'a> {
-    /// The quote.
-    pub quote: &'a [u8],
+    /// The quote of a TPM 2.0. `None` for a TPM 1.2: what it signed follows from the nonce and the values.
+    pub quote: Option<&'a [u8]>,
     /// Its signature.
     pub signature: &'a [u8],
     /// The key. The verifier must know that it belongs to the machine: no check here can find this out.
     pub key: &'a [u8],
     /// The nonce that the verifier sent, if any.
     pub nonce: Option<&'a [u8]>,
-    /// The values of the quoted PCRs, which `tpm2_quote --pcr` wrote, if they were sent.
+    /// The values of the quoted PCRs, which `tpm2_quote --pcr` or `tpm_getquote -p` wrote, if they were sent.
     pub values: Option<&'a [u8]>,
     /// The logs, each with its name, in the order of the boot.
     pub logs: &'a [(String, Vec<u8>)],
@@ -45,13 +50,11 @@ impl Submission<'_> {
     /// # Errors
     /// The first check that fails.
     pub fn check(&self) -> std::result::Result<Proof, Broken> {
-        let quote = Quote::parse(self.quote).map_err(named(self.quote)).checked(Check::Quote)?;
-        let key = Key::parse(self.key).map_err(named(self.key)).checked(Check::Key)?;
-        let signature = Signature::parse(self.signature, &key).map_err(named(self.signature));
-        let signature = signature.checked(Check::Signature)?;
-        let scheme = signature.check(&key, Quote::message(self.quote), quote.hash).checked(Check::Signature)?;
+        let (quote, key, scheme) = match self.quote {
+            Some(quote) => self.signed_by_tpm20(quote)?,
+            None => self.signed_by_tpm12()?,
+        };
         // From here on the quote comes from the owner of the key: a TPM, if the key is an attestation key.
-        same_name_hash(&key, &quote).checked(Check::Key)?;
         self.check_nonce(&quote)?;
         let pcr = self.pcr.into();
         let banks = self.banks(&quote, pcr)?;
@@ -77,6 +80,67 @@ impl Submission<'_> {
         })
     }
 
+    /// The quote of a TPM 2.0, which its key signed.
+    fn signed_by_tpm20(&self, bytes: &[u8]) -> std::result::Result<(Quote, Key, Scheme), Broken> {
+        let quote = Quote::parse(bytes).map_err(named(bytes)).checked(Check::Quote)?;
+        let key = self.key()?;
+        let signature = Signature::parse(self.signature, &key).map_err(named(self.signature));
+        let signature = signature.checked(Check::Signature)?;
+        let scheme = signature.check(&key, Quote::message(bytes), quote.hash).checked(Check::Signature)?;
+        same_name_hash(&key, &quote).checked(Check::Key)?;
+        Ok((quote, key, scheme))
+    }
+
+    /// The quote of a TPM 1.2, which its key signed: that of the values for the nonce.
+    fn signed_by_tpm12(&self) -> std::result::Result<(Quote, Key, Scheme), Broken> {
+        let text = self.values.and_then(|values| std::str::from_utf8(values).ok());
+        let missing = "without a quote, PCR values as tpm_getquote -p writes them are needed: the quote of a TPM 1.2 follows from them";
+        let no_text =
+            || Error::new("PCR values", missing).hint("give that file as --pcrs; for a TPM 2.0, give --quote");
+        let values = text.filter(|text| tpm12_values::is_form_of(text)).ok_or_else(no_text).checked(Check::Values)?;
+        let values = tpm12_values::parse(values).checked(Check::Values)?.remove(&Bank::Sha1).unwrap_or_default();
+        if !self.sha1 {
+            let error = Error::new(
+                "signature",
+                "is that of a TPM 1.2, which has only SHA-1: an attacker can make two images with the same digest",
+            );
+            return Err(Broken { check: Check::Signature, error: error.hint("accept it with --sha1") });
+        }
+        let nonce = self.nonce_of_tpm12().checked(Check::Nonce)?;
+        let key = self.key()?;
+        // A TPM 2.0's key signs what a program gives it, if it does not begin as the TPM's own structures do (TPM 2.0 Library, Part 3,
+        // TPM2_Sign): also what a TPM 1.2 would have signed.
+        if let Origin::Tpm20(_) = key.origin {
+            let error = Error::new("key", "is that of a TPM 2.0, so it cannot have signed the quote of a TPM 1.2");
+            return Err(Broken { check: Check::Key, error: error.hint("give the TPM 2.0's quote as --quote") });
+        }
+        let signature = Signature::of_tpm12(self.signature, &key).checked(Check::Signature)?;
+        let quote = Tpm12Quote { values: &values, nonce };
+        if quote.messages().iter().any(|message| signature.is_of_tpm12(&key, message)) {
+            return Ok((quote.quote(), key, tpm12_key::SCHEME));
+        }
+        let error = Error::new("signature", "is not that of this key for a quote of these PCR values and this nonce");
+        let hint = "one of the four was changed, is from another machine, or has another selection of PCRs";
+        Err(Broken { check: Check::Signature, error: error.hint(hint) })
+    }
+
+    /// The nonce that a TPM 1.2 signed: without it, the signature cannot be checked.
+    fn nonce_of_tpm12(&self) -> Result<[u8; tpm12_quote::NONCE]> {
+        let nonce = self
+            .nonce
+            .ok_or_else(|| Error::new("nonce", "is needed: a TPM 1.2 signs it, and tpm_getquote does not write it"));
+        let hint = "give --nonce all bytes of the file that tpm_getquote got, in hex";
+        let nonce = nonce.map_err(|error| error.hint(hint))?;
+        nonce.try_into().map_err(|_| {
+            let cause = format!("has {}, but a TPM 1.2 signs {}", counted(nonce.len(), "byte"), tpm12_quote::NONCE);
+            Error::new("nonce", cause).hint("tpm_getquote takes the first 20 bytes of the file with the nonce")
+        })
+    }
+
+    fn key(&self) -> std::result::Result<Key, Broken> {
+        Key::parse(self.key).map_err(named(self.key)).checked(Check::Key)
+    }
+
     /// Checks that the quote has the verifier's nonce, if there is one.
     fn check_nonce(&self, quote: &Quote) -> std::result::Result<(), Broken> {
         match self.nonce {
@@ -97,7 +161,11 @@ impl Submission<'_> {
             Err(Broken { check: Check::Selection, error })
         };
         if all.is_empty() {
-            return error("is not in the quote", &format!("tpm2_quote --pcr-list sha256:{pcr}"));
+            let hint = match quote.attested {
+                Some(_) => format!("tpm2_quote --pcr-list sha256:{pcr}"),
+                None => format!("tpm_getquote -p PCRVALS UUID NONCE QUOTE {pcr}"),
+            };
+            return error("is not in the quote", &hint);
         }
         let banks: Vec<_> = all.into_iter().filter(|&bank| self.sha1 || bank != Bank::Sha1).collect();
         if banks.is_empty() {
@@ -158,8 +226,8 @@ fn logs_error(log: &Log, values: Option<&PcrValues>, unlogged: &PcrValues) -> Er
 /// Checks that the key's name and the signer's qualified name begin with the same hash algorithm (TPM 2.0 Library, Part 1,
 /// section 16). The rest of a qualified name depends on the key's parents, which are not known here.
 fn same_name_hash(key: &Key, quote: &Quote) -> Result<()> {
-    match &key.name {
-        Some(name) if name.get(..2) != quote.signer.get(..2) => {
+    match (key.name(), &quote.attested) {
+        (Some(name), Some(attested)) if name.get(..2) != attested.signer.get(..2) => {
             Err(Error::new("key", "its name has another hash than the name of the quote's signer"))
         }
         _ => Ok(()),

@@ -92,8 +92,15 @@ pub(crate) fn squashfs(content: &[u8]) -> Vec<u8> {
 
 /// The blocks of shell commands of a page.
 pub(crate) fn blocks(page: &str) -> Vec<String> {
+    blocks_of(page, |_| true)
+}
+
+/// The blocks of shell commands in the sections of a page whose headings are wanted.
+pub(crate) fn blocks_of(page: &str, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
     let text = fs::read_to_string(Path::new(ROOT).join(page)).unwrap();
-    text.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
+    let sections = text.split("\n## ").filter(|section| is_wanted(section.lines().next().unwrap_or_default()));
+    let blocks = sections.flat_map(|section| section.split("```sh\n").skip(1));
+    blocks.map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
 }
 
 /// Runs shell commands in `folder`, with measureroot on the path and these variables in the environment.

@@ -23,11 +23,11 @@ impl Basis {
     /// What was checked of a proof. `unchecked` is what was not checked of its chain.
     pub(super) fn of(proof: &Proof, unchecked: &Unchecked) -> Self {
         let doubt = proof.fresh.doubt();
-        let (fresh, key_is_tpm, chain_checked) = (doubt.is_none(), proof.key.name.is_some(), unchecked.is_empty());
+        let (fresh, key_is_tpm, chain_checked) = (doubt.is_none(), proof.key.is_of_a_tpm(), unchecked.is_empty());
         let words = [
             doubt.map(|(why, what)| format!("whether the quote is fresh was not checked: {why} ({what})")),
             (!key_is_tpm)
-                .then(|| "whether the key belongs to a TPM was not checked: PEM and DER do not say it".to_owned()),
+                .then(|| "whether the key belongs to a TPM was not checked: its format does not say it".to_owned()),
             (!chain_checked)
                 .then(|| format!("what started the agent was not checked: {}", unchecked.words().join("; "))),
         ];

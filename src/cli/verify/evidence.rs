@@ -21,9 +21,13 @@ pub(super) struct Evidence {
     events: Vec<Event>,
     quoted: BTreeMap<Bank, Vec<Pcr>>,
     nonce: String,
-    clock: Clock,
-    firmware: String,
-    signer: String,
+    /// The next three are of a TPM 2.0: a TPM 1.2 signs none of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clock: Option<Clock>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    firmware: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signer: Option<String>,
     key: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     key_name: Option<String>,
@@ -45,17 +49,18 @@ impl Evidence {
         for (bank, pcr) in proof.quote.selection.iter() {
             quoted.entry(bank).or_default().push(pcr);
         }
+        let attested = proof.quote.attested.as_ref();
         Self {
             pcr: proof.pcr,
             values: proof.values().collect(),
             events: proof.events().map(|event| Event::of(event, &proof.banks)).collect(),
             quoted,
             nonce: hex::encode(&proof.quote.nonce),
-            clock: proof.quote.clock,
-            firmware: format!("{:016x}", proof.quote.firmware),
-            signer: hex::encode(&proof.quote.signer),
+            clock: attested.map(|attested| attested.clock),
+            firmware: attested.map(|attested| format!("{:016x}", attested.firmware)),
+            signer: attested.map(|attested| hex::encode(&attested.signer)),
             key: proof.key.material.name(),
-            key_name: proof.key.name.as_ref().map(hex::encode),
+            key_name: proof.key.name().map(hex::encode),
             scheme: proof.scheme.to_string(),
             unproven: proof.unproven(),
         }

@@ -33,7 +33,7 @@ use crate::measure::pcr::{Pcr, PcrIndex};
 use crate::seal::prepared_root_hash::parse_hash;
 
 /// The limit for a quote, a signature, a key or a file of PCR values in bytes: 16 KiB. The longest of the structures has a few
-/// hundred bytes (TPM 2.0 Library, Part 2).
+/// hundred bytes (TPM 2.0 Library, Part 2; TPM Main 1.2, Part 2).
 const MAX_BYTES: u64 = 16 << 10;
 
 /// Verify which image a machine booted, with a quote of its TPM and its event logs. Needs no TPM.
@@ -44,24 +44,27 @@ const MAX_BYTES: u64 = 16 << 10;
 /// A machine is trusted only if the quote answers --nonce, the key says that it belongs to a TPM, and what started the agent is as the list
 /// or --expect says. Who wants less says so: --any-nonce, --key-is-trusted, --image-only.
 ///
+/// Of a TPM 1.2, give the file of tpm_getquote as --signature and that of tpm_getquote -p as --pcrs, the nonce, --sha1, and no --quote.
+///
 /// Exit codes: 0 the machine booted a trusted image; 3 it did not, or not all of it is proven; 4 the evidence is broken and proves nothing; 1 a file
 /// cannot be read; 2 wrong arguments.
 #[derive(Debug, Args)]
 pub(super) struct Verify {
-    /// The quote, written by tpm2_quote --message.
-    #[arg(long, value_name = "FILE")]
-    quote: PathBuf,
-    /// The quote's signature, written by tpm2_quote --signature in either format.
+    /// The quote, written by tpm2_quote --message. A TPM 1.2 has none: it follows from --pcrs and --nonce.
+    #[arg(long, value_name = "FILE", required_unless_present = "pcrs")]
+    quote: Option<PathBuf>,
+    /// The quote's signature, written by tpm2_quote --signature in either format, or by tpm_getquote.
     #[arg(long, value_name = "FILE")]
     signature: PathBuf,
     /// The key that signed the quote, written by tpm2_createak --public, or in PEM or DER with
-    /// --key-is-trusted. Verify does not check that it is this machine's key: you must know.
+    /// --key-is-trusted; of a TPM 1.2, the key blob of tpm_mkaik, or its public key with --key-is-trusted. Verify does not check that it is this
+    /// machine's key: you must know.
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
-    /// The nonce that tpm2_quote --qualification was given, in hex.
+    /// The nonce that tpm2_quote --qualification was given, or the bytes of tpm_getquote's nonce file, in hex.
     #[arg(long, value_name = "HEX", value_parser = nonce)]
     nonce: Option<Nonce>,
-    /// The PCR values, printed by tpm2_pcrread, or written by tpm2_quote --pcr in either format. They must be the quoted
+    /// The PCR values, printed by tpm2_pcrread, or written by tpm2_quote --pcr in either format or by tpm_getquote -p. They must be the quoted
     /// ones. With them, an error names the PCR that the logs do not lead to.
     #[arg(long, value_name = "FILE")]
     pcrs: Option<PathBuf>,
@@ -117,8 +120,9 @@ impl Verify {
             self.images.iter().try_for_each(|image| json::check_path(image))?;
         }
         let read = |path: &Path| read_limited::read(path, MAX_BYTES, Kinds::Stream);
-        let (quote, signature, key) = (read(&self.quote)?, read(&self.signature)?, read(&self.key)?);
-        let values = self.pcrs.as_deref().map(|path| Self::values(path, &quote)).transpose()?;
+        let quote = self.quote.as_deref().map(read).transpose()?;
+        let (signature, key) = (read(&self.signature)?, read(&self.key)?);
+        let values = self.pcrs.as_deref().map(|path| Self::values(path, quote.as_deref())).transpose()?;
         let log = |path: &PathBuf| {
             Ok((path.display().to_string(), read_limited::read(path, read_limited::LOG, Kinds::Stream)?))
         };
@@ -127,7 +131,7 @@ impl Verify {
         let expected = self.expect.as_deref().map(|path| self.expected(path)).transpose()?.unwrap_or_default();
         let nonce = self.nonce.as_ref().map(|nonce| nonce.0.as_slice());
         let (pcr, sha1, values) = (self.pcr, self.sha1, values.as_deref());
-        let (quote, signature, key, logs) = (&quote[..], &signature[..], &key[..], &logs[..]);
+        let (quote, signature, key, logs) = (quote.as_deref(), &signature[..], &key[..], &logs[..]);
         let submission = Submission { quote, signature, key, nonce, values, logs, pcr, sha1 };
         let report = match submission.check() {
             Ok(proof) => {
@@ -156,12 +160,13 @@ impl Verify {
         Ok(report.exit_code())
     }
 
-    /// The values of the quoted PCRs, one after the other. A file in a binary form stays as it is: the check of the
-    /// evidence reads it.
-    fn values(path: &Path, quote: &[u8]) -> Result<Vec<u8>> {
+    /// The values of the quoted PCRs, one after the other. A file in a binary form, and that of a TPM 1.2, stays as it is: the check of
+    /// the evidence reads it.
+    fn values(path: &Path, quote: Option<&[u8]>) -> Result<Vec<u8>> {
         let bytes = read_limited::read(path, MAX_BYTES, Kinds::Stream)?;
         // Of a malformed quote, nothing is selected, and its check fails.
-        let (Some(text), Ok(quote)) = (tpm2_pcrread::as_text(&bytes), Quote::parse(quote)) else { return Ok(bytes) };
+        let quote = quote.and_then(|quote| Quote::parse(quote).ok());
+        let (Some(text), Some(quote)) = (tpm2_pcrread::as_text(&bytes), quote) else { return Ok(bytes) };
         let values = tpm2_pcrread::parse(text).map_err(|error| error.on(path.display()))?;
         let value = |(bank, pcr)| {
             let value = values.get(&bank).and_then(|values| values.get(&pcr));

@@ -8,6 +8,7 @@ use crate::measure::pcr::Pcr;
 /// The warnings about a proof. `pcrs` has the result for each PCR.
 pub(super) fn warnings(proof: &Proof, pcrs: &[PcrResult]) -> Vec<String> {
     let own = [
+        only_sha1(proof),
         not_fresh(proof),
         unknown_key(proof),
         certificate(proof),
@@ -23,11 +24,23 @@ fn not_fresh(proof: &Proof) -> Option<String> {
     Some(format!("NOT PROVEN TO BE FRESH: the quote may be from any earlier boot: {why} ({what})"))
 }
 
-fn unknown_key(proof: &Proof) -> Option<String> {
-    proof.key.name.is_none().then(|| {
-        "a key in PEM or DER does not show whether it signs only quotes and is fixed to its TPM: make sure of both, or give \
-         the key in the TPM's own format"
+fn only_sha1(proof: &Proof) -> Option<String> {
+    proof.quote.attested.is_none().then(|| {
+        "ONLY SHA-1: a TPM 1.2 has no other hash, in its PCRs and in its signature; who makes an image can make two with the same \
+         digest, so the verdict is worth as much as your trust in its maker"
             .to_owned()
+    })
+}
+
+fn unknown_key(proof: &Proof) -> Option<String> {
+    (!proof.key.is_of_a_tpm()).then(|| {
+        let (given, own) = match proof.quote.attested {
+            Some(_) => ("a key in PEM or DER", "the key in the TPM's own format"),
+            None => ("a public key", "the key blob that tpm_mkaik writes"),
+        };
+        format!(
+            "{given} does not show whether it signs only quotes and is fixed to its TPM: make sure of both, or give {own}"
+        )
     })
 }
 
