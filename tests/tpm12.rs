@@ -145,6 +145,16 @@ fn an_altered_quote_is_refused_and_tpm_verifyquote_agrees() {
 }
 
 #[test]
+fn tpm_getquote_signs_the_first_twenty_bytes_of_a_nonce() {
+    let machine = quoted();
+    machine.write("nonce", &NONCE[..19]);
+    assert_ne!(machine.run("tpm_getquote", &["uuid", "nonce", "short", "4", "13"]).code, 0);
+    machine.quote(&[&NONCE[..], &[1; 4]].concat(), &["4", "13"]);
+    let Ran { code, out, err } = judge(&machine);
+    assert_eq!(code, 0, "{out}{err}");
+}
+
+#[test]
 fn what_is_missing_is_named() {
     let machine = quoted();
     let (blob, public, image) = (machine.file("aik.blob"), machine.file("aik.pub"), machine.file("image"));

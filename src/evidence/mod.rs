@@ -37,6 +37,7 @@ pub(crate) mod submission;
 mod systemd_reason;
 mod tpm12_key;
 mod tpm12_quote;
+mod tpm12_submission;
 pub mod tpm12_values;
 pub(crate) mod trusted_image;
 pub(crate) mod unchecked;
