@@ -154,6 +154,12 @@ fn each_other_fault_has_its_reason() {
             Check::Signature,
             "has 257 bytes, but one of this key has 256",
         ),
+        (
+            "a signature in hex",
+            Sent { signature: hex::encode(&good.signature).into_bytes(), ..good.clone() },
+            Check::Signature,
+            "this is text in hex",
+        ),
         ("no signature", Sent { signature: Vec::new(), ..good.clone() }, Check::Signature, "has 0 bytes"),
         ("another key", Sent { key: file("evidence/tpm12.other.blob"), ..good.clone() }, Check::Signature, OTHER),
         ("a key of a TPM 2.0", Sent { key: tpm2("ak.pub"), ..good.clone() }, Check::Key, "is that of a TPM 2.0"),

@@ -147,7 +147,7 @@ impl Submission<'_> {
 }
 
 /// Adds to the error about a file what to do if it is text: then the form is the reason.
-fn named(bytes: &[u8]) -> impl Fn(Error) -> Error {
+pub(super) fn named(bytes: &[u8]) -> impl Fn(Error) -> Error {
     let hint = encoded_text::hint(bytes);
     move |error| match hint {
         Some(hint) => error.hint(hint),

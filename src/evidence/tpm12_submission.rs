@@ -5,7 +5,7 @@ use super::key::{Key, Origin};
 use super::quote::Quote;
 use super::scheme::Scheme;
 use super::signature::Signature;
-use super::submission::Submission;
+use super::submission::{Submission, named};
 use super::tpm12_key;
 use super::tpm12_quote::{self, Tpm12Quote};
 use super::tpm12_values;
@@ -37,7 +37,8 @@ impl Submission<'_> {
             let error = Error::new("key", "is that of a TPM 2.0, so it cannot have signed the quote of a TPM 1.2");
             return Err(Broken { check: Check::Key, error: error.hint("give the TPM 2.0's quote as --quote") });
         }
-        let signature = Signature::of_tpm12(self.signature, &key).checked(Check::Signature)?;
+        let signature =
+            Signature::of_tpm12(self.signature, &key).map_err(named(self.signature)).checked(Check::Signature)?;
         let quote = Tpm12Quote { values: &values, nonce };
         if quote.messages().iter().any(|message| signature.is_of_tpm12(&key, message)) {
             return Ok((quote.quote(), key, tpm12_key::SCHEME));
