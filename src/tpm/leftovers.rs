@@ -89,7 +89,7 @@ fn handles(answer: &[u8], kind: u8) -> Result<Vec<u32>> {
         }
         handles.push(handle);
     }
-    Ok(handles)
+    answer.end().map(|()| handles)
 }
 
 #[cfg(test)]
@@ -124,6 +124,7 @@ mod tests {
             answer(0, 1, u32::MAX, &[]),
             answer(0, 1, MOST + 1, &[0x8000_0000; 65]),
             answer(0, 1, 2, &[0x8000_0000]),
+            answer(0, 1, 1, &[0x8000_0000; 2]),
             vec![],
         ];
         for malformed in table {

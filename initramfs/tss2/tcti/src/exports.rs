@@ -17,6 +17,7 @@ use tss_esapi_sys::{
 };
 
 use crate::line::Line;
+use crate::shape::is_whole;
 
 const SUCCESS: TSS2_RC = 0;
 /// The layer that returns the error (tss2_common.h, `TSS2_TCTI_RC_LAYER`).
@@ -92,11 +93,11 @@ unsafe extern "C" fn transmit(context: *mut TSS2_TCTI_CONTEXT, size: size_t, com
     // SAFETY: valid for `size` bytes, and not null.
     let command = unsafe { slice::from_raw_parts(command, size) };
     match connection.line.run(command) {
-        Ok(answer) => {
+        Ok(answer) if is_whole(command, &answer) => {
             connection.answer = Some(answer);
             SUCCESS
         }
-        Err(_) => IO_ERROR,
+        Ok(_) | Err(_) => IO_ERROR,
     }
 }
 

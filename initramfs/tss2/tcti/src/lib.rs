@@ -13,3 +13,4 @@ pub mod asked;
 pub mod exports;
 pub mod family;
 pub mod line;
+pub mod shape;
