@@ -58,9 +58,7 @@ impl EsysPcrs {
     /// When it cannot be opened.
     pub(crate) fn open_when_free(device: &Path, patience: Duration) -> Result<Self> {
         let line = Arc::new(open_line::open_when_free(device, Family::V2_0, patience)?);
-        use_next(Arc::clone(&line));
-        // The device is open already. tss-esapi wants a name all the same.
-        let esys = Esys::new(TctiNameConf::Device(DeviceConfig::default())).about(device.display())?;
+        let esys = esys_on(&line).map_err(|error| error.renamed(device.display()))?;
         Ok(Self { esys, line, bus: Bus::Unprotected })
     }
 
@@ -118,14 +116,41 @@ impl EsysPcrs {
         plain: Option<AuthSession>,
         command: impl FnOnce(&mut Esys) -> tss_esapi::Result<T>,
     ) -> Result<T> {
-        let session = self.current_session()?.or(plain);
-        let answer = self.esys.execute_with_session(session, command);
-        let answer = answer.map_err(|error| command_error(&self.line, name, error))?;
+        let session = match self.current_session() {
+            Ok(session) => session.or(plain),
+            Err(error) => {
+                self.renew_if_stuck();
+                return Err(error.into());
+            }
+        };
+        let answer = match self.esys.execute_with_session(session, command) {
+            Ok(answer) => answer,
+            Err(error) => {
+                let error = command_error(&self.line, name, error);
+                self.renew_if_stuck();
+                return Err(error);
+            }
+        };
         if let Bus::Protected { session, ends: ends @ true, .. } = &mut self.bus {
             *ends = false;
             session.take().into_iter().for_each(|session| salted::forget(&mut self.esys, session));
         }
         Ok(answer)
+    }
+
+    /// If a command had no answer, or a malformed one, ESYS refuses all later commands. A failed boot still has to be marked: so
+    /// the next command gets a new ESYS and, if there shall be one, a new session.
+    fn renew_if_stuck(&mut self) {
+        let has_refused = self.line.last().is_ok_and(|code| code != 0);
+        if has_refused {
+            return;
+        }
+        if let Ok(esys) = esys_on(&self.line) {
+            self.esys = esys;
+            if let Bus::Protected { session, ends, .. } = &mut self.bus {
+                (*session, *ends) = (None, false);
+            }
+        }
     }
 
     /// Makes the next command the last one of the session.
@@ -136,6 +161,13 @@ impl EsysPcrs {
         }
         Ok(())
     }
+}
+
+/// A new ESYS. It sends its commands over this line.
+fn esys_on(line: &Arc<Line>) -> Result<Esys> {
+    use_next(Arc::clone(line));
+    // The device is open already. tss-esapi wants a name all the same.
+    Esys::new(TctiNameConf::Device(DeviceConfig::default())).about("TPM")
 }
 
 /// Flushes what others left in the TPM. `full` is the error that makes it necessary.
