@@ -1,6 +1,11 @@
 //! The parts of the rooms that the tests, the fuzz targets and the benchmarks use. It is no interface: it changes without notice.
 #![allow(missing_docs)] // The items have their documentation where they are defined.
 
+#[cfg(feature = "cli")]
+pub mod boot {
+    pub use crate::boot::trial::Trial;
+}
+
 #[cfg(feature = "chain")]
 pub mod chain {
     pub use crate::chain::{

@@ -29,3 +29,5 @@ mod shown_tpms;
 mod status;
 pub(crate) mod step;
 mod tpm_device;
+#[cfg(feature = "cli")]
+pub(crate) mod trial;

@@ -95,7 +95,7 @@ impl Drop for Bus {
 }
 
 /// Reads a whole command or answer. Its length follows the tag of two bytes.
-fn message(line: &mut File) -> Option<Vec<u8>> {
+pub(crate) fn message(line: &mut File) -> Option<Vec<u8>> {
     let mut message = vec![0; 6];
     line.read_exact(&mut message).ok()?;
     let length = u32::from_be_bytes(message[2..].try_into().unwrap());

@@ -4,10 +4,14 @@
 
 pub(crate) mod attacks;
 pub(crate) mod bus;
+pub(crate) mod faulty;
 pub(crate) mod left;
 pub(crate) mod version12;
 
+use std::fs::File;
+use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -34,6 +38,11 @@ pub(crate) fn pty() -> Pty {
     Pty { tpm: pty.master, device: pty.slave, path }
 }
 
+/// The file with the state that a TPM keeps without power.
+const PERMANENT: &str = "tpm2-00.permall";
+/// The name of the control socket.
+const CONTROL: &str = "control";
+
 /// A software TPM at one end of a pseudo-terminal; the other end is the device.
 pub(crate) struct Swtpm {
     process: Child,
@@ -53,11 +62,46 @@ impl Swtpm {
             .stdout(Stdio::null())
             .status();
         assert!(setup.expect("swtpm_setup: install swtpm-tools").success());
+        Self::started(state)
+    }
+
+    /// A TPM that is like this one was when it was new.
+    pub(crate) fn like(&self) -> Self {
+        let state = tempfile::tempdir().unwrap();
+        std::fs::copy(self.state.path().join(PERMANENT), state.path().join(PERMANENT)).unwrap();
+        Self::started(state)
+    }
+
+    fn started(state: tempfile::TempDir) -> Self {
+        let folder = state.path().to_str().unwrap();
         let Pty { tpm, device, path } = pty();
-        // swtpm refuses file descriptors below 3.
-        let swtpm = "exec swtpm chardev --tpm2 --fd 3 --flags not-need-init,startup-clear --tpmstate dir=$1 3<&0";
-        let process = Command::new("sh").args(["-c", swtpm, "sh", folder]).stdin(tpm).spawn().unwrap();
+        // The socket is bound here, so that a client can connect at once. swtpm refuses file descriptors below 3.
+        let control = UnixListener::bind(state.path().join(CONTROL)).unwrap();
+        let swtpm = "exec swtpm chardev --tpm2 --fd 3 --flags not-need-init,startup-clear --tpmstate dir=$1 \
+                     --ctrl type=unixio,fd=4 3<&0 4>&1 >/dev/null";
+        let mut shell = Command::new("sh");
+        shell.args(["-c", swtpm, "sh", folder]).stdin(tpm).stdout(OwnedFd::from(control));
+        let process = shell.spawn().unwrap();
         Self { process, device: path, _open: device, state }
+    }
+
+    /// Switches it off and on: its PCRs are zero, and it holds no object and no session.
+    pub(crate) fn reset(&self) {
+        // CMD_INIT without flags (swtpm_ioctls(3)), then TPM2_Startup(TPM_SU_CLEAR).
+        let mut control = UnixStream::connect(self.state.path().join(CONTROL)).unwrap();
+        control.write_all(&[0, 0, 0, 2, 0, 0, 0, 0]).unwrap();
+        let mut result = [0; 4];
+        control.read_exact(&mut result).unwrap();
+        assert_eq!(result, [0; 4], "CMD_INIT");
+        let answer = self.run(&[0x80, 0x01, 0, 0, 0, 12, 0, 0, 0x01, 0x44, 0, 0]);
+        assert_eq!(answer[6..10], [0; 4], "TPM2_Startup");
+    }
+
+    /// Runs one command.
+    pub(crate) fn run(&self, command: &[u8]) -> Vec<u8> {
+        let mut device = File::options().read(true).write(true).open(&self.device).unwrap();
+        device.write_all(command).unwrap();
+        bus::message(&mut device).expect("an answer of swtpm")
     }
 
     /// How tpm2-tools reach it.
