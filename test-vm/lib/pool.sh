@@ -5,7 +5,7 @@
 
 # The files whose tests take minutes, the longest first: one of them at the end would run alone.
 long_files=(seal altered chain lying_disk mkosi initramfs_tools chain_stub firmware live failures chain_shim devices dracut size late_failures measure forms
-	debian chain_grub prepared chain_installed selinux root session modules attest)
+	debian chain_grub prepared chain_installed selinux root session modules attest faulty_tpm)
 
 # Prints the options of cargo that choose the tests of one file, a line for each file with tests, the long ones first.
 test_files() {

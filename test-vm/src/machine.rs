@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use std::io::Write;
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -34,6 +35,11 @@ pub struct Machine {
 impl Machine {
     /// Starts `vm`.
     pub fn start(vm: &Vm) -> Result<Self> {
+        Self::start_through(vm, |tpm| Ok(tpm.control()))
+    }
+
+    /// Starts `vm`. QEMU reaches its TPM through the control socket that `control` returns.
+    pub fn start_through(vm: &Vm, control: impl FnOnce(&Swtpm) -> Result<PathBuf>) -> Result<Self> {
         let accel = vm.accel.map_or_else(|| Board::of(vm.kernel).accel(), Ok)?;
         let tpm = match vm {
             Vm { tpm_12: true, .. } => Some(Swtpm::start_version_12()?),
@@ -43,7 +49,7 @@ impl Machine {
         let scratch = Scratch::new()?;
         let monitor = UnixListener::bind(scratch.path("monitor"))?;
         let probe = UnixListener::bind(scratch.path("probe"))?;
-        let control = tpm.as_ref().map(Swtpm::control);
+        let control = tpm.as_ref().map(control).transpose()?;
         let mut qemu = Process(qemu::command(vm, &scratch, control.as_deref(), accel)?.spawn()?);
 
         let (sender, queue) = channel();
@@ -220,14 +226,9 @@ impl Machine {
     /// Waits for the booted root or for the end of the machine, and checks that no root booted unmeasured. The TPM holds what is
     /// predicted for the booted root. Or the boot ended with one failure, which is marked, or with a panic of the kernel, which has
     /// no memory.
-    pub fn fails_closed(mut self, predicted: &Prediction) -> Result<()> {
-        let booted = self.until("booted root or end", |message| match message {
-            Message::Probe(_) => Some(true),
-            _ => message.stopped().map(|_| false),
-        })?;
-        let vm = self.killed()?;
-        let failures = vm.console().iter().filter_map(|line| Failure::parse(line)).count();
-        match (booted, failures) {
+    pub fn fails_closed(self, predicted: &Prediction) -> Result<()> {
+        let Ended { has_booted, failures, vm } = self.ends()?;
+        match (has_booted, failures.len()) {
             (true, 0) => ensure!(vm.pcrs(predicted.pcr)? == predicted.after(), "the root booted unmeasured"),
             (false, 0) => {
                 for line in ["measureroot: mount the kernel's file systems", "Out of memory", "Kernel panic"] {
@@ -238,9 +239,30 @@ impl Machine {
                 let measured = vm.holds(predicted.pcr, Some(&predicted.after()), FAILED);
                 measured.or_else(|_| vm.holds(predicted.pcr, None, FAILED))?;
             }
-            _ => return Err(format!("{failures} failures, booted: {booted}:\n{}", vm.console().join("\n")).into()),
+            _ => return Err(format!("{failures:?}, booted: {has_booted}:\n{}", vm.console().join("\n")).into()),
         }
         Ok(())
+    }
+
+    /// Waits for the booted root or for the end of the machine.
+    pub fn ends(mut self) -> Result<Ended> {
+        let has_booted = self.until("booted root or end", |message| match message {
+            Message::Probe(_) => Some(true),
+            _ => message.stopped().map(|_| false),
+        })?;
+        self.ended(has_booted)
+    }
+
+    /// Waits for a line of the console with `text` in it: the boot has failed, and does not get further.
+    pub fn ends_at(mut self, text: &str) -> Result<Ended> {
+        self.says(text)?;
+        self.ended(false)
+    }
+
+    fn ended(self, has_booted: bool) -> Result<Ended> {
+        let vm = self.killed()?;
+        let failures = vm.console().iter().filter_map(|line| Failure::parse(line)).collect();
+        Ok(Ended { has_booted, failures, vm })
     }
 
     /// Waits for the machine to stop by itself.
@@ -257,6 +279,17 @@ impl Machine {
         while !matches!(self.until("end of the console", |message| Some(message.clone()))?, Message::Closed) {}
         Ok(StoppedVm::new(self.stopped, self.console, self.tpm))
     }
+}
+
+/// A boot that has ended, in its root or before.
+#[derive(Debug)]
+pub struct Ended {
+    /// Whether the root has booted.
+    pub has_booted: bool,
+    /// What measureroot printed about failures.
+    pub failures: Vec<Failure>,
+    /// The VM after that.
+    pub vm: StoppedVm,
 }
 
 /// The connection that QEMU makes when it starts.

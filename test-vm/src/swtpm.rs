@@ -80,7 +80,12 @@ impl Swtpm {
 
     /// From now on it answers nothing.
     pub(crate) fn silence(&self) -> Result<()> {
-        Ok(kill(Pid::from_raw(i32::try_from(self.process.0.id())?), Signal::SIGSTOP)?)
+        Ok(kill(self.process()?, Signal::SIGSTOP)?)
+    }
+
+    /// Its process.
+    pub(crate) fn process(&self) -> Result<Pid> {
+        Ok(Pid::from_raw(i32::try_from(self.process.0.id())?))
     }
 
     /// The codes of all commands until now (`TPM_CC`), the firmware's first.
