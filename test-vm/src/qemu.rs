@@ -10,7 +10,8 @@ use std::process::{Command, Stdio};
 pub fn command(vm: &Vm, scratch: &Scratch, tpm: Option<&Path>, accel: Accel) -> Result<Command> {
     let board = Board::of(vm.kernel);
     let mut qemu = tool::tied(board.program);
-    qemu.args(["-nodefaults", "-no-user-config", "-display", "none", "-machine", board.machine, "-smp", "1"]);
+    qemu.args(["-nodefaults", "-no-user-config", "-display", "none", "-machine", board.machine]);
+    qemu.args(["-smp", &vm.processors.to_string()]);
     match accel {
         Accel::Kvm => qemu.args(["-accel", "kvm", "-cpu", "host"]),
         Accel::Tcg => qemu.args(["-accel", "tcg,thread=multi", "-cpu", board.processor]),
@@ -44,7 +45,8 @@ pub fn command(vm: &Vm, scratch: &Scratch, tpm: Option<&Path>, accel: Accel) -> 
     qemu.args(["-device", "virtio-serial-pci", "-device", "virtserialport,chardev=probe,name=measureroot.probe"]);
     if let Some(control) = tpm {
         socket(&mut qemu, "tpm", control);
-        qemu.args(["-tpmdev", "emulator,id=tpm,chardev=tpm", "-device", &format!("{},tpmdev=tpm", board.tpm)]);
+        let device = vm.tpm_device.unwrap_or(board.tpm);
+        qemu.args(["-tpmdev", "emulator,id=tpm,chardev=tpm", "-device", &format!("{device},tpmdev=tpm")]);
     }
 
     // A free slot for a disk that is plugged in late.

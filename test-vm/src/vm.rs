@@ -55,6 +55,9 @@ pub struct Vm {
     pub(crate) banks: Vec<Bank>,
     pub(crate) tpm: Option<PathBuf>,
     pub(crate) tpm_12: bool,
+    /// The device that the TPM is connected through, instead of the board's.
+    pub(crate) tpm_device: Option<&'static str>,
+    pub(crate) processors: u8,
     pub(crate) memory_mib: u32,
     pub(crate) limit: Duration,
     pub(crate) accel: Option<Accel>,
@@ -77,6 +80,8 @@ impl Vm {
             banks: Bank::ALL.into(),
             tpm: None,
             tpm_12: false,
+            tpm_device: None,
+            processors: 1,
             memory_mib: 512,
             limit: Duration::from_secs(120),
             accel: None,
@@ -189,6 +194,20 @@ impl Vm {
     #[must_use]
     pub fn tpm_12(mut self) -> Self {
         self.tpm_12 = true;
+        self
+    }
+
+    /// Connects the TPM through a command response buffer (CRB), as TPMs in a processor's firmware are.
+    #[must_use]
+    pub fn tpm_crb(mut self) -> Self {
+        self.tpm_device = Some("tpm-crb");
+        self
+    }
+
+    /// Gives it this many processors.
+    #[must_use]
+    pub fn processors(mut self, count: u8) -> Self {
+        self.processors = count;
         self
     }
 

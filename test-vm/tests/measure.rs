@@ -34,6 +34,21 @@ fn tpm2_pcrread_shows_the_predicted_values() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn each_interface_of_a_tpm_works_with_one_to_four_processors() -> Result<()> {
+    for (processors, online, is_crb) in [(1, "0", true), (2, "0-1", false), (4, "0-3", true)] {
+        let (vm, image) = machine("root=/dev/vda")?;
+        let vm = if is_crb { vm.tpm_crb() } else { vm };
+        let mut guest = vm.processors(processors).boots()?;
+        ensure!(guest.read("/sys/devices/system/cpu/online")? == online, "not {processors} processors");
+        // Linux, drivers/char/tpm/tpm_crb.c: the driver of ACPI's device with CRB.
+        let driven = guest.list("/sys/bus/acpi/drivers/tpm_crb")?;
+        ensure!(driven.iter().any(|name| name.starts_with("MSFT0101")) == is_crb, "{driven:?}, CRB: {is_crb}");
+        guest.ends_measured(&image)?;
+    }
+    Ok(())
+}
+
 /// meta-measured runs `sha1sum | awk | tr -d '\n' | tpm_extendpcr`. The PCR's value is the same.
 #[test]
 fn an_image_can_be_measured_in_the_format_of_meta_measured() -> Result<()> {
