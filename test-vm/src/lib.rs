@@ -59,7 +59,7 @@ pub use guest::Guest;
 pub use image::{Image, Medium, RootFs, Uncompressed};
 pub use kernel::Kernel;
 pub use live_folder::LiveFolder;
-pub use lying_disk::LyingDisk;
+pub use lying_disk::{DiskFault, LyingDisk};
 pub use packed_initramfs::PackedInitramfs;
 pub use predict::Prediction;
 pub use prepared_image::PreparedImage;

@@ -1,5 +1,5 @@
 //! A disk that lies: the first read of a range of bytes gets the right bytes, and every later read gets other ones, an error, or no
-//! answer. A boot that measures an image and then trusts the medium runs bytes that it never measured.
+//! answer. A boot that measures an image and then trusts the medium runs bytes that it never measured. Or a disk that fails at one read.
 //!
 //! It is an NBD server (protocol: doc/proto.md of the NBD project) in a separate thread. QEMU is its only client.
 
@@ -46,17 +46,25 @@ impl LyingDisk {
         Self::serving(image, text, Later::SilentBehind)
     }
 
+    /// Serves `image`, but fails at the read of this number: the first one is 0.
+    pub fn failing_at(image: &Image, nth: usize, fault: DiskFault) -> Result<Self> {
+        Self::serving_range(image, 0, image.bytes()?, Later::Fails(nth, fault))
+    }
+
     /// Ends a silence: the disk is gone, and every read fails. Without that, QEMU would wait for it when the machine stops.
     pub fn breaks(&mut self) {
         self.silence = None;
     }
 
     fn serving(image: &Image, range: &str, later: Later) -> Result<Self> {
-        let at = image.find(range)?;
+        Self::serving_range(image, image.find(range)?, range.len() as u64, later)
+    }
+
+    fn serving_range(image: &Image, at: u64, length: u64, later: Later) -> Result<Self> {
         let (scratch, reads) = (Scratch::new()?, Arc::new(AtomicUsize::new(0)));
         let listener = UnixListener::bind(scratch.path("disk"))?;
         let (silence, silent) = channel();
-        let (file, length) = (File::open(image.path())?, range.len() as u64);
+        let file = File::open(image.path())?;
         let export = Export { file, at, length, later, reads: Arc::clone(&reads), silent };
         // An error closes the connection, and the guest sees a broken disk.
         thread::spawn(move || export.serve(listener.accept()?.0));
@@ -102,6 +110,17 @@ const EPERM: u32 = 1;
 /// `NBD_EIO`.
 const EIO: u32 = 5;
 
+/// How a disk fails at a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DiskFault {
+    /// It refuses this read.
+    RefusesOne,
+    /// It refuses this read and each later one.
+    RefusesAll,
+    /// It is gone.
+    Gone,
+}
+
 /// What the later reads of the range get.
 enum Later {
     /// These bytes.
@@ -112,6 +131,8 @@ enum Later {
     Silent,
     /// The right bytes. But no read that begins before the range gets an answer.
     SilentBehind,
+    /// The right bytes, but for this read and perhaps those after it.
+    Fails(usize, DiskFault),
 }
 
 struct Export {
@@ -163,6 +184,7 @@ impl Export {
                 self.silent.recv().ok();
                 return Ok(false);
             }
+            CMD_READ if self.is_gone() => return Ok(false),
             CMD_READ => self.read(offset, length)?.map_or((EIO, Vec::new()), |data| (0, data)),
             CMD_FLUSH => (0, Vec::new()),
             CMD_DISC => return Ok(false),
@@ -182,18 +204,27 @@ impl Export {
         match self.later {
             Later::Silent => self.is_met(offset, length),
             Later::SilentBehind => offset < self.at && self.reads.load(Ordering::SeqCst) > 0,
-            Later::Altered(_) | Later::Refused => false,
+            Later::Altered(_) | Later::Refused | Later::Fails(..) => false,
         }
+    }
+
+    fn is_gone(&self) -> bool {
+        matches!(self.later, Later::Fails(nth, DiskFault::Gone) if self.reads.load(Ordering::SeqCst) >= nth)
     }
 
     /// The bytes of a range of the disk; `None` if the read is refused.
     fn read(&self, offset: u64, length: u32) -> io::Result<Option<Vec<u8>>> {
         let mut data = vec![0; usize::try_from(length).map_err(io::Error::other)?];
         self.file.read_exact_at(&mut data, offset)?;
-        if !self.is_met(offset, length) || self.reads.fetch_add(1, Ordering::SeqCst) == 0 {
+        if !self.is_met(offset, length) {
             return Ok(Some(data));
         }
+        let read = self.reads.fetch_add(1, Ordering::SeqCst);
         let altered = match &self.later {
+            Later::Fails(nth, DiskFault::RefusesOne) if read == *nth => return Ok(None),
+            Later::Fails(nth, DiskFault::RefusesAll) if read >= *nth => return Ok(None),
+            Later::Fails(..) => return Ok(Some(data)),
+            _ if read == 0 => return Ok(Some(data)),
             Later::Altered(altered) => altered,
             Later::Refused => return Ok(None),
             Later::Silent | Later::SilentBehind => return Ok(Some(data)),
