@@ -1,6 +1,8 @@
 //! Boots with too little memory. The boot refuses, or the machine ends: no root runs unmeasured.
 
-use test_vm::{Image, Kernel, Prediction, Result, RootFs, SealChoice, Step, Vm, WrappedInitramfs, ensure};
+use test_vm::machine::Ended;
+use test_vm::stopped_vm::{DEFAULT_PCR, FAILED};
+use test_vm::{Bank, Image, Kernel, Prediction, Result, RootFs, SealChoice, Step, Vm, WrappedInitramfs, ensure};
 
 /// A machine whose kernel has only this many MiB of memory for the agent: PID 1 fills a ramfs first.
 fn with_available(mib: u32) -> Result<(WrappedInitramfs, Vm)> {
@@ -51,5 +53,47 @@ fn the_tree_of_a_sparse_image_that_does_not_fit_in_memory_is_refused_at_once() -
     failed.at(Step::SealImage, "dm-verity")?;
     failed.because(&["the tree of an image of 8589934592 bytes needs 84"])?;
     ensure!(!failed.vm.console().iter().any(|line| line.contains("measureroot: hash the image")), "it was hashed");
+    Ok(())
+}
+
+/// Memory in MiB. With 64, this kernel does not start. A copy of the large image fits only in the last ones.
+const MEMORY: [u32; 6] = [80, 96, 128, 192, 256, 1024];
+const LARGE: &str = "yes measureroot | head -c 64M >tree/large";
+
+/// Each size of the memory, with the seals. The image is around the limit of the copy, and far below that of the tree.
+#[test]
+fn whatever_memory_a_machine_has_its_boot_ends_in_the_root_or_with_numbers() -> Result<()> {
+    let image = Image::root_with_busybox(LARGE, "mksquashfs tree made -noD -noF -all-root -quiet -no-progress")?;
+    let predicted = Prediction::of(image.path())?;
+    let mut fitting = Vec::new();
+    for (place, mib) in MEMORY.into_iter().enumerate() {
+        for seal in [SealChoice::Ram, [SealChoice::Verity, SealChoice::None][place % 2]] {
+            let vm = Vm::new("root=/dev/vda").seal(seal).memory(mib).banks(&[Bank::Sha256]).disk(&image);
+            let Ended { has_booted, failures, vm } = vm.start()?.ends()?;
+            let place = format!("{mib} MiB, {seal:?}: {failures:?}");
+            match failures.as_slice() {
+                [] => {
+                    ensure!(has_booted, "{place}:\n{}", vm.console().join("\n"));
+                    let held = vm.pcrs(DEFAULT_PCR)?;
+                    ensure!(
+                        held[&Bank::Sha256] == predicted.after()[&Bank::Sha256],
+                        "{place}: the root booted unmeasured"
+                    );
+                    fitting.extend((seal == SealChoice::Ram).then_some(mib));
+                }
+                [failure] => {
+                    ensure!(!has_booted && failure.step == Step::SealImage.name(), "{place}");
+                    ensure!(
+                        failure.cause.contains("bytes of memory") && failure.cause.contains("are available"),
+                        "{place}"
+                    );
+                    vm.holds(DEFAULT_PCR, None, FAILED).map_err(|cause| format!("{place}: {cause}"))?;
+                }
+                _ => return Err(place.into()),
+            }
+        }
+    }
+    // The copy of the image and 64 MiB beside it.
+    ensure!(fitting.contains(&1024) && !fitting.contains(&128), "the copy fits in {fitting:?} MiB");
     Ok(())
 }
