@@ -30,8 +30,8 @@ pub mod error {
 
 pub mod eventlog {
     pub use crate::eventlog::{
-        Event, EventType, Log, PcrValues, cel, cel_tlv, claim::Claim, header::Header, parse, sequence, tcg, tcg_sha1,
-        txt_container,
+        Event, EventType, Log, PcrValues, ccel, cel, cel_tlv, claim::Claim, header::Header, parse, sequence, tcg,
+        tcg_sha1, txt_container,
     };
 }
 

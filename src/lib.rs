@@ -19,7 +19,7 @@
 //! | `chain` | what is measured before the agent, predicted from files; not in the agent | bytes in memory only |
 //! | `evidence` | quotes, keys, lists of trusted images, verdicts; not in the agent | bytes in memory only |
 //! | `eventlog` | writes, reads and replays event logs | the boot's logs in `/run`; a PCR, for each event that it records |
-//! | `tpm` | the PCRs of a TPM 2.0, through tpm2-tss and an HMAC session, and of a TPM 1.2 | the TPM; no other room names tss-esapi |
+//! | `tpm` | the PCRs of a TPM 2.0, through tpm2-tss and an HMAC session, and of a TPM 1.2; the RTMRs of a TDX guest | the TPM; no other room names tss-esapi |
 //! | `root` | the overlay, switching root, what the new init gets | mounts, the files of the initramfs, which it deletes |
 //! | `seal` | later reads get only the bytes that were measured | memory files, loop devices, device-mapper |
 //! | `measure` | what is measured, and into which PCR; the trait `Pcrs` | the open image; PCRs, through the trait |

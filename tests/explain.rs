@@ -24,6 +24,12 @@ fn explain_shows_the_effect_of_each_parameter() {
         ("root=/dev/vda measureroot.session=hmac", "null hierarchy; an error if the TPM supports none"),
         ("root=/dev/vda measureroot.tpm=2.0", "/dev/tpm0 (a TPM 2.0; a TPM 1.2 alone is an error), for at most 30 s"),
         ("root=/dev/vda measureroot.session=none", "no session: an attacker on the bus to the TPM can change"),
+        (
+            "root=/dev/vda",
+            "if this is a TDX guest: RTMR 2, beside the TPM or alone; an error if the kernel shows no RTMR",
+        ),
+        ("root=/dev/vda measureroot.rtmr=3", "if this is a TDX guest: RTMR 3, beside the TPM or alone"),
+        ("root=/dev/vda measureroot.rtmr=optional", "if this is a TDX guest whose kernel shows it: RTMR 2, beside"),
         ("root=/dev/vda rootimgpcr=9", "PCR 9 with the image's digest in each bank"),
         ("root=/dev/vda rootimgpcr=9", "\n  PCR 13 stays free: the running system can extend it with any digest"),
         (

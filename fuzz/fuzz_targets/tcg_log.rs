@@ -1,8 +1,9 @@
-//! Reads the input as a TCG log, crypto-agile, in the older form and in TXT's container, and as CEL-TLV, and does with it all that is done with a log.
+//! Reads the input as a TCG log, crypto-agile, in the older form, in TXT's container and of a confidential machine, and as CEL-TLV, and
+//! does with it all that is done with a log.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use measureroot::internal::eventlog::{Event, Log, cel, cel_tlv, parse, tcg, tcg_sha1, txt_container};
+use measureroot::internal::eventlog::{Event, Log, ccel, cel, cel_tlv, parse, tcg, tcg_sha1, txt_container};
 
 fuzz_target!(|bytes: &[u8]| {
     let read = [tcg::parse(bytes), tcg_sha1::parse(bytes), cel_tlv::parse(bytes), txt_container::parse(bytes)];
@@ -12,6 +13,12 @@ fuzz_target!(|bytes: &[u8]| {
         used(log);
     }
     parse(bytes).ok();
+    let end = ccel::measure(bytes).map(|(_, end)| end);
+    assert!(end.iter().all(|&end| end <= bytes.len()));
+    if let Ok(log) = ccel::parse(bytes) {
+        // Our events follow every log that can be read.
+        assert!(ccel::replay(&log).len() <= 4 && end.is_ok() == ccel::is_ccel(bytes));
+    }
 });
 
 fn used(log: Log) {

@@ -4,13 +4,14 @@ use std::fmt::Display;
 
 use crate::boot::end::End;
 use crate::boot::machine::Machine;
+use crate::boot::rtmr_device::RtmrRequest;
 use crate::boot::step::Failure;
 use crate::config::failure_policy::FailurePolicy;
 use crate::error::Error;
 use crate::eventlog::Recorder;
 use crate::measure::measurement;
 use crate::measure::session::SessionChoice;
-use crate::tpm::TpmRequest;
+use crate::tpm::{TpmRequest, WithRtmrs};
 
 /// Logs the failure, extends the PCR so that it cannot have the value of any image, waits, and stops the machine.
 pub(super) fn fail(machine: &mut dyn Machine, policy: &FailurePolicy, log: &mut Recorder, failure: &Failure) {
@@ -38,10 +39,13 @@ fn mark(machine: &mut dyn Machine, policy: &FailurePolicy, log: &mut Recorder, s
     let mut sessions = vec![policy.session, SessionChoice::None];
     sessions.dedup();
     machine.load_modules_to_mark();
+    // First: a TPM that hangs must not keep them from it.
+    let has_rtmrs = mark_rtmrs(machine, policy, log);
     let mut last: Option<Error> = None;
     for session in sessions {
         let extended = match machine.tpm_to_mark(TpmRequest::to_mark(session)) {
             Ok(Some(mut tpm)) => log.failed(&mut *tpm, pcr),
+            Ok(None) if has_rtmrs => return,
             Ok(None) => return log::warn!("no TPM to extend with the digest of \"{text}\""),
             Err(error) => Err(error),
         };
@@ -58,4 +62,18 @@ fn mark(machine: &mut dyn Machine, policy: &FailurePolicy, log: &mut Recorder, s
         Some(error) => log::error!("PCR {pcr} is not extended with the digest of \"{text}\": {error}"),
         None => {}
     }
+}
+
+/// Extends the RTMRs in the same way, and returns whether there are any.
+fn mark_rtmrs(machine: &mut dyn Machine, policy: &FailurePolicy, log: &mut Recorder) -> bool {
+    let (rtmr, text) = (policy.rtmr, measurement::FAILED);
+    let opened = machine.rtmrs(RtmrRequest::Mark(rtmr)).map(|rtmrs| WithRtmrs::join(None, rtmrs));
+    let has_rtmrs = matches!(opened, Ok(Some(_)));
+    let marked = opened.and_then(|rtmrs| rtmrs.map(|mut rtmrs| log.failed(&mut *rtmrs, policy.pcr)).transpose());
+    match marked {
+        Ok(None) => {}
+        Ok(Some(())) => log::info!("RTMR {rtmr} extended with the digest of \"{text}\""),
+        Err(error) => log::error!("RTMR {rtmr} is not extended with the digest of \"{text}\": {error}"),
+    }
+    has_rtmrs
 }

@@ -54,6 +54,8 @@ pub(super) enum Fault {
     ShortImage,
     /// The TPM starts no session, before the failure and after it.
     Session,
+    /// The RTMR is not extended.
+    ExtendRtmr,
     /// A call of the failed boot hangs until the machine ends.
     Hangs(Call),
 }

@@ -11,10 +11,12 @@ use crate::boot::device_watch::DeviceWatch;
 use crate::boot::fail::fail;
 use crate::boot::fake_call::{Call, Fault};
 use crate::boot::fake_power::FakePower;
+use crate::boot::fake_rtmr::FakeRtmr;
 use crate::boot::fake_tpm::{BANKS, FakeTpm, extended_with};
 use crate::boot::machine::Machine;
 use crate::boot::power::Power;
 use crate::boot::root_devices::{RootDevices, Sought};
+use crate::boot::rtmr_device::RtmrRequest;
 use crate::boot::sequence::boot;
 use crate::boot::status::Status;
 use crate::boot::step::Failure;
@@ -27,7 +29,7 @@ use crate::eventlog::claim::Claim;
 use crate::hash::digest::{Digests, digests_of};
 use crate::hash::tree_shape::TreeShape;
 use crate::measure::measurement::Report;
-use crate::measure::pcrs::Pcrs;
+use crate::measure::pcrs::{Pcrs, Rtmr};
 use crate::measure::session::SessionChoice;
 use crate::media::image::{Content, Image, ImagePlace};
 use crate::media::image_request::{ImageLocation, ImageRequest};
@@ -49,6 +51,7 @@ pub(super) struct Fake {
     line: &'static str,
     fault: Fault,
     tpm: Option<FakeTpm>,
+    pub(super) rtmr: Option<FakeRtmr>,
     /// Whether the kernel shows the TPM.
     shows_tpm: bool,
     verity: bool,
@@ -64,6 +67,7 @@ impl Fake {
             line,
             fault: Fault::None,
             tpm: Some(FakeTpm::new()),
+            rtmr: None,
             shows_tpm: true,
             verity: false,
             ended: None,
@@ -79,6 +83,11 @@ impl Fake {
     /// The same machine with dm-verity.
     pub(super) fn with_verity(self) -> Self {
         Self { verity: true, ..self }
+    }
+
+    /// The same machine with an RTMR.
+    pub(super) fn with_rtmr(self) -> Self {
+        Self { rtmr: Some(FakeRtmr::new()), ..self }
     }
 
     /// The same machine without a TPM.
@@ -101,6 +110,9 @@ impl Fake {
         self.power.set_fault(fault);
         if let Some(tpm) = &mut self.tpm {
             tpm.fault = fault;
+        }
+        if let Some(rtmr) = &mut self.rtmr {
+            rtmr.fault = fault;
         }
     }
 
@@ -190,6 +202,9 @@ impl Machine for Fake {
     fn tpm_to_mark(&mut self, request: TpmRequest) -> Result<Option<Box<dyn Pcrs>>> {
         self.open(Call::TpmToMark, request)
     }
+    fn rtmrs(&mut self, request: RtmrRequest) -> Result<Vec<Rtmr>> {
+        Ok(self.rtmr.iter().map(|rtmr| rtmr.open(request)).collect())
+    }
     fn wait_for_root(&mut self, _: &Config) -> Result<RootDevices> {
         let image = Sought::At(ImageLocation::Device("/dev/vda".into()));
         self.call(Call::WaitForRoot).map(|()| RootDevices { image, tree: None })
@@ -201,6 +216,7 @@ impl Machine for Fake {
         let Some(ended) = self.ended.clone() else { return DeviceWatch::start(limit, Box::new(|_| 0), |_| ()) };
         let mut machine = Self::new("");
         machine.tpm.clone_from(&self.tpm);
+        machine.rtmr.clone_from(&self.rtmr);
         machine.set_fault(Fault::None);
         // No other call may take as long on a machine that has much to do.
         DeviceWatch::start(Duration::from_secs(3), Box::new(|_| 0), move |failure| {

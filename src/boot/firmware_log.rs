@@ -16,6 +16,17 @@ const MOUNTED: &str = "/measureroot/security";
 /// The log of the first TPM (kernel, drivers/char/tpm/eventlog/common.c).
 const LOG: &str = "/measureroot/security/tpm0/binary_bios_measurements";
 
+/// The firmware's log of a confidential machine (Linux 6.2, drivers/acpi/sysfs.c, `acpi_ccel_data_init`).
+const CCEL: &str = "/sys/firmware/acpi/tables/data/CCEL";
+
+/// Opens the log of a confidential machine's RTMRs; `None` if the firmware's tables name none.
+///
+/// # Errors
+/// When it cannot be opened.
+pub(super) fn open_ccel() -> Result<Option<File>> {
+    open_log(CCEL)
+}
+
 /// Opens the log; `None` if the kernel has none, because the firmware does not measure.
 ///
 /// # Errors
@@ -34,11 +45,15 @@ pub(super) fn open() -> Result<Option<File>> {
         data: String::new(),
     };
     mount.apply()?;
-    let opened = match File::open(LOG) {
-        Ok(file) => Ok(Some(file)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::new(LOG, error)),
-    };
+    let opened = open_log(LOG);
     mounts::detach(MOUNTED)?;
     opened
+}
+
+fn open_log(path: &str) -> Result<Option<File>> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::new(path, error)),
+    }
 }

@@ -17,6 +17,7 @@ use crate::boot::machine::Machine;
 use crate::boot::panic_hook;
 use crate::boot::power::{LinuxPower, Power};
 use crate::boot::root_devices::RootDevices;
+use crate::boot::rtmr_device::{self, RtmrRequest};
 use crate::boot::status::Status;
 use crate::boot::tpm_device;
 use crate::cmdline::{self, tokens::MAX_LEN};
@@ -29,7 +30,7 @@ use crate::error::{Context, Error, Result};
 use crate::eventlog::Recorder;
 use crate::eventlog::journal::Journal;
 use crate::measure::measurement::Report;
-use crate::measure::pcrs::Pcrs;
+use crate::measure::pcrs::{Pcrs, Rtmr};
 use crate::media::devices::Devices;
 use crate::media::image::{Content, Image, ImagePlace};
 use crate::media::image_device;
@@ -177,6 +178,10 @@ impl Machine for Linux {
         tpm_device::open_to_mark(request)
     }
 
+    fn rtmrs(&mut self, request: RtmrRequest) -> Result<Vec<Rtmr>> {
+        rtmr_device::open(request)
+    }
+
     fn wait_for_root(&mut self, config: &Config) -> Result<RootDevices> {
         RootDevices::wait(&self.devices, config)
     }
@@ -269,9 +274,16 @@ impl Machine for Linux {
     }
 
     fn write_log(&mut self, log: &mut Recorder) -> Result<()> {
-        // Without a TPM there are no events.
-        let Some(form) = log.form() else { return Ok(()) };
-        log.write_to(Journal::create(Path::new("/run"), form, firmware_log::open()?)?)
+        let (run, has_rtmrs) = (Path::new("/run"), log.has_rtmrs());
+        let mut journal = match log.form() {
+            Some(form) => Journal::create(run, form, firmware_log::open()?)?,
+            // Without a TPM there are no events of a PCR.
+            None => Journal::default(),
+        };
+        if has_rtmrs {
+            journal = journal.with_ccel(run, firmware_log::open_ccel()?)?;
+        }
+        log.write_to(journal)
     }
 
     fn write_status(&mut self, status: &Status) -> Result<()> {

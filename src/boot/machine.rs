@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::boot::device_watch::DeviceWatch;
 use crate::boot::power::Power;
 use crate::boot::root_devices::RootDevices;
+use crate::boot::rtmr_device::RtmrRequest;
 use crate::boot::status::Status;
 use crate::config::Config;
 use crate::config::failure_policy::FailurePolicy;
@@ -15,7 +16,7 @@ use crate::console::progress::Amount;
 use crate::error::Result;
 use crate::eventlog::Recorder;
 use crate::measure::measurement::Report;
-use crate::measure::pcrs::Pcrs;
+use crate::measure::pcrs::{Pcrs, Rtmr};
 use crate::media::image::Image;
 use crate::media::image_request::{ImageLocation, ImageRequest};
 use crate::media::superblock::FileSystem;
@@ -47,6 +48,9 @@ pub(super) trait Machine {
     fn load_modules_to_mark(&mut self);
     /// The PCRs that a failed boot marks, or `None` if there is no TPM. This works after each step.
     fn tpm_to_mark(&mut self, request: TpmRequest) -> Result<Option<Box<dyn Pcrs>>>;
+    /// The RTMRs that are extended beside a TPM, or alone; none if the machine is no confidential one that has them. This works after
+    /// each step, as the mark does.
+    fn rtmrs(&mut self, request: RtmrRequest) -> Result<Vec<Rtmr>>;
     /// Waits for the devices that the command line names.
     fn wait_for_root(&mut self, config: &Config) -> Result<RootDevices>;
     /// Searches every device for the image, again and again as devices appear.

@@ -13,6 +13,8 @@ mod fake_machine;
 #[cfg(test)]
 mod fake_power;
 #[cfg(test)]
+mod fake_rtmr;
+#[cfg(test)]
 mod fake_tpm;
 mod firmware_log;
 mod firmware_tpm;
@@ -22,6 +24,7 @@ mod panic_hook;
 pub(crate) mod pid1;
 mod power;
 mod root_devices;
+mod rtmr_device;
 mod sequence;
 #[cfg(test)]
 mod sequence_tests;

@@ -9,6 +9,7 @@ use crate::boot::device_io::WatchedDevices;
 use crate::boot::device_watch::DeviceWatch;
 use crate::boot::machine::Machine;
 use crate::boot::root_devices::Sought;
+use crate::boot::rtmr_device::RtmrRequest;
 use crate::boot::status::Status;
 use crate::boot::step::{Failure, Step};
 use crate::cmdline;
@@ -22,13 +23,13 @@ use crate::hash::bank::Bank;
 use crate::hash::digest::Digests;
 use crate::measure::image_digest::{self, ImageBytes};
 use crate::measure::image_format::ImageFormat;
-use crate::measure::measurement::Report;
-use crate::measure::measurement::warn_if_used;
+use crate::measure::measurement::{self, Report, warn_if_used};
 use crate::measure::pcr::PcrIndex;
 use crate::measure::pcrs::Pcrs;
 use crate::media::image::Image;
 use crate::seal::choice::{self, SealKind};
 use crate::seal::seal_builder::SealBuilder;
+use crate::tpm::WithRtmrs;
 
 /// Boots. It returns only if a step failed; then no program of the image has run. `policy` then holds what to do on failure, and
 /// `log` the events that were measured.
@@ -65,8 +66,9 @@ pub(super) fn boot(
     let mut seal = clock.step(Step::Seal, || begin_seal(machine, &image, devices.tree.as_deref(), &config, &watch))?;
     let report = match tpm {
         BootTpm::Measured(mut tpm) => {
-            let banks = clock.step(Step::Banks, || tpm.banks(config.pcr))?;
-            log.knows(&banks);
+            let active = clock.step(Step::Banks, || tpm.banks(config.pcr))?;
+            log.knows(&active);
+            let banks = measurement::with_rtmr_bank(&mut *tpm, &active);
             let hash = || hash(machine, &image, &config, &banks, &mut seal, &watch);
             let digests = watch.step(&mut clock, Step::Hash, &from, hash)?;
             let claim = claim(&image, &seal, &config);
@@ -102,9 +104,9 @@ pub(super) fn boot(
     clock.step(Step::Init, || machine.exec(&init))
 }
 
-/// The TPM that the boot extends.
+/// The TPM that the boot extends, with the RTMRs of a confidential machine, or these alone.
 enum BootTpm {
-    /// A measured boot needs a TPM.
+    /// A measured boot needs a TPM or an RTMR.
     Measured(Box<dyn Pcrs>),
     /// With `measureroot=off` the boot needs none. If there is one, its PCR is extended with the digest of a fixed text.
     Unmeasured(Option<Box<dyn Pcrs>>),
@@ -112,9 +114,18 @@ enum BootTpm {
 
 fn find_tpm(machine: &mut dyn Machine, config: &Config) -> Result<BootTpm> {
     if !config.measured {
-        return machine.tpm_of_unmeasured(config.tpm_request()).map(BootTpm::Unmeasured);
+        let rtmrs = machine.rtmrs(RtmrRequest::Unmeasured(config.rtmr))?;
+        let tpm = machine.tpm_of_unmeasured(config.tpm_request())?;
+        return Ok(BootTpm::Unmeasured(WithRtmrs::join(tpm, rtmrs)));
     }
-    machine.tpm(config.tpm_request())?.map(BootTpm::Measured).ok_or_else(|| {
+    let rtmrs = machine.rtmrs(RtmrRequest::Measured(config.rtmr))?;
+    let tpm = if rtmrs.is_empty() {
+        machine.tpm(config.tpm_request())?
+    } else {
+        // A TPM that the firmware names must appear here, too: it would stay clean.
+        machine.tpm_of_unmeasured(config.tpm_request())?
+    };
+    WithRtmrs::join(tpm, rtmrs).map(BootTpm::Measured).ok_or_else(|| {
         Error::new("TPM", format!("none appeared in {} s", config.timeout.as_secs()))
             .hint("is it switched on in the firmware, and its driver in the kernel or the initramfs? what does the driver log?")
     })

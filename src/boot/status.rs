@@ -178,16 +178,16 @@ impl Display for Status<'_> {
         if !self.report.measured {
             return write!(f, "NOT MEASURED: {place}, {} bytes of {}", image.bytes, image.filesystem);
         }
-        write!(
-            f,
-            "{place} ({}, {} bytes) measured into PCR {}{} in {}.{:02} s:",
-            image.filesystem,
-            image.bytes,
-            self.report.pcr,
-            of_version12(&self.report.tpms),
-            self.took.as_secs(),
-            self.took.subsec_millis() / 10
-        )?;
+        write!(f, "{place} ({}, {} bytes) measured into", image.filesystem, image.bytes)?;
+        let (has_pcr, rtmrs) = (!self.report.banks.is_empty(), &self.report.rtmrs);
+        if has_pcr {
+            write!(f, " PCR {}{}", self.report.pcr, of_version12(&self.report.tpms))?;
+        }
+        for (nth, extension) in rtmrs.iter().enumerate() {
+            write!(f, "{} RTMR {}", if has_pcr || nth > 0 { " and" } else { "" }, extension.rtmr)?;
+        }
+        write!(f, " in {}.{:02} s:", self.took.as_secs(), self.took.subsec_millis() / 10)?;
+        rtmrs.iter().try_for_each(|extension| write!(f, " rtmr{}={}", extension.rtmr, extension.digest))?;
         self.report.banks.iter().try_for_each(|(bank, extension)| write!(f, " {bank}={}", extension.digest))
     }
 }

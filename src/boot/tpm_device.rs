@@ -56,6 +56,14 @@ fn folders() -> Result<&'static Folders> {
     Ok(FOLDERS.get_or_init(|| opened))
 }
 
+/// The folder of sysfs, wherever it is mounted.
+///
+/// # Errors
+/// As [`remember_folders`].
+pub(super) fn sys() -> Result<&'static File> {
+    folders().map(|folders| &folders.sys)
+}
+
 /// Does `work` in this folder, which can be mounted anywhere: tpm2-tss takes the path of a device, not a descriptor.
 fn inside<T>(folder: &File, work: impl FnOnce() -> Result<T>) -> Result<T> {
     fchdir(folder).about("fchdir")?;

@@ -1,7 +1,7 @@
 //! The parameters that are measureroot's own, and names that look like them.
 
 /// Every `measureroot.*` parameter. Any other one is an error: it may be a misspelt parameter that matters.
-pub(crate) const ALL: [&str; 10] = [
+pub(crate) const ALL: [&str; 11] = [
     "measureroot.timeout",
     "measureroot.onfail",
     "measureroot.overlaysize",
@@ -12,6 +12,7 @@ pub(crate) const ALL: [&str; 10] = [
     "measureroot.hashoffset",
     "measureroot.session",
     "measureroot.tpm",
+    "measureroot.rtmr",
 ];
 
 /// The other parameters that only an initramfs that measures reads. Without them, another image could be measured, or another

@@ -6,6 +6,8 @@ use crate::cmdline::choice::Choice;
 use crate::cmdline::parameter::parsed;
 use crate::cmdline::tokens::Token;
 use crate::measure::pcr::PcrIndex;
+use crate::measure::rtmr::RtmrIndex;
+use crate::measure::rtmr_choice::RtmrChoice;
 use crate::measure::session::SessionChoice;
 
 /// What to do when the boot fails. It is read apart from the other parameters, and a malformed value gives the default: it is
@@ -14,6 +16,8 @@ use crate::measure::session::SessionChoice;
 pub struct FailurePolicy {
     /// The PCR that is extended with the digest of a fixed text.
     pub pcr: PcrIndex,
+    /// The RTMR of a confidential machine that is extended with it, too.
+    pub rtmr: RtmrIndex,
     /// The session for that extend. If it cannot be started, the extend is made without one.
     pub session: SessionChoice,
     /// What the machine does after the pause.
@@ -46,6 +50,7 @@ impl FailurePolicy {
     pub fn of(tokens: &[Token]) -> Self {
         Self {
             pcr: parsed(tokens, "rootimgpcr", str::parse).ok().flatten().unwrap_or(PcrIndex::DEFAULT),
+            rtmr: parsed(tokens, "measureroot.rtmr", RtmrChoice::of).ok().flatten().unwrap_or_default().index(),
             session: parsed(tokens, "measureroot.session", SessionChoice::parse).ok().flatten().unwrap_or_default(),
             action: parsed(tokens, "measureroot.onfail", FailureAction::parse)
                 .ok()

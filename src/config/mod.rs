@@ -16,6 +16,7 @@ use crate::config::module_choice::ModuleChoice;
 use crate::error::Result;
 use crate::measure::image_format::ImageFormat;
 use crate::measure::pcr::PcrIndex;
+use crate::measure::rtmr_choice::RtmrChoice;
 use crate::measure::session::SessionChoice;
 use crate::measure::tpm_version::TpmChoice;
 use crate::media::image_request::ImageRequest;
@@ -44,6 +45,8 @@ pub struct Config {
     pub format: ImageFormat,
     /// The PCR that is extended with the image.
     pub pcr: PcrIndex,
+    /// `measureroot.rtmr=`: the RTMR of a confidential machine that is extended, too.
+    pub rtmr: RtmrChoice,
     /// `rootfstype=`: the file systems that the device of `root=` may have, without those that it cannot have; empty for any.
     pub fstypes: Vec<FileSystem>,
     /// `rootflags=`: mount options for that device.
@@ -101,6 +104,7 @@ impl Config {
             translated: words,
             measured: parameters::measured(tokens)?,
             pcr: parsed(tokens, "rootimgpcr", str::parse)?.unwrap_or(PcrIndex::DEFAULT),
+            rtmr: parsed(tokens, "measureroot.rtmr", RtmrChoice::of)?.unwrap_or_default(),
             fstypes: parameters::fstypes(tokens, &source)?,
             source,
             flags: parsed(tokens, "rootflags", RootFlags::parse)?.unwrap_or_default(),

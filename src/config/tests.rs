@@ -57,6 +57,9 @@ fn each_parameter_has_its_effect() {
     let tpms = ["", "measureroot.tpm=any", "measureroot.tpm=2.0"].map(|line| of(line).tpm);
     assert_eq!(tpms, [TpmChoice::Any, TpmChoice::Any, TpmChoice::V2_0]);
     assert_eq!(of("measureroot.tpm=2.0").tpm_request().version, TpmChoice::V2_0);
+    assert_eq!(of("").rtmr, RtmrChoice::default());
+    assert_eq!([of("measureroot.rtmr=2"), of("measureroot.rtmr=3")].map(|config| config.rtmr.index().get()), [2, 3]);
+    assert_eq!(of("measureroot.rtmr=optional").rtmr, RtmrChoice::Optional);
     assert_eq!(config("rootimg=/a").unwrap().source, ImageSource::Search("a".into()));
     assert_eq!(
         config("rootimg=a root=LABEL=x").unwrap().source,
@@ -102,6 +105,12 @@ fn an_error_names_its_token() {
         ("root=/dev/vda measureroot.oncorrupt=ignore", "measureroot.oncorrupt=ignore"),
         ("root=/dev/vda measureroot.session=password", "measureroot.session=password"),
         ("root=/dev/vda measureroot.tpm=1.2", "measureroot.tpm=1.2"),
+        ("root=/dev/vda measureroot.rtmr=0", "measureroot.rtmr=0"),
+        ("root=/dev/vda measureroot.rtmr=1", "measureroot.rtmr=1"),
+        ("root=/dev/vda measureroot.rtmr=4", "measureroot.rtmr=4"),
+        ("root=/dev/vda measureroot.rtmr=off", "measureroot.rtmr=off"),
+        ("root=/dev/vda measureroot.rtmr", "measureroot.rtmr"),
+        ("root=/dev/vda measureroot.rtmr=2 measureroot.rtmr=3", "measureroot.rtmr=3"),
         ("root=/dev/vda measureroot=off measureroot.seal=ram", "measureroot.seal"),
         ("root=/dev/vda measureroot.format=sha1", "measureroot.format=sha1"),
         ("root=/dev/vda measureroot=no", "measureroot=no"),

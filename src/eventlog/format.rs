@@ -1,14 +1,12 @@
 //! Which format a file has, and what a file is that is no log of a TPM.
 
+use super::ccel::{SIGNATURE_AT, is_ccel};
 use super::event_type::EventType;
 use super::header::SIGNATURE;
 use super::log::Log;
 use super::{cel, cel_tlv, encoded_text, go_tpm_tools, ima_log, sequence, tcg, tcg_sha1, txt_container};
 use crate::cursor::Fields;
 use crate::error::{Error, Result};
-
-/// Where the data of a TCG log's first event begins, which has the signature: behind PCR, type, SHA-1 digest and length.
-const SIGNATURE_AT: usize = 4 + 4 + 20 + 4;
 
 /// Reads a log in any of the formats. The first bytes determine the format.
 ///
@@ -38,13 +36,6 @@ fn is_crypto_agile(bytes: &[u8]) -> bool {
     fields.u32_le(4) == Some(EventType::NO_ACTION.0) && fields.at(SIGNATURE_AT).as_ref() == Some(SIGNATURE)
 }
 
-/// Whether this is the log of a confidential virtual machine. It has the form of a crypto-agile log, but it counts the
-/// measurement registers of the machine's processor (UEFI 2.10, section 38.4.1): the first one is 1.
-fn is_ccel(bytes: &[u8]) -> bool {
-    let fields = Fields(bytes);
-    fields.at(SIGNATURE_AT).as_ref() == Some(SIGNATURE) && fields.u32_le(0) == Some(1)
-}
-
 /// The error about a file that is no log of a TPM. It says what the file is, if that is known.
 fn no_log(bytes: &[u8]) -> Error {
     let error = |cause: &str, hint: &str| Error::new("event log", cause).hint(hint);
@@ -58,7 +49,7 @@ fn no_log(bytes: &[u8]) -> Error {
         error(
             "is that of a confidential virtual machine (CCEL): its events extend the registers of the processor (RTMR), not \
              the PCRs of a TPM",
-            "if the machine has a TPM too, give the log of that",
+            "replay reads it alone; if the machine has a TPM too, give the log of that",
         )
     } else if [b"TPM2", b"TCPA", b"CCEL"].iter().any(|name| bytes.starts_with(*name)) {
         error("is the ACPI table that says where the log is, not the log", firmware)

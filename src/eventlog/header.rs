@@ -45,6 +45,15 @@ impl Header {
     /// # Errors
     /// If the log does not begin with a header, as a log of the older format does not: it has only SHA-1 digests.
     pub(super) fn read(log: &mut Cursor) -> Result<Self> {
+        Self::read_from(log, [0; 4])
+    }
+
+    /// The same for a log whose first event names this register, little-endian.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    #[inline(never)]
+    pub(super) fn read_from(log: &mut Cursor, register: [u8; 4]) -> Result<Self> {
         let start = log.clone();
         let old = || {
             start
@@ -52,7 +61,7 @@ impl Header {
                 .hint("a log of the older form has only SHA-1 digests")
         };
         // The header has the older format's layout, TCG_PCR_EVENT: PCR, type, SHA-1 digest, data.
-        if (log.u32_le()?, EventType(log.u32_le()?)) != (0, EventType::NO_ACTION) {
+        if (log.u32_le()?, EventType(log.u32_le()?)) != (u32::from_le_bytes(register), EventType::NO_ACTION) {
             return Err(old());
         }
         log.take(Bank::Sha1.digest_len())?;

@@ -9,35 +9,48 @@ use nix::fcntl::{Flock, FlockArg, OFlag};
 
 use super::claim::Claim;
 use super::event_type::EventType;
+use super::header::Header;
 use super::log_form::LogForm;
-use super::sequence;
+use super::{ccel, sequence, tcg};
 use crate::error::{Context, Error, Result};
 use crate::hash::digest::Digests;
 use crate::measure::pcr::Pcr;
+use crate::measure::rtmr::RtmrIndex;
 
 /// The log with only our events, in the folder that also has the status file.
 pub(crate) const OWN: &str = "measureroot/eventlog.bin";
 /// The firmware's log, followed by our events.
 pub(crate) const WHOLE: &str = "measureroot/binary_bios_measurements";
+/// The firmware's log of a confidential virtual machine, followed by our events of its RTMRs.
+pub(crate) const CCEL: &str = "measureroot/ccel.bin";
 /// The log of systemd's own measurements (systemd, docs/TPM2_PCR_MEASUREMENTS.md).
 pub(crate) const SYSTEMD: &str = "log/systemd/tpm2-measure.log";
 
 /// The longest firmware log, in bytes: the kernel keeps it in one allocation (`KMALLOC_MAX_SIZE`).
 const MAX_FIRMWARE: u64 = 4 << 20;
 
+/// What an event of ours extended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Register {
+    Pcr(Pcr),
+    Rtmr(RtmrIndex),
+}
+
 /// What was extended, and our claim about it.
 #[derive(Debug)]
 pub(super) struct Recorded {
-    pub(super) pcr: Pcr,
+    pub(super) register: Register,
     pub(super) digests: Digests,
     pub(super) claim: Claim,
 }
 
 /// The files to which each event is appended.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Journal {
     logs: Vec<TcgLog>,
     systemd: PathBuf,
+    /// The log of the RTMRs, if the machine has some.
+    ccel: Option<(TcgLog, Header)>,
 }
 
 /// A TCG log, and the form of its events.
@@ -49,14 +62,34 @@ struct TcgLog {
 }
 
 impl TcgLog {
-    /// Creates a log that begins with `firmware`, or as its form begins if that is empty.
-    fn create(path: PathBuf, form: LogForm, firmware: &[u8]) -> Result<Self> {
+    /// Creates a log that begins with these bytes, which end with the header or with an event.
+    fn create(path: PathBuf, form: LogForm, begin: &[u8]) -> Result<Self> {
         let name = path.display();
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).about(name)?;
-        let start = if firmware.is_empty() { &form.start()[..] } else { firmware };
-        file.write_all(start).about(path.display())?;
+        file.write_all(begin).about(path.display())?;
         Ok(Self { path, file, form })
     }
+
+    fn append(&mut self, event: &[u8]) -> Result<()> {
+        self.file.write_all(event).about(self.path.display())
+    }
+}
+
+/// Makes the folder of our files.
+fn create_folder(run: &Path, name: &str) -> Result<()> {
+    DirBuilder::new().recursive(true).mode(0o755).create(run.join(name)).about(name)
+}
+
+/// A log of the firmware, which is not empty; `None` if there is none.
+fn read_firmware(name: &'static str, firmware: Option<File>) -> Result<Option<Vec<u8>>> {
+    let mut log = Vec::new();
+    if let Some(file) = firmware {
+        file.take(MAX_FIRMWARE + 1).read_to_end(&mut log).about(name)?;
+    }
+    if log.len() as u64 > MAX_FIRMWARE {
+        return Err(Error::new(name, format_args!("is longer than {MAX_FIRMWARE} bytes")));
+    }
+    Ok(Some(log).filter(|log| !log.is_empty()))
 }
 
 impl Journal {
@@ -65,24 +98,44 @@ impl Journal {
     /// # Errors
     /// If a file cannot be written, or if one of ours exists: no other program may write them.
     pub(crate) fn create(run: &Path, own: LogForm, firmware: Option<File>) -> Result<Self> {
-        let folder = |name: &str| DirBuilder::new().recursive(true).mode(0o755).create(run.join(name)).about(name);
-        folder("measureroot")?;
-        folder("log/systemd")?;
-        let mut before = Vec::new();
-        if let Some(file) = firmware {
-            file.take(MAX_FIRMWARE + 1).read_to_end(&mut before).about("the firmware's event log")?;
-        }
-        if before.len() as u64 > MAX_FIRMWARE {
-            return Err(Error::new("the firmware's event log", format_args!("is longer than {MAX_FIRMWARE} bytes")));
-        }
-        let whole = LogForm::behind(&before, &own);
-        let mut logs = vec![TcgLog::create(run.join(OWN), own, &[])?];
+        create_folder(run, "measureroot")?;
+        create_folder(run, "log/systemd")?;
+        let before = read_firmware("the firmware's event log", firmware)?.unwrap_or_default();
+        let (whole, start) = (LogForm::behind(&before, &own), own.start());
+        let mut logs = vec![TcgLog::create(run.join(OWN), own, &start)?];
+        let before = if before.is_empty() { start } else { before };
         match whole {
             Ok(form) => logs.push(TcgLog::create(run.join(WHOLE), form, &before)?),
             // Our events cannot follow a log that cannot be read, and without its events the log would be incomplete.
             Err(error) => log::warn!("the firmware's {error}: {WHOLE} is not written"),
         }
-        Ok(Self { logs, systemd: run.join(SYSTEMD) })
+        Ok(Self { logs, systemd: run.join(SYSTEMD), ccel: None })
+    }
+
+    /// The same files, and the log of the RTMRs. `firmware` is the firmware's log of them, if the kernel has one.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub(crate) fn with_ccel(self, run: &Path, firmware: Option<File>) -> Result<Self> {
+        create_folder(run, "measureroot")?;
+        let own = Header::of([RtmrIndex::BANK].into_iter());
+        let ours = ccel::encode(&own);
+        let read = read_firmware("the firmware's log of its RTMRs", firmware)?.map(|mut log| -> Result<_> {
+            let (header, end) = ccel::measure(&log)?;
+            log.truncate(end);
+            Ok((header, log))
+        });
+        let (header, begin) = match read {
+            Some(Ok(read)) => read,
+            // The booted system finds the firmware's log where we did.
+            Some(Err(error)) => {
+                log::warn!("the firmware's {error}: {CCEL} has no event of the firmware");
+                (own, ours)
+            }
+            None => (own, ours),
+        };
+        let ccel = TcgLog::create(run.join(CCEL), LogForm::CryptoAgile(header.clone()), &begin)?;
+        Ok(Self { ccel: Some((ccel, header)), ..self })
     }
 
     /// Appends an event to each file.
@@ -91,11 +144,18 @@ impl Journal {
     /// If it cannot be written.
     pub(super) fn append(&mut self, event: &Recorded) -> Result<()> {
         let data = event.claim.tagged()?;
+        let pcr = match event.register {
+            Register::Pcr(pcr) => pcr,
+            Register::Rtmr(rtmr) => {
+                let Some((log, header)) = &mut self.ccel else { return Ok(()) };
+                let (register, digests) = (rtmr.measurement_index(), &event.digests);
+                return log.append(&tcg::encode_register(header, register, EventType::EVENT_TAG, digests, &data));
+            }
+        };
         for log in &mut self.logs {
-            let bytes = log.form.encode(event.pcr, EventType::EVENT_TAG, &event.digests, &data);
-            log.file.write_all(&bytes).about(log.path.display())?;
+            log.append(&log.form.encode(pcr, EventType::EVENT_TAG, &event.digests, &data))?;
         }
-        append_record(&self.systemd, &sequence::encode(event.pcr, &event.digests, &event.claim)?)
+        append_record(&self.systemd, &sequence::encode(pcr, &event.digests, &event.claim)?)
     }
 }
 

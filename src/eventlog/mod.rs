@@ -9,6 +9,7 @@
 //! All of them are hostile input: a parser refuses what it does not know, and allocates no more than a small multiple of
 //! the bytes that it was given.
 
+pub mod ccel;
 pub mod cel;
 pub mod cel_tlv;
 pub(crate) mod claim;

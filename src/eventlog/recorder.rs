@@ -3,14 +3,15 @@
 
 use super::claim::Claim;
 use super::header::Header;
-use super::journal::{Journal, Recorded};
+use super::journal::{Journal, Recorded, Register};
 use super::log_form::LogForm;
 use crate::error::{Error, Result};
 use crate::hash::bank::Bank;
-use crate::hash::digest::{Digests, collected};
+use crate::hash::digest::{Digest, Digests, collected};
 use crate::measure::measurement::{self, Report};
 use crate::measure::pcr::PcrIndex;
 use crate::measure::pcrs::Pcrs;
+use crate::measure::rtmr::RtmrIndex;
 use crate::measure::tpm_version::TpmVersion;
 
 /// The log of this boot: in memory at first, also in files once [`Recorder::write_to`] was called.
@@ -18,8 +19,8 @@ use crate::measure::tpm_version::TpmVersion;
 pub(crate) struct Recorder {
     events: Vec<Recorded>,
     journal: Option<Journal>,
-    /// The active banks, once they are known.
-    known: Vec<Bank>,
+    /// The active banks of the PCR, once they are known; none if the machine has only RTMRs.
+    known: Option<Vec<Bank>>,
     /// The value of the PCR after the last event.
     held: Digests,
     /// Whether every TPM that was extended is a TPM 1.2.
@@ -29,7 +30,7 @@ pub(crate) struct Recorder {
 impl Recorder {
     /// Remembers the active banks of the PCR, for the case that the TPM does not name them a second time.
     pub(crate) fn knows(&mut self, banks: &[Bank]) {
-        self.known = banks.to_vec();
+        self.known = Some(banks.to_vec());
     }
 
     /// Extends `pcr` with the measured digests, see [`measurement::extend`], and logs it.
@@ -43,7 +44,8 @@ impl Recorder {
         digests: &Digests,
         claim: Claim,
     ) -> Result<Report> {
-        let report = measurement::extend(pcrs, pcr, digests)?;
+        let active = self.known.clone().unwrap_or_else(|| digests.keys().copied().collect());
+        let report = measurement::extend_active(pcrs, pcr, &active, digests)?;
         self.report(&report, claim)?;
         Ok(report)
     }
@@ -69,15 +71,23 @@ impl Recorder {
     /// If the PCR cannot be extended, or has the same value as before. That the PCR cannot be read, or the log not be written, is
     /// only logged: the mark stands, and no program will read the log.
     pub(crate) fn failed(&mut self, pcrs: &mut dyn Pcrs, pcr: PcrIndex) -> Result<()> {
-        let digests = measurement::extend_failed(pcrs, pcr, &self.known)?;
+        let digests = measurement::extend_failed(pcrs, pcr, self.known.as_deref().unwrap_or_default())?;
         let banks: Vec<_> = digests.keys().copied().collect();
-        self.only_version12 = only_version12(&pcrs.tpms());
-        let logged = self.log(pcr, digests, Claim::failed());
+        if pcrs.has_pcrs() {
+            self.only_version12 = only_version12(&pcrs.tpms());
+        }
+        let mut logged = self.log(Register::Pcr(pcr.into()), digests, Claim::failed());
+        for rtmr in pcrs.rtmrs() {
+            let digest = RtmrIndex::BANK.digest(measurement::FAILED.as_bytes());
+            logged = logged.and(self.log_rtmr(rtmr.index, digest, Claim::failed()));
+        }
         match pcrs.read(pcr, &banks) {
             Ok(now) if now.iter().any(|(bank, value)| self.held.get(bank) == Some(value)) => {
                 return Err(Error::new(format_args!("PCR {pcr}"), "has the same value as before the extend")
                     .hint("is there an attacker on the bus to the TPM?"));
             }
+            // There are only RTMRs.
+            Ok(now) if now.is_empty() => {}
             Ok(now) => self.held = now,
             Err(error) => log::warn!("PCR {pcr} is extended, but cannot be read: {error}"),
         }
@@ -87,9 +97,14 @@ impl Recorder {
 
     /// The form of the log. `None` until a PCR was extended.
     pub(crate) fn form(&self) -> Option<LogForm> {
-        let first = self.events.first()?;
+        let first = self.events.iter().find(|event| matches!(event.register, Register::Pcr(_)))?;
         let agile = || LogForm::CryptoAgile(Header::of(first.digests.keys().copied()));
         Some(if self.only_version12 { LogForm::Sha1 } else { agile() })
+    }
+
+    /// Whether an RTMR was extended.
+    pub(crate) fn has_rtmrs(&self) -> bool {
+        self.events.iter().any(|event| matches!(event.register, Register::Rtmr(_)))
     }
 
     /// The claims about the events, in order.
@@ -112,15 +127,26 @@ impl Recorder {
         self.only_version12 = only_version12(&report.tpms);
         self.held = collected(report.banks.iter().map(|(&bank, extension)| (bank, extension.after.clone())));
         let digests = collected(report.banks.iter().map(|(&bank, extension)| (bank, extension.digest.clone())));
-        self.log(report.pcr, digests, claim)
+        let mut logged = Ok(());
+        for extension in &report.rtmrs {
+            logged = logged.and(self.log_rtmr(extension.rtmr, extension.digest.clone(), claim.clone()));
+        }
+        logged.and(self.log(Register::Pcr(report.pcr.into()), digests, claim))
     }
 
-    fn log(&mut self, pcr: PcrIndex, digests: Digests, claim: Claim) -> Result<()> {
+    fn log_rtmr(&mut self, rtmr: RtmrIndex, digest: Digest, claim: Claim) -> Result<()> {
+        let mut digests = Digests::new();
+        digests.insert(RtmrIndex::BANK, digest);
+        self.log(Register::Rtmr(rtmr), digests, claim)
+    }
+
+    #[inline(never)]
+    fn log(&mut self, register: Register, digests: Digests, claim: Claim) -> Result<()> {
         // Without a TPM no PCR was extended.
         if digests.is_empty() {
             return Ok(());
         }
-        let event = Recorded { pcr: pcr.into(), digests, claim };
+        let event = Recorded { register, digests, claim };
         let written = self.journal.as_mut().map_or(Ok(()), |journal| journal.append(&event));
         self.events.push(event);
         written

@@ -19,7 +19,18 @@ use crate::measure::pcr::Pcr;
 /// them, the TPM has no active bank for it and nothing was extended: its digest is zeros.
 #[must_use]
 pub fn encode(header: &Header, pcr: Pcr, kind: EventType, digests: &Digests, data: &[u8]) -> Vec<u8> {
-    let mut event = u32::from(pcr.get()).to_le_bytes().to_vec();
+    encode_register(header, pcr.get().into(), kind, digests, data)
+}
+
+/// The same for the register of this number.
+pub(super) fn encode_register(
+    header: &Header,
+    register: u32,
+    kind: EventType,
+    digests: &Digests,
+    data: &[u8],
+) -> Vec<u8> {
+    let mut event = register.to_le_bytes().to_vec();
     event.extend(kind.0.to_le_bytes());
     push_u32(&mut event, header.algorithms().len());
     for algorithm in header.algorithms() {

@@ -8,7 +8,8 @@ use crate::error::{Error, Result};
 use crate::hash::bank::Bank;
 use crate::hash::digest::{Digest, Digests, digests_of};
 use crate::measure::pcr::PcrIndex;
-use crate::measure::pcrs::Pcrs;
+use crate::measure::pcrs::{Pcrs, Rtmr};
+use crate::measure::rtmr::{RtmrExtension, RtmrIndex};
 use crate::measure::session::Session;
 use crate::measure::tpm_version::TpmVersion;
 
@@ -42,8 +43,11 @@ pub struct Report {
     /// The session that protected the extend on the bus to the TPM.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<Session>,
-    /// The extend in each bank; empty only in an unmeasured boot without a TPM.
+    /// The extend in each bank; empty only without a TPM: in an unmeasured boot, or if there are RTMRs.
     pub banks: BTreeMap<Bank, Extension>,
+    /// The extends of the RTMRs, which only a confidential virtual machine has.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rtmrs: Vec<RtmrExtension>,
     /// No other module can name this field, so none can make a report.
     #[serde(skip)]
     only_here: (),
@@ -55,8 +59,36 @@ pub struct Report {
 /// # Errors
 /// When `digests` is empty, when the TPM refuses, or when the PCR has another value afterwards.
 pub fn extend(pcrs: &mut dyn Pcrs, pcr: PcrIndex, digests: &Digests) -> Result<Report> {
-    let (tpms, session, banks) = (pcrs.tpms(), pcrs.session(), extend_checked(pcrs, pcr, digests)?);
-    Ok(Report { measured: true, pcr, tpms, session, banks, only_here: () })
+    let all: Vec<_> = digests.keys().copied().collect();
+    extend_active(pcrs, pcr, &all, digests)
+}
+
+/// The same for a PCR that has only the banks `active`. Another digest is for the RTMRs, which have a bank of their own.
+///
+/// # Errors
+/// As [`extend`], and when an RTMR is not extended, or has another value afterwards. All registers are extended before that.
+#[inline(never)]
+pub(crate) fn extend_active(pcrs: &mut dyn Pcrs, pcr: PcrIndex, active: &[Bank], digests: &Digests) -> Result<Report> {
+    let mut report = Report::empty(true, pcr, Some(&*pcrs));
+    let rtmrs = extend_rtmrs(pcrs.rtmrs(), pcr, digests.get(&RtmrIndex::BANK));
+    if pcrs.has_pcrs() {
+        let mut own = Digests::new();
+        for (&bank, digest) in digests.iter().filter(|(bank, _)| active.contains(bank)) {
+            own.insert(bank, digest.clone());
+        }
+        report.banks = extend_checked(pcrs, pcr, &own)?;
+    }
+    report.rtmrs = rtmrs?;
+    report.of_a_register()
+}
+
+/// The banks that an image is hashed for: those of the PCR, and the one of the RTMRs if there are any.
+pub(crate) fn with_rtmr_bank(pcrs: &mut dyn Pcrs, active: &[Bank]) -> Vec<Bank> {
+    let more = !pcrs.rtmrs().is_empty() && !active.contains(&RtmrIndex::BANK);
+    let mut banks = active.to_vec();
+    banks.extend(more.then_some(RtmrIndex::BANK));
+    banks.sort_unstable();
+    banks
 }
 
 /// Extends `pcr` with [`UNMEASURED`], if there is a TPM, so that no verifier takes the boot for a measured one.
@@ -64,10 +96,30 @@ pub fn extend(pcrs: &mut dyn Pcrs, pcr: PcrIndex, digests: &Digests) -> Result<R
 /// # Errors
 /// When there is a TPM and the extend fails.
 pub(crate) fn extend_unmeasured(pcrs: Option<&mut (dyn Pcrs + '_)>, pcr: PcrIndex) -> Result<Report> {
-    let session = pcrs.as_ref().and_then(|pcrs| pcrs.session());
-    let tpms = pcrs.as_ref().map_or_else(Vec::new, |pcrs| pcrs.tpms());
-    let banks = pcrs.map_or(Ok(BTreeMap::new()), |pcrs| extend_text(pcrs, pcr, UNMEASURED))?;
-    Ok(Report { measured: false, pcr, tpms, session, banks, only_here: () })
+    let mut report = Report::empty(false, pcr, pcrs.as_deref());
+    let Some(pcrs) = pcrs else { return Ok(report) };
+    // All are marked before the error of one ends the boot.
+    let rtmrs = extend_rtmrs(pcrs.rtmrs(), pcr, Some(&RtmrIndex::BANK.digest(UNMEASURED.as_bytes())));
+    if pcrs.has_pcrs() {
+        report.banks = extend_text(pcrs, pcr, UNMEASURED)?;
+    }
+    report.rtmrs = rtmrs?;
+    report.of_a_register()
+}
+
+impl Report {
+    fn empty(measured: bool, pcr: PcrIndex, pcrs: Option<&(dyn Pcrs + '_)>) -> Self {
+        let (tpms, session) = pcrs.map_or_else(Default::default, |pcrs| (pcrs.tpms(), pcrs.session()));
+        Self { measured, pcr, tpms, session, banks: BTreeMap::new(), rtmrs: Vec::new(), only_here: () }
+    }
+
+    /// The same report. An error if no register was extended: the boot must not go on as if one had been.
+    fn of_a_register(self) -> Result<Self> {
+        if self.banks.is_empty() && self.rtmrs.is_empty() {
+            return Err(Error::new(format_args!("PCR {}", self.pcr), "no bank to extend"));
+        }
+        Ok(self)
+    }
 }
 
 /// Extends `pcr` with [`FAILED`]: from here on the PCR cannot have the value of any image. This returns no [`Report`], because
@@ -79,6 +131,18 @@ pub(crate) fn extend_unmeasured(pcrs: Option<&mut (dyn Pcrs + '_)>, pcr: PcrInde
 /// # Errors
 /// When no bank could be extended.
 pub fn extend_failed(pcrs: &mut dyn Pcrs, pcr: PcrIndex, banks: &[Bank]) -> Result<Digests> {
+    let (mut digests, mut failed) = (digests_of(&[RtmrIndex::BANK], FAILED.as_bytes()), None);
+    // Each is marked, whatever the others answer.
+    for Rtmr { index, register } in pcrs.rtmrs() {
+        if let Err(error) = register.extend(pcr, &digests) {
+            failed = Some(named(*index, error));
+        }
+    }
+    digests = if pcrs.has_pcrs() { extend_failed_pcr(pcrs, pcr, banks)? } else { Digests::new() };
+    failed.map_or(Ok(digests), Err)
+}
+
+fn extend_failed_pcr(pcrs: &mut dyn Pcrs, pcr: PcrIndex, banks: &[Bank]) -> Result<Digests> {
     let banks = if banks.is_empty() { pcrs.banks(pcr) } else { Ok(banks.to_vec()) };
     let mut error = match banks {
         Ok(banks) if !banks.is_empty() => {
@@ -115,6 +179,29 @@ fn extend_text(pcrs: &mut dyn Pcrs, pcr: PcrIndex, text: &str) -> Result<BTreeMa
     extend_checked(pcrs, pcr, &digests_of(&banks, text.as_bytes()))
 }
 
+/// Extends each RTMR, and checks each. All are extended before the error of one is returned.
+#[inline(never)]
+fn extend_rtmrs(rtmrs: &mut [Rtmr], pcr: PcrIndex, digest: Option<&Digest>) -> Result<Vec<RtmrExtension>> {
+    let (mut digests, mut extensions, mut failed) = (Digests::new(), Vec::new(), None);
+    digests.extend(digest.map(|digest| (RtmrIndex::BANK, digest.clone())));
+    for Rtmr { index, register } in rtmrs {
+        match extend_checked(&mut **register, pcr, &digests) {
+            Ok(banks) => {
+                let extension =
+                    |Extension { digest, before, after }| RtmrExtension { rtmr: *index, digest, before, after };
+                extensions.extend(banks.into_values().map(extension));
+            }
+            Err(error) => failed = Some(named(*index, error)),
+        }
+    }
+    failed.map_or(Ok(extensions), Err)
+}
+
+fn named(index: RtmrIndex, error: Error) -> Error {
+    error.renamed(format_args!("RTMR {index}"))
+}
+
+#[inline(never)]
 fn extend_checked(pcrs: &mut dyn Pcrs, pcr: PcrIndex, digests: &Digests) -> Result<BTreeMap<Bank, Extension>> {
     let banks: Vec<_> = digests.keys().copied().collect();
     if banks.is_empty() {

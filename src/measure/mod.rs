@@ -5,6 +5,8 @@ pub(crate) mod image_format;
 pub mod measurement;
 pub(crate) mod pcr;
 pub(crate) mod pcrs;
+pub(crate) mod rtmr;
+pub(crate) mod rtmr_choice;
 pub(crate) mod session;
 #[cfg(any(test, feature = "cli"))]
 pub(crate) mod soft_pcrs;

@@ -4,6 +4,7 @@ use crate::error::Result;
 use crate::hash::bank::Bank;
 use crate::hash::digest::Digests;
 use crate::measure::pcr::PcrIndex;
+use crate::measure::rtmr::RtmrIndex;
 use crate::measure::session::Session;
 use crate::measure::tpm_version::TpmVersion;
 
@@ -37,4 +38,22 @@ pub trait Pcrs {
     fn tpms(&self) -> Vec<TpmVersion> {
         Vec::new()
     }
+    /// Whether there are PCRs. If not, there are only RTMRs, and the other methods find no bank.
+    fn has_pcrs(&self) -> bool {
+        true
+    }
+
+    /// The RTMRs beside the PCRs. Whoever extends a PCR extends them, too: a register that stayed as it was would say that nothing
+    /// happened, and later software could extend it with the digest of any image.
+    fn rtmrs(&mut self) -> &mut [Rtmr] {
+        &mut []
+    }
+}
+
+/// An RTMR, and what reads and extends it.
+pub struct Rtmr {
+    /// Its number.
+    pub(crate) index: RtmrIndex,
+    /// It has one bank, [`RtmrIndex::BANK`], and is the same register for every PCR.
+    pub(crate) register: Box<dyn Pcrs>,
 }

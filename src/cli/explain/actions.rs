@@ -43,7 +43,7 @@ pub(super) fn of(step: Step, config: &Config) -> Vec<String> {
             let tree = config.roothash.as_ref().and_then(|roothash| roothash.tree.as_ref());
             let tree =
                 tree.map(|tree| format!("{tree}, for the Merkle tree, {}", words::limit(config.root_wait.limit)));
-            [words::tpm(config), words::session(config.session).to_owned()]
+            [words::tpm(config), words::session(config.session).to_owned(), words::rtmr(config.rtmr)]
                 .into_iter()
                 .chain(delay)
                 .chain(root)

@@ -9,6 +9,7 @@ use crate::measure::image_digest;
 use crate::measure::image_format::ImageFormat;
 use crate::measure::measurement;
 use crate::measure::pcr::PcrIndex;
+use crate::measure::rtmr_choice::RtmrChoice;
 use crate::measure::session::SessionChoice;
 use crate::measure::tpm_version::TpmChoice;
 use crate::media::image_source::ImageSource;
@@ -43,6 +44,21 @@ pub(super) fn tpm(config: &Config) -> String {
         TpmChoice::V2_0 => " (a TPM 2.0; a TPM 1.2 alone is an error)",
     };
     format!("/dev/tpm0{version}, {}", limit(Some(config.timeout)))
+}
+
+/// Which register of a confidential machine is extended.
+pub(super) fn rtmr(choice: RtmrChoice) -> String {
+    let index = choice.index();
+    match choice {
+        RtmrChoice::Always(_) => {
+            format!(
+                "if this is a TDX guest: RTMR {index}, beside the TPM or alone; an error if the kernel shows no RTMR"
+            )
+        }
+        RtmrChoice::Optional => {
+            format!("if this is a TDX guest whose kernel shows it: RTMR {index}, beside the TPM or alone")
+        }
+    }
 }
 
 /// What the PCR is extended with.
