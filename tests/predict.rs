@@ -73,6 +73,40 @@ fn the_text_has_the_form_of_tpm2_pcrread() {
 }
 
 #[test]
+fn the_rtmr_of_a_confidential_machine_is_predicted_from_its_value_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = ext4(folder.path(), 1024);
+    let digest = coreutils("sha384sum", &image);
+    let image = text(&image);
+    let after = extended("sha384sum", &digest);
+    let printed = predict(&["--rtmr", image]);
+    assert_eq!(printed.out, format!("rtmr2:sha384 {after}\n"));
+    assert!(printed.err.contains(&format!("sha384 {digest}")), "{}", printed.err);
+    let third = predict(&["--rtmr=3", "--format", "hex", image]);
+    assert!(third.out == format!("{after}\n") && third.err.contains("a boot with measureroot.rtmr=3"), "{}", third.err);
+    // A second image on top of the first.
+    let json = predict(&["--rtmr", "--before", &after, "--json", image]).json();
+    let file = folder.path().join("both");
+    fs::write(&file, [hex::decode(&after).unwrap(), hex::decode(&digest).unwrap()].concat()).unwrap();
+    for (field, value) in [("digest", &digest), ("before", &after), ("after", &coreutils("sha384sum", &file))] {
+        assert_eq!(json[field], value.as_str(), "{field}");
+    }
+    assert_eq!((json["rtmr"].as_u64(), json["bytes"].as_u64()), (Some(2), Some(1 << 20)));
+    for (options, part) in [
+        (&["--rtmr=1"][..], "this RTMR holds what the firmware measures"),
+        (&["--rtmr=optional"], "no number of an RTMR"),
+        (&["--rtmr", "--format", "policy"], "this format is for PCRs"),
+        (&["--rtmr", "--pcr", "9"], "cannot be used with"),
+        (&["--rtmr", "--bank", "sha256"], "cannot be used with"),
+        (&["--rtmr", "--allow-entry", "list"], "cannot be used with"),
+        (&["--rtmr", "--before", "00"], "no predicted bank has digests of 1 byte"),
+    ] {
+        let Ran { code, err, .. } = predict(&[options, &[image]].concat());
+        assert!(code == 2 && err.contains(part), "{options:?}: {err}");
+    }
+}
+
+#[test]
 fn all_of_a_file_is_measured_but_only_the_file_system_of_a_device() {
     let folder = tempfile::tempdir().unwrap();
     let image = ext4(folder.path(), 1024);

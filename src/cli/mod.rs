@@ -16,6 +16,7 @@ mod predict;
 mod read_limited;
 mod replaced_file;
 mod replay;
+mod replay_rtmrs;
 mod stdout;
 mod tpm2_pcrread;
 mod unchanged;

@@ -11,22 +11,24 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::input_file::Kinds;
+use super::replay_rtmrs::RtmrReplay;
 use super::stdout::{self, print};
 use super::{json, read_limited, tpm2_pcrread};
 use crate::count::counted;
 use crate::error::{Error, Result};
 use crate::eventlog::compare::{Comparison, Difference};
 use crate::eventlog::event::Content;
-use crate::eventlog::{self, Event, Log, PcrValues, cel};
+use crate::eventlog::{self, Event, Log, PcrValues, ccel, cel};
 use crate::hash::bank::Bank;
 use crate::hash::digest::Digests;
 use crate::measure::pcr::Pcr;
+use crate::measure::rtmr::RtmrIndex;
 use crate::tpm::{self, EsysPcrs, Version12};
 
 /// Replay event logs: print their events in words, and the PCRs that they lead to.
 ///
 /// Reads TCG logs (/run/measureroot/eventlog.bin, the firmware's binary_bios_measurements), systemd's tpm2-measure.log,
-/// CEL-JSON and CEL-TLV. Several logs are parts of one boot, in their order; an event that measureroot wrote into more than one counts
+/// CEL-JSON and CEL-TLV; and, alone, the log of a confidential machine (/run/measureroot/ccel.bin), which leads to RTMRs. Several logs are parts of one boot, in their order; an event that measureroot wrote into more than one counts
 /// once. The PCRs are in the format of tpm2_pcrread, after the events as comments.
 ///
 /// Exit codes: 0 the logs lead to the PCRs, or there was no comparison; 1 they do not; 2 a log, the PCRs or the arguments
@@ -43,6 +45,10 @@ pub(super) struct Replay {
     /// Compare with this machine's TPM (/dev/tpmrm0, or /dev/tpm0 if it is a TPM 1.2): with each PCR that the logs have an event for.
     #[arg(long, value_name = "DEVICE", num_args = 0..=1, require_equals = true)]
     tpm: Option<Option<PathBuf>>,
+    /// Compare with this machine's RTMRs: with each that the log of a confidential machine has an event for.
+    #[arg(long, value_name = "FOLDER", num_args = 0..=1, require_equals = true, default_missing_value = RTMRS,
+        conflicts_with_all = ["pcrs", "tpm", "to"])]
+    rtmrs: Option<PathBuf>,
     /// Convert the logs: print only their events, in this format.
     #[arg(long, value_name = "FORMAT")]
     to: Option<LogFormat>,
@@ -61,8 +67,15 @@ impl Replay {
     /// Replays and compares. `false` if the logs do not lead to the PCRs; an error if a log or the PCRs cannot be read.
     pub(super) fn run(self) -> Result<bool> {
         stdout::check()?;
-        let logs = self.logs.iter().map(|path| log(path)).collect::<Result<Vec<_>>>()?;
-        let log = Log::join(logs)?;
+        let files = self.logs.iter().map(|path| Ok((path.as_path(), read(path)?))).collect::<Result<Vec<_>>>()?;
+        if let Some((path, bytes)) = files.iter().find(|(_, bytes)| ccel::is_ccel(bytes)) {
+            return self.run_ccel(path, bytes);
+        }
+        if self.rtmrs.is_some() {
+            return Err(Error::new("--rtmrs", "no log is that of a confidential machine (CCEL)"));
+        }
+        let logs = files.iter().map(|(path, bytes)| log(path, eventlog::parse(bytes)));
+        let log = Log::join(logs.collect::<Result<Vec<_>>>()?)?;
         for (pcr, bank, index) in log.gaps() {
             let event = log.events().get(index).map(Event::describe).unwrap_or_default();
             log::warn!(
@@ -96,11 +109,49 @@ impl Replay {
         }
         Ok(compared.agrees())
     }
+
+    /// The same for the log of a confidential machine.
+    fn run_ccel(&self, path: &Path, bytes: &[u8]) -> Result<bool> {
+        let error = |cause: &str| Err(Error::new(path.display(), cause));
+        if self.logs.len() > 1 {
+            return error(
+                "is the log of a confidential machine (CCEL): its registers are no PCRs, so it is replayed alone",
+            );
+        }
+        if self.pcrs.is_some() || self.tpm.is_some() || self.to.is_some() {
+            return error(
+                "is the log of a confidential machine (CCEL): it leads to RTMRs, not to PCRs; --rtmrs compares with this machine's",
+            );
+        }
+        let replay = RtmrReplay::of(log(path, ccel::parse(bytes))?);
+        for rtmr in replay.without_value() {
+            log::warn!("RTMR {rtmr}: no value, because an event has no digest for {}", RtmrIndex::BANK);
+        }
+        let held = self.rtmrs.as_ref().map(|folder| replay.held(folder)).transpose()?;
+        let text = if self.json { json::pretty(&replay.as_json(held.as_ref()))? } else { replay.as_text() };
+        print(text.as_bytes())?;
+        let Some(held) = held else { return Ok(true) };
+        let differences = replay.differences(&held);
+        for difference in &differences {
+            log::error!("{difference}");
+        }
+        if differences.is_empty() {
+            log::info!("the log leads to each value that was compared ({})", counted(held.len(), "RTMR value"));
+        }
+        Ok(differences.is_empty())
+    }
 }
 
-fn log(path: &Path) -> Result<Log> {
-    let log = eventlog::parse(&read_limited::read(path, read_limited::LOG, Kinds::Stream)?)
-        .map_err(|error| error.on(path.display()))?;
+/// The folder of sysfs with the registers of a TDX guest (Linux 6.16).
+const RTMRS: &str = "/sys/devices/virtual/misc/tdx_guest/measurements";
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    read_limited::read(path, read_limited::LOG, Kinds::Stream)
+}
+
+/// Reports what is noteworthy about a log.
+fn log(path: &Path, parsed: Result<Log>) -> Result<Log> {
+    let log = parsed.map_err(|error| error.on(path.display()))?;
     for note in log.notes() {
         log::warn!("{}: {note}", path.display());
     }

@@ -14,6 +14,7 @@ mod machine;
 mod prediction;
 mod program_file;
 mod root;
+mod rtmr_prediction;
 mod start;
 mod subject;
 mod tboot;
@@ -51,6 +52,8 @@ use crate::measure::image_digest;
 use crate::measure::image_format::ImageFormat;
 use crate::measure::measurement;
 use crate::measure::pcr::PcrIndex;
+use crate::measure::rtmr::RtmrIndex;
+use crate::measure::rtmr_choice::RtmrChoice;
 use crate::measure::soft_pcrs::SoftPcrs;
 use crate::seal::prepared_root_hash::{parse_hash, parse_offset};
 
@@ -86,6 +89,11 @@ pub(super) struct Predict {
     /// The PCR that the image is measured into (kernel parameter rootimgpcr=).
     #[arg(long, value_name = "N", default_value_t = PcrIndex::DEFAULT, requires = "subject")]
     pcr: PcrIndex,
+    /// Predict the RTMR of a confidential machine (a TDX guest) instead of a PCR: 2, or N (kernel parameter measureroot.rtmr=). It
+    /// starts with the value of --before: firmware, boot loader and kernel extend it first.
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "2", value_parser = parse_rtmr,
+        requires = "subject", conflicts_with_all = ["pcr", "banks", "start", "list"])]
+    rtmr: Option<RtmrIndex>,
     /// A bank to predict: sha1, sha256, sha384 or sha512; may be given more than once [default: all; fewer with --format
     /// keylime or policy, and those for a TPM 1.2].
     #[arg(long = "bank", value_name = "BANK")]
@@ -133,6 +141,7 @@ impl Predict {
             }
             return chain_report::check_format(format);
         }
+        rtmr_prediction::check_format(self.rtmr, format)?;
         let format = format.unwrap_or(Format::Tpm2Yaml);
         format.check(&self.banks(Some(format)))?;
         starting_values(&self.banks(Some(format)), &self.before).map(drop)
@@ -173,6 +182,10 @@ impl Predict {
         let mut pcrs = SoftPcrs::with(starting_values(&banks, &self.before)?);
         let (subject, digests) = self.subject(&banks)?.ok_or_else(|| Error::new("arguments", "name no image"))?;
         let report = measurement::extend(&mut pcrs, self.pcr, &digests)?;
+        if let Some(rtmr) = self.rtmr {
+            self.say_parameters();
+            return print(rtmr_prediction::text(rtmr, &subject, &report, self.format())?.as_bytes());
+        }
         if format == Format::Tpm2Yaml {
             for (bank, digest) in &digests {
                 log::info!("{subject}: {bank} {digest}");
@@ -191,6 +204,9 @@ impl Predict {
 
     /// The banks that --bank names, else those of the format.
     fn banks(&self, format: Option<Format>) -> Vec<Bank> {
+        if self.rtmr.is_some() {
+            return vec![RtmrIndex::BANK];
+        }
         let all = || format.map_or(Bank::ALL.to_vec(), Format::default_banks);
         if self.banks.is_empty() { all() } else { self.banks.clone() }
     }
@@ -217,6 +233,12 @@ impl Predict {
                  into PCR {}",
                 self.pcr,
                 PcrIndex::DEFAULT
+            );
+        }
+        if let Some(rtmr) = self.rtmr.filter(|rtmr| *rtmr != RtmrIndex::DEFAULT) {
+            let default = RtmrIndex::DEFAULT;
+            log::warn!(
+                "the value is that of a boot with measureroot.rtmr={rtmr}; without it, RTMR {default} is extended"
             );
         }
         if self.image_format != ImageFormat::default() {
@@ -283,6 +305,13 @@ impl Predict {
 /// Says that the PCR of the root image does not follow: the prediction goes on, and a reader could take it for complete.
 fn warn_of_no_image(name: &str, pcr: PcrIndex, why: &str) {
     log::warn!("{name}: THE ROOT IMAGE IS NOT PREDICTED: PCR {pcr} does not follow: {why}");
+}
+
+fn parse_rtmr(text: &str) -> Result<RtmrIndex> {
+    match RtmrChoice::of(text)? {
+        RtmrChoice::Always(index) => Ok(index),
+        RtmrChoice::Optional => Err(Error::new(text, "no number of an RTMR").hint("2 or 3")),
+    }
 }
 
 /// Hashes an image as a boot does.
