@@ -12,6 +12,7 @@ use crate::boot::fail::fail;
 use crate::boot::machine::Machine;
 use crate::boot::power::{Limits, Power};
 use crate::boot::root_devices::{RootDevices, Sought};
+use crate::boot::rtmr_device::RtmrRequest;
 use crate::boot::sequence::boot;
 use crate::boot::status::Status;
 use crate::config::Config;
@@ -20,7 +21,7 @@ use crate::console::progress::Amount;
 use crate::error::{Context, Error, Result};
 use crate::eventlog::Recorder;
 use crate::measure::measurement::Report;
-use crate::measure::pcrs::Pcrs;
+use crate::measure::pcrs::{Pcrs, Rtmr};
 use crate::measure::session::SessionChoice;
 use crate::media::image::{Content, Image, ImagePlace};
 use crate::media::image_request::{ImageLocation, ImageRequest};
@@ -96,6 +97,9 @@ impl Machine for Pretended<'_> {
     }
     fn tpm_to_mark(&mut self, request: TpmRequest) -> Result<Option<Box<dyn Pcrs>>> {
         (self.open)(request.session).map(Some)
+    }
+    fn rtmrs(&mut self, _: RtmrRequest) -> Result<Vec<Rtmr>> {
+        Ok(Vec::new())
     }
     fn wait_for_root(&mut self, _: &Config) -> Result<RootDevices> {
         Ok(RootDevices { image: Sought::At(ImageLocation::Device(DISK.into())), tree: None })

@@ -112,6 +112,12 @@ impl Guest {
         banks.map(|bank| Ok((bank, value(self, bank)?.to_lowercase()))).collect()
     }
 
+    /// The value of an RTMR, as the guest's kernel reads it.
+    pub fn rtmr(&mut self, index: u8) -> Result<String> {
+        let path = format!("/sys/devices/virtual/misc/tdx_guest/measurements/rtmr{index}:sha384");
+        Ok(bank::hex(&self.bytes(path)?.content))
+    }
+
     /// measureroot's report for the booted root. Only root can read that file.
     pub fn status(&mut self) -> Result<Status> {
         let GuestFile { mode, content: text } = self.file("/run/measureroot/status.json")?;

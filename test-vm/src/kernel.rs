@@ -12,6 +12,8 @@ pub enum Kernel {
     V6_12,
     /// Debian 12's own 6.1 kernel for PCs. It has the drivers of real hardware, and no initramfs: a scenario packs its own.
     Pc,
+    /// Debian's kernel of the backports, with a module that emulates the RTMRs of a TDX guest.
+    Rtmr,
     /// A kernel with what kernel-fragments/ ask for and nothing else. It has no modules.
     Own,
     /// Debian's 6.12 kernel for clouds, for arm64. It runs on another machine (see `board`).
@@ -24,6 +26,7 @@ impl Kernel {
             Self::V6_1 => "6.1",
             Self::V6_12 => "6.12",
             Self::Pc => "pc",
+            Self::Rtmr => "rtmr",
             Self::Own => "own",
             Self::Aarch64 => "aarch64",
         };
@@ -49,7 +52,7 @@ impl Kernel {
     pub fn initramfs(self) -> Result<PathBuf> {
         match self {
             Self::Own => assets::product("initramfs/measureroot.cpio.zst"),
-            Self::V6_1 | Self::V6_12 | Self::Pc | Self::Aarch64 => self.file("initramfs.cpio.zst"),
+            Self::V6_1 | Self::V6_12 | Self::Pc | Self::Rtmr | Self::Aarch64 => self.file("initramfs.cpio.zst"),
         }
     }
 
@@ -58,7 +61,9 @@ impl Kernel {
         match self {
             Self::V6_1 => Ok("$KERNEL_6_1"),
             Self::V6_12 => Ok("$KERNEL_6_12"),
-            Self::Pc | Self::Own | Self::Aarch64 => Err(format!("test-vm/builder has no kernel {self:?}").into()),
+            Self::Pc | Self::Rtmr | Self::Own | Self::Aarch64 => {
+                Err(format!("test-vm/builder has no kernel {self:?}").into())
+            }
         }
     }
 }

@@ -28,6 +28,7 @@ pub struct Machine {
     probe: UnixStream,
     tpm: Option<Swtpm>,
     scratch: Scratch,
+    memory_mib: u32,
     deadline: Instant,
     limit: Duration,
 }
@@ -61,8 +62,9 @@ impl Machine {
         messages::records(probe.try_clone()?, sender, Message::Probe);
 
         let (console, stopped) = (Vec::new(), None);
-        let (limit, deadline) = (vm.limit, Instant::now() + vm.limit);
-        let mut machine = Self { qemu, queue, console, stopped, monitor, probe, tpm, scratch, deadline, limit };
+        let (limit, deadline, memory_mib) = (vm.limit, Instant::now() + vm.limit, vm.memory_mib);
+        let mut machine =
+            Self { qemu, queue, console, stopped, monitor, probe, tpm, scratch, memory_mib, deadline, limit };
         machine.monitor("qmp_capabilities", &json!({}))?;
         Ok(machine)
     }
@@ -209,12 +211,28 @@ impl Machine {
         })
     }
 
+    /// The content of its memory.
+    fn memory(&mut self) -> Result<Vec<u8>> {
+        let (file, size) = (self.scratch.path("memory"), u64::from(self.memory_mib) << 20);
+        self.monitor("pmemsave", &json!({ "val": 0, "size": size, "filename": file }))?;
+        Ok(std::fs::read(file)?)
+    }
+
+    /// Waits until measureroot has stopped the boot, and returns the content of the memory then.
+    pub fn memory_at_end(&mut self) -> Result<Vec<u8>> {
+        self.until("end", |message| message.stopped().map(drop))?;
+        self.memory()
+    }
+
     /// Waits until measureroot stops the boot. A booted root is an error.
     pub fn failed(mut self) -> Result<Failed> {
-        let stopped = self.until("failed boot", |message| match message {
-            Message::Probe(_) => Some(None),
-            _ => message.stopped().map(|reason| Some(reason.to_owned())),
-        })?;
+        let stopped = match self.stopped.clone() {
+            Some(reason) => Some(reason),
+            None => self.until("failed boot", |message| match message {
+                Message::Probe(_) => Some(None),
+                _ => message.stopped().map(|reason| Some(reason.to_owned())),
+            })?,
+        };
         ensure!(stopped.is_some(), "{}", self.error("the boot should have failed, but it reached its root"));
         let vm = self.killed()?;
         let failures: Vec<Failure> = vm.console().iter().filter_map(|line| Failure::parse(line)).collect();

@@ -49,6 +49,13 @@ pub fn command(vm: &Vm, scratch: &Scratch, tpm: Option<&Path>, accel: Accel) -> 
         qemu.args(["-tpmdev", "emulator,id=tpm,chardev=tpm", "-device", &format!("{device},tpmdev=tpm")]);
     }
 
+    if let Some(file) = &vm.acpi_table {
+        qemu.args(["-acpitable", &format!("file={}", file.display())]);
+    }
+    if let Some((address, file)) = &vm.preloaded {
+        qemu.args(["-device", &format!("loader,file={},addr={address:#x},force-raw=on", file.display())]);
+    }
+
     // A free slot for a disk that is plugged in late.
     qemu.args(["-device", "pcie-root-port,id=late,chassis=1", "-device", "virtio-scsi-pci,id=scsi"]);
     for (number, (file, bus)) in vm.disks.iter().enumerate() {

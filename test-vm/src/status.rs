@@ -19,8 +19,21 @@ pub struct Status {
     pub session: Option<Session>,
     /// Per bank: the digest, and the PCR before and after.
     pub banks: BTreeMap<Bank, Measured>,
+    /// The RTMRs that were extended.
+    #[serde(default)]
+    pub rtmrs: Vec<MeasuredRtmr>,
     /// The agent's peak memory, in KiB.
     pub memory_peak_kib: u64,
+}
+
+/// An RTMR's part of [`Status`], and of a prediction.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct MeasuredRtmr {
+    /// The register.
+    pub rtmr: u8,
+    /// The digest, and the value before and after.
+    #[serde(flatten)]
+    pub measured: Measured,
 }
 
 /// The image's part of [`Status`].

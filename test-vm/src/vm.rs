@@ -62,6 +62,10 @@ pub struct Vm {
     pub(crate) limit: Duration,
     pub(crate) accel: Option<Accel>,
     pub(crate) shown: bool,
+    /// A file with a table of ACPI.
+    pub(crate) acpi_table: Option<PathBuf>,
+    /// An address of the memory, and the file whose content is there.
+    pub(crate) preloaded: Option<(u64, PathBuf)>,
 }
 
 impl Vm {
@@ -86,6 +90,8 @@ impl Vm {
             limit: Duration::from_secs(120),
             accel: None,
             shown: false,
+            acpi_table: None,
+            preloaded: None,
         }
     }
 
@@ -208,6 +214,20 @@ impl Vm {
     #[must_use]
     pub fn processors(mut self, count: u8) -> Self {
         self.processors = count;
+        self
+    }
+
+    /// Adds a table of ACPI, which this file holds as a whole.
+    #[must_use]
+    pub fn acpi_table(mut self, file: PathBuf) -> Self {
+        self.acpi_table = Some(file);
+        self
+    }
+
+    /// Puts the content of a file into the memory, at this address, before the machine starts.
+    #[must_use]
+    pub fn preloaded(mut self, address: u64, file: PathBuf) -> Self {
+        self.preloaded = Some((address, file));
         self
     }
 
