@@ -51,9 +51,21 @@ impl LogForm {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::io::{Seek, Write};
+
     use super::*;
+    use crate::eventlog::claim::Claim;
+    use crate::eventlog::journal::{self, Journal};
+    use crate::eventlog::recorder::Recorder;
     use crate::hash::bank::Bank;
     use crate::hash::digest::digests_of;
+    use crate::measure::pcr::PcrIndex;
+    use crate::measure::pcrs::Pcrs;
+    use crate::measure::soft_pcrs::SoftPcrs;
+    use crate::measure::tpm_version::TpmVersion;
+
+    const PCR: PcrIndex = PcrIndex::DEFAULT;
 
     #[test]
     fn our_events_follow_a_log_of_their_form_or_one_with_a_header() {
@@ -76,6 +88,53 @@ mod tests {
         ];
         for (firmware, own, expected) in table {
             assert_eq!(LogForm::behind(firmware, own).ok(), expected, "{firmware:?}, {own:?}");
+        }
+    }
+
+    /// A TPM 1.2.
+    struct Version12(SoftPcrs);
+
+    impl Pcrs for Version12 {
+        fn banks(&mut self, pcr: PcrIndex) -> Result<Vec<Bank>> {
+            self.0.banks(pcr)
+        }
+        fn read(&mut self, pcr: PcrIndex, banks: &[Bank]) -> Result<Digests> {
+            self.0.read(pcr, banks)
+        }
+        fn extend(&mut self, pcr: PcrIndex, digests: &Digests) -> Result<()> {
+            self.0.extend(pcr, digests)
+        }
+        fn tpms(&self) -> Vec<TpmVersion> {
+            vec![TpmVersion::V1_2]
+        }
+    }
+
+    #[test]
+    fn the_logs_of_a_tpm_1_2_have_the_older_form() {
+        let image = || Claim::image("/dev/vda", 5, "verity");
+        let pcr = Pcr::from(PCR);
+        let loader = [(Bank::Sha1, Bank::Sha1.digest(b"loader"))].into();
+        let loader = LogForm::Sha1.encode(Pcr::try_from(4).unwrap(), EventType(0xD), &loader, b"loader");
+        for before in [&[][..], &loader] {
+            let (run, mut tpm) = (tempfile::tempdir().unwrap(), Version12(SoftPcrs::zero(&[Bank::Sha1])));
+            let mut firmware = tempfile::tempfile().unwrap();
+            firmware.write_all(before).unwrap();
+            firmware.rewind().unwrap();
+            let mut recorder = Recorder::default();
+            recorder.measured(&mut tpm, PCR, &digests_of(&[Bank::Sha1], b"image"), image()).unwrap();
+            let journal = Journal::create(run.path(), recorder.form().unwrap(), Some(firmware)).unwrap();
+            recorder.write_to(journal).unwrap();
+            recorder.failed(&mut tpm, PCR).unwrap();
+            let held = tpm.read(PCR, &[Bank::Sha1]).unwrap();
+            for name in [journal::OWN, journal::WHOLE, journal::SYSTEMD] {
+                let log = crate::eventlog::parse(&fs::read(run.path().join(name)).unwrap()).unwrap();
+                assert_eq!(log.replay()[&Bank::Sha1][&pcr], held[&Bank::Sha1], "{name}");
+                let ours: Vec<_> = log.events_of(pcr).filter_map(|(_, event)| Claim::of(event)).collect();
+                assert_eq!(ours, [image(), Claim::failed()], "{name}");
+            }
+            let [whole, own] = [journal::WHOLE, journal::OWN].map(|name| fs::read(run.path().join(name)).unwrap());
+            assert_eq!(own[..8], [13, 0, 0, 0, 6, 0, 0, 0], "no header");
+            assert_eq!(whole, [before, &own].concat());
         }
     }
 }

@@ -194,24 +194,6 @@ mod tests {
         LogForm::CryptoAgile(Header::of(banks.iter().copied()))
     }
 
-    /// A TPM 1.2.
-    struct Version12(SoftPcrs);
-
-    impl Pcrs for Version12 {
-        fn banks(&mut self, pcr: PcrIndex) -> Result<Vec<Bank>> {
-            self.0.banks(pcr)
-        }
-        fn read(&mut self, pcr: PcrIndex, banks: &[Bank]) -> Result<Digests> {
-            self.0.read(pcr, banks)
-        }
-        fn extend(&mut self, pcr: PcrIndex, digests: &Digests) -> Result<()> {
-            self.0.extend(pcr, digests)
-        }
-        fn tpms(&self) -> Vec<TpmVersion> {
-            vec![TpmVersion::V1_2]
-        }
-    }
-
     fn image() -> Claim {
         Claim::image("/dev/vda", 5, "verity")
     }
@@ -226,16 +208,12 @@ mod tests {
 
     /// Records one event before the files exist and one after. Returns the values of the PCR.
     fn boot(run: &Path, banks: &[Bank], before: Option<&[u8]>) -> Digests {
-        boot_with(&mut SoftPcrs::zero(banks), run, banks, before)
-    }
-
-    fn boot_with(tpm: &mut dyn Pcrs, run: &Path, banks: &[Bank], before: Option<&[u8]>) -> Digests {
-        let mut recorder = Recorder::default();
+        let (mut tpm, mut recorder) = (SoftPcrs::zero(banks), Recorder::default());
         assert_eq!(recorder.form(), None);
-        recorder.measured(tpm, PCR, &digests_of(banks, b"image"), image()).unwrap();
+        recorder.measured(&mut tpm, PCR, &digests_of(banks, b"image"), image()).unwrap();
         let journal = Journal::create(run, recorder.form().unwrap(), before.map(firmware)).unwrap();
         recorder.write_to(journal).unwrap();
-        recorder.failed(tpm, PCR).unwrap();
+        recorder.failed(&mut tpm, PCR).unwrap();
         tpm.read(PCR, banks).unwrap()
     }
 
@@ -259,31 +237,6 @@ mod tests {
         }
         assert!(fs::read(run.path().join(journal::WHOLE)).unwrap().starts_with(OVMF));
         assert_eq!(log(run.path(), journal::OWN).events().len(), 2);
-    }
-
-    #[test]
-    fn the_logs_of_a_tpm_1_2_have_the_older_form() {
-        let banks = &[Bank::Sha1];
-        let loader = LogForm::Sha1.encode(
-            Pcr::try_from(4).unwrap(),
-            crate::eventlog::EventType(0xD),
-            &digests_of(banks, b"loader"),
-            b"loader",
-        );
-        for before in [None, Some(&loader[..])] {
-            let run = tempfile::tempdir().unwrap();
-            let held = boot_with(&mut Version12(SoftPcrs::zero(banks)), run.path(), banks, before);
-            for name in [journal::OWN, journal::WHOLE, journal::SYSTEMD] {
-                let log = log(run.path(), name);
-                assert_eq!(log.replay()[&Bank::Sha1][&Pcr::from(PCR)], held[&Bank::Sha1], "{name}");
-                let ours: Vec<_> = log.events_of(PCR.into()).filter_map(|(_, event)| Claim::of(event)).collect();
-                assert_eq!(ours, [image(), Claim::failed()], "{name}");
-            }
-            let whole = fs::read(run.path().join(journal::WHOLE)).unwrap();
-            let own = fs::read(run.path().join(journal::OWN)).unwrap();
-            assert_eq!(own[..8], [13, 0, 0, 0, 6, 0, 0, 0], "no header");
-            assert_eq!(whole, [before.unwrap_or_default(), &own].concat());
-        }
     }
 
     #[test]

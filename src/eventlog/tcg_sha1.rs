@@ -1,6 +1,6 @@
-//! The older form of the TCG's event log, which firmware for a TPM 1.2 and this program on such a machine write: each event has one SHA-1 digest
-//! (`TCG_PCR_EVENT`; TCG PC Client Platform Firmware Profile 1.05, section 10.2.1). Such a log can be forged, because SHA-1 is
-//! broken. So it is read to be shown, and `verify` judges by it only if SHA-1 is accepted.
+//! The older form of the TCG's event log, which firmware for a TPM 1.2 writes, and this program on such a machine: each event has one
+//! SHA-1 digest (`TCG_PCR_EVENT`; TCG PC Client Platform Firmware Profile 1.05, section 10.2.1). Such a log can be forged, because
+//! SHA-1 is broken. So it is read to be shown, and `verify` judges by it only if SHA-1 is accepted.
 
 use std::collections::BTreeMap;
 
