@@ -263,21 +263,18 @@ impl Machine {
     }
 
     /// Waits for the booted root or for the end of the machine.
-    pub fn ends(mut self) -> Result<Ended> {
+    pub fn ends(self) -> Result<Ended> {
+        // No line has this.
+        self.ends_or_says("\n")
+    }
+
+    /// The same, but does not wait for the end after a line of the console with `text` in it: it may take minutes.
+    pub fn ends_or_says(mut self, text: &str) -> Result<Ended> {
         let has_booted = self.until("booted root or end", |message| match message {
             Message::Probe(_) => Some(true),
+            Message::Console(line) if line.contains(text) => Some(false),
             _ => message.stopped().map(|_| false),
         })?;
-        self.ended(has_booted)
-    }
-
-    /// Waits for a line of the console with `text` in it: the boot has failed, and does not get further.
-    pub fn ends_at(mut self, text: &str) -> Result<Ended> {
-        self.says(text)?;
-        self.ended(false)
-    }
-
-    fn ended(self, has_booted: bool) -> Result<Ended> {
         let vm = self.killed()?;
         let failures = vm.console().iter().filter_map(|line| Failure::parse(line)).collect();
         Ok(Ended { has_booted, failures, vm })
