@@ -6,6 +6,7 @@ use crate::hash::digest::Digests;
 use crate::measure::pcr::PcrIndex;
 use crate::measure::pcrs::{Pcrs, Rtmr};
 use crate::measure::session::Session;
+use crate::measure::tpm_version::TpmVersion;
 
 /// RTMRs, with or without a TPM beside them.
 pub(crate) struct WithRtmrs {
@@ -36,6 +37,10 @@ impl Pcrs for WithRtmrs {
 
     fn session(&self) -> Option<Session> {
         self.tpm.as_ref().and_then(|tpm| tpm.session())
+    }
+
+    fn tpms(&self) -> Vec<TpmVersion> {
+        self.tpm.as_ref().map_or_else(Vec::new, |tpm| tpm.tpms())
     }
 
     fn has_pcrs(&self) -> bool {
@@ -95,6 +100,9 @@ mod tests {
                 return Err(Error::new("register", "refuses"));
             }
             self.pcrs.borrow_mut().extend(pcr, digests)
+        }
+        fn tpms(&self) -> Vec<TpmVersion> {
+            vec![TpmVersion::V1_2]
         }
     }
 
@@ -169,6 +177,13 @@ mod tests {
         let rtmr = rtmr(false);
         let report = extend_unmeasured(Some(&mut *machine(None, &[&rtmr])), PCR).unwrap();
         assert!(!report.measured && report.banks.is_empty() && report.rtmrs.len() == 1 && rtmr.holds(text));
+    }
+
+    #[test]
+    fn the_version_of_the_tpm_beside_the_rtmrs_is_told() {
+        let (tpm, rtmr) = (Shared::with(&OWN, false), rtmr(false));
+        assert_eq!(machine(Some(&tpm), &[&rtmr]).tpms(), [TpmVersion::V1_2]);
+        assert_eq!(machine(None, &[&rtmr]).tpms(), []);
     }
 
     #[test]
