@@ -27,6 +27,8 @@ const BANK: Bank = Bank::Sha256;
 fn begins(session: Session) -> fn(&[u8]) -> bool {
     match session {
         Session::Hmac => |command| command.get(6..10) == Some(&[0, 0, 0x01, 0x31]),
+        // No cell here has a TPM 1.2: tests/fault_matrix.rs tries them all.
+        Session::Version12 => |_| false,
         Session::None => |command| {
             command.get(6..10) == Some(&[0, 0, 0x01, 0x7a]) && command.ends_with(&[0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 16])
         },
@@ -37,14 +39,14 @@ fn begins(session: Session) -> fn(&[u8]) -> bool {
 fn fault(cell: Option<Cell>) -> ChooseFault {
     let mut always = None;
     Box::new(move |nth, code| {
-        let Cell { fault, lasts, has_run, .. } = cell.filter(|cell| nth >= cell.nth)?;
+        let Cell { session, fault, lasts, has_run, .. } = cell.filter(|cell| nth >= cell.nth)?;
         let is_met = *always.get_or_insert(code) == code && (lasts == Lasts::Always || nth == cell?.nth);
         is_met.then(|| match fault {
             Fault::Silence => Met::Silent { has_run },
             Fault::Gone => Met::Gone { has_run },
             _ => Met::Answered {
                 has_run,
-                spoil: Box::new(move |right, other| fault.answer(right, other).unwrap_or_default()),
+                spoil: Box::new(move |right, other| fault.answer(session, right, other).unwrap_or_default()),
             },
         })
     })
@@ -124,7 +126,7 @@ fn cell_steps() -> BTreeMap<&'static str, &'static str> {
 fn faults_of_a_tpm_end_in_a_boot_as_they_do_without_one() -> Result<()> {
     let values = Values::new()?;
     let mut cells = Vec::new();
-    for session in Session::ALL {
+    for session in Session::VERSION_2 {
         let (ended, codes) = values.boot(session, Seal::Verity, None)?;
         ensure!(ended.has_booted, "the boot without a fault fails: {:?}", ended.failures);
         let commands = Command::of_boot(&codes).ok_or_else(|| format!("an unknown command: {codes:x?}"))?;

@@ -11,10 +11,12 @@ use measureroot::internal::hash::{Bank, Digest};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::bus::{PCR_EXTEND, code, message};
+use super::version12::EXTEND;
 use super::{Swtpm, pty};
 
-/// TPM2_GetRandom of 8 bytes (TPM 2.0 Library, Part 3, section 16.1).
-const GET_RANDOM: [u8; 12] = [0x80, 0x01, 0, 0, 0, 12, 0, 0, 0x01, 0x7b, 0, 8];
+/// TPM2_GetRandom and TPM_GetRandom of 8 bytes (TPM 2.0 Library, Part 3, section 16.1; TPM Main, Part 3, section 13.6).
+const GET_RANDOM: &[u8] = &[0x80, 0x01, 0, 0, 0, 12, 0, 0, 0x01, 0x7b, 0, 8];
+const GET_RANDOM_12: &[u8] = &[0, 0xc1, 0, 0, 0, 14, 0, 0, 0, 0x46, 0, 0, 0, 8];
 
 /// Makes an answer of the right one (empty if the TPM has not run the command) and of the right one to TPM2_GetRandom.
 pub(crate) type Spoil = Box<dyn Fn(&[u8], &[u8]) -> Vec<u8>>;
@@ -34,7 +36,7 @@ pub(crate) enum Met {
 pub(crate) struct Seen {
     /// The codes of the commands.
     pub(crate) codes: Vec<u32>,
-    /// The SHA-256 digests of the extends that the TPM has made.
+    /// The digests of the extends that the TPM has made: SHA-256, or SHA-1 of a TPM 1.2.
     pub(crate) extends: Vec<Digest>,
 }
 
@@ -59,8 +61,13 @@ impl FaultyBus {
             let mut run = |command: &[u8], seen: &mut Seen| {
                 tpm.write_all(command).unwrap();
                 let answer = message(&mut tpm).expect("an answer of swtpm");
-                if code(command) == PCR_EXTEND && answer[6..10] == [0; 4] {
-                    seen.extends.extend(sha256_of_extend(command));
+                if answer[6..10] == [0; 4] {
+                    match code(command) {
+                        PCR_EXTEND => seen.extends.extend(sha256_of_extend(command)),
+                        // Header, PCR, digest (TPM Main, Part 3, section 16.1).
+                        EXTEND => seen.extends.extend(Digest::from_bytes(Bank::Sha1, &command[14..])),
+                        _ => {}
+                    }
                 }
                 answer
             };
@@ -72,7 +79,8 @@ impl FaultyBus {
                     None => drop(line.write_all(&run(&command, &mut seen))),
                     Some(Met::Answered { has_run, spoil }) => {
                         let right = if has_run { run(&command, &mut seen) } else { Vec::new() };
-                        line.write_all(&spoil(&right, &run(&GET_RANDOM, &mut seen))).ok();
+                        let other = if command[0] == 0 { GET_RANDOM_12 } else { GET_RANDOM };
+                        line.write_all(&spoil(&right, &run(other, &mut seen))).ok();
                     }
                     Some(Met::Silent { has_run }) => {
                         is_silent = true;

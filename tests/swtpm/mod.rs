@@ -38,8 +38,9 @@ pub(crate) fn pty() -> Pty {
     Pty { tpm: pty.master, device: pty.slave, path }
 }
 
-/// The file with the state that a TPM keeps without power.
-const PERMANENT: &str = "tpm2-00.permall";
+/// The option for the version of the TPM, and the file with the state that a TPM of this version keeps without power.
+const VERSION_2: (&str, &str) = ("--tpm2", "tpm2-00.permall");
+const VERSION_12: (&str, &str) = ("", "tpm-00.permall");
 /// The name of the control socket.
 const CONTROL: &str = "control";
 
@@ -50,6 +51,7 @@ pub(crate) struct Swtpm {
     pub device: PathBuf,
     _open: OwnedFd,
     state: tempfile::TempDir,
+    version: (&'static str, &'static str),
 }
 
 impl Swtpm {
@@ -62,39 +64,39 @@ impl Swtpm {
             .stdout(Stdio::null())
             .status();
         assert!(setup.expect("swtpm_setup: install swtpm-tools").success());
-        Self::started(state)
+        Self::started(state, VERSION_2)
     }
 
     /// A TPM that is like this one was when it was new.
     pub(crate) fn like(&self) -> Self {
         let state = tempfile::tempdir().unwrap();
-        std::fs::copy(self.state.path().join(PERMANENT), state.path().join(PERMANENT)).unwrap();
-        Self::started(state)
+        let (_, permanent) = self.version;
+        std::fs::copy(self.state.path().join(permanent), state.path().join(permanent)).unwrap();
+        Self::started(state, self.version)
     }
 
-    fn started(state: tempfile::TempDir) -> Self {
+    fn started(state: tempfile::TempDir, version: (&'static str, &'static str)) -> Self {
         let folder = state.path().to_str().unwrap();
         let Pty { tpm, device, path } = pty();
         // The socket is bound here, so that a client can connect at once. swtpm refuses file descriptors below 3.
         let control = UnixListener::bind(state.path().join(CONTROL)).unwrap();
-        let swtpm = "exec swtpm chardev --tpm2 --fd 3 --flags not-need-init,startup-clear --tpmstate dir=$1 \
+        let swtpm = "exec swtpm chardev $2 --fd 3 --flags not-need-init,startup-clear --tpmstate dir=$1 \
                      --ctrl type=unixio,fd=4 3<&0 4>&1 >/dev/null";
         let mut shell = Command::new("sh");
-        shell.args(["-c", swtpm, "sh", folder]).stdin(tpm).stdout(OwnedFd::from(control));
+        shell.args(["-c", swtpm, "sh", folder, version.0]).stdin(tpm).stdout(OwnedFd::from(control));
         let process = shell.spawn().unwrap();
-        Self { process, device: path, _open: device, state }
+        Self { process, device: path, _open: device, state, version }
     }
 
-    /// Switches it off and on: its PCRs are zero, and it holds no object and no session.
-    pub(crate) fn reset(&self) {
-        // CMD_INIT without flags (swtpm_ioctls(3)), then TPM2_Startup(TPM_SU_CLEAR).
+    /// Switches it off and on, and sends it this command to start: its PCRs are zero, and it holds no object and no session.
+    pub(crate) fn reset(&self, startup: &[u8]) {
+        // CMD_INIT without flags (swtpm_ioctls(3)).
         let mut control = UnixStream::connect(self.state.path().join(CONTROL)).unwrap();
         control.write_all(&[0, 0, 0, 2, 0, 0, 0, 0]).unwrap();
         let mut result = [0; 4];
         control.read_exact(&mut result).unwrap();
         assert_eq!(result, [0; 4], "CMD_INIT");
-        let answer = self.run(&[0x80, 0x01, 0, 0, 0, 12, 0, 0, 0x01, 0x44, 0, 0]);
-        assert_eq!(answer[6..10], [0; 4], "TPM2_Startup");
+        assert_eq!(self.run(startup)[6..10], [0; 4], "TPM2_Startup");
     }
 
     /// Runs one command.

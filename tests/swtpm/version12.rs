@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
-use super::{Pty, Swtpm, pty};
+use super::{Swtpm, VERSION_12};
 
 /// `TPM_ORD_Extend`, `TPM_ORD_PCRRead`, `TPM_ORD_GetCapability` (TPM Main, Part 2, section 17).
 pub(crate) const EXTEND: u32 = 0x14;
@@ -22,11 +22,7 @@ impl Swtpm {
         let setup =
             Command::new("swtpm_setup").args(["--tpmstate", folder, "--overwrite"]).stdout(Stdio::null()).status();
         assert!(setup.expect("swtpm_setup: install swtpm-tools").success());
-        let Pty { tpm, device, path } = pty();
-        // swtpm refuses file descriptors below 3.
-        let swtpm = "exec swtpm chardev --fd 3 --flags not-need-init,startup-clear --tpmstate dir=$1 3<&0";
-        let process = Command::new("sh").args(["-c", swtpm, "sh", folder]).stdin(tpm).spawn().unwrap();
-        Self { process, device: path, _open: device, state }
+        Self::started(state, VERSION_12)
     }
 
     /// Sends these bytes, and returns the answer of `length` bytes.

@@ -8,6 +8,8 @@ use super::fault::{Family, Fault};
 pub(crate) enum Session {
     Hmac,
     None,
+    /// Without a session, because it is a TPM 1.2.
+    Version12,
 }
 
 /// The seal of the image.
@@ -42,11 +44,13 @@ pub(crate) struct Cell {
 }
 
 impl Session {
-    pub(crate) const ALL: [Self; 2] = [Self::Hmac, Self::None];
+    /// Those of a TPM 2.0.
+    pub(crate) const VERSION_2: [Self; 2] = [Self::Hmac, Self::None];
+    pub(crate) const ALL: [Self; 3] = [Self::Hmac, Self::None, Self::Version12];
 
     pub(crate) fn parameter(self) -> &'static str {
         match self {
-            Self::Hmac => "measureroot.session=auto",
+            Self::Hmac | Self::Version12 => "measureroot.session=auto",
             Self::None => "measureroot.session=none",
         }
     }
@@ -84,6 +88,9 @@ impl Cell {
 
     /// Whether there is such a fault.
     fn can_be(&self) -> bool {
+        if !self.fault.is_of(self.session) {
+            return false;
+        }
         match self.fault.family() {
             // A TPM that runs the same command again and again is the same as one that does so once.
             Family::Busy => !(self.has_run && self.lasts == Lasts::Always),

@@ -1,4 +1,4 @@
-//! The commands of a boot to a TPM 2.0.
+//! The commands of a boot to a TPM.
 
 /// A command, by what the boot does with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -7,15 +7,16 @@ pub(crate) enum Command {
     StartAuthSession,
     FlushContext,
     GetCapability,
-    /// TPM2_PCR_Read before the extend.
+    /// TPM2_PCR_Read or TPM_PCRRead before the extend.
     ReadBefore,
     Extend,
-    /// TPM2_PCR_Read after the extend.
+    /// The same after the extend.
     ReadAfter,
 }
 
 impl Command {
-    /// The commands of a boot without a fault, from their codes (`TPM_CC`, TPM 2.0 Library, Part 2, section 6.5.2). `None` if it has
+    /// The commands of a boot without a fault, from their codes (`TPM_CC`, TPM 2.0 Library, Part 2, section 6.5.2; TPM Main, Part 2,
+    /// section 17). `None` if it has
     /// a command that no rule knows.
     pub(crate) fn of_boot(codes: &[u32]) -> Option<Vec<Self>> {
         let mut is_extended = false;
@@ -24,10 +25,10 @@ impl Command {
                 0x131 => Self::CreatePrimary,
                 0x176 => Self::StartAuthSession,
                 0x165 => Self::FlushContext,
-                0x17a => Self::GetCapability,
-                0x17e if !is_extended => Self::ReadBefore,
-                0x17e => Self::ReadAfter,
-                0x182 => Self::Extend,
+                0x17a | 0x65 => Self::GetCapability,
+                0x17e | 0x15 if !is_extended => Self::ReadBefore,
+                0x17e | 0x15 => Self::ReadAfter,
+                0x182 | 0x14 => Self::Extend,
                 _ => return None,
             };
             is_extended |= command == Self::Extend;

@@ -44,6 +44,6 @@ fn can_run_twice(cell: &Cell) -> bool {
     match cell.command {
         Command::CreatePrimary | Command::StartAuthSession => true,
         Command::FlushContext | Command::Extend => false,
-        Command::GetCapability | Command::ReadBefore | Command::ReadAfter => cell.session == Session::None,
+        Command::GetCapability | Command::ReadBefore | Command::ReadAfter => cell.session != Session::Hmac,
     }
 }
