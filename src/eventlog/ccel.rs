@@ -1,21 +1,21 @@
 //! The event log of a confidential virtual machine. ACPI's table CCEL names its place, and it has the form of a crypto-agile
 //! log. But it counts measurement registers: 0 is MRTD, and RTMR n is n + 1 (UEFI 2.10, section 38.4.1).
 
-#[cfg(any(test, feature = "cli"))]
+#[cfg(any(test, feature = "evidence"))]
 use std::collections::BTreeMap;
 
-#[cfg(any(test, feature = "cli"))]
+#[cfg(any(test, feature = "evidence"))]
 use super::event::Event;
 use super::event_type::EventType;
 use super::header::{Header, SIGNATURE};
-#[cfg(any(test, feature = "cli"))]
+#[cfg(any(test, feature = "evidence"))]
 use super::log::Log;
 use super::padding;
 use crate::cursor::{Cursor, Fields};
 use crate::error::Result;
-#[cfg(any(test, feature = "cli"))]
+#[cfg(any(test, feature = "evidence"))]
 use crate::hash::digest::Digest;
-#[cfg(any(test, feature = "cli"))]
+#[cfg(any(test, feature = "evidence"))]
 use crate::measure::rtmr::RtmrIndex;
 
 /// Where the data of a TCG log's first event begins, which has the signature: behind PCR, type, SHA-1 digest and length.
@@ -26,7 +26,7 @@ pub(super) const SIGNATURE_AT: usize = 4 + 4 + 20 + 4;
 const FIRST: [u8; 4] = 1u32.to_le_bytes();
 
 /// The number of RTMRs of a TDX guest (Intel TDX Module Base Architecture Specification).
-#[cfg(any(test, feature = "cli"))]
+#[cfg(any(test, feature = "evidence"))]
 const RTMRS: u8 = 4;
 
 /// Whether this is the log of a confidential virtual machine.
@@ -43,7 +43,7 @@ pub(super) fn encode(header: &Header) -> Vec<u8> {
 }
 
 /// The same log with the number of the register in its first event that the log of a TPM has: apart from that, both have one form.
-#[cfg(any(test, feature = "cli"))]
+#[cfg(any(test, feature = "evidence"))]
 pub(super) fn as_tcg(log: &[u8]) -> Vec<u8> {
     let mut log = log.to_vec();
     if is_ccel(&log) {
@@ -70,19 +70,19 @@ pub fn measure(log: &[u8]) -> Result<(Header, usize)> {
 ///
 /// # Errors
 /// As for the log of a TPM.
-#[cfg(any(test, feature = "cli"))]
+#[cfg(any(test, feature = "evidence"))]
 pub fn parse(bytes: &[u8]) -> Result<Log> {
     super::tcg::parse(&as_tcg(bytes))
 }
 
 /// The RTMR that an event of such a log extends; `None` if it extends none. TDX has four.
-#[cfg(any(test, feature = "cli"))]
+#[cfg(any(test, feature = "evidence"))]
 pub(crate) fn rtmr_of(event: &Event) -> Option<u8> {
     event.extends().and_then(|register| register.get().checked_sub(1)).filter(|&rtmr| rtmr < RTMRS)
 }
 
 /// The value of each RTMR that an event extends. Each starts with zeros.
-#[cfg(any(test, feature = "cli"))]
+#[cfg(any(test, feature = "evidence"))]
 #[must_use]
 pub fn replay(log: &Log) -> BTreeMap<u8, Digest> {
     let mut values = log.replay().remove(&RtmrIndex::BANK).unwrap_or_default();
