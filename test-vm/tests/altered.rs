@@ -57,11 +57,17 @@ impl<'a> Machine<'a> {
     }
 }
 
-/// A copy of a program with more bytes behind it.
+/// A copy of a program with more bytes behind it. Debian's kernels have a signature there, and osslsigncode 2.5 signs no program with
+/// bytes behind one.
 fn longer(program: &Path, scratch: &Scratch) -> Result<PathBuf> {
-    let copy = scratch.path(&format!("longer.{}", program.file_name().ok_or("a program has a name")?.display()));
-    fs::write(&copy, [fs::read(program)?, vec![1; 8]].concat())?;
-    Ok(copy)
+    let name = program.file_name().ok_or("a program has a name")?.display();
+    let [copy, longer] = ["copy", "longer"].map(|kind| scratch.path(&format!("{kind}.{name}")));
+    fs::copy(program, &copy)?;
+    // sbattach removes one signature, and fails if there is none.
+    let unsigned = signed(&copy, scratch)?;
+    uki::run("sbattach", ["--remove".as_ref(), unsigned.as_os_str()])?;
+    fs::write(&longer, [fs::read(unsigned)?, vec![1; 8]].concat())?;
+    Ok(longer)
 }
 
 /// Changes a file, works, and restores it.
