@@ -25,6 +25,8 @@ pub(crate) mod pid1;
 mod power;
 mod root_devices;
 mod rtmr_device;
+#[cfg(test)]
+mod rtmr_tests;
 mod sequence;
 #[cfg(test)]
 mod sequence_tests;

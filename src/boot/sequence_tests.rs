@@ -197,46 +197,6 @@ fn an_unmeasured_boot_extends_the_default_pcr_too() {
 }
 
 #[test]
-fn a_confidential_machine_is_measured_and_marked_with_and_without_a_tpm() {
-    let unmeasured = measurement::UNMEASURED.as_bytes();
-    for (line, first) in [(LINE, IMAGE), ("root=/dev/vda measureroot=off", unmeasured)] {
-        for has_tpm in [true, false] {
-            let machine = Fake::new(line).with_rtmr();
-            let mut machine = if has_tpm { machine } else { machine.without_tpm() };
-            machine.boot();
-            assert!(machine.calls().contains(&Call::Exec), "{line}, {has_tpm}");
-            assert!(machine.rtmr.as_ref().unwrap().is_extended_with(&[first, FAILED]), "{line}, {has_tpm}");
-            assert!(!has_tpm || machine.is_extended_with(&[first, FAILED]), "{line}");
-        }
-    }
-}
-
-#[test]
-fn a_register_that_is_not_extended_ends_the_boot_and_all_are_marked() {
-    for (fault, rtmr, pcr) in [(Fault::ExtendRtmr, &[][..], &[IMAGE][..]), (Fault::Extend, &[IMAGE], &[])] {
-        let mut machine = Fake::new(LINE).with_rtmr().with(fault);
-        assert_eq!(machine.boot().step, Step::Extend, "{fault:?}");
-        assert!(!machine.calls().contains(&Call::Exec));
-        assert!(machine.rtmr.as_ref().unwrap().is_extended_with(&[rtmr, &[FAILED]].concat()), "{fault:?}");
-        assert!(machine.is_extended_with(&[pcr, &[FAILED]].concat()), "{fault:?}");
-    }
-    for call in [Call::MountKernelFilesystems, Call::Tpm, Call::TpmOfUnmeasured, Call::FindImage, Call::SwitchRoot] {
-        for line in [LINE, "root=/dev/vda measureroot=off"] {
-            let mut machine = Fake::new(line).with_rtmr().with(Fault::At(call));
-            machine.boot();
-            let first = if line == LINE { IMAGE } else { measurement::UNMEASURED.as_bytes() };
-            let texts: &[&[u8]] = match call {
-                // The RTMRs make the TPM optional, so `tpm` is not called.
-                Call::SwitchRoot | Call::Tpm => &[first, FAILED],
-                _ => &[FAILED],
-            };
-            assert!(machine.rtmr.as_ref().unwrap().is_extended_with(texts), "{call:?}, {line}");
-            assert!(machine.is_extended_with(texts), "{call:?}, {line}");
-        }
-    }
-}
-
-#[test]
 fn a_tpm_that_only_extends_is_marked() {
     let mut machine = Fake::new(LINE).with(Fault::ReadAfterExtend);
     assert_eq!(machine.boot().step, Step::Extend);
