@@ -54,7 +54,7 @@ pub(super) fn of(step: Step, config: &Config) -> Vec<String> {
         Step::Seal => vec![words::seal(config)],
         Step::Banks if config.measured => vec!["an active bank with an unknown hash algorithm is an error".to_owned()],
         Step::Hash if config.measured => vec![match &config.roothash {
-            None => "once, for every active bank of the TPM".to_owned(),
+            None => "once, for every active bank of the TPM, and in SHA-384 for the RTMRs of a TDX guest".to_owned(),
             Some(_) => "the root hash represents the image, which is not read".to_owned(),
         }],
         Step::Banks | Step::Hash => Vec::new(),
@@ -62,12 +62,16 @@ pub(super) fn of(step: Step, config: &Config) -> Vec<String> {
             let digest = words::digest(config);
             let extend = format!("PCR {} with {digest} in each bank, in one command; then read it back", config.pcr);
             let other = (config.pcr != PcrIndex::DEFAULT).then(|| words::default_is_free(config.pcr));
-            std::iter::once(extend).chain(other).chain([sharers::note(config.pcr)]).collect()
+            let rtmr = words::extended_rtmr(config.rtmr);
+            std::iter::once(extend).chain(other).chain([sharers::note(config.pcr), rtmr]).collect()
         }
         Step::Extend => vec!["THE IMAGE IS NOT MEASURED (measureroot=off)".to_owned(), words::unmeasured(config.pcr)],
         Step::MountImage => vec![format!("read-only on {}", overlay::LOWER)],
         Step::Overlay => shell(&overlay::plan(&config.overlay_size.to_string(), config.writable)),
-        Step::Log => [journal::OWN, journal::WHOLE, journal::SYSTEMD].map(|name| format!("/run/{name}")).to_vec(),
+        Step::Log => {
+            let logs = [journal::OWN, journal::WHOLE, journal::SYSTEMD].map(|name| format!("/run/{name}"));
+            logs.into_iter().chain([format!("in a TDX guest: /run/{}", journal::CCEL)]).collect()
+        }
         Step::Status => vec!["/run/measureroot/status.json".to_owned()],
         Step::MoveMounts => shell(&switch_root::moves(overlay::ROOT)),
         Step::SwitchRoot => {

@@ -9,6 +9,7 @@ use crate::measure::image_digest;
 use crate::measure::image_format::ImageFormat;
 use crate::measure::measurement;
 use crate::measure::pcr::PcrIndex;
+use crate::measure::rtmr::RtmrIndex;
 use crate::measure::rtmr_choice::RtmrChoice;
 use crate::measure::session::SessionChoice;
 use crate::measure::tpm_version::TpmChoice;
@@ -40,6 +41,8 @@ pub(super) fn session(choice: SessionChoice) -> &'static str {
 /// The TPM that the boot waits for.
 pub(super) fn tpm(config: &Config) -> String {
     let version = match config.tpm {
+        // An unmeasured boot marks every TPM.
+        _ if !config.measured => "",
         TpmChoice::Any => "",
         TpmChoice::V2_0 => " (a TPM 2.0; a TPM 1.2 alone is an error)",
     };
@@ -77,8 +80,20 @@ pub(super) fn unmeasured(pcr: PcrIndex) -> String {
     let default = if pcr == PcrIndex::DEFAULT { String::new() } else { format!("{} and ", PcrIndex::DEFAULT) };
     let text = measurement::UNMEASURED;
     format!(
-        "PCR {default}{pcr} with the digest of \"{text}\", if the machine has a TPM; a TPM that the firmware names must appear"
+        "PCR {default}{pcr} with the digest of \"{text}\", if the machine has a TPM; a TPM that the firmware names must appear; the RTMRs \
+         of a TDX guest get it, too"
     )
+}
+
+/// What is extended in a TDX guest.
+pub(super) fn extended_rtmr(choice: RtmrChoice) -> String {
+    let (index, default) = (choice.index(), RtmrIndex::DEFAULT);
+    let free = if index == default {
+        String::new()
+    } else {
+        format!("; RTMR {default} stays free, so a verifier must judge RTMR {index}")
+    };
+    format!("in a TDX guest: RTMR {index} with the same in SHA-384{free}")
 }
 
 /// What a boot with another PCR leaves open.
