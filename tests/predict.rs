@@ -82,6 +82,7 @@ fn the_rtmr_of_a_confidential_machine_is_predicted_from_its_value_before() {
     let printed = predict(&["--rtmr", image]);
     assert_eq!(printed.out, format!("rtmr2:sha384 {after}\n"));
     assert!(printed.err.contains(&format!("sha384 {digest}")), "{}", printed.err);
+    assert!(printed.err.contains("assumes that RTMR 2 was zeros before the boot"), "{}", printed.err);
     let third = predict(&["--rtmr=3", "--format", "hex", image]);
     assert!(third.out == format!("{after}\n") && third.err.contains("a boot with measureroot.rtmr=3"), "{}", third.err);
     // A second image on top of the first.
@@ -95,6 +96,9 @@ fn the_rtmr_of_a_confidential_machine_is_predicted_from_its_value_before() {
     for (options, part) in [
         (&["--rtmr=1"][..], "this RTMR holds what the firmware measures"),
         (&["--rtmr=optional"], "no number of an RTMR"),
+        (&["--rtmr=4"], "measured into (2 or 3)"),
+        (&["--rtmr", "--name", "x"], "cannot be used with"),
+        (&["--rtmr", "--until", "2030-01-01"], "cannot be used with"),
         (&["--rtmr", "--format", "policy"], "this format is for PCRs"),
         (&["--rtmr", "--pcr", "9"], "cannot be used with"),
         (&["--rtmr", "--bank", "sha256"], "cannot be used with"),

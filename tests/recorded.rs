@@ -265,6 +265,55 @@ fn the_log_of_a_confidential_machine_is_replayed_alone_and_trusted_never() {
     assert!(code == 4 && out.contains("confidential virtual machine (CCEL)"), "{out}{err}");
 }
 
+/// A log of RTMR 0 and 2 with SHA-384 alone, and an event of register 9, which is no RTMR.
+fn log_of_rtmrs() -> Vec<u8> {
+    use measureroot::internal::hash::Bank;
+    let number = |number: usize| u32::try_from(number).unwrap().to_le_bytes();
+    let header = [&b"Spec ID Event03\0"[..], &[0, 0, 0, 0, 0, 2, 0, 2, 1, 0, 0, 0, 0x0C, 0, 48, 0, 0]].concat();
+    let mut log = [&number(1)[..], &number(3), &[0; 20], &number(header.len()), &header].concat();
+    for (register, text) in [(1, "firmware"), (3, "kernel"), (3, "image"), (9, "forged")] {
+        let digest = Bank::Sha384.digest(text.as_bytes());
+        log.extend([&number(register)[..], &number(13), &number(1), &[0x0C, 0], digest.as_bytes()].concat());
+        log.extend([&number(text.len()), text.as_bytes()].concat());
+    }
+    log
+}
+
+#[test]
+fn rtmrs_that_differ_are_named_with_the_event_and_other_registers_are_not_measured() {
+    use measureroot::internal::hash::{Bank, Digest};
+    let folder = tempfile::tempdir().unwrap();
+    let (path, sysfs) = (folder.path().join("ccel.bin"), folder.path().join("measurements"));
+    fs::write(&path, log_of_rtmrs()).unwrap();
+    fs::create_dir(&sysfs).unwrap();
+    let value = |texts: &[&str]| {
+        let extend = |value: Digest, text: &&str| value.extended(Bank::Sha384, &Bank::Sha384.digest(text.as_bytes()));
+        texts.iter().fold(Digest::zero(Bank::Sha384), extend)
+    };
+    // The texts of RTMR 0, 2 and 3; the exit code; what is said.
+    let table: [(&[&str], &[&str], &[&str], i32, &str); 5] = [
+        (&["firmware"], &["kernel", "image"], &[], 0, "leads to each value that was compared (2 RTMR values)"),
+        (&["firmware"], &["kernel"], &[], 1, "they diverge after event 2 ("),
+        (&["firmware"], &[], &[], 1, "RTMR 2: it is 0000"),
+        (&["firmware"], &["kernel", "image", "more"], &[], 1, "none of its events leads to this value"),
+        (&["firmware"], &["kernel", "image"], &["x"], 0, "RTMR 3 is not zeros, but the log has no event of it"),
+    ];
+    let rtmrs = format!("--rtmrs={}", sysfs.display());
+    for (first, second, third, code, said) in table {
+        for (rtmr, texts) in [(0, first), (2, second), (3, third)] {
+            fs::write(sysfs.join(format!("rtmr{rtmr}:sha384")), value(texts).as_bytes()).unwrap();
+        }
+        let ran = measureroot(&["replay", text(&path), &rtmrs]);
+        assert!(ran.code == code && ran.err.contains(said), "{second:?}: {ran:?}");
+        assert!(ran.out.contains("# event 4, no RTMR, not measured: EV_IPL: forged"), "{ran:?}");
+        assert!(ran.err.contains("has events of registers that are no RTMRs (9)"), "{ran:?}");
+        let ran = measureroot(&["replay", "--json", text(&path), &rtmrs]);
+        assert_eq!(ran.out.contains("\"proven\": true"), second.is_empty() || ran.out.contains("kernel"), "{ran:?}");
+    }
+    let ran = measureroot(&["replay", text(&path), "--rtmrs=/nowhere"]);
+    assert!(ran.code == 2 && ran.err.contains("only a TDX guest has this folder"), "{ran:?}");
+}
+
 #[test]
 fn a_file_that_is_no_whole_log_is_named() {
     let folder = tempfile::tempdir().unwrap();

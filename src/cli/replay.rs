@@ -128,10 +128,11 @@ impl Replay {
             log::warn!("RTMR {rtmr}: no value, because an event has no digest for {}", RtmrIndex::BANK);
         }
         let held = self.rtmrs.as_ref().map(|folder| replay.held(folder)).transpose()?;
-        let text = if self.json { json::pretty(&replay.as_json(held.as_ref()))? } else { replay.as_text() };
+        let compared = held.as_ref().map(|held| replay.compare(held));
+        let text = if self.json { json::pretty(&replay.as_json(compared.as_ref()))? } else { replay.as_text() };
         print(text.as_bytes())?;
-        let Some(held) = held else { return Ok(true) };
-        let differences = replay.differences(&held);
+        let (Some(held), Some(compared)) = (held, compared) else { return Ok(true) };
+        let differences = replay.differences(&compared);
         for difference in &differences {
             log::error!("{difference}");
         }

@@ -10,9 +10,11 @@ use super::input_file::Kinds;
 use super::read_limited;
 use crate::error::{Error, Result};
 use crate::eventlog::ccel;
+use crate::eventlog::compare::{Comparison, Difference};
 use crate::eventlog::event::Content;
-use crate::eventlog::{Event, Log};
+use crate::eventlog::{Event, Log, PcrValues};
 use crate::hash::digest::Digest;
+use crate::measure::pcr::Pcr;
 use crate::measure::rtmr::RtmrIndex;
 
 /// More bytes than a register has.
@@ -42,18 +44,19 @@ impl RtmrReplay {
         Self { values: ccel::replay(&log), log }
     }
 
-    /// The values that this folder of sysfs has, of each register that the log has an event for.
+    /// The values that this folder of sysfs has, of each register that the log has an event for. A register that was used, and that the
+    /// log has no event for, is said.
     pub(super) fn held(&self, folder: &Path) -> Result<RtmrValues> {
-        let value = |&rtmr: &u8| {
-            let path = folder.join(format!("rtmr{rtmr}:{}", RtmrIndex::BANK));
-            let bytes = read_limited::read(&path, VALUE, Kinds::File)?;
-            let value = Digest::from_bytes(RtmrIndex::BANK, &bytes).map_err(|error| error.renamed(path.display()))?;
-            Ok((rtmr, value))
-        };
         if self.values.is_empty() {
             return Err(Error::new("event log", "no event extends an RTMR, so there is nothing to compare"));
         }
-        self.values.keys().map(value).collect()
+        for rtmr in (0..RtmrIndex::COUNT).filter(|rtmr| !self.values.contains_key(rtmr)) {
+            // A folder may have the registers of the log alone.
+            if held_by(folder, rtmr).is_ok_and(|value| value != Digest::zero(RtmrIndex::BANK)) {
+                log::warn!("RTMR {rtmr} is not zeros, but the log has no event of it: it is not compared");
+            }
+        }
+        self.values.keys().map(|&rtmr| Ok((rtmr, held_by(folder, rtmr)?))).collect()
     }
 
     /// The registers of events that lead to no value, because one of them has no digest of the registers' bank.
@@ -62,13 +65,19 @@ impl RtmrReplay {
         extended.filter(|rtmr| !self.values.contains_key(rtmr)).collect()
     }
 
+    /// Compares the log with these values. The log counts the registers from 1.
+    pub(super) fn compare(&self, held: &RtmrValues) -> Comparison {
+        let register = |(&rtmr, value): (&u8, &Digest)| Some((Pcr::try_from(u32::from(rtmr) + 1).ok()?, value.clone()));
+        self.log.compare(&PcrValues::from([(RtmrIndex::BANK, held.iter().filter_map(register).collect())]))
+    }
+
     /// The registers that differ, each in words.
-    pub(super) fn differences(&self, held: &RtmrValues) -> Vec<String> {
-        let different = self.values.iter().filter_map(|(rtmr, replayed)| {
-            let held = held.get(rtmr).filter(|held| *held != replayed)?;
-            Some(format!("RTMR {rtmr} is {held}, but the log leads to {replayed}"))
-        });
-        different.collect()
+    pub(super) fn differences(&self, compared: &Comparison) -> Vec<String> {
+        let words = |difference: &Difference| {
+            let rtmr = difference.pcr.get().saturating_sub(1);
+            difference.describe_as(&format!("RTMR {rtmr}"), &self.log)
+        };
+        compared.differences.iter().map(words).collect()
     }
 
     /// The events as comments, then the values.
@@ -87,7 +96,7 @@ impl RtmrReplay {
     }
 
     /// The same as JSON, with the comparison if there was one.
-    pub(super) fn as_json(&self, held: Option<&RtmrValues>) -> Value {
+    pub(super) fn as_json(&self, compared: Option<&Comparison>) -> Value {
         let event = |(place, event): (usize, &Event)| {
             let kind = match &event.content {
                 Content::Tcg { kind, .. } => kind.to_string(),
@@ -97,11 +106,21 @@ impl RtmrReplay {
             let digests: BTreeMap<_, _> =
                 event.digests.iter().map(|(bank, digest)| (bank.name(), digest.to_string())).collect();
             json!({ "event": place + 1, "rtmr": ccel::rtmr_of(event), "type": kind, "digests": digests,
-                "words": event.describe_in(&banks), "standing": event.standing(&banks).name() })
+                "words": event.describe_in(&banks), "standing": event.standing(&banks).name(),
+                "proven": compared.map(|compared| compared.proven.contains(&place)) })
         };
         let events: Vec<_> = self.log.events().iter().enumerate().map(event).collect();
-        let differences = held.map(|held| self.differences(held));
+        let differences = compared.map(|compared| self.differences(compared));
         json!({ "events": events, "rtmrs": self.values, "agrees": differences.as_ref().map(Vec::is_empty),
             "differences": differences })
     }
+}
+
+/// The value of a register in a folder of sysfs.
+fn held_by(folder: &Path, rtmr: u8) -> Result<Digest> {
+    let path = folder.join(format!("rtmr{rtmr}:{}", RtmrIndex::BANK));
+    let bytes = read_limited::read(&path, VALUE, Kinds::File).map_err(|error| {
+        if folder.exists() { error } else { error.hint("only a TDX guest has this folder, with Linux 6.16 or newer") }
+    })?;
+    Digest::from_bytes(RtmrIndex::BANK, &bytes).map_err(|error| error.renamed(path.display()))
 }

@@ -2,7 +2,7 @@
 //! log. But it counts measurement registers: 0 is MRTD, and RTMR n is n + 1 (UEFI 2.10, section 38.4.1).
 
 #[cfg(any(test, feature = "evidence"))]
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[cfg(any(test, feature = "evidence"))]
 use super::event::Event;
@@ -24,10 +24,6 @@ pub(super) const SIGNATURE_AT: usize = 4 + 4 + 20 + 4;
 /// The register that the first event of such a log names, which extends nothing (edk2, OvmfPkg/IntelTdx/TdTcg2Dxe/TdTcg2Dxe.c,
 /// `SetupCcEventLog`).
 const FIRST: [u8; 4] = 1u32.to_le_bytes();
-
-/// The number of RTMRs of a TDX guest (Intel TDX Module Base Architecture Specification).
-#[cfg(any(test, feature = "evidence"))]
-const RTMRS: u8 = 4;
 
 /// Whether this is the log of a confidential virtual machine.
 #[must_use]
@@ -66,19 +62,38 @@ pub fn measure(log: &[u8]) -> Result<(Header, usize)> {
     Ok((header, cursor.position()))
 }
 
-/// Reads a whole log. Its events have the number of the register in place of that of a PCR.
+/// Reads a whole log. Its events have the number of the register in place of that of a PCR. One of another register than the four
+/// RTMRs extends nothing, so anybody can have written it.
 ///
 /// # Errors
 /// As for the log of a TPM.
 #[cfg(any(test, feature = "evidence"))]
 pub fn parse(bytes: &[u8]) -> Result<Log> {
-    super::tcg::parse(&as_tcg(bytes))
+    let read = super::tcg::parse(&as_tcg(bytes))?;
+    let mut others = BTreeSet::new();
+    let only_rtmrs = |mut event: Event| {
+        if rtmr_of(&event).is_none() {
+            let other = event.no_pcr.take().or_else(|| event.extends().map(|register| register.get().into()));
+            others.extend(other);
+            event.pcr = None;
+        }
+        event
+    };
+    let log = Log::new(read.events().iter().cloned().map(only_rtmrs).collect())?;
+    let others: Vec<_> = others.iter().map(u64::to_string).collect();
+    let note = (!others.is_empty()).then(|| {
+        format!(
+            "has events of registers that are no RTMRs ({}): they extend nothing, and are not judged",
+            others.join(", ")
+        )
+    });
+    Ok(read.own_notes().iter().cloned().fold(log, Log::noted).noted(note))
 }
 
 /// The RTMR that an event of such a log extends; `None` if it extends none. TDX has four.
 #[cfg(any(test, feature = "evidence"))]
 pub(crate) fn rtmr_of(event: &Event) -> Option<u8> {
-    event.extends().and_then(|register| register.get().checked_sub(1)).filter(|&rtmr| rtmr < RTMRS)
+    event.extends().and_then(|register| register.get().checked_sub(1)).filter(|&rtmr| rtmr < RtmrIndex::COUNT)
 }
 
 /// The value of each RTMR that an event extends. Each starts with zeros.
@@ -128,6 +143,14 @@ mod tests {
         let rtmrs: Vec<_> = read.events().iter().map(rtmr_of).collect();
         assert_eq!(rtmrs, [None, Some(0), Some(3), None, None, None]);
         assert_eq!(replay(&read).keys().copied().collect::<Vec<_>>(), [0, 3]);
+        // Anybody can have written the others: their words are not proven, though the digest is that of them.
+        let extending = read.events().iter().map(|event| event.extends().is_some());
+        assert_eq!(extending.collect::<Vec<_>>(), [false, true, true, false, false, false]);
+        let note = format!(
+            "has events of registers that are no RTMRs (0, 5, 24, {}): they extend nothing, and are not judged",
+            u32::MAX
+        );
+        assert_eq!(read.notes(), [note]);
     }
 
     const BANKS: [Bank; 1] = [Bank::Sha384];

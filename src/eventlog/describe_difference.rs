@@ -10,6 +10,11 @@ const IMA: u8 = 10;
 impl Difference {
     /// Describes the difference, and the event after which the TPM and the log diverge.
     pub(crate) fn describe(&self, log: &Log) -> String {
+        self.describe_as(&format!("PCR {}, {}", self.pcr, self.bank), log)
+    }
+
+    /// The same, with another name of the register.
+    pub(crate) fn describe_as(&self, register: &str, log: &Log) -> String {
         let event = |index: usize| {
             let description = log.events().get(index).map(Event::describe).unwrap_or_default();
             format!("event {} ({description})", index + 1)
@@ -25,7 +30,8 @@ impl Difference {
             Divergence::AtStart => "the PCR has its start value: none of its events happened".to_owned(),
             Divergence::After(index) => format!("they diverge after {}: the later events did not happen", event(index)),
             Divergence::Nowhere => {
-                "they diverge before its first event: one of its events was changed, left out or added".to_owned()
+                "none of its events leads to this value: one was changed, left out or added, be it behind the last one"
+                    .to_owned()
             }
         };
         // The values may be older than the log: what it says against the boot must not be lost.
@@ -42,6 +48,6 @@ impl Difference {
         let mark = mark.map(|mark| format!("; but {mark}")).unwrap_or_default();
         let expected =
             self.replayed.as_ref().map(|value| format!(", but the logs lead to {value}")).unwrap_or_default();
-        format!("PCR {}, {}: it is {}{expected}; {divergence}{mark}", self.pcr, self.bank, self.held)
+        format!("{register}: it is {}{expected}; {divergence}{mark}", self.held)
     }
 }

@@ -16,6 +16,9 @@ impl RtmrIndex {
     /// default PCR is 13 (UEFI 2.10, section 38.4.1, the table of Intel TDX; edk2, OvmfPkg/IntelTdx/TdTcg2Dxe/TdTcg2Dxe.c,
     /// `MapPcrToMrIndex`).
     pub const DEFAULT: Self = Self(2);
+    /// A TDX guest has RTMR 0 to 3 (Intel TDX Module Base Architecture Specification).
+    #[cfg(any(test, feature = "evidence"))]
+    pub(crate) const COUNT: u8 = 4;
     /// 3, which that mapping does not use.
     pub(crate) const THREE: Self = Self(3);
     /// The only bank of an RTMR (Intel TDX Module ABI Specification, `TDG.MR.RTMR.EXTEND`).

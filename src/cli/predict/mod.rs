@@ -92,7 +92,7 @@ pub(super) struct Predict {
     /// Predict the RTMR of a confidential machine (a TDX guest) instead of a PCR: 2, or N (kernel parameter measureroot.rtmr=). It
     /// starts with the value of --before: firmware, boot loader and kernel extend it first.
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "2", value_parser = parse_rtmr,
-        requires = "subject", conflicts_with_all = ["pcr", "banks", "start", "list"])]
+        requires = "subject", conflicts_with_all = ["pcr", "banks", "start", "list", "name", "until"])]
     rtmr: Option<RtmrIndex>,
     /// A bank to predict: sha1, sha256, sha384 or sha512; may be given more than once [default: all; fewer with --format
     /// keylime or policy, and those for a TPM 1.2].
@@ -184,6 +184,11 @@ impl Predict {
         let report = measurement::extend(&mut pcrs, self.pcr, &digests)?;
         if let Some(rtmr) = self.rtmr {
             self.say_parameters();
+            if self.before.is_empty() {
+                log::warn!(
+                    "assumes that RTMR {rtmr} was zeros before the boot; boot loaders and the kernel extend RTMR 2: --before takes what was there"
+                );
+            }
             return print(rtmr_prediction::text(rtmr, &subject, &report, self.format())?.as_bytes());
         }
         if format == Format::Tpm2Yaml {
@@ -308,10 +313,12 @@ fn warn_of_no_image(name: &str, pcr: PcrIndex, why: &str) {
 }
 
 fn parse_rtmr(text: &str) -> Result<RtmrIndex> {
-    match RtmrChoice::of(text)? {
-        RtmrChoice::Always(index) => Ok(index),
-        RtmrChoice::Optional => Err(Error::new(text, "no number of an RTMR").hint("2 or 3")),
-    }
+    let cause = match (RtmrChoice::of(text), text) {
+        (Ok(RtmrChoice::Always(index)), _) => return Ok(index),
+        (_, "0" | "1") => "this RTMR holds what the firmware measures",
+        _ => "no number of an RTMR that an image is measured into",
+    };
+    Err(Error::new(text, cause).hint("2 or 3"))
 }
 
 /// Hashes an image as a boot does.
