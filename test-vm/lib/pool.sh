@@ -4,8 +4,9 @@
 # cargo alone runs one file after the other. The longest test of each file then runs alone, and one processor waits.
 
 # The files whose tests take minutes, the longest first: one of them at the end would run alone.
-long_files=(seal altered chain lying_disk mkosi initramfs_tools chain_stub firmware live failures chain_shim devices dracut size late_failures measure forms
-	debian chain_grub prepared chain_installed selinux root session modules attest faulty_tpm)
+long_files=(altered chain_shim lying_disk seal live chain chain_stub failures mkosi initramfs_tools devices firmware chain_installed faulty_tpm
+	dracut debian size measure forms selinux prepared late_failures session failing_disk chain_grub memory attest modules aarch64 root
+	debian_package fault_matrix tpm12 rtmr)
 
 # Prints the options of cargo that choose the tests of one file, a line for each file with tests, the long ones first.
 test_files() {
@@ -18,8 +19,8 @@ test_files() {
 	{ printf -- '--test %s\n' "${long_files[@]}" | grep --fixed-strings --line-regexp --regexp="$choices" && echo "$choices"; } | awk '!seen[$0]++'
 }
 
-# Prints the processor time of this shell's children, in seconds: what is left of a test's time, it waited.
-processor_seconds() { times | awk 'NR == 2 { for (i = 1; i <= NF; i++) { split($i, part, "m"); sum += part[1] * 60 + part[2] }; printf "%d\n", sum }'; }
+# Prints the processor time of a shell's children in seconds, from what its `times` said. The rest of a test's time, it waited.
+processor_seconds() { awk 'NR == 2 { for (i = 1; i <= NF; i++) { split($i, part, "m"); sum += part[1] * 60 + part[2] } printf "%d", sum }' "$1"; }
 
 # Runs the tests of one file, and prints their output when they end, so that the outputs of several files do not mix.
 run_test_file() {
@@ -28,7 +29,9 @@ run_test_file() {
 	log=$folder/${*//[ -]/}
 	RUST_TEST_THREADS=1 "$CARGO" test --locked --no-fail-fast --workspace "$@" >"$log" 2>&1 || status=$?
 	cat "$log"
-	echo "$((SECONDS - start)) $(processor_seconds) $*" >>"$folder/seconds"
+	# A subshell has no children yet.
+	times >"$log.times"
+	echo "$((SECONDS - start)) $(processor_seconds "$log.times") $*" >>"$folder/seconds"
 	((status == 0)) || echo "$*" >>"$folder/failed"
 	return "$status"
 }

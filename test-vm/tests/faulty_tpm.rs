@@ -19,7 +19,7 @@ use tpm_matrix::sample::sample;
 use tpm_matrix::table::Table;
 
 /// How many cells are tried if nothing else is asked for.
-const CELLS: usize = 24;
+const CELLS: usize = 16;
 const BANK: Bank = Bank::Sha256;
 
 /// Whether the agent's first command in such a boot is this one. Debian's 6.1 kernel creates no key, and asks for one bank when it asks
