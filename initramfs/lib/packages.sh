@@ -17,8 +17,8 @@ need_tools() {
 	((${#missing[@]} == 0)) || need_packages "${missing[@]}"
 }
 
-# Prints the packages that apt would have to remove for those.
-_in_the_way() { apt-get install --simulate --no-install-recommends "$@" 2>/dev/null | awk '$1 == "Remv" { print $2 }'; }
+# Prints what apt would do to install those.
+_plan() { apt-get install --simulate --no-install-recommends "$@" 2>/dev/null; }
 
 # Whether the user named all of these packages as ones that may go.
 _may_go() {
@@ -29,7 +29,7 @@ _may_go() {
 }
 
 need_packages() {
-	local package missing=() as_root=() keep=(--no-remove) in_the_way
+	local package missing=() as_root=() keep=(--no-remove) plan in_the_way
 	if ! command -v apt-get dpkg-query >/dev/null; then
 		echo "$0: this needs what Debian packages as: $* (install your distribution's equivalent, then try again)" >&2
 		exit 1
@@ -48,8 +48,11 @@ need_packages() {
 	echo "$0: installs with apt-get, because they are needed and missing: ${missing[*]}"
 	local apt=("${_one_at_a_time[@]}" "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
 	# In containers the package lists are often missing: apt does not know the packages then.
-	apt-get install --simulate "${missing[@]}" >/dev/null 2>&1 || "${apt[@]}" update || true
-	mapfile -t in_the_way < <(_in_the_way "${missing[@]}")
+	if ! plan=$(_plan "${missing[@]}"); then
+		"${apt[@]}" update || true
+		plan=$(_plan "${missing[@]}") || true
+	fi
+	mapfile -t in_the_way < <(awk '$1 == "Remv" { print $2 }' <<<"$plan")
 	if ((${#in_the_way[@]})); then
 		if ! _may_go "${in_the_way[@]}"; then
 			echo "$0: apt-get could install these packages only if it removed: ${in_the_way[*]} (remove them yourself if you do not need" \
