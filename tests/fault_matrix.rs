@@ -20,7 +20,7 @@ use measureroot::internal::tpm::{EsysPcrs, Version12};
 use swtpm::Swtpm;
 use swtpm::attacks::BANK;
 use swtpm::faulty::{FaultyBus, Met, Seen};
-use tpm_matrix::cell::{Cell, Lasts, Seal, Session};
+use tpm_matrix::cell::{Cell, Due, Seal, Session};
 use tpm_matrix::command::Command;
 use tpm_matrix::fault::Fault;
 use tpm_matrix::rule::{End, expected};
@@ -39,11 +39,10 @@ const PATIENCE: [Duration; 2] = [Duration::from_secs(120), Duration::from_secs(3
 /// Boots from a TPM that was just switched on.
 fn boot(swtpm: &Swtpm, session: Session, seal: Seal, cell: Option<Cell>) -> (Trial, Seen) {
     swtpm.reset(if session == Session::Version12 { STARTUP_12 } else { STARTUP });
-    let mut always = None;
+    let mut due = Due::of(cell);
     let bus = FaultyBus::new(swtpm, move |nth, code| {
-        let Cell { session, fault, lasts, has_run, .. } = cell.filter(|cell| nth >= cell.nth)?;
-        let is_met = *always.get_or_insert(code) == code && (lasts == Lasts::Always || nth == cell?.nth);
-        is_met.then(|| match fault {
+        let Cell { session, fault, has_run, .. } = due.at(nth, code)?;
+        Some(match fault {
             Fault::Silence => Met::Silent { has_run },
             Fault::Gone => Met::Gone { has_run },
             _ => Met::Answered {

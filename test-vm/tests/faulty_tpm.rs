@@ -11,7 +11,7 @@ use test_vm::faulty_tpm::{ChooseFault, Met};
 use test_vm::machine::{Ended, Machine};
 use test_vm::stopped_vm::{DEFAULT_PCR, FAILED};
 use test_vm::{Bank, FaultyTpm, Image, Prediction, Result, RootFs, Vm, ensure};
-use tpm_matrix::cell::{Cell, Lasts, Seal, Session};
+use tpm_matrix::cell::{Cell, Due, Seal, Session};
 use tpm_matrix::command::Command;
 use tpm_matrix::fault::{Family, Fault};
 use tpm_matrix::rule::{End, expected};
@@ -37,11 +37,10 @@ fn begins(session: Session) -> fn(&[u8]) -> bool {
 
 /// The fault of a cell, once its command comes.
 fn fault(cell: Option<Cell>) -> ChooseFault {
-    let mut always = None;
+    let mut due = Due::of(cell);
     Box::new(move |nth, code| {
-        let Cell { session, fault, lasts, has_run, .. } = cell.filter(|cell| nth >= cell.nth)?;
-        let is_met = *always.get_or_insert(code) == code && (lasts == Lasts::Always || nth == cell?.nth);
-        is_met.then(|| match fault {
+        let Cell { session, fault, has_run, .. } = due.at(nth, code)?;
+        Some(match fault {
             Fault::Silence => Met::Silent { has_run },
             Fault::Gone => Met::Gone { has_run },
             _ => Met::Answered {

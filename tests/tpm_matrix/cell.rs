@@ -43,6 +43,26 @@ pub(crate) struct Cell {
     pub(crate) seal: Seal,
 }
 
+/// Finds the commands of a boot that the fault of a cell meets.
+pub(crate) struct Due {
+    cell: Option<Cell>,
+    /// The code of the first of them.
+    first: Option<u32>,
+}
+
+impl Due {
+    pub(crate) fn of(cell: Option<Cell>) -> Self {
+        Self { cell, first: None }
+    }
+
+    /// The cell, if its fault meets the command with this place and this code.
+    pub(crate) fn at(&mut self, nth: usize, code: u32) -> Option<Cell> {
+        let cell = self.cell.filter(|cell| nth >= cell.nth)?;
+        let is_same = *self.first.get_or_insert(code) == code;
+        (is_same && (cell.lasts == Lasts::Always || nth == cell.nth)).then_some(cell)
+    }
+}
+
 impl Session {
     /// Those of a TPM 2.0.
     pub(crate) const VERSION_2: [Self; 2] = [Self::Hmac, Self::None];
