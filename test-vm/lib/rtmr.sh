@@ -1,15 +1,10 @@
 # shellcheck shell=bash disable=SC2154,SC2016
-# A kernel with the measurement registers of a TDX guest, emulated by the kernel's own sample. Sourced, after debian.sh and kernel.sh.
+# A kernel with the measurement registers of a TDX guest, emulated by the kernel's own sample. Sourced, after backports.sh.
 #
 # The sample (Linux 6.16 and newer, samples/tsm-mr/tsm_mr_sample.c) is not in Debian's kernels, so it is compiled here as a module for
 # Debian 13's kernel of the backports: with the headers of that kernel, and with the compiler of this machine. The programs among the
 # headers need Debian 13's C library, so they run with its loader. The file comes out of the package with the kernel's source, which has
 # 167 MB; apt has no smaller one with it. All of it takes 25 seconds.
-
-rtmr_suite=trixie-backports
-
-# Prints the package that the metapackage $1 of that suite depends on, and whose name begins with $2.
-rtmr_package() { apt-cache show "$1/$rtmr_suite" 2>/dev/null | sed -n "s/^Depends:.*\($2[0-9][^ ,]*\).*/\1/p" | head --lines=1; }
 
 # Downloads these packages into the folder $1, and unpacks them there.
 rtmr_unpack() {
@@ -34,28 +29,21 @@ rtmr_wrap() {
 # Unpacks the kernel into $1: vmlinuz, config, modules. The sample is one of its modules.
 make_rtmr_kernel() {
 	local folder=$1 work=$1/work sources headers release image source program
-	mapfile -t sources < <(trixie_sources | head --lines=1 | sed "s|^deb |deb [signed-by=$debian_keyring] |" |
-		sed "p; s/ trixie main\$/ $rtmr_suite main/")
-	private_apt "$folder/apt" amd64 "${sources[@]}"
+	open_backports "$folder/apt"
 	local -x APT_CONFIG=$folder/apt/apt.conf
-	headers=$(rtmr_package linux-headers-cloud-amd64 linux-headers-)
+	headers=$(backports_package linux-headers-cloud-amd64 linux-headers-)
+	source=$(backports_package linux-source linux-source-)
 	release=${headers#linux-headers-}
 	image=linux-image-$release
-	source=$(rtmr_package linux-source linux-source-)
-	if [[ -z $headers || -z $source ]]; then
-		echo "images: this machine's mirror of Debian lacks $rtmr_suite, which has the kernel with measurement registers" >&2
-		exit 1
-	fi
 	mkdir "$work"
 	# In newer packages the image only depends on the others, which have its files.
 	mapfile -t parts < <(apt-cache show "$image" | sed -n 's/^Depends: //p' | grep --only-matching --extended-regexp "linux-[a-z]*-${release//+/\\+}")
 	rtmr_unpack "$work" "$image" "${parts[@]}" "$headers" "linux-headers-${release%-cloud-amd64}-common" \
 		"linux-kbuild-${release%-cloud-amd64}"
 	rtmr_unpack "$work" libc6 libelf1t64 zlib1g libzstd1
-	download "$source" "$work"
 	# tar ends as soon as it has the file, and the others then have no reader.
-	dpkg-deb --fsys-tarfile "$work/$source"_*.deb 2>/dev/null | tar --extract --to-stdout --wildcards "*/$source.tar.xz" |
-		tar --extract --xz --occurrence --to-stdout "$source/samples/tsm-mr/tsm_mr_sample.c" >"$work/sample.c" || true
+	backports_source "$source" "$work" |
+		tar --extract --occurrence --to-stdout "$source/samples/tsm-mr/tsm_mr_sample.c" >"$work/sample.c" || true
 	grep --quiet tsm_mr_create_attribute_group "$work/sample.c"
 	rm "$work"/*.deb
 
