@@ -1,28 +1,38 @@
 //! Results as JSON, for programs. A person may read them on a terminal too.
 
-use std::fmt::Write;
+use std::io::{self, Write};
 use std::path::Path;
 
 use serde::Serialize;
+use serde_json::Serializer;
 
-use crate::error::{Context, Error, Result, is_hidden};
+use super::visible_json::Visible;
+use crate::error::{Context, Error, Result};
 
-/// The JSON text of a value, with a newline at its end. Characters that would be hidden on a terminal are written with JSON's
-/// own escapes, so a program that reads the text gets them unchanged (RFC 8259, section 7).
+/// The JSON text of a value, with a newline at its end, and no character that would be hidden on a terminal.
 pub(super) fn pretty(value: &impl Serialize) -> Result<String> {
-    let mut text = String::new();
-    for c in serde_json::to_string_pretty(value).about("JSON")?.chars() {
-        // Only the layout has line feeds: serde_json escapes those of strings.
-        if c == '\n' || !is_hidden(c) {
-            text.push(c);
-        } else {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                // Writing to a string does not fail.
-                write!(text, "\\u{unit:04x}").ok();
-            }
-        }
+    let mut text = Vec::new();
+    write(value, &mut text).about("JSON")?;
+    String::from_utf8(text).about("JSON")
+}
+
+/// Writes the same text part by part.
+///
+/// # Errors
+/// If it cannot be written.
+pub(super) fn write(value: &impl Serialize, to: &mut dyn Write) -> io::Result<()> {
+    value.serialize(&mut Serializer::with_formatter(&mut *to, Visible::default()))?;
+    to.write_all(b"\n")
+}
+
+/// A list whose items are made one after the other, each when it is written: a log may have so many events that all of them together do
+/// not fit into memory.
+pub(super) struct Items<F>(pub(super) F);
+
+impl<I: Iterator<Item: Serialize>, F: Fn() -> I> Serialize for Items<F> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0())
     }
-    Ok(text + "\n")
 }
 
 /// Checks that JSON can hold the path: two names that are not UTF-8 would look the same in it.
@@ -46,5 +56,14 @@ mod tests {
         let text = pretty(&[value]).unwrap();
         assert_eq!(text, "[\n  \"a\\n\\u001b\\u007f\\u202e\\udb40\\udc41ö\"\n]\n");
         assert_eq!(serde_json::from_str::<[String; 1]>(&text).unwrap(), [value]);
+    }
+
+    #[test]
+    fn items_have_the_layout_of_a_list() {
+        for count in 0..3 {
+            let list: Vec<_> = (0..count).map(|number| serde_json::json!({ "number": number, "none": [] })).collect();
+            let items = Items(|| list.iter());
+            assert_eq!(pretty(&items).unwrap(), serde_json::to_string_pretty(&list).unwrap() + "\n");
+        }
     }
 }

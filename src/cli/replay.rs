@@ -1,18 +1,19 @@
 //! `measureroot replay`: the PCRs that event logs lead to, compared with those of a TPM.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::fs::{self, File};
-use std::io::ErrorKind;
-use std::os::unix::fs::FileTypeExt;
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use nix::sys::stat::{major, minor};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::input_file::Kinds;
 use super::replay_rtmrs::RtmrReplay;
-use super::stdout::{self, print};
+use super::stdout::{self, print_parts};
 use super::{json, read_limited, tpm2_pcrread};
 use crate::count::counted;
 use crate::error::{Error, Result};
@@ -93,12 +94,14 @@ impl Replay {
             (None, None) => None,
         };
         let compared = held.as_ref().map(|held| log.compare(held));
-        let text = match (self.to, self.json) {
-            (Some(LogFormat::Cel), _) => json::pretty(&cel::encode(&log))?,
-            (None, true) => json::pretty(&as_json(&log, &values, held.as_ref(), compared.as_ref()))?,
-            (None, false) => as_text(&log, held.as_ref()) + &tpm2_pcrread::text(&values),
-        };
-        print(text.as_bytes())?;
+        print_parts(|output| match (self.to, self.json) {
+            (Some(LogFormat::Cel), _) => json::write(&cel::encode(&log), output),
+            (None, true) => json::write(&as_json(&log, &values, held.as_ref(), compared.as_ref()), output),
+            (None, false) => {
+                write_events(&log, held.as_ref(), output)?;
+                output.write_all(tpm2_pcrread::text(&values).as_bytes())
+            }
+        })?;
         let (Some(compared), Some(held)) = (compared, held) else { return Ok(true) };
         for difference in &compared.differences {
             log::error!("{}", difference.describe(&log));
@@ -129,8 +132,9 @@ impl Replay {
         }
         let held = self.rtmrs.as_ref().map(|folder| replay.held(folder)).transpose()?;
         let compared = held.as_ref().map(|held| replay.compare(held));
-        let text = if self.json { json::pretty(&replay.as_json(compared.as_ref()))? } else { replay.as_text() };
-        print(text.as_bytes())?;
+        print_parts(|output| {
+            if self.json { json::write(&replay.as_json(compared.as_ref()), output) } else { replay.write_text(output) }
+        })?;
         let (Some(held), Some(compared)) = (held, compared) else { return Ok(true) };
         let differences = replay.differences(&compared);
         for difference in &differences {
@@ -141,6 +145,15 @@ impl Replay {
         }
         Ok(differences.is_empty())
     }
+}
+
+/// What `replay --json` prints, in the order of its fields' names.
+#[derive(Serialize)]
+struct Replayed<'a, Events> {
+    agrees: Option<bool>,
+    differences: Option<Vec<Value>>,
+    events: Events,
+    pcrs: &'a PcrValues,
 }
 
 /// The folder of sysfs with the registers of a TDX guest (Linux 6.16).
@@ -167,10 +180,10 @@ fn banks(event: &Event, held: Option<&PcrValues>) -> Vec<Bank> {
 /// The values in the TPM, for each PCR that the log has an event for.
 fn tpm_values(device: &Path, log: &Log) -> Result<PcrValues> {
     can_be_used(device)?;
-    let mut read = reader(device)?;
+    let mut read = reader(device).map_err(|error| of_device(error, device))?;
     let mut values = PcrValues::new();
     for pcr in Pcr::all().filter(|&pcr| log.events_of(pcr).next().is_some()) {
-        for (bank, value) in read(pcr)? {
+        for (bank, value) in read(pcr).map_err(|error| of_device(error, device))? {
             values.entry(bank).or_default().insert(pcr, value);
         }
     }
@@ -200,6 +213,21 @@ fn reader(device: &Path) -> Result<Box<dyn FnMut(Pcr) -> Result<Digests>>> {
     }))
 }
 
+/// Names the device in the error of what answered. If Linux knows it as no TPM, that is the likely cause. The folder is that of the device's
+/// class (kernel, drivers/char/tpm/tpm-chip.c, `tpm_class` and `tpmrm_class`).
+fn of_device(error: Error, device: &Path) -> Error {
+    let error = error.on(device.display());
+    let class = |number: u64| {
+        let of_number = format!("/sys/dev/char/{}:{}/subsystem", major(number), minor(number));
+        fs::canonicalize(of_number).is_ok_and(|class| class.ends_with("tpm") || class.ends_with("tpmrm"))
+    };
+    if fs::metadata(device).is_ok_and(|found| class(found.rdev())) {
+        error
+    } else {
+        error.hint("is it a TPM? Linux calls them /dev/tpmrm0 (TPM 2.0) and /dev/tpm0")
+    }
+}
+
 /// Checks that there is a TPM which this user may use: the TPM software stack has the same error for both.
 fn can_be_used(device: &Path) -> Result<()> {
     if fs::metadata(device).is_ok_and(|found| !found.file_type().is_char_device()) {
@@ -219,20 +247,19 @@ fn can_be_used(device: &Path) -> Result<()> {
     })
 }
 
-/// The events as comments, to be followed by YAML.
-fn as_text(log: &Log, held: Option<&PcrValues>) -> String {
-    log.events().iter().enumerate().fold(String::new(), |mut text, (place, event)| {
+/// Writes the events as comments, to be followed by YAML.
+fn write_events(log: &Log, held: Option<&PcrValues>, output: &mut dyn Write) -> io::Result<()> {
+    for (place, event) in log.events().iter().enumerate() {
         let pcr = event.named_pcr().map_or_else(|| "-".to_owned(), |pcr| pcr.to_string());
         let banks = banks(event, held);
         let standing = event.standing(&banks).name();
-        // Writing to a string does not fail.
-        writeln!(text, "# event {}, PCR {pcr}, {standing}: {}", place + 1, event.describe_in(&banks)).ok();
-        text
-    })
+        writeln!(output, "# event {}, PCR {pcr}, {standing}: {}", place + 1, event.describe_in(&banks))?;
+    }
+    Ok(())
 }
 
-fn as_json(log: &Log, values: &PcrValues, held: Option<&PcrValues>, compared: Option<&Comparison>) -> Value {
-    let event = |(place, event): (usize, &Event)| {
+fn as_json(log: &Log, values: &PcrValues, held: Option<&PcrValues>, compared: Option<&Comparison>) -> impl Serialize {
+    let event = move |(place, event): (usize, &Event)| {
         let kind = match &event.content {
             Content::Tcg { kind, .. } => kind.to_string(),
             Content::Json { content_type, .. } => content_type.clone(),
@@ -250,7 +277,7 @@ fn as_json(log: &Log, values: &PcrValues, held: Option<&PcrValues>, compared: Op
         json!({ "pcr": difference.pcr, "bank": difference.bank, "held": difference.held,
             "replayed": difference.replayed, "words": difference.describe(log) })
     };
-    let differences: Option<Vec<_>> = compared.map(|compared| compared.differences.iter().map(difference).collect());
-    let events: Vec<_> = log.events().iter().enumerate().map(event).collect();
-    json!({ "events": events, "pcrs": values, "agrees": compared.map(Comparison::agrees), "differences": differences })
+    let differences = compared.map(|compared| compared.differences.iter().map(difference).collect());
+    let events = json::Items(move || log.events().iter().enumerate().map(event));
+    Replayed { agrees: compared.map(Comparison::agrees), differences, events, pcrs: values }
 }

@@ -1,13 +1,15 @@
 //! The replay of the log of a confidential virtual machine: the RTMRs that it leads to, compared with those of this machine.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::{self, Write};
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use super::input_file::Kinds;
-use super::read_limited;
+use super::{json, read_limited};
 use crate::error::{Error, Result};
 use crate::eventlog::ccel;
 use crate::eventlog::compare::{Comparison, Difference};
@@ -30,6 +32,15 @@ pub(super) fn text(values: &RtmrValues) -> String {
         writeln!(text, "rtmr{rtmr}:{} {value}", RtmrIndex::BANK).ok();
         text
     })
+}
+
+/// What `replay --json` prints, in the order of its fields' names.
+#[derive(Serialize)]
+struct Replayed<'a, Events> {
+    agrees: Option<bool>,
+    differences: Option<Vec<String>>,
+    events: Events,
+    rtmrs: &'a RtmrValues,
 }
 
 /// A log with the values that it leads to.
@@ -80,24 +91,23 @@ impl RtmrReplay {
         compared.differences.iter().map(words).collect()
     }
 
-    /// The events as comments, then the values.
-    pub(super) fn as_text(&self) -> String {
-        let event = |mut text: String, (place, event): (usize, &Event)| {
+    /// Writes the events as comments, then the values.
+    pub(super) fn write_text(&self, output: &mut dyn Write) -> io::Result<()> {
+        for (place, event) in self.log.events().iter().enumerate() {
             let register = match ccel::rtmr_of(event) {
                 Some(rtmr) => format!("RTMR {rtmr}"),
                 None => "no RTMR".to_owned(),
             };
             let banks = event.banks();
             let standing = event.standing(&banks).name();
-            writeln!(text, "# event {}, {register}, {standing}: {}", place + 1, event.describe_in(&banks)).ok();
-            text
-        };
-        self.log.events().iter().enumerate().fold(String::new(), event) + &text(&self.values)
+            writeln!(output, "# event {}, {register}, {standing}: {}", place + 1, event.describe_in(&banks))?;
+        }
+        output.write_all(text(&self.values).as_bytes())
     }
 
     /// The same as JSON, with the comparison if there was one.
-    pub(super) fn as_json(&self, compared: Option<&Comparison>) -> Value {
-        let event = |(place, event): (usize, &Event)| {
+    pub(super) fn as_json(&self, compared: Option<&Comparison>) -> impl Serialize {
+        let event = move |(place, event): (usize, &Event)| {
             let kind = match &event.content {
                 Content::Tcg { kind, .. } => kind.to_string(),
                 Content::Json { content_type, .. } => content_type.clone(),
@@ -107,12 +117,11 @@ impl RtmrReplay {
                 event.digests.iter().map(|(bank, digest)| (bank.name(), digest.to_string())).collect();
             json!({ "event": place + 1, "rtmr": ccel::rtmr_of(event), "type": kind, "digests": digests,
                 "words": event.describe_in(&banks), "standing": event.standing(&banks).name(),
-                "proven": compared.map(|compared| compared.proven.contains(&place)) })
+                "proven": compared.map(|compared| compared.proven.binary_search(&place).is_ok()) })
         };
-        let events: Vec<_> = self.log.events().iter().enumerate().map(event).collect();
+        let events = json::Items(move || self.log.events().iter().enumerate().map(event));
         let differences = compared.map(|compared| self.differences(compared));
-        json!({ "events": events, "rtmrs": self.values, "agrees": differences.as_ref().map(Vec::is_empty),
-            "differences": differences })
+        Replayed { agrees: differences.as_ref().map(Vec::is_empty), differences, events, rtmrs: &self.values }
     }
 }
 

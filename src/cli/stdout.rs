@@ -1,7 +1,7 @@
 //! Standard output, which carries results only.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::os::fd::AsFd;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -18,6 +18,15 @@ pub(super) const NAME: &str = "standard output";
 /// If standard output is closed or cannot be written.
 pub(super) fn print(bytes: &[u8]) -> Result<()> {
     judge(open()?.write_all(bytes))
+}
+
+/// Writes a result part by part. Of an event log with many events, the whole result has many times the bytes of the log.
+///
+/// # Errors
+/// As for [`print`].
+pub(super) fn print_parts(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+    let mut output = BufWriter::new(open()?);
+    judge(write(&mut output).and_then(|()| output.flush()))
 }
 
 /// Standard output as an open file.

@@ -2,7 +2,10 @@
 //! every format can be written in it.
 
 use std::collections::BTreeMap;
+use std::fmt::{self, Display};
 
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use super::event::{Content, Event};
@@ -18,21 +21,38 @@ pub(super) const PCCLIENT: &str = "pcclient_std";
 
 /// Encodes a log as one JSON array. The format has no record for an event that names no PCR, so those are left out.
 #[must_use]
-pub fn encode(log: &Log) -> Value {
-    let records = log.events().iter().filter_map(|event| event.pcr.map(|pcr| (pcr, event)));
-    let record = |(number, (pcr, event)): (usize, (Pcr, &Event))| {
-        let digest = |(bank, digest): (&Bank, &Digest)| json!({ "hashAlg": bank, "digest": digest });
-        let other = |(name, digest): (&String, &Vec<u8>)| json!({ "hashAlg": name, "digest": hex::encode(digest) });
-        let digests: Vec<_> = event.digests.iter().map(digest).chain(event.others.iter().map(other)).collect();
-        let (content_type, content) = match &event.content {
-            Content::Tcg { kind, data } => {
-                (PCCLIENT, json!({ "event_type": kind.to_string(), "event_data": hex::encode(data) }))
-            }
-            Content::Json { content_type, content } => (content_type.as_str(), content.clone()),
-        };
-        json!({ "recnum": number, "pcr": pcr, "digests": digests, "content_type": content_type, "content": content })
+pub fn encode(log: &Log) -> Records<'_> {
+    Records(log)
+}
+
+/// The records of a log. Each is made when it is written: all of them together have many times the bytes of the log.
+pub struct Records<'a>(&'a Log);
+
+impl Display for Records<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?)
+    }
+}
+
+impl Serialize for Records<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let records = self.0.events().iter().filter_map(|event| event.pcr.map(|pcr| (pcr, event)));
+        serializer.collect_seq(records.enumerate().map(record))
+    }
+}
+
+/// The record of an event that extends a PCR.
+fn record((number, (pcr, event)): (usize, (Pcr, &Event))) -> Value {
+    let digest = |(bank, digest): (&Bank, &Digest)| json!({ "hashAlg": bank, "digest": digest });
+    let other = |(name, digest): (&String, &Vec<u8>)| json!({ "hashAlg": name, "digest": hex::encode(digest) });
+    let digests: Vec<_> = event.digests.iter().map(digest).chain(event.others.iter().map(other)).collect();
+    let (content_type, content) = match &event.content {
+        Content::Tcg { kind, data } => {
+            (PCCLIENT, json!({ "event_type": kind.to_string(), "event_data": hex::encode(data) }))
+        }
+        Content::Json { content_type, content } => (content_type.as_str(), content.clone()),
     };
-    records.enumerate().map(record).collect()
+    json!({ "recnum": number, "pcr": pcr, "digests": digests, "content_type": content_type, "content": content })
 }
 
 /// Reads a whole log.
@@ -40,9 +60,45 @@ pub fn encode(log: &Log) -> Value {
 /// # Errors
 /// If it is not a JSON array, or if a record is malformed.
 pub fn parse(log: &[u8]) -> Result<Log> {
-    let records: Vec<Value> = serde_json::from_slice(log).about("event log")?;
-    let read = |(number, record)| event(record, &format!("event log, record {number}")).transpose();
-    Log::new(records.iter().enumerate().filter_map(read).collect::<Result<_>>()?)
+    let Events(events) = serde_json::from_slice(log).about("event log")?;
+    Log::new(events?)
+}
+
+/// The events of an array of records, or the error of the first malformed one. Each record is read and dropped before the next one: all
+/// of them together have many times the bytes of the log.
+struct Events(Result<Vec<Event>>);
+
+impl<'de> Deserialize<'de> for Events {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        deserializer.deserialize_seq(EachRecord)
+    }
+}
+
+struct EachRecord;
+
+impl<'de> Visitor<'de> for EachRecord {
+    type Value = Events;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of records")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut records: A) -> std::result::Result<Events, A::Error> {
+        let mut events = Vec::new();
+        let mut number = 0;
+        while let Some(record) = records.next_element::<Value>()? {
+            match event(&record, &format!("event log, record {number}")) {
+                Ok(event) => events.extend(event),
+                Err(error) => {
+                    // An error of the JSON behind it comes first: the file may be cut off.
+                    while records.next_element::<IgnoredAny>()?.is_some() {}
+                    return Ok(Events(Err(error)));
+                }
+            }
+            number += 1;
+        }
+        Ok(Events(Ok(events)))
+    }
 }
 
 /// Reads one record, which errors call `place`. `None` for a record of an NV index that is extended like a PCR: it
@@ -172,7 +228,7 @@ mod tests {
         let record = sequence::encode(pcr, &digests, &claim).unwrap();
         for log in [tcg::parse(&[header.encode(), event].concat()), sequence::parse(&record)] {
             let log = log.unwrap();
-            let encoded = encode(&log);
+            let encoded = serde_json::to_value(encode(&log)).unwrap();
             assert_eq!((&encoded[0]["recnum"], &encoded[0]["digests"][3]["hashAlg"]), (&json!(0), &json!("sha512")));
             assert_eq!(parse(encoded.to_string().as_bytes()).unwrap(), log);
         }
