@@ -173,8 +173,8 @@ fn each_other_fault_has_its_reason() {
         (
             "a quote of a TPM 2.0 with this key",
             Sent { quote: Some(tpm2("quote")), signature: tpm2("sig"), ..good.clone() },
-            Check::Signature,
-            "signature: ",
+            Check::Key,
+            "is that of a TPM 1.2, so it cannot have signed the quote of a TPM 2.0",
         ),
     ] {
         let (failed, why) = sent.broken(name);

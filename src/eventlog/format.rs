@@ -69,6 +69,13 @@ fn no_log(bytes: &[u8]) -> Error {
             "is the log of Linux's IMA, which explains only the PCR of IMA, mostly PCR 10",
             "evmctl ima_measurement reads it; with --pcrs, verify needs no log of that PCR",
         )
+    } else if let Some(pcr) = tcg_sha1::first_pcr(bytes) {
+        error(
+            &format!(
+                "begins as a log of the older form (TPM 1.2) does, but its first event is of PCR {pcr}, which no TPM has"
+            ),
+            "the PCRs are 0 to 23: was the log changed, or is its beginning missing?",
+        )
     } else {
         error(
             "is no event log: it begins neither with a TCG event (such as \"Spec ID Event03\"), nor with [ or a record \

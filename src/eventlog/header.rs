@@ -61,13 +61,19 @@ impl Header {
                 .hint("a log of the older form has only SHA-1 digests")
         };
         // The header has the older format's layout, TCG_PCR_EVENT: PCR, type, SHA-1 digest, data.
-        if (log.u32_le()?, EventType(log.u32_le()?)) != (u32::from_le_bytes(register), EventType::NO_ACTION) {
+        let named = log.u32_le()?;
+        if EventType(log.u32_le()?) != EventType::NO_ACTION {
             return Err(old());
         }
         log.take(Bank::Sha1.digest_len())?;
         let mut data = log.nested_u32_le()?;
         if data.take(SIGNATURE.len()).ok() != Some(SIGNATURE) {
             return Err(old());
+        }
+        if named != u32::from_le_bytes(register) {
+            return Err(start
+                .error_here(format_args!("the header of the log names register {named}"))
+                .hint("that of a TPM's log names 0, and that of a confidential machine (CCEL) names 1"));
         }
         // Platform class (4 bytes), version (3) and size of a UINTN (1): nothing here depends on them.
         data.take(4 + 3 + 1)?;

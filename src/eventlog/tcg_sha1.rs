@@ -25,6 +25,14 @@ pub(super) fn is_likely(log: &[u8]) -> bool {
     pcr.is_ok_and(|pcr| pcr < 24) && kind.is_ok_and(EventType::has_name)
 }
 
+/// The PCR of the first event, if the bytes begin with a whole event of a type that the TCG has named.
+pub(super) fn first_pcr(log: &[u8]) -> Option<u32> {
+    let mut cursor = Cursor::new("event log", log);
+    let (pcr, kind) = (cursor.u32_le().ok()?, EventType(cursor.u32_le().ok()?));
+    cursor.take(Bank::Sha1.digest_len()).ok()?;
+    cursor.counted_u32_le().ok().filter(|_| kind.has_name()).map(|_| pcr)
+}
+
 /// Encodes an event as `TCG_PCR_EVENT`. Without a SHA-1 digest, nothing was extended: its digest is zeros.
 #[must_use]
 pub fn encode(pcr: Pcr, kind: EventType, digests: &Digests, data: &[u8]) -> Vec<u8> {
@@ -130,6 +138,26 @@ mod tests {
         two[0] = 24;
         let read = parse(&[two, one.clone()].concat()).unwrap();
         assert_eq!((read.events()[0].no_pcr, read.replay()), (Some(24), parse(&one).unwrap().replay()));
+    }
+
+    #[test]
+    fn a_log_whose_first_event_is_of_a_pcr_that_no_tpm_has_is_refused_for_that() {
+        for (pcr, is_named) in [([24, 0, 0, 0], true), ([0xFF; 4], true), ([13, 0, 0, 0], false)] {
+            let mut log = encoded(0, EventType(0xD), b"one");
+            log[..4].copy_from_slice(&pcr);
+            let words = format!(
+                "its first event is of PCR {}, which no TPM has (the PCRs are 0 to 23",
+                u32::from_le_bytes(pcr)
+            );
+            let error = crate::eventlog::parse(&log).map_err(|error| error.to_string());
+            assert_eq!(error.as_ref().is_err_and(|error| error.contains(&words)), is_named, "{error:?}");
+            // A type without a name, and an event that is cut off, are no log.
+            for (at, byte) in [(5, 0x77), (28, 0xFF)] {
+                let mut other = log.clone();
+                other[at] = byte;
+                assert!(crate::eventlog::parse(&other).is_err_and(|error| !error.to_string().contains(&words)));
+            }
+        }
     }
 
     #[test]

@@ -9,8 +9,9 @@ use crate::cursor::Cursor;
 use crate::error::Result;
 
 const SIGNATURE: &[u8; 20] = b"TXT Event Container\0";
-/// The bytes of the header: signature, 12 reserved bytes, four version numbers, the container's size, where the events begin, and
-/// where the next event would begin.
+/// The bytes of the header: signature, 12 reserved bytes, four version numbers, the memory that was allocated for the container with
+/// this header (Xen, xen/arch/x86/include/asm/intel-txt.h, `ContainerSize`), where the events begin, and where the next event would begin. A
+/// file may have fewer bytes than the memory, if it has all events.
 const HEADER: usize = 20 + 12 + 4 + 3 * 4;
 /// The major version of the container, and both versions of its events. A later minor version of the container adds fields to its
 /// header.
@@ -40,9 +41,16 @@ pub fn parse(bytes: &[u8]) -> Result<Log> {
              versions {CONTAINER}.x and 1.0 are known"
         )));
     }
-    header.u32_le()?;
-    let [first, next] =
-        [header.u32_le()?, header.u32_le()?].map(|offset| usize::try_from(offset).unwrap_or(usize::MAX));
+    let [size, first, next] = [header.u32_le()?, header.u32_le()?, header.u32_le()?]
+        .map(|number| usize::try_from(number).unwrap_or(usize::MAX));
+    if next > size {
+        return Err(header
+            .error(format_args!(
+                "its container has room for {}, but its events end at byte {next}",
+                counted(size, "byte")
+            ))
+            .hint("the log was changed, or the room was too small for all events"));
+    }
     let Some(used) = bytes.get(..next).filter(|_| (HEADER..=next).contains(&first)) else {
         let bytes = counted(bytes.len(), "byte");
         return Err(header
@@ -109,11 +117,13 @@ pub(crate) mod tests {
         for length in 0..good.len() {
             assert!(parse(&good[..length]).is_err(), "{length}");
         }
-        let changes: [(usize, u8, &str); 6] = [
+        let changes: [(usize, u8, &str); 7] = [
             (0, b'X', "does not begin with"),
             (32, 2, "version 2.0 of TXT's container"),
             (34, 2, "events of version 2.0"),
             (35, 1, "events of version 1.1"),
+            // The size: a byte less than the events need.
+            (36, 186, "room for 186 bytes, but its events end at byte 187"),
             // Where the events begin: inside of the header; behind the last event.
             (40, 47, "stand from byte 47"),
             (41, 1, "stand from byte 304"),
@@ -124,6 +134,15 @@ pub(crate) mod tests {
             let error = parse(&bytes).unwrap_err().to_string();
             assert!(error.contains(cause), "{at}: {error}");
         }
+        for size in [[0; 4], [0x2F, 0, 0, 0]] {
+            let mut bytes = good.clone();
+            bytes[36..40].copy_from_slice(&size);
+            assert!(parse(&bytes).is_err(), "{size:?}");
+        }
+        // More memory than the file has: that of events which did not happen.
+        let mut larger = good.clone();
+        larger[36..40].copy_from_slice(&[0xFF; 4]);
+        assert_eq!(parse(&larger).unwrap().events().len(), 4);
         let mut newer = good.clone();
         newer[33] = 1;
         assert!(parse(&newer).is_ok(), "a later minor version only adds to the header");

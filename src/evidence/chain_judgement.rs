@@ -181,7 +181,8 @@ impl Proof {
                     None if quoted.contains(&pcr) => {
                         let (expected, quoted) = (one.boot.banks(), self.quote.selection.banks(pcr));
                         found.result = PcrOutcome::NoCommonBank;
-                        found.other_banks = Some(OtherBanks { expected, quoted });
+                        let is_of_tpm12 = self.quote.attested.is_none();
+                        found.other_banks = Some(OtherBanks { expected, quoted, is_of_tpm12 });
                     }
                     None => found.result = PcrOutcome::NotQuoted,
                 },

@@ -102,6 +102,20 @@ impl Key {
         if let Origin::Tpm20(name) = &self.origin { Some(name) } else { None }
     }
 
+    /// Checks that the key can sign a quote of a TPM 2.0. One in a form of a TPM 1.2 names the only scheme of such a TPM.
+    ///
+    /// # Errors
+    /// If it cannot.
+    pub(super) fn is_no_tpm12(&self) -> Result<()> {
+        if self.scheme != Some(tpm12_key::SCHEME) || matches!(self.origin, Origin::Tpm20(_)) {
+            return Ok(());
+        }
+        let error = Error::new("key", "is that of a TPM 1.2, so it cannot have signed the quote of a TPM 2.0");
+        Err(error.hint(
+            "give the file of tpm2_createak --public; for a TPM 1.2, leave --quote out, and give the file of tpm_getquote as --signature",
+        ))
+    }
+
     /// Checks that the key signs with `scheme`.
     ///
     /// # Errors

@@ -38,6 +38,13 @@ impl KeyMaterial {
     /// # Errors
     /// As for [`KeyMaterial::rsa`].
     pub(super) fn sized(modulus: &BoxedUint, exponent: BoxedUint) -> Result<Self> {
+        // With the exponent 1, a signature is the padded digest itself, so anybody can write one. An even exponent is that of no key.
+        if exponent.bits_vartime() < 2 || exponent.to_be_bytes().last().is_none_or(|last| last % 2 == 0) {
+            let cause = "its exponent is 1 or an even number: RSA with it proves nothing, and no TPM makes such a key";
+            return Err(
+                Error::new("key", cause).hint("the usual exponent is 65537: take the key from the machine again")
+            );
+        }
         let (least, most) = RSA_BITS.into_inner();
         let key = RsaPublicKey::new_with_size_limits(modulus.clone(), exponent, RSA_BITS);
         key.map(Self::Rsa).about_hint("key", format_args!("RSA keys must have {least} to {most} bits"))

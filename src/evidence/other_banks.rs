@@ -13,18 +13,25 @@ pub(crate) struct OtherBanks {
     /// Those in which the PCR is quoted.
     #[serde(rename = "quoted_banks")]
     pub(super) quoted: Vec<Bank>,
+    /// Whether the quote is that of a TPM 1.2, which has no better bank.
+    #[serde(skip)]
+    pub(super) is_of_tpm12: bool,
 }
 
 impl OtherBanks {
     /// Which of the two has what.
     pub(super) fn words(&self) -> String {
-        let Self { expected, quoted } = self;
+        let Self { expected, quoted, .. } = self;
         let counts = if self.common().next().is_some() { ", and sha1 counts only with --sha1" } else { "" };
         format!("the entry of the list has {}, the quote has {}{counts}", names(expected), names(quoted))
     }
 
     /// The same, and what to do.
     pub(super) fn advice(&self) -> String {
+        if self.is_of_tpm12 {
+            let advice = "a TPM 1.2 has no other bank: add the entry again with predict --bank sha1 --allow-entry";
+            return format!("{} ({advice})", self.words());
+        }
         let better = |banks: &[Bank]| banks.iter().copied().find(|&bank| bank != Bank::Sha1);
         let quote = better(&self.expected).map(|bank| format!("quote {bank}"));
         let predict = better(&self.quoted).map(|bank| format!("add the entry again with predict --bank {bank}"));
@@ -78,8 +85,12 @@ mod tests {
                 "has sha1 alone, the quote has sha1 alone, and sha1 counts only with --sha1 (accept sha1 with --sha1)",
             ),
         ] {
-            let banks = OtherBanks { expected: expected.to_vec(), quoted: quoted.to_vec() };
+            let banks = OtherBanks { expected: expected.to_vec(), quoted: quoted.to_vec(), is_of_tpm12: false };
             assert_eq!(banks.advice(), format!("the entry of the list {words}"));
         }
+        let banks = OtherBanks { expected: vec![good], quoted: vec![old], is_of_tpm12: true };
+        let words = "the entry of the list has sha256 alone, the quote has sha1 alone (a TPM 1.2 has no other bank: add the entry again \
+                     with predict --bank sha1 --allow-entry)";
+        assert_eq!(banks.advice(), words);
     }
 }

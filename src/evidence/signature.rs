@@ -114,19 +114,33 @@ impl Signature {
         for scheme in schemes {
             key.admits(scheme)?;
             if scheme.hash == Bank::Sha1 {
-                let error = Error::new("signature", "uses SHA-1: an attacker can make two quotes with the same digest");
-                return Err(error.hint("quote with tpm2_quote --hash-algorithm sha256"));
+                return Err(of_sha1());
             }
             if scheme.hash != hash {
-                let cause = format!("is {scheme}, but the digest in the quote is a {hash} digest");
-                return Err(Error::new("signature", cause));
+                return Err(of_other_hash(scheme, hash));
             }
             if self.fits(&key.material, scheme, &digest)? {
                 return Ok(scheme);
             }
         }
-        let error = Error::new("signature", "is not that of this key for this quote");
-        Err(error.hint("one of the three was changed, or is from another machine"))
+        Err(self.misfit(key, message, hash))
+    }
+
+    /// Why the key did not sign the message with this hash algorithm. A plain signature does not name its own, so each other one is tried.
+    fn misfit(&self, key: &Key, message: &[u8], hash: Bank) -> Error {
+        let others = Bank::ALL.into_iter().filter(|&other| self.scheme.is_none() && other != hash);
+        let algorithms = [SignatureAlgorithm::RsaSsa, SignatureAlgorithm::RsaPss, SignatureAlgorithm::Ecdsa];
+        let mut schemes = others.flat_map(|hash| algorithms.map(|algorithm| Scheme { algorithm, hash }));
+        let is_it = |scheme: &Scheme| {
+            key.admits(*scheme).is_ok()
+                && self.fits(&key.material, *scheme, &scheme.hash.digest(message)).is_ok_and(|fits| fits)
+        };
+        match schemes.find(is_it) {
+            Some(Scheme { hash: Bank::Sha1, .. }) => of_sha1(),
+            Some(scheme) => of_other_hash(scheme, hash),
+            None => Error::new("signature", "is not that of this key for this quote")
+                .hint("one of the three was changed, or is from another machine"),
+        }
     }
 
     /// Whether `key` signed `message` with the scheme of a TPM 1.2.
@@ -153,6 +167,17 @@ impl Signature {
             (KeyMaterial::Rsa(_), Numbers::Ecdsa(..)) | (_, Numbers::Rsa(_)) => false,
         })
     }
+}
+
+/// The error about a signature that uses SHA-1.
+fn of_sha1() -> Error {
+    let error = Error::new("signature", "uses SHA-1: an attacker can make two quotes with the same digest");
+    error.hint("quote with tpm2_quote --hash-algorithm sha256")
+}
+
+/// The error about a signature with this scheme, of a quote with the hash algorithm `hash`.
+fn of_other_hash(scheme: Scheme, hash: Bank) -> Error {
+    Error::new("signature", format_args!("is {scheme}, but the digest in the quote is a {hash} digest"))
 }
 
 /// Whether `number` is the RSA signature of `digest`, a digest of the hash algorithm `D`.

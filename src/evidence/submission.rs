@@ -80,6 +80,7 @@ impl Submission<'_> {
     fn signed_by_tpm20(&self, bytes: &[u8]) -> std::result::Result<(Quote, Key, Scheme), Broken> {
         let quote = Quote::parse(bytes).map_err(named(bytes)).checked(Check::Quote)?;
         let key = self.key()?;
+        key.is_no_tpm12().checked(Check::Key)?;
         let signature = Signature::parse(self.signature, &key).map_err(named(self.signature));
         let signature = signature.checked(Check::Signature)?;
         let scheme = signature.check(&key, Quote::message(bytes), quote.hash).checked(Check::Signature)?;

@@ -53,11 +53,14 @@ impl Submission<'_> {
         let nonce = self
             .nonce
             .ok_or_else(|| Error::new("nonce", "is needed: a TPM 1.2 signs it, and tpm_getquote does not write it"));
-        let hint = "give --nonce all bytes of the file that tpm_getquote got, in hex";
+        let hint = "give --nonce the first 20 bytes of tpm_getquote's nonce file: \"$(head --bytes=20 nonce | basenc --base16)\"";
         let nonce = nonce.map_err(|error| error.hint(hint))?;
+        let longer = "tpm_getquote took the first 20 bytes of its file: give --nonce these, \"$(head --bytes=20 nonce | basenc --base16)\"";
+        let shorter = "tpm_getquote takes no shorter file, so this is not the nonce of the quote: head --bytes=20 /dev/urandom > nonce makes a new one";
+        let hint = if nonce.len() > tpm12_quote::NONCE { longer } else { shorter };
         nonce.try_into().map_err(|_| {
             let cause = format!("has {}, but a TPM 1.2 signs {}", counted(nonce.len(), "byte"), tpm12_quote::NONCE);
-            Error::new("nonce", cause).hint("tpm_getquote takes the first 20 bytes of the file with the nonce")
+            Error::new("nonce", cause).hint(hint)
         })
     }
 }

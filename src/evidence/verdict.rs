@@ -165,7 +165,7 @@ impl Proof {
             return String::new();
         };
         let (expected, quoted) = (image.digests.keys().copied().collect(), self.quote.selection.banks(self.pcr));
-        let banks = OtherBanks { expected, quoted };
+        let banks = OtherBanks { expected, quoted, is_of_tpm12: self.quote.attested.is_none() };
         format!("; {} cannot be compared: {}", image.name, banks.advice())
     }
 

@@ -9,7 +9,7 @@ mod warnings;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use time::OffsetDateTime;
 
 use self::accepted::AcceptedGaps;
@@ -20,6 +20,7 @@ use super::stdout::{self, print};
 use super::{allow_file, json, read_limited, tpm2_pcrread};
 use crate::error::{Error, Result};
 use crate::eventlog::PcrValues;
+use crate::evidence::check::{Broken, Check};
 use crate::evidence::library_words;
 use crate::evidence::quote::Quote;
 use crate::evidence::submission::Submission;
@@ -49,9 +50,10 @@ const MAX_BYTES: u64 = 16 << 10;
 /// Exit codes: 0 the machine booted a trusted image; 3 it did not, or not all of it is proven; 4 the evidence is broken and proves nothing; 1 a file
 /// cannot be read; 2 wrong arguments.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("signed").args(["quote", "pcrs"]).required(true).multiple(true))]
 pub(super) struct Verify {
     /// The quote, written by tpm2_quote --message. A TPM 1.2 has none: it follows from --pcrs and --nonce.
-    #[arg(long, value_name = "FILE", required_unless_present = "pcrs")]
+    #[arg(long, value_name = "FILE")]
     quote: Option<PathBuf>,
     /// The quote's signature, written by tpm2_quote --signature in either format, or by tpm_getquote.
     #[arg(long, value_name = "FILE")]
@@ -122,7 +124,7 @@ impl Verify {
         let read = |path: &Path| read_limited::read(path, MAX_BYTES, Kinds::Stream);
         let quote = self.quote.as_deref().map(read).transpose()?;
         let (signature, key) = (read(&self.signature)?, read(&self.key)?);
-        let values = self.pcrs.as_deref().map(|path| Self::values(path, quote.as_deref())).transpose()?;
+        let values = self.pcrs.as_deref().map(|path| Self::values(path, quote.as_deref())).transpose()?.transpose();
         let log = |path: &PathBuf| {
             Ok((path.display().to_string(), read_limited::read(path, read_limited::LOG, Kinds::Stream)?))
         };
@@ -130,10 +132,16 @@ impl Verify {
         let mut trusted = self.allow.as_deref().map(allow_file::read).transpose()?.unwrap_or_default().images;
         let expected = self.expect.as_deref().map(|path| self.expected(path)).transpose()?.unwrap_or_default();
         let nonce = self.nonce.as_ref().map(|nonce| nonce.0.as_slice());
+        let (values, malformed) = values.map_or_else(|error| (None, Some(error)), |values| (values, None));
         let (pcr, sha1, values) = (self.pcr, self.sha1, values.as_deref());
         let (quote, signature, key, logs) = (quote.as_deref(), &signature[..], &key[..], &logs[..]);
         let submission = Submission { quote, signature, key, nonce, values, logs, pcr, sha1 };
-        let report = match submission.check() {
+        let checked = match (submission.check(), malformed) {
+            // The checks before that of the values come first.
+            (Ok(_) | Err(Broken { check: Check::Log, .. }), Some(error)) => Err(Broken { check: Check::Values, error }),
+            (checked, _) => checked,
+        };
+        let report = match checked {
             Ok(proof) => {
                 // Hashing takes long, so it comes after the check of the evidence.
                 for path in &self.images {
@@ -162,20 +170,25 @@ impl Verify {
 
     /// The values of the quoted PCRs, one after the other. A file in a binary form, and that of a TPM 1.2, stays as it is: the check of
     /// the evidence reads it.
-    fn values(path: &Path, quote: Option<&[u8]>) -> Result<Vec<u8>> {
+    ///
+    /// # Errors
+    /// If the file cannot be read. The inner error is that of a file which is malformed, or lacks a quoted value: broken evidence.
+    fn values(path: &Path, quote: Option<&[u8]>) -> Result<Result<Vec<u8>>> {
         let bytes = read_limited::read(path, MAX_BYTES, Kinds::Stream)?;
         // Of a malformed quote, nothing is selected, and its check fails.
         let quote = quote.and_then(|quote| Quote::parse(quote).ok());
-        let (Some(text), Some(quote)) = (tpm2_pcrread::as_text(&bytes), quote) else { return Ok(bytes) };
-        let values = tpm2_pcrread::parse(text).map_err(|error| error.on(path.display()))?;
-        let value = |(bank, pcr)| {
-            let value = values.get(&bank).and_then(|values| values.get(&pcr));
-            value.ok_or_else(|| {
-                Error::new(path.display(), format!("has no value for PCR {pcr}, {bank}, which is quoted"))
-            })
-        };
-        let quoted: Vec<_> = quote.selection.iter().map(value).collect::<Result<_>>()?;
-        Ok(quoted.into_iter().flat_map(|digest| digest.as_bytes().to_vec()).collect())
+        let (Some(text), Some(quote)) = (tpm2_pcrread::as_text(&bytes), quote) else { return Ok(Ok(bytes)) };
+        let quoted = tpm2_pcrread::parse(text).and_then(|values| {
+            let value = |(bank, pcr)| {
+                let value = values.get(&bank).and_then(|values| values.get(&pcr));
+                value.map(|digest| digest.as_bytes().to_vec()).ok_or_else(|| {
+                    let cause = format!("there is no value for PCR {pcr}, {bank}, which is quoted");
+                    Error::new("PCRs", cause).hint("the file of tpm2_quote --pcr has all of them")
+                })
+            };
+            Ok(quote.selection.iter().map(value).collect::<Result<Vec<_>>>()?.concat())
+        });
+        Ok(quoted.map_err(|error| error.on(path.display())))
     }
 
     /// The values that other PCRs must have. Fails if a PCR has none that counts: with a value for SHA-1 alone, the verdict
