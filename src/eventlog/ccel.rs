@@ -25,10 +25,22 @@ pub(super) const SIGNATURE_AT: usize = 4 + 4 + 20 + 4;
 /// `SetupCcEventLog`).
 const FIRST: [u8; 4] = 1u32.to_le_bytes();
 
+/// The register that the first event names if td-shim wrote the log, as in the log of a TPM (cc-measurement/src/log.rs, `CcEventLogWriter`).
+const FIRST_OF_TD_SHIM: [u8; 4] = [0; 4];
+/// Where the vendor's bytes are in the header of td-shim, which lists one hash, and what they are, with their length in front
+/// (cc-measurement/src/lib.rs, `TcgEfiSpecIdevent`).
+const VENDOR_AT: usize = SIGNATURE_AT + 16 + 4 + 4 + 4 + 4;
+const TD_SHIM: [u8; 8] = *b"\x07td-shim";
+
 /// Whether this is the log of a confidential virtual machine.
 #[must_use]
 pub fn is_ccel(bytes: &[u8]) -> bool {
-    Fields(bytes).at(SIGNATURE_AT).as_ref() == Some(SIGNATURE) && bytes.starts_with(&FIRST)
+    Fields(bytes).at(SIGNATURE_AT).as_ref() == Some(SIGNATURE) && bytes.starts_with(&first(bytes))
+}
+
+/// The register that the first event of such a log names.
+fn first(bytes: &[u8]) -> [u8; 4] {
+    if Fields(bytes).at(VENDOR_AT) == Some(TD_SHIM) { FIRST_OF_TD_SHIM } else { FIRST }
 }
 
 /// The first event of a log of our own.
@@ -55,7 +67,7 @@ pub(super) fn as_tcg(log: &[u8]) -> Vec<u8> {
 /// If it is no such log, or if an event is malformed: an event of ours behind it would not be found.
 pub fn measure(log: &[u8]) -> Result<(Header, usize)> {
     let mut cursor = Cursor::new("event log of the confidential machine", log);
-    let header = Header::read_from(&mut cursor, FIRST)?;
+    let header = Header::read_from(&mut cursor, first(log))?;
     while !cursor.is_empty() && padding::note(&cursor).is_none() {
         skip_event(&mut cursor, &header)?;
     }
@@ -193,6 +205,22 @@ mod tests {
             assert!(measure(&log).is_err(), "{at}");
         }
         assert!(measure(&[]).is_err() && measure(&[0xFF; 4096]).is_err() && !is_ccel(&[1, 0, 0, 0]));
+    }
+
+    #[test]
+    fn the_log_of_td_shim_names_register_0_first() {
+        let (log, _) = log();
+        let header = encode(&Header::of(BANKS.into_iter()));
+        let td_shim = |first: u8| {
+            let mut shim = [&header[..VENDOR_AT], &TD_SHIM, &log[header.len()..]].concat();
+            (shim[0], shim[28]) = (first, shim[28] + 7);
+            shim
+        };
+        let shim = td_shim(0);
+        assert_eq!(replay(&parse(&shim).unwrap()), replay(&parse(&log).unwrap()));
+        assert!(is_ccel(&shim) && measure(&shim).is_ok_and(|(_, end)| end == shim.len()));
+        assert!(crate::eventlog::parse(&shim).unwrap_err().to_string().contains("(CCEL)"));
+        assert!(!is_ccel(&td_shim(1)) && measure(&td_shim(1)).is_err());
     }
 
     #[test]

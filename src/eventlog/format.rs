@@ -51,7 +51,12 @@ fn no_log(bytes: &[u8]) -> Error {
              the PCRs of a TPM",
             "replay reads it alone; if the machine has a TPM too, give the log of that",
         )
-    } else if [b"TPM2", b"TCPA", b"CCEL"].iter().any(|name| bytes.starts_with(*name)) {
+    } else if bytes.starts_with(b"CCEL") {
+        error(
+            "is the ACPI table that says where the log is, not the log",
+            "Linux has the log in /sys/firmware/acpi/tables/data/CCEL",
+        )
+    } else if [b"TPM2", b"TCPA"].iter().any(|name| bytes.starts_with(*name)) {
         error("is the ACPI table that says where the log is, not the log", firmware)
     } else if start.starts_with(b"{") {
         error(
