@@ -34,5 +34,6 @@ mod shown_tpms;
 mod status;
 pub(crate) mod step;
 mod tpm_device;
+mod tpm_wait;
 #[cfg(feature = "cli")]
 pub(crate) mod trial;

@@ -26,6 +26,18 @@ fn a_confidential_machine_is_measured_and_marked_with_and_without_a_tpm() {
 }
 
 #[test]
+fn a_tpm_2_that_the_command_line_asks_for_is_needed_beside_an_rtmr_too() {
+    let asks = || Fake::new("root=/dev/vda measureroot.onfail=poweroff measureroot.tpm=2.0").with_rtmr();
+    let mut machine = asks();
+    machine.boot();
+    // This call refuses a machine that has only a TPM 1.2.
+    assert!(machine.calls().contains(&Call::Tpm) && machine.calls().contains(&Call::Exec));
+    let mut machine = asks().without_tpm();
+    assert_eq!(machine.boot().step, Step::Devices);
+    assert!(!machine.calls().contains(&Call::Exec) && machine.rtmr.as_ref().unwrap().is_extended_with(&[FAILED]));
+}
+
+#[test]
 fn a_register_that_is_not_extended_ends_the_boot_and_all_are_marked() {
     for (fault, rtmr, pcr) in [(Fault::ExtendRtmr, &[][..], &[IMAGE][..]), (Fault::Extend, &[IMAGE], &[])] {
         let mut machine = Fake::new(LINE).with_rtmr().with(fault);

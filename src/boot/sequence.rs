@@ -26,6 +26,7 @@ use crate::measure::image_format::ImageFormat;
 use crate::measure::measurement::{self, Report, warn_if_used};
 use crate::measure::pcr::PcrIndex;
 use crate::measure::pcrs::Pcrs;
+use crate::measure::tpm_version::TpmChoice;
 use crate::media::image::Image;
 use crate::seal::choice::{self, SealKind};
 use crate::seal::seal_builder::SealBuilder;
@@ -119,13 +120,15 @@ fn find_tpm(machine: &mut dyn Machine, config: &Config) -> Result<BootTpm> {
         return Ok(BootTpm::Unmeasured(WithRtmrs::join(tpm, rtmrs)));
     }
     let rtmrs = machine.rtmrs(RtmrRequest::Measured(config.rtmr))?;
-    let tpm = if rtmrs.is_empty() {
+    let needs_tpm = rtmrs.is_empty() || config.tpm != TpmChoice::Any;
+    let tpm = if needs_tpm {
         machine.tpm(config.tpm_request())?
     } else {
         // A TPM that the firmware names must appear here, too: it would stay clean.
         machine.tpm_of_unmeasured(config.tpm_request())?
     };
-    WithRtmrs::join(tpm, rtmrs).map(BootTpm::Measured).ok_or_else(|| {
+    let is_enough = tpm.is_some() || !needs_tpm;
+    WithRtmrs::join(tpm, rtmrs).filter(|_| is_enough).map(BootTpm::Measured).ok_or_else(|| {
         Error::new("TPM", format!("none appeared in {} s", config.timeout.as_secs()))
             .hint("is it switched on in the firmware, and its driver in the kernel or the initramfs? what does the driver log?")
     })

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::error::{Context, Error, Result};
-use crate::measure::tpm_version::TpmVersion;
+use crate::measure::tpm_version::{TpmChoice, TpmVersion};
 
 /// More TPMs than a machine has. It bounds the time that they take.
 const MOST: usize = 8;
@@ -63,6 +63,12 @@ pub(super) fn list(class: &Path) -> Result<Vec<Listed>> {
 }
 
 impl ShownTpms {
+    /// TPMs 2.0, TPMs 1.2, and one that is not ready.
+    #[cfg(test)]
+    pub(super) fn of(newer: &[u32], older: &[u32], pending: Option<u32>) -> Self {
+        Self { version2: newer.to_vec(), version12: older.to_vec(), pending }
+    }
+
     /// Sorts the TPMs by what the folder of the nodes has of them. If the kernel does not say the version of one that has no node of
     /// the resource manager, `is_version12` asks the TPM with this number.
     ///
@@ -100,9 +106,10 @@ impl ShownTpms {
         version2.chain(self.version12.iter().map(|number| (*number, TpmVersion::V1_2)))
     }
 
-    /// Whether there is a TPM, and the kernel has got all of them ready.
-    pub(super) fn is_settled(&self) -> bool {
-        self.pending.is_none() && self.count() > 0
+    /// Whether there is a TPM that `choice` accepts, and the kernel has got all TPMs ready.
+    pub(super) fn is_ready_for(&self, choice: TpmChoice) -> bool {
+        let accepted = if choice == TpmChoice::V2_0 { self.version2.len() } else { self.count() };
+        self.pending.is_none() && accepted > 0
     }
 
     /// Refuses a TPM that is there and not ready: it would stay unextended. The kernel shows one whose firmware update was interrupted
@@ -141,11 +148,7 @@ mod tests {
 
     #[test]
     fn every_tpm_is_found() {
-        let found = |version2: &[u32], version12: &[u32], pending| ShownTpms {
-            version2: version2.to_vec(),
-            version12: version12.to_vec(),
-            pending,
-        };
+        let found = ShownTpms::of;
         let table = [
             (&[][..], found(&[], &[], None), false),
             (&[("tpm0", "2", true)], found(&[0], &[], None), true),
@@ -161,7 +164,8 @@ mod tests {
         ];
         for (tpms, expected, settled) in table {
             let shown = shown(tpms).unwrap();
-            assert_eq!((&shown, shown.is_settled()), (&expected, settled));
+            assert_eq!((&shown, shown.is_ready_for(TpmChoice::Any)), (&expected, settled));
+            assert_eq!(shown.is_ready_for(TpmChoice::V2_0), settled && !shown.version2.is_empty());
             assert_eq!(shown.refuse_unsettled().is_err(), shown.pending.is_some());
             assert_eq!(shown.all().count(), shown.count());
         }

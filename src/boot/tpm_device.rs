@@ -4,8 +4,7 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
@@ -13,13 +12,12 @@ use nix::unistd::fchdir;
 
 use crate::boot::firmware_tpm::FirmwareTpm;
 use crate::boot::shown_tpms::{self, ShownTpms, managed, node};
+use crate::boot::tpm_wait::{self, wait_for, wait_to_measure};
 use crate::error::{Context, Error, Result};
 use crate::measure::pcrs::Pcrs;
 use crate::measure::session::SessionChoice;
 use crate::measure::tpm_version::{TpmChoice, TpmVersion};
-use crate::media::wait::Wait;
 use crate::sys::random::random;
-use crate::sys::waits::UNNOTICED;
 use crate::tpm::{self, EsysPcrs, EveryTpm, TpmRequest, Version12};
 
 /// The TPMs that the boot uses, or `None`.
@@ -72,24 +70,6 @@ fn inside<T>(folder: &File, work: impl FnOnce() -> Result<T>) -> Result<T> {
     done
 }
 
-/// Whether the boot has waited for a TPM for the whole time, and none was ready.
-static ABSENT: AtomicBool = AtomicBool::new(false);
-
-/// Waits until the kernel shows TPMs that are `wanted`, and says so if it takes long.
-fn wait_for(patience: Duration, wanted: &dyn Fn(&ShownTpms) -> bool) -> Result<Option<ShownTpms>> {
-    let (start, mut told) = (Instant::now(), false);
-    let found = Wait::at_most(patience).until_found(|| {
-        if !told && start.elapsed() > UNNOTICED {
-            told = true;
-            // It is no error, but only errors are shown in spite of `quiet`.
-            log::error!("no TPM for {} s; waits for at most {} s", UNNOTICED.as_secs(), patience.as_secs());
-        }
-        Ok(Some(shown()?).filter(wanted))
-    });
-    ABSENT.store(matches!(found, Ok(None)), Ordering::Release);
-    found
-}
-
 fn shown() -> Result<ShownTpms> {
     let folders = folders()?;
     let listed = inside(&folders.sys, || shown_tpms::list(Path::new("class/tpm")))?;
@@ -103,15 +83,8 @@ fn shown() -> Result<ShownTpms> {
 /// # Errors
 /// When there is no TPM of the version that is asked for, when a TPM cannot be opened, or when a session cannot be started.
 pub(super) fn open(request: TpmRequest) -> Opened {
-    match wait_for(request.patience, &ShownTpms::is_settled)? {
-        Some(shown) if request.version == TpmChoice::V2_0 && shown.version2.is_empty() => {
-            let first = shown.version12.first().copied().unwrap_or_default();
-            Err(Error::new(format_args!("/dev/{}", node(first)), "is a TPM 1.2")
-                .hint("the command line says measureroot.tpm=2.0"))
-        }
-        Some(shown) => open_all(&shown, request).map(Some),
-        None => shown()?.refuse_unsettled().map(|()| None),
-    }
+    let shown = wait_to_measure(request.version, request.patience, &shown)?;
+    shown.map(|shown| open_all(&shown, request)).transpose()
 }
 
 /// How long an unmeasured boot waits for a TPM that the firmware names, and for one that it does not name.
@@ -126,15 +99,16 @@ const UNNAMED: Duration = Duration::from_secs(5);
 pub(super) fn open_unmeasured(request: TpmRequest) -> Opened {
     let named = FirmwareTpm::named_in(Path::new("/sys/firmware"));
     let patience = request.patience.max(NAMED);
-    let (wait, only_version2) = match named {
-        FirmwareTpm::Version2 => (patience, true),
-        FirmwareTpm::AnyVersion => (patience, false),
-        FirmwareTpm::None | FirmwareTpm::Unknown => (UNNAMED, false),
+    let (wait, version) = match named {
+        FirmwareTpm::Version2 => (patience, TpmChoice::V2_0),
+        FirmwareTpm::AnyVersion => (patience, TpmChoice::Any),
+        FirmwareTpm::None | FirmwareTpm::Unknown => (UNNAMED, TpmChoice::Any),
     };
-    match wait_for(wait, &|shown| shown.is_settled() && !(only_version2 && shown.version2.is_empty()))? {
-        Some(shown) => open_all(&shown, TpmRequest { patience, ..request }).map(Some),
-        None => shown()?.refuse_unsettled().and_then(|()| absent(named, wait)).map(|()| None),
+    let shown = wait_for(version, wait, &shown)?;
+    if shown.is_ready_for(version) {
+        return open_all(&shown, TpmRequest { patience, ..request }).map(Some);
     }
+    shown.refuse_unsettled().and_then(|()| absent(named, wait)).map(|()| None)
 }
 
 /// Whether an unmeasured boot may go on without a TPM.
@@ -160,8 +134,8 @@ fn absent(named: FirmwareTpm, waited: Duration) -> Result<()> {
 /// When none of them can be opened. One that can be opened is marked.
 pub(super) fn open_to_mark(request: TpmRequest) -> Opened {
     let named = FirmwareTpm::named_in(Path::new("/sys/firmware"));
-    let patience = patience_to_mark(named, ABSENT.load(Ordering::Acquire));
-    let shown = wait_for(patience, &ShownTpms::is_settled)?.map_or_else(shown, Ok)?;
+    let patience = patience_to_mark(named, tpm_wait::has_waited());
+    let shown = wait_for(TpmChoice::Any, patience, &shown)?;
     let open = |(number, version)| match version {
         TpmVersion::V1_2 => {
             // There is no session to be had: a mark without one is better than none.

@@ -115,10 +115,14 @@ fn an_unmeasured_boot_marks_a_tpm_1_2() -> Result<()> {
 #[test]
 fn a_tpm_1_2_that_is_not_accepted_fails_the_boot_and_is_marked() -> Result<()> {
     for (parameter, object, cause) in [
-        ("measureroot.tpm=2.0", "/dev/tpm0", "is a TPM 1.2 (the command line says measureroot.tpm=2.0)"),
+        (
+            "measureroot.tpm=2.0",
+            "/dev/tpm0",
+            "is a TPM 1.2, and no TPM 2.0 appeared in 2 s (the command line says measureroot.tpm=2.0)",
+        ),
         ("measureroot.session=hmac", "session", "a TPM 1.2 has none that protects an extend"),
     ] {
-        let failed = machine("root=/dev/vda")?.0.with(parameter).fails()?;
+        let failed = machine("root=/dev/vda measureroot.timeout=2")?.0.with(parameter).fails()?;
         failed.because(&[cause])?;
         failed.at(Step::WaitForDevices, object)?;
         failed.vm.holds(DEFAULT_PCR, None, FAILED)?;
