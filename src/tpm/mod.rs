@@ -5,7 +5,12 @@ mod asked_version;
 mod command_error;
 mod esys;
 mod every_tpm;
+#[cfg(test)]
+mod every_tpm_tests;
+#[cfg(test)]
+mod fake_pcrs;
 mod leftovers;
+mod one_tpm;
 mod open_line;
 mod pcrs;
 mod request;

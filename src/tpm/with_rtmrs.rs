@@ -54,80 +54,50 @@ impl Pcrs for WithRtmrs {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::{Cell, RefCell};
-    use std::rc::Rc;
-
     use super::*;
     use crate::hash::digest::{Digest, digests_of};
     use crate::measure::measurement::{FAILED, extend_active, extend_failed, extend_unmeasured, with_rtmr_bank};
     use crate::measure::rtmr::RtmrIndex;
-    use crate::measure::soft_pcrs::SoftPcrs;
+    use crate::tpm::fake_pcrs::{FakePcrs, Fault};
 
     const PCR: PcrIndex = PcrIndex::DEFAULT;
     /// The bank of the TPM. The TPM refuses the digest of another one, as a TPM without SHA-384 does.
     const OWN: [Bank; 1] = [Bank::Sha256];
 
-    /// A register that other code can look at, and that can fail.
-    #[derive(Clone)]
-    struct Shared {
-        pcrs: Rc<RefCell<SoftPcrs>>,
-        banks: &'static [Bank],
-        fails: Rc<Cell<bool>>,
-    }
-
-    impl Shared {
-        fn with(banks: &'static [Bank], fails: bool) -> Self {
-            Self { pcrs: Rc::new(SoftPcrs::zero(banks).into()), banks, fails: Rc::new(fails.into()) }
-        }
-
-        fn holds(&self, texts: &[&[u8]]) -> bool {
-            let bank = self.banks[0];
-            let expected =
-                texts.iter().fold(Digest::zero(bank), |value, text| value.extended(bank, &bank.digest(text)));
-            self.pcrs.borrow_mut().read(PCR, self.banks).unwrap()[&bank] == expected
-        }
-    }
-
-    impl Pcrs for Shared {
-        fn banks(&mut self, pcr: PcrIndex) -> Result<Vec<Bank>> {
-            self.pcrs.borrow_mut().banks(pcr)
-        }
-        fn read(&mut self, pcr: PcrIndex, banks: &[Bank]) -> Result<Digests> {
-            self.pcrs.borrow_mut().read(pcr, banks)
-        }
-        fn extend(&mut self, pcr: PcrIndex, digests: &Digests) -> Result<()> {
-            if self.fails.get() || digests.keys().any(|bank| !self.banks.contains(bank)) {
-                return Err(Error::new("register", "refuses"));
-            }
-            self.pcrs.borrow_mut().extend(pcr, digests)
-        }
-        fn tpms(&self) -> Vec<TpmVersion> {
-            vec![TpmVersion::V1_2]
-        }
-    }
-
     /// The machine with this TPM and these RTMRs.
-    fn machine(tpm: Option<&Shared>, rtmrs: &[&Shared]) -> Box<dyn Pcrs> {
-        let boxed = |register: &Shared| Box::new(register.clone()) as Box<dyn Pcrs>;
+    fn machine(tpm: Option<&FakePcrs>, rtmrs: &[&FakePcrs]) -> Box<dyn Pcrs> {
+        let boxed = |register: &FakePcrs| Box::new(register.clone()) as Box<dyn Pcrs>;
         let rtmrs = rtmrs.iter().zip([RtmrIndex::DEFAULT, RtmrIndex::THREE]);
         let rtmrs = rtmrs.map(|(register, index)| Rtmr { index, register: boxed(register) }).collect();
         WithRtmrs::join(tpm.map(boxed), rtmrs).unwrap()
     }
 
-    fn rtmr(fails: bool) -> Shared {
-        Shared::with(&[Bank::Sha384], fails)
+    fn register(bank: Bank, fails: bool) -> FakePcrs {
+        FakePcrs::strict(bank, if fails { Fault::Refuses } else { Fault::None })
+    }
+
+    fn tpm(fails: bool) -> FakePcrs {
+        register(OWN[0], fails)
+    }
+
+    fn rtmr(fails: bool) -> FakePcrs {
+        register(Bank::Sha384, fails)
     }
 
     #[test]
     fn an_image_is_measured_into_each_register_in_its_banks() {
         for has_tpm in [true, false] {
-            let (tpm, rtmr) = (Shared::with(&OWN, false), rtmr(false));
+            let (tpm, rtmr) = (tpm(false), rtmr(false));
             let mut all = machine(has_tpm.then_some(&tpm), &[&rtmr]);
             let active = all.banks(PCR).unwrap();
             let hashed = with_rtmr_bank(&mut *all, &active);
             assert_eq!(hashed, if has_tpm { vec![Bank::Sha256, Bank::Sha384] } else { vec![Bank::Sha384] });
             let report = extend_active(&mut *all, PCR, &active, &digests_of(&hashed, b"image")).unwrap();
-            assert!(report.measured && rtmr.holds(&[b"image"]) && tpm.holds(if has_tpm { &[b"image"] } else { &[] }));
+            assert!(
+                report.measured
+                    && rtmr.is_extended_with(&[b"image"])
+                    && tpm.is_extended_with(if has_tpm { &[b"image"] } else { &[] })
+            );
             assert_eq!(report.banks.keys().copied().collect::<Vec<_>>(), active);
             let [extension] = report.rtmrs.as_slice() else { panic!("{report:?}") };
             assert_eq!((extension.rtmr, &extension.before), (RtmrIndex::DEFAULT, &Digest::zero(Bank::Sha384)));
@@ -138,7 +108,7 @@ mod tests {
     #[test]
     fn a_register_that_fails_is_an_error_and_the_others_are_extended_and_marked() {
         for bad in [0, 1] {
-            let (tpm, rtmr) = (Shared::with(&OWN, bad == 0), rtmr(bad == 1));
+            let (tpm, rtmr) = (tpm(bad == 0), rtmr(bad == 1));
             let mut all = machine(Some(&tpm), &[&rtmr]);
             let digests = digests_of(&[Bank::Sha256, Bank::Sha384], b"image");
             let error = extend_active(&mut *all, PCR, &OWN, &digests).unwrap_err();
@@ -148,19 +118,19 @@ mod tests {
                 assert!(extend_failed(&mut *machine(Some(&tpm), &[&rtmr]), PCR, known).is_err());
             }
             let good = [&rtmr, &tpm][bad];
-            assert!(good.holds(&[b"image", FAILED.as_bytes(), FAILED.as_bytes()]), "{bad}");
+            assert!(good.is_extended_with(&[b"image", FAILED.as_bytes(), FAILED.as_bytes()]), "{bad}");
         }
     }
 
     #[test]
     fn a_failed_boot_marks_every_register() {
         for (has_tpm, known) in [(true, &OWN[..]), (true, &[]), (false, &[])] {
-            let (tpm, rtmrs) = (Shared::with(&OWN, false), [rtmr(false), rtmr(false)]);
+            let (tpm, rtmrs) = (tpm(false), [rtmr(false), rtmr(false)]);
             let mut all = machine(has_tpm.then_some(&tpm), &[&rtmrs[0], &rtmrs[1]]);
             let digests = extend_failed(&mut *all, PCR, known).unwrap();
             assert_eq!(digests.len(), usize::from(has_tpm));
-            assert!(rtmrs.iter().all(|rtmr| rtmr.holds(&[FAILED.as_bytes()])));
-            assert!(!has_tpm || tpm.holds(&[FAILED.as_bytes()]));
+            assert!(rtmrs.iter().all(|rtmr| rtmr.is_extended_with(&[FAILED.as_bytes()])));
+            assert!(!has_tpm || tpm.is_extended_with(&[FAILED.as_bytes()]));
         }
     }
 
@@ -168,20 +138,20 @@ mod tests {
     fn an_unmeasured_boot_marks_every_register_even_if_one_fails() {
         let text: &[&[u8]] = &[b"measureroot: unmeasured"];
         for (tpm_fails, rtmr_fails) in [(false, false), (true, false), (false, true)] {
-            let (tpm, rtmr) = (Shared::with(&OWN, tpm_fails), rtmr(rtmr_fails));
+            let (tpm, rtmr) = (tpm(tpm_fails), rtmr(rtmr_fails));
             let mut all = machine(Some(&tpm), &[&rtmr]);
             let report = extend_unmeasured(Some(&mut *all), PCR);
             assert_eq!(report.is_ok(), !tpm_fails && !rtmr_fails);
-            assert!((tpm_fails || tpm.holds(text)) && (rtmr_fails || rtmr.holds(text)));
+            assert!((tpm_fails || tpm.is_extended_with(text)) && (rtmr_fails || rtmr.is_extended_with(text)));
         }
         let rtmr = rtmr(false);
         let report = extend_unmeasured(Some(&mut *machine(None, &[&rtmr])), PCR).unwrap();
-        assert!(!report.measured && report.banks.is_empty() && report.rtmrs.len() == 1 && rtmr.holds(text));
+        assert!(!report.measured && report.banks.is_empty() && report.rtmrs.len() == 1 && rtmr.is_extended_with(text));
     }
 
     #[test]
     fn the_version_of_the_tpm_beside_the_rtmrs_is_told() {
-        let (tpm, rtmr) = (Shared::with(&OWN, false), rtmr(false));
+        let (tpm, rtmr) = (FakePcrs::version12(Fault::None), rtmr(false));
         assert_eq!(machine(Some(&tpm), &[&rtmr]).tpms(), [TpmVersion::V1_2]);
         assert_eq!(machine(None, &[&rtmr]).tpms(), []);
     }
@@ -195,7 +165,7 @@ mod tests {
         // Without a digest of its bank, an RTMR stays clean.
         let rtmr = rtmr(false);
         let digests = digests_of(&OWN, b"image");
-        let tpm = Shared::with(&OWN, false);
+        let tpm = tpm(false);
         assert!(extend_active(&mut *machine(Some(&tpm), &[&rtmr]), PCR, &OWN, &digests).is_err());
     }
 }
