@@ -49,8 +49,8 @@ pub(super) struct Recorded {
 pub(crate) struct Journal {
     logs: Vec<TcgLog>,
     systemd: PathBuf,
-    /// The log of the RTMRs, if the machine has some.
-    ccel: Option<(TcgLog, Header)>,
+    /// The log of the RTMRs, if the machine has some. It is crypto-agile: an RTMR has no SHA-1.
+    ccel: Option<TcgLog>,
 }
 
 /// A TCG log, and the form of its events.
@@ -134,8 +134,8 @@ impl Journal {
             }
             None => (own, ours),
         };
-        let ccel = TcgLog::create(run.join(CCEL), LogForm::CryptoAgile(header.clone()), &begin)?;
-        Ok(Self { ccel: Some((ccel, header)), ..self })
+        let ccel = TcgLog::create(run.join(CCEL), LogForm::CryptoAgile(header), &begin)?;
+        Ok(Self { ccel: Some(ccel), ..self })
     }
 
     /// Appends an event to each file.
@@ -147,9 +147,11 @@ impl Journal {
         let pcr = match event.register {
             Register::Pcr(pcr) => pcr,
             Register::Rtmr(rtmr) => {
-                let Some((log, header)) = &mut self.ccel else { return Ok(()) };
+                let Some(log) = &mut self.ccel else { return Ok(()) };
+                let LogForm::CryptoAgile(header) = &log.form else { return Ok(()) };
                 let (register, digests) = (rtmr.measurement_index(), &event.digests);
-                return log.append(&tcg::encode_register(header, register, EventType::EVENT_TAG, digests, &data));
+                let event = tcg::encode_register(header, register, EventType::EVENT_TAG, digests, &data);
+                return log.append(&event);
             }
         };
         for log in &mut self.logs {

@@ -31,6 +31,8 @@ mod hash_name;
 pub(crate) mod header;
 mod ima_log;
 pub(crate) mod journal;
+#[cfg(test)]
+mod journal_tests;
 mod log;
 pub(crate) mod log_form;
 #[cfg(feature = "evidence")]
