@@ -16,12 +16,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// `TPM_CC_GetRandom` (TPM 2.0 Library, Part 2, section 6.5.2): the kernel's random number generator sends it at any time.
-const GET_RANDOM: u32 = 0x17b;
-/// TPM2_GetRandom of 8 bytes.
-const RANDOM: [u8; 12] = [0x80, 0x01, 0, 0, 0, 12, 0, 0, 0x01, 0x7b, 0, 8];
+/// `TPM_CC_GetRandom` and `TPM_ORD_GetRandom` (TPM 2.0 Library, Part 2, section 6.5.2; TPM Main, Part 2, section 17): the kernel's random
+/// number generator sends them at any time.
+const GET_RANDOM: [u32; 2] = [0x17b, 0x46];
+/// TPM2_GetRandom and TPM_GetRandom of 8 bytes (TPM 2.0 Library, Part 3, section 16.1; TPM Main, Part 3, section 13.6).
+const RANDOM: &[u8] = &[0x80, 0x01, 0, 0, 0, 12, 0, 0, 0x01, 0x7b, 0, 8];
+const RANDOM_12: &[u8] = &[0, 0xc1, 0, 0, 0, 14, 0, 0, 0, 0x46, 0, 0, 0, 8];
 
-/// Makes an answer of the right one (empty if the TPM has not run the command) and of the right one to TPM2_GetRandom. Its header must
+/// Makes an answer of the right one (empty if the TPM has not run the command) and of the right one to GetRandom. Its header must
 /// give its length, at least 10: QEMU reads as much as the header says.
 pub type Spoil = Box<dyn Fn(&[u8], &[u8]) -> Vec<u8>>;
 
@@ -63,7 +65,8 @@ impl FaultyTpm {
         let (scratch, codes) = (Scratch::new()?, Arc::default());
         let listener = UnixListener::bind(scratch.path("control"))?;
         let (control, process) = (swtpm.control(), swtpm.process()?);
-        let bus = Bus { process, begins, choose, codes: Arc::clone(&codes), is_begun: false };
+        let random = if swtpm.is_version_12() { RANDOM_12 } else { RANDOM };
+        let bus = Bus { process, random, begins, choose, codes: Arc::clone(&codes), is_begun: false };
         // An error closes the channels, and the guest sees a broken TPM.
         thread::spawn(move || relay_control(&listener.accept()?.0, &control, bus));
         Ok(Self { scratch, codes })
@@ -92,6 +95,8 @@ impl Drop for FaultyTpm {
 /// The data channel.
 struct Bus {
     process: Pid,
+    /// The command whose answer is the right one to another command.
+    random: &'static [u8],
     begins: fn(&[u8]) -> bool,
     choose: ChooseFault,
     codes: Arc<Mutex<Vec<u32>>>,
@@ -184,7 +189,7 @@ impl Bus {
                 None => qemu.write_all(&run(&command)?)?,
                 Some(Met::Answered { has_run, spoil }) => {
                     let right = if has_run { run(&command)? } else { Vec::new() };
-                    qemu.write_all(&spoil(&right, &run(&RANDOM)?))?;
+                    qemu.write_all(&spoil(&right, &run(self.random)?))?;
                 }
                 Some(Met::Silent { has_run }) => {
                     if has_run {
@@ -209,7 +214,7 @@ impl Bus {
     fn met(&mut self, command: &[u8]) -> Option<Met> {
         let code = u32::from_be_bytes(command.get(6..10)?.try_into().ok()?);
         self.is_begun |= (self.begins)(command);
-        if !self.is_begun || code == GET_RANDOM {
+        if !self.is_begun || GET_RANDOM.contains(&code) {
             return None;
         }
         let mut codes = self.codes.lock().ok()?;
