@@ -3,22 +3,29 @@
 //!
 //! It is an NBD server (protocol: doc/proto.md of the NBD project) in a separate thread. QEMU is its only client.
 
-use crate::{Image, Result, ensure, scratch::Scratch};
+use crate::{Bus, DiskFault, Image, Result, ensure, scratch::Scratch};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+
+/// QEMU's monitor and what it gets, until the read at which the fault begins.
+type Monitor = Arc<Mutex<Option<(UnixStream, String)>>>;
 
 /// The disk's server. It ends with its client.
 #[derive(Debug)]
 pub struct LyingDisk {
     scratch: Scratch,
     reads: Arc<AtomicUsize>,
+    /// The fault, and what QEMU's monitor gets to make it.
+    fault: Option<DiskFault>,
+    order: Option<String>,
+    monitor: Monitor,
     /// Dropped when the disk shall be silent no more.
     silence: Option<Sender<()>>,
 }
@@ -48,7 +55,23 @@ impl LyingDisk {
 
     /// Serves `image`, but fails at the read of this number: the first one is 0.
     pub fn failing_at(image: &Image, nth: usize, fault: DiskFault) -> Result<Self> {
-        Self::serving_range(image, 0, image.bytes()?, Later::Fails(nth, fault))
+        let mut disk = Self::serving_range(image, 0, image.bytes()?, Later::Fails(nth, fault))?;
+        disk.order = fault.command(image.bytes()?).map(|command| format!("{command}\n"));
+        disk.fault = Some(fault);
+        Ok(disk)
+    }
+
+    /// The bus on which it can have its fault.
+    pub(crate) fn bus(&self) -> Bus {
+        self.fault.map_or(Bus::Nbd, DiskFault::bus)
+    }
+
+    /// Takes QEMU's monitor, if QEMU makes the fault. The order is sent at the read at which the fault begins, or at the first one after
+    /// this call. Nothing waits for the answer.
+    pub(crate) fn takes(&self, monitor: UnixStream) {
+        if let Some(order) = &self.order {
+            *self.monitor.lock().unwrap_or_else(PoisonError::into_inner) = Some((monitor, order.clone()));
+        }
     }
 
     /// Ends a silence: the disk is gone, and every read fails. Without that, QEMU would wait for it when the machine stops.
@@ -61,14 +84,16 @@ impl LyingDisk {
     }
 
     fn serving_range(image: &Image, at: u64, length: u64, later: Later) -> Result<Self> {
-        let (scratch, reads) = (Scratch::new()?, Arc::new(AtomicUsize::new(0)));
+        let (scratch, reads, monitor) = (Scratch::new()?, Arc::new(AtomicUsize::new(0)), Monitor::default());
         let listener = UnixListener::bind(scratch.path("disk"))?;
         let (silence, silent) = channel();
         let file = File::open(image.path())?;
-        let export = Export { file, at, length, later, reads: Arc::clone(&reads), silent };
+        let end = AtomicU64::new(u64::MAX);
+        let export =
+            Export { file, at, length, later, reads: Arc::clone(&reads), silent, end, monitor: Arc::clone(&monitor) };
         // An error closes the connection, and the guest sees a broken disk.
         thread::spawn(move || export.serve(listener.accept()?.0));
-        Ok(Self { scratch, reads, silence: Some(silence) })
+        Ok(Self { scratch, reads, fault: None, order: None, monitor, silence: Some(silence) })
     }
 
     /// The socket that QEMU connects to, once.
@@ -110,17 +135,6 @@ const EPERM: u32 = 1;
 /// `NBD_EIO`.
 const EIO: u32 = 5;
 
-/// How a disk fails at a read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DiskFault {
-    /// It refuses this read.
-    RefusesOne,
-    /// It refuses this read and each later one.
-    RefusesAll,
-    /// It is gone.
-    Gone,
-}
-
 /// What the later reads of the range get.
 enum Later {
     /// These bytes.
@@ -142,6 +156,9 @@ struct Export {
     later: Later,
     reads: Arc<AtomicUsize>,
     silent: Receiver<()>,
+    /// Where the disk ends, if that is not where its size says.
+    end: AtomicU64,
+    monitor: Monitor,
 }
 
 impl Export {
@@ -191,8 +208,9 @@ impl Export {
             _ => (EPERM, Vec::new()),
         };
         client.write_all(&[&REPLY.to_be_bytes()[..], &error.to_be_bytes(), &cookie, &data].concat())?;
+        let is_cut = kind == CMD_READ && error == 0 && data.len() as u64 != u64::from(length);
         // The data of a refused write follow unread. They cannot be told from a request.
-        Ok(error != EPERM)
+        Ok(error != EPERM && !is_cut)
     }
 
     /// Whether a read meets the range, even in part.
@@ -212,6 +230,31 @@ impl Export {
         matches!(self.later, Later::Fails(nth, DiskFault::Gone) if self.reads.load(Ordering::SeqCst) >= nth)
     }
 
+    /// The same after the fault has begun; `data` is the right answer.
+    fn fail(&self, fault: DiskFault, is_first: bool, offset: u64, mut data: Vec<u8>) -> io::Result<Option<Vec<u8>>> {
+        let half = data.len() / 2;
+        let is_refused = match fault {
+            DiskFault::RefusesOne => is_first,
+            DiskFault::RefusesAll | DiskFault::Gone => true,
+            DiskFault::CutShort => {
+                data.truncate(half);
+                false
+            }
+            DiskFault::EndsEarly => {
+                self.end.fetch_min(offset + half as u64, Ordering::SeqCst);
+                offset + data.len() as u64 > self.end.load(Ordering::SeqCst)
+            }
+            DiskFault::Shrinks | DiskFault::Grows | DiskFault::Unplugged => {
+                let order = self.monitor.lock().unwrap_or_else(PoisonError::into_inner).take();
+                if let Some((mut monitor, order)) = order {
+                    monitor.write_all(order.as_bytes())?;
+                }
+                false
+            }
+        };
+        Ok(Some(data).filter(|_| !is_refused))
+    }
+
     /// The bytes of a range of the disk; `None` if the read is refused.
     fn read(&self, offset: u64, length: u32) -> io::Result<Option<Vec<u8>>> {
         let mut data = vec![0; usize::try_from(length).map_err(io::Error::other)?];
@@ -221,9 +264,8 @@ impl Export {
         }
         let read = self.reads.fetch_add(1, Ordering::SeqCst);
         let altered = match &self.later {
-            Later::Fails(nth, DiskFault::RefusesOne) if read == *nth => return Ok(None),
-            Later::Fails(nth, DiskFault::RefusesAll) if read >= *nth => return Ok(None),
-            Later::Fails(..) => return Ok(Some(data)),
+            Later::Fails(nth, _) if read < *nth => return Ok(Some(data)),
+            Later::Fails(nth, fault) => return self.fail(*fault, read == *nth, offset, data),
             _ if read == 0 => return Ok(Some(data)),
             Later::Altered(altered) => altered,
             Later::Refused => return Ok(None),

@@ -7,7 +7,9 @@ use crate::protocol::{Answer, Question};
 use crate::stopped_vm::FAILED;
 use crate::swtpm::Swtpm;
 use crate::tool::Process;
-use crate::{Error, Failed, Failure, Guest, Image, Result, Step, StoppedVm, Vm, ensure, qemu, scratch::Scratch};
+use crate::{
+    Error, Failed, Failure, Guest, Image, LyingDisk, Result, Step, StoppedVm, Vm, ensure, qemu, scratch::Scratch,
+};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::{Value, json};
 use std::io::Write;
@@ -88,6 +90,12 @@ impl Machine {
             if let Some(reason) = message.stopped() {
                 return Err(self.error(&format!("{reason} instead of {what}")));
             }
+            if let Message::Monitor(record) = &message
+                && let Some(error) = record.get("error")
+            {
+                // The answer to a command whose answer nothing waits for.
+                return Err(self.error(&format!("QEMU refuses a command: {error}")));
+            }
             if matches!(message, Message::Closed) {
                 return Err(self.error(&format!("QEMU ended instead of {what}")));
             }
@@ -143,6 +151,12 @@ impl Machine {
             Message::Console(line) if line.contains(text) => Some(()),
             _ => None,
         })
+    }
+
+    /// Gives `disk` the monitor, if it needs it to fail.
+    pub fn lets_fail(&self, disk: &LyingDisk) -> Result<()> {
+        disk.takes(self.monitor.try_clone()?);
+        Ok(())
     }
 
     /// From now on its TPM answers to nothing.

@@ -88,10 +88,17 @@ pub fn command(vm: &Vm, scratch: &Scratch, tpm: Option<&Path>, accel: Accel) -> 
                 qemu.args(["-device", &format!("{device},drive=disk{number}{first}")]);
             }
             // Without a cache, each read of the guest reaches the server.
-            Bus::Nbd => {
+            Bus::Nbd | Bus::NbdScsi => {
                 let node = format!("driver=raw,node-name=disk{number},read-only=on,cache.direct=on");
                 let server = format!("file.driver=nbd,file.server.type=unix,file.server.path={}", file.display());
                 qemu.args(["-blockdev", &format!("{node},{server}")]);
+                let device = if *bus == Bus::Nbd { "virtio-blk-pci" } else { "scsi-hd,bus=scsi.0" };
+                qemu.args(["-device", &format!("{device},drive=disk{number},id=front{number}")]);
+            }
+            // Writes and the size stay in QEMU's own layer.
+            Bus::NbdResizable => {
+                let server = format!("file.driver=nbd,file.server.type=unix,file.server.path={}", file.display());
+                qemu.args(["-drive", &format!("if=none,id=disk{number},format=raw,{server},snapshot=on")]);
                 qemu.args(["-device", &format!("virtio-blk-pci,drive=disk{number}")]);
             }
         }

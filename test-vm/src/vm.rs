@@ -27,6 +27,10 @@ pub enum Bus {
     Usb,
     /// virtio-blk, with an NBD server at a socket instead of a file.
     Nbd,
+    /// The same, but the guest can write, and QEMU can change the size.
+    NbdResizable,
+    /// A SCSI disk with an NBD server: /dev/sda.
+    NbdScsi,
 }
 
 /// The firmware that starts the boot loader of the first disk.
@@ -158,7 +162,7 @@ impl Vm {
     /// Adds a virtio disk that lies.
     #[must_use]
     pub fn lying_disk(mut self, disk: &LyingDisk) -> Self {
-        self.disks.push((disk.socket(), Bus::Nbd));
+        self.disks.push((disk.socket(), disk.bus()));
         self
     }
 
