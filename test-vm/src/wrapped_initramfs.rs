@@ -15,6 +15,11 @@ impl WrappedInitramfs {
     /// The kernel's own initramfs. PID 1 runs these commands of busybox, one a line and without `/busybox`, and then
     /// the agent.
     pub fn new(kernel: Kernel, commands: &[&str]) -> Result<Self> {
+        Self::with_files(kernel, &[], commands)
+    }
+
+    /// The same, with these files of the host at the same places.
+    pub fn with_files(kernel: Kernel, files: &[PathBuf], commands: &[&str]) -> Result<Self> {
         let scratch = Scratch::new()?;
         let commands = commands.join("\n/busybox ");
         std::fs::copy("/bin/busybox", scratch.path("busybox"))?;
@@ -23,8 +28,13 @@ impl WrappedInitramfs {
             format!("#!/busybox sh\nset -e\n/busybox {commands}\nexec /init\n"),
         )?;
         // The kernel unpacks one archive after the other. It finds this one, because the first one's length is a multiple of 4.
+        for file in files {
+            let copy = scratch.folder().join(file.strip_prefix("/")?);
+            std::fs::create_dir_all(copy.parent().ok_or("no folder")?)?;
+            std::fs::copy(file, copy)?;
+        }
         let pack =
-            "chmod +x init-before && printf '%s\\n' busybox init-before | cpio --quiet -o -H newc | cat \"$0\" - >all";
+            "chmod +x init-before && find . -mindepth 1 ! -name all | cpio --quiet -o -H newc | cat \"$0\" - >all";
         let mut shell = tool::limited(Duration::from_secs(60), "sh");
         tool::finish(shell.current_dir(scratch.folder()).args(["-c", pack]).arg(kernel.initramfs()?))?;
         Ok(Self(scratch))
