@@ -30,6 +30,7 @@ pub mod lying_disk;
 pub mod machine;
 pub mod messages;
 pub mod mount;
+mod nbd;
 pub mod packed_initramfs;
 pub mod predict;
 pub mod prepared_image;

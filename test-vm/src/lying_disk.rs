@@ -1,11 +1,12 @@
 //! A disk that lies: the first read of a range of bytes gets the right bytes, and every later read gets other ones, an error, or no
 //! answer. A boot that measures an image and then trusts the medium runs bytes that it never measured. Or a disk that fails at one read.
 //!
-//! It is an NBD server (protocol: doc/proto.md of the NBD project) in a separate thread. QEMU is its only client.
+//! It is an NBD server in a separate thread. QEMU is its only client.
 
+use crate::nbd::{self, ReadReply};
 use crate::{Bus, DiskFault, Image, Result, ensure, scratch::Scratch};
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
@@ -92,7 +93,8 @@ impl LyingDisk {
         let export =
             Export { file, at, length, later, reads: Arc::clone(&reads), silent, end, monitor: Arc::clone(&monitor) };
         // An error closes the connection, and the guest sees a broken disk.
-        thread::spawn(move || export.serve(listener.accept()?.0));
+        let size = export.file.metadata()?.len();
+        thread::spawn(move || nbd::serve(listener.accept()?.0, size, |offset, length| export.reply(offset, length)));
         Ok(Self { scratch, reads, fault: None, order: None, monitor, silence: Some(silence) })
     }
 
@@ -115,25 +117,6 @@ impl Drop for LyingDisk {
         UnixStream::connect(self.socket()).ok();
     }
 }
-
-/// `NBDMAGIC`, `IHAVEOPT`; then `NBD_FLAG_FIXED_NEWSTYLE` and `NBD_FLAG_NO_ZEROES`.
-const GREETING: &[u8] = b"NBDMAGICIHAVEOPT\0\x03";
-const OPTION_REPLY: u64 = 0x0003_E889_0455_65A9;
-const REPLY: u32 = 0x6744_6698;
-const REQUEST: u32 = 0x2560_9513;
-const OPT_GO: u32 = 7;
-const REP_ACK: u32 = 1;
-const REP_INFO: u32 = 3;
-const REP_ERR_UNSUP: u32 = 0x8000_0001;
-/// `NBD_FLAG_HAS_FLAGS`, `NBD_FLAG_READ_ONLY`.
-const READ_ONLY: u16 = 3;
-const CMD_READ: u16 = 0;
-const CMD_DISC: u16 = 2;
-const CMD_FLUSH: u16 = 3;
-/// What the protocol calls `NBD_EPERM`: the disk is read-only.
-const EPERM: u32 = 1;
-/// `NBD_EIO`.
-const EIO: u32 = 5;
 
 /// What the later reads of the range get.
 enum Later {
@@ -162,55 +145,25 @@ struct Export {
 }
 
 impl Export {
-    fn serve(&self, mut client: UnixStream) -> io::Result<()> {
-        client.write_all(GREETING)?;
-        // The client's flags. They can only confirm those of the greeting.
-        take::<4>(&mut client)?;
-        while !self.option(&mut client)? {}
-        while self.request(&mut client)? {}
-        Ok(())
-    }
-
-    /// Answers one option. True if it was the last one.
-    fn option(&self, client: &mut UnixStream) -> io::Result<bool> {
-        ensure_io(&take::<8>(client)? == b"IHAVEOPT", "no option")?;
-        let (option, length) = (u32::from_be_bytes(take(client)?), u32::from_be_bytes(take(client)?));
-        io::copy(&mut Read::by_ref(client).take(length.into()), &mut io::sink())?;
-        let mut reply = |kind: u32, data: &[u8]| {
-            let length = u32::try_from(data.len()).map_err(io::Error::other)?.to_be_bytes();
-            let head = [&OPTION_REPLY.to_be_bytes()[..], &option.to_be_bytes(), &kind.to_be_bytes(), &length];
-            client.write_all(&[&head.concat(), data].concat())
-        };
-        if option != OPT_GO {
-            return reply(REP_ERR_UNSUP, &[]).map(|()| false);
+    /// What a read gets.
+    fn reply(&self, offset: u64, length: u32) -> io::Result<ReadReply> {
+        if self.is_silent(offset, length) {
+            self.silent.recv().ok();
+            return Ok(ReadReply::Gone);
         }
-        // NBD_INFO_EXPORT is 0, then come size and flags.
-        let size = self.file.metadata()?.len().to_be_bytes();
-        reply(REP_INFO, &[&[0, 0][..], &size, &READ_ONLY.to_be_bytes()].concat())?;
-        reply(REP_ACK, &[]).map(|()| true)
-    }
-
-    /// Answers one request. True if another one may follow.
-    fn request(&self, client: &mut UnixStream) -> io::Result<bool> {
-        ensure_io(u32::from_be_bytes(take(client)?) == REQUEST, "no request")?;
-        take::<2>(client)?;
-        let (kind, cookie) = (u16::from_be_bytes(take(client)?), take::<8>(client)?);
-        let (offset, length) = (u64::from_be_bytes(take(client)?), u32::from_be_bytes(take(client)?));
-        let (error, data) = match kind {
-            CMD_READ if self.is_silent(offset, length) => {
-                self.silent.recv().ok();
-                return Ok(false);
-            }
-            CMD_READ if self.is_gone() => return Ok(false),
-            CMD_READ => self.read(offset, length)?.map_or((EIO, Vec::new()), |data| (0, data)),
-            CMD_FLUSH => (0, Vec::new()),
-            CMD_DISC => return Ok(false),
-            _ => (EPERM, Vec::new()),
-        };
-        client.write_all(&[&REPLY.to_be_bytes()[..], &error.to_be_bytes(), &cookie, &data].concat())?;
-        let is_cut = kind == CMD_READ && error == 0 && data.len() as u64 != u64::from(length);
-        // The data of a refused write follow unread. They cannot be told from a request.
-        Ok(error != EPERM && !is_cut)
+        let mut data = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+        self.file.read_exact_at(&mut data, offset)?;
+        if !self.is_met(offset, length) {
+            return Ok(ReadReply::Data(data));
+        }
+        let read = self.reads.fetch_add(1, Ordering::SeqCst);
+        match &self.later {
+            Later::Fails(nth, fault) if read >= *nth => return self.fail(*fault, read == *nth, offset, data),
+            Later::Altered(altered) if read > 0 => self.alter(&mut data, offset, altered),
+            Later::Refused if read > 0 => return Ok(ReadReply::Refused),
+            _ => {}
+        }
+        Ok(ReadReply::Data(data))
     }
 
     /// Whether a read meets the range, even in part.
@@ -226,66 +179,40 @@ impl Export {
         }
     }
 
-    fn is_gone(&self) -> bool {
-        matches!(self.later, Later::Fails(nth, DiskFault::Gone) if self.reads.load(Ordering::SeqCst) >= nth)
-    }
-
-    /// The same after the fault has begun; `data` is the right answer.
-    fn fail(&self, fault: DiskFault, is_first: bool, offset: u64, mut data: Vec<u8>) -> io::Result<Option<Vec<u8>>> {
+    /// What a read gets after the fault has begun; `data` is the right answer.
+    fn fail(&self, fault: DiskFault, is_first: bool, offset: u64, mut data: Vec<u8>) -> io::Result<ReadReply> {
         let half = data.len() / 2;
-        let is_refused = match fault {
-            DiskFault::RefusesOne => is_first,
-            DiskFault::RefusesAll | DiskFault::Gone => true,
+        match fault {
+            DiskFault::RefusesOne if !is_first => {}
+            DiskFault::RefusesOne | DiskFault::RefusesAll => return Ok(ReadReply::Refused),
+            DiskFault::Gone => return Ok(ReadReply::Gone),
             DiskFault::CutShort => {
                 data.truncate(half);
-                false
+                return Ok(ReadReply::Cut(data));
             }
             DiskFault::EndsEarly => {
                 self.end.fetch_min(offset + half as u64, Ordering::SeqCst);
-                offset + data.len() as u64 > self.end.load(Ordering::SeqCst)
+                if offset + data.len() as u64 > self.end.load(Ordering::SeqCst) {
+                    return Ok(ReadReply::Refused);
+                }
             }
             DiskFault::Shrinks | DiskFault::Grows | DiskFault::Unplugged => {
                 let order = self.monitor.lock().unwrap_or_else(PoisonError::into_inner).take();
                 if let Some((mut monitor, order)) = order {
                     monitor.write_all(order.as_bytes())?;
                 }
-                false
             }
-        };
-        Ok(Some(data).filter(|_| !is_refused))
+        }
+        Ok(ReadReply::Data(data))
     }
 
-    /// The bytes of a range of the disk; `None` if the read is refused.
-    fn read(&self, offset: u64, length: u32) -> io::Result<Option<Vec<u8>>> {
-        let mut data = vec![0; usize::try_from(length).map_err(io::Error::other)?];
-        self.file.read_exact_at(&mut data, offset)?;
-        if !self.is_met(offset, length) {
-            return Ok(Some(data));
-        }
-        let read = self.reads.fetch_add(1, Ordering::SeqCst);
-        let altered = match &self.later {
-            Later::Fails(nth, _) if read < *nth => return Ok(Some(data)),
-            Later::Fails(nth, fault) => return self.fail(*fault, read == *nth, offset, data),
-            _ if read == 0 => return Ok(Some(data)),
-            Later::Altered(altered) => altered,
-            Later::Refused => return Ok(None),
-            Later::Silent | Later::SilentBehind => return Ok(Some(data)),
-        };
+    /// Puts these bytes where the range begins.
+    fn alter(&self, data: &mut [u8], offset: u64, altered: &[u8]) {
         for (place, byte) in (self.at..).zip(altered) {
             let place = place.checked_sub(offset).and_then(|place| usize::try_from(place).ok());
             if let Some(at) = place.and_then(|place| data.get_mut(place)) {
                 *at = *byte;
             }
         }
-        Ok(Some(data))
     }
-}
-
-fn take<const N: usize>(client: &mut UnixStream) -> io::Result<[u8; N]> {
-    let mut bytes = [0; N];
-    client.read_exact(&mut bytes).map(|()| bytes)
-}
-
-fn ensure_io(holds: bool, why: &'static str) -> io::Result<()> {
-    if holds { Ok(()) } else { Err(io::Error::other(why)) }
 }
