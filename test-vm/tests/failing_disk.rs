@@ -8,10 +8,12 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use test_vm::machine::Ended;
 use test_vm::stopped_vm::{DEFAULT_PCR, FAILED};
-use test_vm::{DiskFault, Image, LyingDisk, Prediction, Result, RootFs, SealChoice, Vm, ensure};
+use test_vm::{DiskFault, Image, LyingDisk, Prediction, Result, RootFs, SealChoice, Step, Vm, ensure};
 
 /// How many boots are tried if nothing else is asked for: two with each fault.
 const BOOTS: usize = 2 * DiskFault::ALL.len();
+/// The steps that read the disk.
+const STEPS: [Step; 5] = [Step::WaitForDevices, Step::FindImage, Step::HashImage, Step::MountImage, Step::StartInit];
 /// No boot has so many reads.
 const NEVER: usize = usize::MAX;
 
@@ -66,6 +68,7 @@ fn end(Ended { has_booted, failures, vm }: &Ended, predicted: &Prediction) -> Re
         }
         [failure] => {
             ensure!(!has_booted, "the root runs after a failure");
+            ensure!(STEPS.iter().any(|step| step.name() == failure.step), "this step reads no disk: {failure:?}");
             let measured = vm.holds(DEFAULT_PCR, Some(&predicted.after()), FAILED);
             measured.or_else(|_| vm.holds(DEFAULT_PCR, None, FAILED))?;
             return Ok(failure.step.clone());
