@@ -258,6 +258,13 @@ impl Vm {
         self
     }
 
+    /// Gives it this time until it has booted or stopped.
+    #[must_use]
+    pub fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
     /// Gives it memory and time for a whole distribution.
     #[must_use]
     pub fn large(mut self) -> Self {

@@ -6,14 +6,18 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::time::Duration;
 use test_vm::machine::Ended;
 use test_vm::stopped_vm::{DEFAULT_PCR, FAILED};
 use test_vm::{DiskFault, Image, LyingDisk, Prediction, Result, RootFs, SealChoice, Step, Vm, ensure};
 
 /// How many boots are tried if nothing else is asked for: two with each fault.
 const BOOTS: usize = 2 * DiskFault::ALL.len();
-/// The steps that read the disk.
-const STEPS: [Step; 5] = [Step::WaitForDevices, Step::FindImage, Step::HashImage, Step::MountImage, Step::StartInit];
+/// The steps that read the disk. The driver reads it, too: it looks for partitions.
+const STEPS: [Step; 6] =
+    [Step::LoadModules, Step::WaitForDevices, Step::FindImage, Step::HashImage, Step::MountImage, Step::StartInit];
+/// A driver that hangs has 30 s, and the mark after it 120 s (`src/sys/modules.rs`, `src/boot/power.rs`).
+const LONGEST: Duration = Duration::from_secs(200);
 /// No boot has so many reads.
 const NEVER: usize = usize::MAX;
 
@@ -48,7 +52,7 @@ impl Cell {
     fn boot(self, image: &Image) -> Result<(Ended, usize)> {
         let disk = LyingDisk::failing_at(image, self.nth, self.fault)?;
         let line = format!("root={} measureroot.timeout=10", self.fault.node());
-        let machine = Vm::new(&line).seal(self.seal).lying_disk(&disk).memory(256).start()?;
+        let machine = Vm::new(&line).seal(self.seal).lying_disk(&disk).memory(256).limit(LONGEST).start()?;
         machine.lets_fail(&disk)?;
         Ok((machine.ends()?, disk.reads()))
     }
