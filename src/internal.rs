@@ -47,8 +47,8 @@ pub mod evidence {
 pub mod hash {
     pub use crate::hash::{
         bank::Bank, block_pool::BLOCK, block_pool::BUFFERS, digest::Digest, digest::Digests, digest::digests_of,
-        file_blocks::FileBlocks, merkle::TreeBuilder, pass::Blocks, pass::digests, tree_shape::TreeShape,
-        tree_shape::largest_data_block,
+        file_blocks::FileBlocks, merkle::TreeBuilder, pass::Blocks, pass::Tee, pass::digests, sha256_pair::Sha256Pair,
+        sha256_state::START, tree_shape::TreeShape, tree_shape::largest_data_block,
     };
 }
 

@@ -27,7 +27,7 @@
 //! | `hash` | banks, digests, one pass for many hashes, the Merkle tree; the traits `Blocks` and `Tee` | the open image, the file of the tree, threads |
 //! | `cmdline` | text to tokens, with the kernel's quoting; the parameters of other live systems | text only |
 //! | `console` | the log, the progress line | `/dev/kmsg`, `/dev/console` |
-//! | `sys` | the operating system: mounts, modules, random numbers, ioctls | the kernel; the only room with `unsafe` |
+//! | `sys` | the operating system: mounts, modules, random numbers, ioctls | the kernel; the only room with `unsafe`, but for the SHA instructions in `hash` |
 //! | `cursor`, `error`, `count` | the one reader for hostile bytes; an error has an object, a cause and a hint; a count with its noun | nothing |
 //!
 //! # Where to start reading

@@ -130,6 +130,16 @@ fn no_file_imports_a_file_that_imports_it() {
 }
 
 #[test]
+fn only_the_operating_system_and_the_sha_instructions_are_unsafe() {
+    let allows = |source: &Source| source.text.contains("allow(unsafe_code)");
+    let allowed: Vec<_> = sources().into_iter().filter(allows).map(|source| source.path).collect();
+    let (system, others): (Vec<_>, Vec<_>) = allowed.into_iter().partition(|path| path.starts_with("sys"));
+    assert!(!system.is_empty(), "the sources were not read");
+    let sha = ["hash/sha256_pair/aarch64", "hash/sha256_pair/x86_64"].map(PathBuf::from);
+    assert_eq!(BTreeSet::from_iter(others), BTreeSet::from(sha), "unsafe belongs into src/sys/");
+}
+
+#[test]
 fn only_boot_and_cli_know_the_configuration() {
     for source in sources().iter().filter(|source| !KNOW_CONFIG.contains(&source.room().as_str())) {
         let knows = source.text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "Config");

@@ -10,6 +10,8 @@ use crate::hash::bank::Bank;
 use crate::hash::digest::{Digests, collected};
 use crate::hash::fan_out::Lanes;
 use crate::hash::hasher::Hasher;
+use crate::hash::image_sha256::ImageSha256;
+use crate::hash::merkle::TreeBuilder;
 
 /// Where the bytes come from, a block at a time.
 pub trait Blocks {
@@ -30,6 +32,11 @@ pub trait Tee: Send {
     /// # Errors
     /// When it cannot keep them. Then there is no measurement either.
     fn take(&mut self, bytes: &[u8]) -> Result<()>;
+
+    /// The Merkle tree, if it keeps nothing else. One thread can hash its leaves and the image at the same time.
+    fn tree(&mut self) -> Option<&mut TreeBuilder> {
+        None
+    }
 }
 
 /// Bytes of a thread's stack. Hashing needs little; the default of 2 MiB a thread would count as memory.
@@ -40,6 +47,8 @@ const STACK: usize = 128 * 1024;
 enum Lane<'a> {
     Hash(Bank, Hasher),
     Keep(&'a mut dyn Tee),
+    /// SHA-256 of the image, beside those of the tree.
+    HashWithTree(ImageSha256, &'a mut TreeBuilder),
 }
 
 impl Lane<'_> {
@@ -47,6 +56,7 @@ impl Lane<'_> {
         match self {
             Self::Hash(_, hasher) => hasher.update(bytes),
             Self::Keep(tee) => tee.take(bytes)?,
+            Self::HashWithTree(image, tree) => tree.update_with(bytes, image)?,
         }
         Ok(())
     }
@@ -63,15 +73,16 @@ pub fn digests<B: Blocks>(
     tee: Option<&mut dyn Tee>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Digests> {
-    let count = banks.len() + usize::from(tee.is_some());
-    let hashers = banks.iter().map(|&bank| Lane::Hash(bank, bank.hasher()));
-    let lanes = Lanes::new(hashers.chain(tee.map(Lane::Keep)));
+    let processors = processors();
+    let lanes = lanes(banks, tee, processors);
+    let threads = lanes.len().min(processors);
+    let lanes = Lanes::new(lanes);
     thread::scope(|scope| {
         let start = |_| {
             let thread = thread::Builder::new().name("hash".to_owned()).stack_size(STACK);
             thread.spawn_scoped(scope, || lanes.work(Lane::take)).about("hash thread").map(drop)
         };
-        let started = (0..count.min(processors())).try_for_each(start);
+        let started = (0..threads).try_for_each(start);
         let read = started.and_then(|()| feed(blocks, &lanes, progress));
         // The threads wait for the end, even if the reading failed.
         lanes.end();
@@ -79,9 +90,28 @@ pub fn digests<B: Blocks>(
     })?;
     let digest = |lane| match lane {
         Lane::Hash(bank, hasher) => Some((bank, hasher.finish())),
+        Lane::HashWithTree(image, growing) => Some((Bank::Sha256, image.finish(growing.rest()))),
         Lane::Keep(_) => None,
     };
     Ok(collected(lanes.finish()?.into_iter().filter_map(digest)))
+}
+
+/// A lane for each bank and for the tee. If there are not enough processors for that, SHA-256 and the tree share one.
+fn lanes<'a>(banks: &[Bank], mut tee: Option<&'a mut dyn Tee>, processors: usize) -> Vec<Lane<'a>> {
+    let growing = tee.as_mut().and_then(|tee| tee.tree());
+    let has_time = growing.is_some_and(|growing| growing.has_time_for_image());
+    let shared = has_time && banks.contains(&Bank::Sha256) && processors <= banks.len();
+    let mut lanes = Vec::new();
+    for &bank in banks {
+        if !(shared && bank == Bank::Sha256) {
+            lanes.push(Lane::Hash(bank, bank.hasher()));
+        }
+    }
+    match tee {
+        Some(tee) if shared => lanes.extend(tee.tree().map(|growing| Lane::HashWithTree(ImageSha256::new(), growing))),
+        tee => lanes.extend(tee.map(Lane::Keep)),
+    }
+    lanes
 }
 
 fn feed<B: Blocks>(blocks: &mut B, lanes: &Lanes<Lane, B::Block>, progress: &mut dyn FnMut(u64)) -> Result<()> {
@@ -108,6 +138,8 @@ fn processors() -> usize {
 mod tests {
     use super::*;
     use crate::error::Error;
+    use crate::hash::sha256_pair::Sha256Pair;
+    use crate::hash::tree_shape::TreeShape;
 
     struct Slices(Vec<Result<&'static [u8]>>);
 
@@ -132,6 +164,35 @@ mod tests {
         let mut blocks = Slices(vec![Ok(b"abc"), Err(Error::new("/dev/vda", "EIO"))]);
         let error = digests(&mut blocks, &Bank::ALL, None, &mut |_| ()).unwrap_err();
         assert_eq!(error.object(), "/dev/vda");
+    }
+
+    impl Tee for TreeBuilder {
+        fn take(&mut self, bytes: &[u8]) -> Result<()> {
+            self.update(bytes)
+        }
+        fn tree(&mut self) -> Option<&mut TreeBuilder> {
+            Some(self)
+        }
+    }
+
+    #[test]
+    fn the_tree_and_sha256_share_a_lane_if_processors_are_few() {
+        let faster = Sha256Pair::of(|_, _| ());
+        let (both, sha384) = ([Bank::Sha1, Bank::Sha256], [Bank::Sha384]);
+        let table: [(&[Bank], Option<Sha256Pair>, usize, usize); 6] = [
+            (&both, Some(faster), 1, 2),
+            (&both, Some(faster), 2, 2),
+            (&both, Some(faster), 3, 3),
+            (&both, Some(Sha256Pair::none()), 1, 3),
+            (&both, None, 1, 2),
+            (&sha384, Some(faster), 1, 2),
+        ];
+        for (banks, pair, processors, count) in table {
+            let shape = TreeShape { data_block: 512, data_blocks: 1, hash_block: 512, salt: Vec::new() };
+            let mut tree = pair.map(|pair| TreeBuilder::new(tempfile::tempfile().unwrap(), shape).hashed_by(pair));
+            let kept = tree.as_mut().map(|growing| growing as &mut dyn Tee);
+            assert_eq!(lanes(banks, kept, processors).len(), count, "{banks:?} {pair:?} {processors}");
+        }
     }
 
     /// Keeps the bytes, and fails when there are more than `most`.

@@ -105,6 +105,13 @@ impl Tee for SealBuilder {
             }
         }
     }
+
+    fn tree(&mut self) -> Option<&mut merkle::TreeBuilder> {
+        match self {
+            Self::Verity(tree) => Some(tree),
+            _ => None,
+        }
+    }
 }
 
 /// The copy is padded with zeros to a multiple of this many bytes, so that a loop device shows it whole, whatever its sector
