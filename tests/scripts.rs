@@ -11,7 +11,7 @@ use std::process::Command;
 use common::{ROOT, Ran};
 
 /// The folders of scripts that a person runs.
-const FOLDERS: [&str; 4] = [".ci", "initramfs", "kernel-fragments", "test-vm"];
+const FOLDERS: [&str; 5] = [".ci", "benches", "initramfs", "kernel-fragments", "test-vm"];
 /// Scripts that a person runs and that are not directly in these folders.
 const OTHERS: [&str; 3] =
     ["initramfs/installed/live", "initramfs/installed/openembedded/update-crates", "initramfs/tss2/static/fetch"];

@@ -60,8 +60,8 @@ impl Uml<'_> {
         let ended = linux.stdout(output.try_clone()?).stderr(output).status()?;
         let said = String::from_utf8_lossy(&std::fs::read(&console)?).into_owned();
         let title = contestant.title();
-        let record = Record::read(&said)
-            .map_err(|cause| format!("{said}\n{title}: {cause} ({ended}; the console is above)"))?;
+        let record =
+            Record::read(&said).map_err(|cause| format!("{said}\n{title}: {cause} ({ended}; the console is above)"))?;
         ensure!(ended.success(), "{said}\n{title}: the guest ended with {ended}; its console is above");
         check(&record.pcr, contestant.banks, expected).map_err(|cause| format!("{title}: {cause}"))?;
         Ok(record)
