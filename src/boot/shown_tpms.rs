@@ -62,6 +62,12 @@ pub(super) fn list(class: &Path) -> Result<Vec<Listed>> {
     Ok(listed)
 }
 
+/// Keeps the numbers in order. Few items need no sort, whose code is large.
+fn insert(numbers: &mut Vec<u32>, number: u32) {
+    let place = numbers.iter().position(|other| *other > number).unwrap_or(numbers.len());
+    numbers.insert(place, number);
+}
+
 impl ShownTpms {
     /// TPMs 2.0, TPMs 1.2, and one that is not ready.
     #[cfg(test)]
@@ -78,17 +84,15 @@ impl ShownTpms {
         let mut shown = Self::default();
         for &Listed { number, version12 } in listed {
             if version12 == Some(true) {
-                shown.version12.push(number);
+                insert(&mut shown.version12, number);
             } else if nodes.join(managed(number)).exists() {
-                shown.version2.push(number);
+                insert(&mut shown.version2, number);
             } else if version12.is_none() && is_version12(number) {
-                shown.version12.push(number);
+                insert(&mut shown.version12, number);
             } else {
                 shown.pending = Some(number);
             }
         }
-        shown.version2.sort_unstable();
-        shown.version12.sort_unstable();
         if shown.count() > MOST {
             return Err(Error::new("/sys/class/tpm", format!("has {} TPMs, more than {MOST}", shown.count())));
         }

@@ -24,6 +24,11 @@ impl Bank {
     /// Every bank whose hash algorithm this program has.
     pub const ALL: [Self; 4] = [Self::Sha1, Self::Sha256, Self::Sha384, Self::Sha512];
 
+    /// These banks in the order of [`Self::ALL`], each once. Few items need no sort, whose code is large.
+    pub(crate) fn in_order(banks: &[Self]) -> Vec<Self> {
+        Self::ALL.into_iter().filter(|bank| banks.contains(bank)).collect()
+    }
+
     /// The name that tpm2-tools and the kernel's sysfs use.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -87,8 +87,7 @@ pub(crate) fn with_rtmr_bank(pcrs: &mut dyn Pcrs, active: &[Bank]) -> Vec<Bank> 
     let more = !pcrs.rtmrs().is_empty() && !active.contains(&RtmrIndex::BANK);
     let mut banks = active.to_vec();
     banks.extend(more.then_some(RtmrIndex::BANK));
-    banks.sort_unstable();
-    banks
+    Bank::in_order(&banks)
 }
 
 /// Extends `pcr` with [`UNMEASURED`], if there is a TPM, so that no verifier takes the boot for a measured one.

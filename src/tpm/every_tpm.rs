@@ -58,10 +58,8 @@ impl Pcrs for EveryTpm {
         for tpm in &mut self.tpms {
             tpm.banks = tpm.pcrs.banks(pcr).map_err(|error| tpm.named(error))?;
         }
-        let mut active: Vec<_> = self.tpms.iter().flat_map(|tpm| tpm.banks.iter().copied()).collect();
-        active.sort_unstable();
-        active.dedup();
-        Ok(active)
+        let active: Vec<_> = self.tpms.iter().flat_map(|tpm| tpm.banks.iter().copied()).collect();
+        Ok(Bank::in_order(&active))
     }
 
     fn read(&mut self, pcr: PcrIndex, banks: &[Bank]) -> Result<Digests> {

@@ -66,9 +66,8 @@ impl EsysPcrs {
         };
         let slot = slot(pcr)?;
         let active = list.get_selections().iter().filter(|selection| selection.is_selected(slot));
-        let mut banks = active.map(|selection| bank(selection.hashing_algorithm())).collect::<Result<Vec<_>>>()?;
-        banks.sort_unstable();
-        banks.dedup();
+        let banks = active.map(|selection| bank(selection.hashing_algorithm())).collect::<Result<Vec<_>>>()?;
+        let banks = Bank::in_order(&banks);
         if banks.is_empty() {
             return Err(Error::new(format_args!("PCR {pcr}"), "no bank of it is active")
                 .hint("activate one in the firmware, or with tpm2_pcrallocate"));
