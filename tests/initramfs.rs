@@ -143,13 +143,12 @@ fn module_folder(folder: &Path, files: &[(&str, Vec<u8>); 2]) -> String {
 
 #[test]
 fn modules_that_this_boot_could_not_load_are_refused() {
-    let (plain, xz) = (|| elf(MODULE, PC, ""), || b"\xfd7zXZ\0".to_vec());
-    let zst = || b"\x28\xb5\x2f\xfd".to_vec();
+    let plain = || elf(MODULE, PC, "");
     for (files, cause) in [
-        ([("overlay.ko", plain()), ("lib.ko.xz", xz())], ""),
-        ([("overlay.ko.xz", xz()), ("lib.ko.zst", zst())], "is compressed as xz, but kernel/lib.ko.zst as zst"),
-        ([("overlay.ko.gz", xz()), ("lib.ko", plain())], "is not compressed as gz"),
-        ([("overlay.ko.lz4", plain()), ("lib.ko", plain())], "only gz, xz and zst"),
+        ([("overlay.ko", plain()), ("lib.ko", plain())], ""),
+        ([("overlay.ko.gz", plain()), ("lib.ko", plain())], "overlay.ko.gz: cannot be unpacked"),
+        ([("overlay.ko", plain()), ("lib.ko.xz", plain())], "lib.ko.xz: cannot be unpacked"),
+        ([("overlay.ko.lz4", plain()), ("lib.ko", plain())], "*.ko.lz4 is none of *.ko.gz, *.ko.xz and *.ko.zst"),
         ([("overlay.ko", plain()), ("lib.ko", vec![])], "is not a kernel module"),
         ([("overlay.ko", plain()), ("lib.ko", elf(MODULE, ARM64, ""))], "is for aarch64, but the agent is for x86_64"),
     ] {

@@ -19,7 +19,7 @@ use self::agent::Agent;
 use self::archive::{Content, Entry, pack};
 use self::compression::Compression;
 use self::machine::Machine;
-use self::module_file::{ModuleFile, check_together};
+use self::module_file::{ModuleFile, unpacked_name};
 use self::module_folder::ModuleFolder;
 use super::output_file::OutputFile;
 use super::replaced_file::check_inputs;
@@ -93,14 +93,12 @@ fn module_entries(folder: &Path, names: &[String], machine: Machine, output: &Pa
         content: Content::File(bytes),
     };
     let mut entries = vec![entry("modules.dep", modules.dep_lines(&files)?.into_bytes())];
-    let mut kinds = Vec::new();
     for file in files {
         let path = folder.join(file);
         check_inputs(output, [path.as_path()])?;
         let module = ModuleFile::read(&path)?;
-        kinds.push((file, module.kind));
-        entries.push(entry(file, module.bytes));
+        module.check_machine(file, machine)?;
+        entries.push(entry(unpacked_name(file), module.bytes));
     }
-    check_together(machine, kinds)?;
     Ok(entries)
 }

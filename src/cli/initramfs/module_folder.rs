@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::module_file::unpacked_name;
 use super::soft_dependencies::SoftDependencies;
 use crate::cli::input_file::Kinds;
 use crate::cli::read_limited;
@@ -97,12 +98,12 @@ impl ModuleFolder {
         })
     }
 
-    /// The lines of a modules.dep for `files`.
+    /// The lines of a modules.dep for `files`, after they are unpacked.
     pub(super) fn dep_lines(&self, files: &[&str]) -> Result<String> {
         files.iter().try_fold(String::new(), |text, file| {
             let order = self.dependencies.order(std::iter::once(*file))?;
-            let needs = order.iter().rev().skip(1).copied().collect::<Vec<_>>().join(" ");
-            Ok(format!("{text}{file}:{}{needs}\n", if needs.is_empty() { "" } else { " " }))
+            let needs = order.iter().rev().skip(1).map(|file| unpacked_name(file)).collect::<Vec<_>>().join(" ");
+            Ok(format!("{text}{}:{}{needs}\n", unpacked_name(file), if needs.is_empty() { "" } else { " " }))
         })
     }
 }
@@ -165,5 +166,6 @@ mod tests {
             folder.dep_lines(&files).unwrap(),
             "kernel/nls/nls_ascii.ko:\nkernel/fs/fat/fat.ko:\nkernel/fs/fat/vfat.ko: kernel/fs/fat/fat.ko\n"
         );
+        assert_eq!(folder.dep_lines(&["kernel/x-y.ko.xz"]).unwrap(), "kernel/x-y.ko:\n", "it is unpacked");
     }
 }
