@@ -19,6 +19,9 @@ use crate::sys::waits::UNNOTICED;
 pub(crate) const SHORTEST_LIMIT: Duration = Duration::from_secs(30);
 /// After a failure, each driver gets this time: the mark as a whole has a limit, too. One that is late goes on beside the others.
 pub(crate) const LIMIT_TO_MARK: Duration = UNNOTICED;
+/// After a failure, no more drivers than this may hang. If the kernel itself is stuck, all of them do, and the mark would wait for one
+/// after the other until its own time is over (`crate::boot::power`).
+const MOST_HANGS: usize = 3;
 
 /// The error of the driver, if it answers with one.
 type Answer = Result<Option<Errno>>;
@@ -81,7 +84,7 @@ impl Loading<'_> {
         load: &mut dyn FnMut(&str) -> Result<Asked<Answer>>,
     ) -> Result<()> {
         let order = self.order(dependencies)?;
-        let mut absent = Vec::new();
+        let (mut absent, mut hanging) = (Vec::new(), 0);
         for file in &order {
             let name = module_name(file);
             let reason = if left_out.hangs(&name) {
@@ -106,7 +109,14 @@ impl Loading<'_> {
                 left_out.add(name.clone(), reason);
                 return Err(hangs(&name, self.limit));
             }
+            if reason == Reason::Hangs && !left_out.hangs(&name) {
+                hanging += 1;
+            }
             left_out.add(name, reason);
+            if hanging == MOST_HANGS {
+                log::error!("modules: {hanging} drivers hang; no further one is loaded");
+                return Ok(());
+            }
         }
         log::info!("modules loaded: {}", order.len() - absent.len());
         Ok(())
@@ -255,6 +265,17 @@ mod tests {
         let short = Loading { limit: Duration::from_secs(1), ..loading(&[], Broken::IsLeftOut) };
         let (tried, _, result) = load(&short, TEXT, LeftOut::default(), hangs_in_b);
         assert_eq!((tried.join(" "), result), ("lib/e.ko drivers/tpm/tpm.ko a.ko b.ko d.ko".to_owned(), Ok(())));
+    }
+
+    #[test]
+    fn a_mark_does_not_wait_for_one_driver_after_the_other() {
+        let short = Loading { limit: Duration::from_millis(20), ..loading(&[], Broken::IsLeftOut) };
+        let all_hang = |_: &str| {
+            thread::sleep(Duration::MAX);
+            Ok(None)
+        };
+        let (tried, _, result) = load(&short, "a.ko:\nb.ko:\nc.ko:\nd.ko:\n", LeftOut::default(), all_hang);
+        assert_eq!((tried.join(" "), result), ("a.ko b.ko c.ko".to_owned(), Ok(())));
     }
 
     #[test]
