@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::event::{Content, Event};
 use super::hash_name::HashName;
+use super::json_bounds;
 use super::log::Log;
 use crate::error::{Context, Error, Result};
 use crate::hash::bank::Bank;
@@ -58,8 +59,9 @@ fn record((number, (pcr, event)): (usize, (Pcr, &Event))) -> Value {
 /// Reads a whole log.
 ///
 /// # Errors
-/// If it is not a JSON array, or if a record is malformed.
+/// If it is not a JSON array, if a record is malformed, or if it holds more than any machine's log.
 pub fn parse(log: &[u8]) -> Result<Log> {
+    json_bounds::check(log)?;
     let Events(events) = serde_json::from_slice(log).about("event log")?;
     Log::new(events?)
 }

@@ -33,6 +33,7 @@ mod ima_log;
 pub(crate) mod journal;
 #[cfg(test)]
 mod journal_tests;
+mod json_bounds;
 mod log;
 pub(crate) mod log_form;
 #[cfg(feature = "evidence")]

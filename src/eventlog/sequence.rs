@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::cel;
 use super::claim::{CONTENT_TYPE, Claim};
+use super::json_bounds;
 use super::log::Log;
 use crate::error::{Context, Error, Result};
 use crate::hash::bank::Bank;
@@ -48,8 +49,9 @@ pub(super) fn encode(pcr: Pcr, digests: &Digests, claim: &Claim) -> Result<Vec<u
 /// Reads a whole log.
 ///
 /// # Errors
-/// If a record is malformed, or if the last one is incomplete.
+/// If a record is malformed, if the last one is incomplete, or if they hold more than any machine's log.
 pub fn parse(log: &[u8]) -> Result<Log> {
+    json_bounds::check(log)?;
     let mut events = Vec::new();
     let mut records = log.split(|&byte| byte == SEPARATOR).enumerate();
     match records.next() {

@@ -38,9 +38,12 @@ pub(super) fn utf16(bytes: &[u8]) -> String {
 
 /// The text, if the bytes are likely to be text: if most of its characters can be read. Only then can a few others hide nothing.
 fn text(bytes: &[u8]) -> Option<String> {
-    // As UTF-16, arbitrary bytes mostly decode to Chinese characters. So only ASCII characters count.
+    // As UTF-16, arbitrary bytes mostly decode to Chinese characters, and so do two ASCII characters. So only ASCII characters in
+    // UTF-16 count, and no two ones may stand beside each other.
     let is_wide = |pair: &&[u8]| matches!(pair, [0x20..0x7F, 0]);
-    if bytes.len().is_multiple_of(2) && bytes.chunks(2).filter(is_wide).count() * 4 >= bytes.len() {
+    let is_narrow = |pair: &[u8]| matches!(pair, [0x20..0x7F, 0x20..0x7F]);
+    let wide = bytes.chunks(2).filter(is_wide).count();
+    if bytes.len().is_multiple_of(2) && wide * 4 >= bytes.len() && !bytes.chunks(2).any(is_narrow) {
         return Some(utf16(bytes));
     }
     let end = bytes.iter().rposition(|&byte| byte != 0)? + 1;
@@ -65,7 +68,7 @@ mod tests {
     fn no_bytes_are_dropped() {
         let wide: Vec<u8> = "Größe\0".encode_utf16().flat_map(u16::to_le_bytes).collect();
         let long = "x".repeat(SHOWN + 1);
-        let table: [(&[u8], &str); 14] = [
+        let table: [(&[u8], &str); 16] = [
             (b"", ""),
             (b"grub_cmd: ls\0", "grub_cmd: ls"),
             (b"two\nlines\x1b[2J", "two\\nlines\\u{1b}[2J"),
@@ -74,6 +77,8 @@ mod tests {
             (b"latin \xe9!", "latin \\xe9!"),
             (&wide, "Größe"),
             (b"a\0b\0", "ab"),
+            (b"abc\0", "abc"),
+            (b"cmd\0x\0", "cmd\\u{0}x"),
             (&[0; 4], "00000000"),
             (&[1], "01"),
             (&[0, 1, 2, b'a', b'b'], "0001026162"),
