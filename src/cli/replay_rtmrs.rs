@@ -129,7 +129,11 @@ impl RtmrReplay {
 fn held_by(folder: &Path, rtmr: u8) -> Result<Digest> {
     let path = folder.join(format!("rtmr{rtmr}:{}", RtmrIndex::BANK));
     let bytes = read_limited::read(&path, VALUE, Kinds::File).map_err(|error| {
-        if folder.exists() { error } else { error.hint("only a TDX guest has this folder, with Linux 6.16 or newer") }
+        if folder.exists() {
+            error
+        } else {
+            error.hint("is the folder named rightly? A TDX guest with Linux 6.16 or newer has one")
+        }
     })?;
     Digest::from_bytes(RtmrIndex::BANK, &bytes).map_err(|error| error.renamed(path.display()))
 }

@@ -186,7 +186,7 @@ impl Predict {
             self.say_parameters();
             if self.before.is_empty() {
                 log::warn!(
-                    "assumes that RTMR {rtmr} was zeros before the boot; boot loaders and the kernel extend RTMR 2: --before takes what was there"
+                    "assumes that RTMR {rtmr} was zeros before the boot (boot loaders and the kernel extend RTMR 2, not 3): --before takes what was there"
                 );
             }
             return print(rtmr_prediction::text(rtmr, &subject, &report, self.format())?.as_bytes());
