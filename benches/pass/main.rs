@@ -152,8 +152,8 @@ fn main() -> ExitCode {
     }
     println!(
         "
-\"x slowest\" compares with the slowest bank alone. \"limit\" is the slowest bank, or each processor's share in the work of all
-hashes; the tree beside SHA-256 counts little if the processor has SHA instructions. A row may take {TOLERANCE} times its limit."
+\"x slowest\" compares with the slowest bank alone. \"limit\" is the slowest bank or thread, or each processor's share in the work of
+all hashes; the tree beside SHA-256 counts little if the processor has SHA instructions. A row may take {TOLERANCE} times its limit."
     );
     if over == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
