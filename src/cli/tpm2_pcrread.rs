@@ -39,9 +39,17 @@ pub(super) fn read(path: &Path) -> Result<PcrValues> {
     let bytes = read_limited::read(path, read_limited::LOG, Kinds::Stream)?;
     let values = match as_text(&bytes) {
         Some(text) => parse(text),
+        None if has_lines(&bytes) => Err(Error::new("PCRs", "text with characters that are not UTF-8").hint(EXPECTED)),
         None => serialized_pcrs::parse(&bytes),
     };
     values.map_err(|error| error.on(path.display()))
+}
+
+/// Whether bytes that are no UTF-8 are text all the same: UTF-16 with its mark, or mostly ASCII, as a third of a digest's bytes is.
+fn has_lines(bytes: &[u8]) -> bool {
+    let begin = &bytes[..bytes.len().min(256)];
+    let ascii = begin.iter().filter(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()).count();
+    begin.starts_with(&[0xFF, 0xFE]) || ascii * 4 >= begin.len() * 3
 }
 
 /// The bytes as text; `None` if they are binary.
@@ -94,6 +102,19 @@ pub(super) fn parse(text: &str) -> Result<PcrValues> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_with_a_wrong_character_is_not_called_binary() {
+        let line = format!("  sha1:\n    0 : 0x{}\n", "AB".repeat(20));
+        for (bytes, is_text) in [
+            ([line.as_bytes(), &[0x80]].concat(), true),
+            (vec![0xFF, 0xFE, b's', 0], true),
+            ([&[1, 0, 0, 0, 4, 0, 3, 0][..], &[0xAB; 120]].concat(), false),
+            (hex::decode("a94a8fe5ccb19ba61c4c0873d391e987982fbbd3").unwrap(), false),
+        ] {
+            assert_eq!((as_text(&bytes), has_lines(&bytes)), (None, is_text), "{bytes:02x?}");
+        }
+    }
 
     #[test]
     fn values_read_back_as_they_were_printed() {

@@ -41,9 +41,10 @@ impl Log {
     /// Whether the log has digests, and all of them are SHA-1 digests. Such a log can be forged.
     #[must_use]
     pub fn is_sha1_only(&self) -> bool {
-        let mut extending = self.events().iter().filter(|event| event.extends().is_some()).peekable();
+        let extending = || self.events().iter().filter(|event| event.extends().is_some());
         let is_sha1 = |event: &Event| event.others.is_empty() && event.digests.keys().all(|&bank| bank == Bank::Sha1);
-        extending.peek().is_some() && extending.all(is_sha1)
+        // A log without any digest has nothing that could be forged.
+        extending().all(is_sha1) && extending().any(|event| !event.digests.is_empty())
     }
 
     /// For each PCR and bank whose value cannot be computed, though the log has digests for the bank: the index of the first event
@@ -101,8 +102,10 @@ mod tests {
 
     #[test]
     fn a_log_has_sha1_only_if_every_event_has() {
-        let table: [(&[&[&str]], bool); 6] = [
+        let table: [(&[&[&str]], bool); 8] = [
             (&[&["sha1"], &["sha1"]], true),
+            (&[&["sha1"], &[]], true),
+            (&[&[]], false),
             (&[&["sha1"], &["sha1", "sha256"]], false),
             (&[&["sha256"], &["sha1"]], false),
             (&[&["sha1", "sm3_256"]], false),

@@ -34,6 +34,11 @@ pub(super) fn public_key(bytes: &[u8]) -> Result<Vec<u8>> {
             error
         });
     };
+    // Of a chain of certificates, the first is that of the key. Two keys are a mix-up, and one of them would be ignored.
+    let keys = blocks().filter(|(label, _)| LABELS.contains(label));
+    if !label.ends_with("CERTIFICATE") && keys.count() > 1 {
+        return Err(Error::new("key", "the file has several keys").hint("give the key that signed, alone"));
+    }
     let Some((body, _)) = rest.split_once(&format!("-----END {label}-----")) else {
         return Err(Error::new("key", format_args!("the block \"{label}\" has no end")).hint("was it cut off?"));
     };
@@ -61,6 +66,7 @@ mod tests {
             block("PUBLIC KEY", "\r\nMAMCAQU=\r\n") + "\r\n",
             format!("Certificate:\n    Data: 0\n{}\ntrailing text\n", block("CERTIFICATE", "\n MAMCAQU=\n")),
             block("EC PARAMETERS", "\nAAAA\n") + "\n" + &block("PUBLIC KEY", "\nMAMCAQU=\n"),
+            block("CERTIFICATE", "\nMAMCAQU=\n") + "\n" + &block("CERTIFICATE", "\nAAAA\n"),
         ] {
             assert!(is_pem(text.as_bytes()));
             assert_eq!(public_key(text.as_bytes()).unwrap(), der, "{text}");
@@ -75,6 +81,10 @@ mod tests {
             ("-----BEGIN PUBLIC KEY-----\nMAMC".to_owned(), "has no end (was it cut off?)"),
             ("-----BEGIN PUBLIC".to_owned(), "PEM of \"nothing\""),
             (block("PUBLIC KEY", "\n!!\n"), "key: PEM"),
+            (
+                block("RSA PUBLIC KEY", "\nMAMCAQU=\n") + &block("PUBLIC KEY", "\nMAMCAQU=\n"),
+                "the file has several keys",
+            ),
         ] {
             let why = public_key(text.as_bytes()).unwrap_err().to_string();
             assert!(why.contains(part), "{why}");
