@@ -9,6 +9,9 @@ make_with_buildroot() {
 	source=$build/measureroot-checkout
 	mkdir -p "$source" "$build/linux-6.1" "$folder/target/lib/modules" "$build/host-measureroot-tss2-4.1.3"
 	# A copy of git's files with the crates beside them, like a download of Buildroot. Unchanged files keep their dates.
+	# Cargo finds programs and tests by their names, so sources that were deleted must not stay.
+	(cd "$source" && find . \( -path ./VENDOR -o -path ./target \) -prune -o -name '*.rs' -printf '%P\n') | LC_ALL=C sort |
+		LC_ALL=C comm -23 - <(cd "$checkout" && git ls-files | LC_ALL=C sort) | (cd "$source" && xargs --no-run-if-empty rm)
 	(cd "$checkout" && git ls-files -z | xargs -0 cp --parents --update --preserve=timestamps --target-directory="$source")
 	if ! cmp --quiet "$checkout/Cargo.lock" "$source/VENDOR/Cargo.lock"; then
 		# Removed while cargo runs: cargo warns if there are two configuration files.
