@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2034,SC2154 # used, or set, by the caller
 # The user-mode Linux kernel of the benchmark. Sourced, after cache.sh, fragments.sh and backports.sh.
 #
 # It comes from the backports, because user-mode Linux before 6.13 keeps the registers of a process in a fixed size. A processor with

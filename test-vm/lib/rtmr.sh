@@ -28,7 +28,7 @@ rtmr_wrap() {
 
 # Unpacks the kernel into $1: vmlinuz, config, modules. The sample is one of its modules.
 make_rtmr_kernel() {
-	local folder=$1 work=$1/work sources headers release image source program
+	local folder=$1 work=$1/work headers release image source program
 	open_backports "$folder/apt"
 	local -x APT_CONFIG=$folder/apt/apt.conf
 	headers=$(backports_package linux-headers-cloud-amd64 linux-headers-)
