@@ -131,16 +131,16 @@ impl Proof {
             let images = trusted.iter().filter(|image| self.pcr == image.pcr.into() && is_event_of(event, image));
             Some((at, images.map(|image| &image.name).min()?))
         });
-        let for_another_pcr = || trusted.iter().find(|image| events.iter().any(|event| is_event_of(event, image)));
-        match (known, events.len()) {
-            (_, 0) => format!("nothing was measured into PCR {}{}", self.pcr, self.is_elsewhere()),
+        let for_another_pcr = trusted.iter().find(|image| events.iter().any(|event| is_event_of(event, image)));
+        match (known, for_another_pcr, events.len()) {
+            (.., 0) => format!("nothing was measured into PCR {}{}", self.pcr, self.is_elsewhere()),
             _ if self.is_marked(UNMEASURED) => "the boot did not measure its image (measureroot=off)".to_owned(),
             _ if self.is_marked(FAILED) => "the boot failed".to_owned(),
-            (Some((_, name)), 1) => format!(
+            (Some((_, name)), _, 1) => format!(
                 "{name} was measured, but PCR {} did not begin with the value that is expected there (zeros, or \"before\")",
                 self.pcr
             ),
-            (Some((at, name)), count) => match (count, self.of_systemd()) {
+            (Some((at, name)), _, count) => match (count, self.of_systemd()) {
                 (2, Some(other)) => other.reason(name, at == 0),
                 (_, other) => format!(
                     "{name} was measured, but PCR {} was not extended with it alone: {} before it, {} after it{}",
@@ -150,14 +150,14 @@ impl Proof {
                     among(other)
                 ),
             },
-            (None, _) if for_another_pcr().is_some() => for_another_pcr().map_or_else(String::new, |image| {
+            (None, Some(image), _) => {
                 format!("{} was measured into PCR {}, but its entry is for PCR {}", image.name, self.pcr, image.pcr)
-            }),
-            (None, 1) => {
+            }
+            (None, None, 1) => {
                 let other = self.is_elsewhere() + &self.in_other_banks(trusted);
                 "an image was booted that is not known".to_owned() + &other
             }
-            (None, count) => {
+            (None, None, count) => {
                 let other = among(self.of_systemd()) + &self.in_other_banks(trusted);
                 format!("PCR {} was extended {count} times, but not with a known image{other}", self.pcr)
             }
