@@ -73,7 +73,7 @@ pub mod seal {
 }
 
 pub mod sys {
-    pub use crate::sys::modules_dep::Dependencies;
+    pub use crate::sys::{alias_pattern::matches as alias_matches, modules_alias::Aliases, modules_dep::Dependencies};
 }
 
 pub mod tpm {

@@ -54,6 +54,7 @@ fn explain_shows_the_effect_of_each_parameter() {
         ("root=/dev/vda rd.overlay=tmpfs:size=1g", "\n  rd.overlay=tmpfs:size=1g: measureroot.overlaysize=1g\n"),
         ("root=/dev/vda rootfstype=squashfs,auto", "/dev/vda: as many bytes as its file system has"),
         ("root=/dev/vda module_blacklist=vfat", "\n  not vfat, and not the modules that need it\n"),
+        ("root=/dev/vda modules_load=nls-utf8", "\n  nls_utf8 in any case\n"),
         ("root=/dev/vda rd.driver.blacklist=nls-utf8", "\n  not nls_utf8, and not the modules that need it\n"),
         ("root=/dev/vda -- single rootimg=/b", "\n  with the arguments behind --: single rootimg=/b\n"),
         ("root=/dev/vda ro", "-o ro,redirect_dir=on,lowerdir="),

@@ -8,7 +8,7 @@
 : "${measureroot_modules:=squashfs erofs ext4 isofs vfat overlay loop dm-verity \
 	tpm_tis|tpm_crb|tpm_tis_spi|tpm_tis_i2c|tpm_ftpm_tee|tpm_ibmvtpm|xen_tpmfront}"
 # These are packed if the kernel has them: drivers of media, the character sets that mounting vfat needs, and SHA-256 by the
-# processor's instructions, for dm-verity. The list is short, because every boot loads every module that is packed. pci_hyperv brings
+# processor's instructions, for dm-verity. The list is short, because every boot unpacks every module that is packed. pci_hyperv brings
 # the NVMe disks of Azure's machines; mptspi and mptsas are the SCSI and SAS controllers of VMware and VirtualBox. tdx-guest shows the RTMRs of an Intel TDX
 # guest.
 : "${measureroot_drivers:=virtio_pci virtio_mmio virtio_blk virtio_scsi nvme vmd ahci ata_piix sd_mod sr_mod \

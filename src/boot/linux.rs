@@ -1,6 +1,7 @@
 //! The real machine: each step of the boot, done with Linux.
 
 use std::convert::Infallible;
+use std::fmt::Display;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -39,6 +40,7 @@ use crate::media::medium::{self, Medium};
 use crate::media::rootflags::{Replay, RootFlags};
 use crate::media::search;
 use crate::media::superblock::FileSystem;
+use crate::media::wait::Wait;
 use crate::root::init_arguments::InitArguments;
 use crate::root::overlay;
 use crate::root::selinux_label;
@@ -52,8 +54,7 @@ use crate::seal::verity_device;
 use crate::sys::block_device;
 use crate::sys::loop_device;
 use crate::sys::memory;
-use crate::sys::modules::{Broken, LIMIT_TO_MARK, Loading, SHORTEST_LIMIT};
-use crate::sys::modules_left_out::LeftOut;
+use crate::sys::modules::{Broken, LIMIT_TO_MARK, Loaded, Loading, SHORTEST_LIMIT, Which};
 use crate::sys::mounts::{self, Mount};
 use crate::sys::signals;
 use crate::sys::sysctl::Sysctl;
@@ -64,13 +65,18 @@ use crate::tpm::TpmRequest;
 pub(super) struct Linux {
     for_init: InitArguments,
     devices: Devices,
-    modules: LeftOut,
-    /// Whether every module is loaded that can be.
+    modules: Loaded,
+    /// Whether the modules are loaded that this machine needs.
     has_modules: bool,
     progress: Option<(Style, Progress)>,
+    /// How long the driver of one module may take.
+    module_limit: Duration,
     /// Parameters of the kernel that have their old value again before the init starts.
     changed: Vec<Sysctl>,
 }
+
+/// What is healthy and was plugged in before the machine started is there by then, also a USB stick.
+const SOON: Duration = Duration::from_secs(2);
 
 impl Linux {
     /// `for_init` is handed to the new init; nothing else reads it.
@@ -79,9 +85,10 @@ impl Linux {
         Self {
             for_init,
             devices: Devices::default(),
-            modules: LeftOut::default(),
+            modules: Loaded::default(),
             has_modules: false,
             progress: None,
+            module_limit: SHORTEST_LIMIT,
             changed: Vec::new(),
         }
     }
@@ -93,11 +100,34 @@ impl Linux {
         Self { has_modules, ..Self::new(InitArguments::new(std::iter::empty(), Vec::new())) }
     }
 
-    /// Loads the modules of this kernel.
-    fn load(&mut self, choice: &ModuleChoice, broken: Broken, limit: Duration) -> Result<()> {
+    /// Loads modules of this kernel.
+    fn load(&mut self, which: Which, choice: &ModuleChoice, broken: Broken, limit: Duration) -> Result<()> {
         let folder = &Path::new("/lib/modules").join(nix::sys::utsname::uname().about("uname")?.release());
-        let ModuleChoice { parameters, forbidden } = choice;
-        Loading { folder, parameters, forbidden, broken, limit }.load_all(&mut self.modules)
+        let ModuleChoice { parameters, forbidden, wanted } = choice;
+        Loading { folder, parameters, forbidden, wanted, broken, limit }.load(which, &mut self.modules)
+    }
+
+    /// Loads the modules that this machine seemed not to need, because something has not appeared: a driver may be for devices that
+    /// no list of aliases names, and a device may have been plugged in since.
+    fn load_others(&mut self, absent: &dyn Display) -> Result<()> {
+        log::info!("the other modules are loaded, too: {absent}");
+        self.modules.has_others = false;
+        let (choice, limit) = (ModuleChoice::of(&cmdline::parse(&command_line()?)), self.module_limit);
+        self.load(Which::All, &choice, Broken::EndsTheBoot, limit)
+    }
+
+    /// If no TPM appears soon, loads the other modules.
+    fn load_for_the_tpm(&mut self, request: TpmRequest) -> Result<()> {
+        if self.modules.has_others && !tpm_device::appears(request.version, SOON)? {
+            self.load_others(&"no TPM")?;
+        }
+        Ok(())
+    }
+
+    /// The first, short part of a wait; `None` if there are no other modules that could be loaded after it.
+    fn soon(&self, wait: Wait) -> Option<Wait> {
+        let limit = Some(wait.limit.map_or(SOON, |limit| limit.min(SOON)));
+        self.modules.has_others.then_some(Wait { limit, ..wait })
     }
 }
 
@@ -146,7 +176,8 @@ impl Machine for Linux {
             log::set_max_level(log::LevelFilter::Debug);
         }
         // What holds up a driver is a device that does not answer.
-        self.load(&config.modules, Broken::EndsTheBoot, config.read_limit.max(SHORTEST_LIMIT))?;
+        self.module_limit = config.read_limit.max(SHORTEST_LIMIT);
+        self.load(Which::Needed, &config.modules, Broken::EndsTheBoot, self.module_limit)?;
         self.has_modules = true;
         Ok(())
     }
@@ -157,20 +188,22 @@ impl Machine for Linux {
         }
         // The command line may be the very thing that is broken: no other part of it is read.
         let choice = ModuleChoice::of(&cmdline::parse(&command_line().unwrap_or_default()));
-        if let Err(error) = self.load(&choice, Broken::IsLeftOut, LIMIT_TO_MARK) {
+        if let Err(error) = self.load(Which::All, &choice, Broken::IsLeftOut, LIMIT_TO_MARK) {
             log::warn!("{error}");
         }
     }
 
     fn modules_left_out(&self) -> Option<String> {
-        self.modules.describe()
+        self.modules.left_out.describe()
     }
 
     fn tpm(&mut self, request: TpmRequest) -> Result<Option<Box<dyn Pcrs>>> {
+        self.load_for_the_tpm(request)?;
         tpm_device::open(request)
     }
 
     fn tpm_of_unmeasured(&mut self, request: TpmRequest) -> Result<Option<Box<dyn Pcrs>>> {
+        self.load_for_the_tpm(request)?;
         tpm_device::open_unmeasured(request)
     }
 
@@ -183,11 +216,27 @@ impl Machine for Linux {
     }
 
     fn wait_for_root(&mut self, config: &Config) -> Result<RootDevices> {
-        RootDevices::wait(&self.devices, config)
+        let mut wait = config.root_wait;
+        if let Some(soon) = self.soon(wait) {
+            match RootDevices::wait(&self.devices, config, soon) {
+                Err(absent) => self.load_others(&absent)?,
+                found => return found,
+            }
+            wait = wait.without_delay();
+        }
+        RootDevices::wait(&self.devices, config, wait)
     }
 
     fn search(&mut self, path: &str, request: ImageRequest) -> Result<ImageLocation> {
-        search::find_image(&self.devices, path, request)
+        let mut wait = request.wait;
+        if let Some(soon) = self.soon(wait) {
+            match search::find_image(&self.devices, path, ImageRequest { wait: soon, ..request }) {
+                Err(absent) => self.load_others(&absent)?,
+                found => return found,
+            }
+            wait = wait.without_delay();
+        }
+        search::find_image(&self.devices, path, ImageRequest { wait, ..request })
     }
 
     fn watch(&mut self, limit: Duration, policy: FailurePolicy) -> Result<DeviceWatch> {

@@ -31,12 +31,11 @@ pub(super) struct RootDevices {
 }
 
 impl RootDevices {
-    /// Waits for the devices.
+    /// Waits so long for the devices.
     ///
     /// # Errors
     /// When a device does not appear in time.
-    pub(super) fn wait(devices: &Devices, config: &Config) -> Result<Self> {
-        let wait = config.root_wait;
+    pub(super) fn wait(devices: &Devices, config: &Config, wait: Wait) -> Result<Self> {
         let image = match &config.source {
             ImageSource::Device(name) => Sought::At(ImageLocation::Device(wait_for(devices, name, wait)?)),
             ImageSource::File(name, path) => {

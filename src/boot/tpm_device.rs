@@ -78,6 +78,14 @@ fn shown() -> Result<ShownTpms> {
     inside(&folders.dev, || ShownTpms::sort(&listed, Path::new("."), &is_version12))
 }
 
+/// Whether the TPMs of a boot appear in this time.
+///
+/// # Errors
+/// When /dev or /sys cannot be read.
+pub(super) fn appears(version: TpmChoice, patience: Duration) -> Result<bool> {
+    wait_for(version, patience, &shown).map(|shown| shown.is_ready_for(version))
+}
+
 /// Opens the TPMs that the image is measured into; `None` if none appears in time.
 ///
 /// # Errors

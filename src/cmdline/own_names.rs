@@ -22,7 +22,7 @@ const OTHERS: [&str; 4] = ["measureroot", "rootimg", "rootimgpcr", "roothash"];
 /// Parameters of the kernel, systemd, modprobe, dracut and initramfs-tools that the agent obeys. Without them, it could take another
 /// type of file system, another device, or a module that was forbidden. Shorter names (`root`, `ro`, `init`, `panic`) are
 /// left out: too many words of other programs are like them (`boot`, for example).
-const OBEYED: [&str; 11] = [
+const OBEYED: [&str; 13] = [
     "rootfstype",
     "rootflags",
     "rootwait",
@@ -35,6 +35,8 @@ const OBEYED: [&str; 11] = [
     "modprobe.blacklist",
     "rd.driver.blacklist",
     "blacklist",
+    "modules_load",
+    "rd.modules_load",
 ];
 
 /// Whether a parameter is meant for this program alone. The kernel does not know such a parameter, so it gives it to

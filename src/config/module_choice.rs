@@ -10,6 +10,8 @@ pub struct ModuleChoice {
     pub parameters: Vec<(String, String)>,
     /// `module_blacklist=` and others: the modules that are not loaded, by the kernel's names for them.
     pub forbidden: Vec<String>,
+    /// `modules_load=` and others: the modules that are loaded whether or not the machine needs them.
+    pub wanted: Vec<String>,
 }
 
 impl ModuleChoice {
@@ -18,24 +20,23 @@ impl ModuleChoice {
     pub fn of(tokens: &[Token]) -> Self {
         Self {
             parameters: tokens.iter().filter_map(parameter).collect(),
-            forbidden: tokens.iter().flat_map(forbidden).collect(),
+            forbidden: tokens.iter().flat_map(|token| names(token, &FORBIDDING)).collect(),
+            wanted: tokens.iter().flat_map(|token| names(token, &LOADING)).collect(),
         }
     }
 }
 
-/// The modules that one parameter forbids, separated by commas, by the kernel's names for them: `module_blacklist=` of the kernel
-/// (kernel/module/main.c), `modprobe.blacklist=` of modprobe(8), `rd.driver.blacklist=` of dracut (`rdblacklist=` in its old
-/// versions), `blacklist=` of initramfs-tools(7).
-fn forbidden(token: &Token) -> Vec<String> {
-    // The kernel takes `-` for `_` in its own parameters.
-    let keys = [
-        "module_blacklist",
-        "module-blacklist",
-        "modprobe.blacklist",
-        "rd.driver.blacklist",
-        "rdblacklist",
-        "blacklist",
-    ];
+/// The parameters that forbid modules: `module_blacklist=` of the kernel (kernel/module/main.c), `modprobe.blacklist=` of modprobe(8),
+/// `rd.driver.blacklist=` of dracut (`rdblacklist=` in its old versions), `blacklist=` of initramfs-tools(7). The kernel takes `-` for
+/// `_` in its own parameters.
+const FORBIDDING: [&str; 6] =
+    ["module_blacklist", "module-blacklist", "modprobe.blacklist", "rd.driver.blacklist", "rdblacklist", "blacklist"];
+/// The parameters that name modules to load: those of systemd-modules-load.service(8), and of dracut.cmdline(7).
+const LOADING: [&str; 6] =
+    ["modules_load", "modules-load", "rd.modules_load", "rd.modules-load", "rd.driver.pre", "rd.driver.post"];
+
+/// The modules that one of these parameters names, separated by commas, by the kernel's names for them.
+fn names(token: &Token, keys: &[&str]) -> Vec<String> {
     if !keys.iter().any(|key| token.is(key)) {
         return Vec::new();
     }

@@ -47,6 +47,8 @@ fn each_parameter_has_its_effect() {
     let words = "module_blacklist=vfat,nls-utf8 modprobe.blacklist=a rd.driver.blacklist=b,,c rd.driver.blacklist=d module_blacklist=";
     assert_eq!(of(words).modules.forbidden, ["vfat", "nls_utf8", "a", "b", "c", "d"]);
     assert_eq!(of("module-blacklist=e blacklist=f,g rdblacklist=h blacklist").modules.forbidden, ["e", "f", "g", "h"]);
+    let words = "modules_load=ext4,usb-storage modules-load=a rd.modules_load=b rd.driver.pre=c rd.driver.post=d";
+    assert_eq!(of(words).modules.wanted, ["ext4", "usb_storage", "a", "b", "c", "d"]);
     assert_eq!((of("").seal, of("measureroot.seal=verity").seal), (SealChoice::Auto, SealChoice::Verity));
     assert_eq!((of("measureroot.seal=toram").seal, of("measureroot=off").seal), (SealChoice::Ram, SealChoice::None));
     assert_eq!(of("measureroot.oncorrupt=panic").on_corrupt, OnCorrupt::Panic);

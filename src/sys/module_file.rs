@@ -11,10 +11,14 @@ use crate::error::{Context, Error, Result};
 /// `MODULE_INIT_COMPRESSED_FILE` (kernel, include/uapi/linux/module.h), which nix does not name yet.
 const COMPRESSED: u32 = 4;
 
-/// Loads a module; returns the error of its driver, if the driver answers with one.
-pub(super) fn load(path: &Path, settings: &str) -> Result<Option<Errno>> {
+/// With this parameter, a module is loaded without a wait for its devices (kernel, kernel/module/main.c, `async_probe_requested`).
+const BESIDE: &str = "async_probe ";
+
+/// Loads a module; returns the error of its driver, if the driver answers with one. If `is_beside` is set, its devices may answer later.
+pub(super) fn load(path: &Path, settings: &str, is_beside: bool) -> Result<Option<Errno>> {
     let file = File::open(path).about_hint(path.display(), "modules.dep lists it; is it in the initramfs?")?;
-    let text = std::ffi::CString::new(settings).about(path.display())?;
+    let beside = if is_beside { BESIDE } else { "" };
+    let text = std::ffi::CString::new([beside, settings].concat()).about(path.display())?;
     let suffix = path.extension().unwrap_or_default().to_string_lossy();
     let flags = ModuleInitFlags::from_bits_retain(if suffix == "ko" { 0 } else { COMPRESSED });
     match finit_module(&file, &text, flags) {

@@ -9,9 +9,13 @@ use nix::errno::Errno;
 use tss2_static::tcti::asked::Asked;
 
 use crate::error::{Context, Error, Result};
+use crate::sys::file_system_modules;
+use crate::sys::hardware::Hardware;
 use crate::sys::module_file;
+use crate::sys::modules_alias::Aliases;
 use crate::sys::modules_dep::{Dependencies, module_name};
 use crate::sys::modules_left_out::{LeftOut, Reason};
+use crate::sys::modules_plan::{Plan, is_register};
 use crate::sys::waits::UNNOTICED;
 
 /// No driver gets less time than this. An adapter that resets its bus waits for up to 15 s (Linux,
@@ -25,6 +29,33 @@ const MOST_HANGS: usize = 3;
 
 /// The error of the driver, if it answers with one.
 type Answer = Result<Option<Errno>>;
+/// Starts to load the file of a module; says whether its devices may answer later.
+type Load<'a> = &'a mut dyn FnMut(&str, bool) -> Result<Asked<Answer>>;
+
+/// Which modules to load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// Those that the hardware needs that the kernel has found.
+    Needed,
+    All,
+}
+
+/// What has been done with the modules of the initramfs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Loaded {
+    /// The files that are loaded or left out.
+    tried: Vec<String>,
+    /// The modules that are not in the kernel.
+    pub(crate) left_out: LeftOut,
+    /// Whether there are others, which this machine seems not to need.
+    pub(crate) has_others: bool,
+}
+
+impl Loaded {
+    fn has_tried(&self, file: &str) -> bool {
+        self.tried.iter().any(|other| other == file)
+    }
+}
 
 /// What a part of the initramfs that is broken means, or a driver that hangs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +66,7 @@ pub(crate) enum Broken {
     IsLeftOut,
 }
 
-/// Which modules to load, and how.
+/// How to load modules.
 pub(crate) struct Loading<'a> {
     /// The folder with modules.dep.
     pub(crate) folder: &'a Path,
@@ -43,14 +74,16 @@ pub(crate) struct Loading<'a> {
     pub(crate) parameters: &'a [(String, String)],
     /// The names of the modules that are not loaded.
     pub(crate) forbidden: &'a [String],
+    /// The names of the modules that are loaded in any case.
+    pub(crate) wanted: &'a [String],
     pub(crate) broken: Broken,
     /// How long the driver of one module may take to get ready.
     pub(crate) limit: Duration,
 }
 
 impl Loading<'_> {
-    /// Loads every module below the folder that is not forbidden. `left_out` gets those that are not loaded; those that it has
-    /// because their drivers hang are not tried again.
+    /// Loads modules below the folder that are not forbidden: first those that this machine needs, or all. `loaded` remembers them, so
+    /// that the others can be loaded later, and those whose drivers hang are not tried again.
     ///
     /// A driver that is not for this machine answers with an error, and so do the parts of a hypervisor's bus on another machine. It
     /// is left out, and so are the modules that need it. If it was needed, then a device, a file system or an image is missing
@@ -59,43 +92,94 @@ impl Loading<'_> {
     /// # Errors
     /// When the initramfs is broken: a module is missing, or it is not one for this kernel. When a driver hangs: the kernel cannot
     /// start the init as long as a thread of this program hangs (kernel, fs/exec.c, `de_thread`).
-    pub(crate) fn load_all(&self, left_out: &mut LeftOut) -> Result<()> {
-        let list = self.folder.join("modules.dep");
-        let text = match fs::read_to_string(&list) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                log::info!("{}: the initramfs carries no modules for this kernel", self.folder.display());
-                return Ok(());
+    pub(crate) fn load(&self, which: Which, loaded: &mut Loaded) -> Result<()> {
+        let Some(text) = list(self.folder, "modules.dep")? else {
+            log::info!("{}: the initramfs carries no modules for this kernel", self.folder.display());
+            return Ok(());
+        };
+        let dependencies = Dependencies::parse(&text)?;
+        // A builder that packs no list of the aliases gets what the list cannot tell: all modules.
+        match list(self.folder, "modules.alias")?.filter(|_| which == Which::Needed) {
+            Some(text) => {
+                file_system_modules::remember(self);
+                let look = &mut || Hardware::read(Path::new("/sys/bus"));
+                self.load_needed(&dependencies, &Aliases::parse(&text), look, loaded, &mut |file, is_beside| {
+                    self.start(file, is_beside)
+                })
             }
-            text => text.about(list.display())?,
-        };
-        let load = &mut |file: &str| {
-            let (path, settings) = (self.folder.join(file), settings(&module_name(file), self.parameters));
-            Asked::start(move || module_file::load(&path, &settings)).about("thread")
-        };
-        self.load_each(&Dependencies::parse(&text)?, left_out, load)
+            None => self.load_files(&dependencies, &self.order(&dependencies)?, &|_| false, loaded),
+        }
     }
 
-    /// Loads each module that is not forbidden. `load` starts that, in another thread: no signal ends finit_module(2) while a driver
-    /// waits for its device.
+    /// Starts to load the file of a module.
+    fn start(&self, file: &str, is_beside: bool) -> Result<Asked<Answer>> {
+        let settings = settings(&module_name(file), self.parameters);
+        let path = self.folder.join(file);
+        Asked::start(move || module_file::load(&path, &settings, is_beside)).about("thread")
+    }
+
+    /// Loads these files.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub(super) fn load_files(
+        &self,
+        dependencies: &Dependencies,
+        files: &[&str],
+        is_beside: &dyn Fn(&str) -> bool,
+        loaded: &mut Loaded,
+    ) -> Result<()> {
+        self.load_each(dependencies, files, is_beside, loaded, &mut |file, is_beside| self.start(file, is_beside))
+    }
+
+    /// Loads what the hardware needs, and then what new devices need that the drivers have shown.
+    fn load_needed(
+        &self,
+        dependencies: &Dependencies,
+        aliases: &Aliases,
+        look: &mut dyn FnMut() -> Hardware,
+        loaded: &mut Loaded,
+        load: Load,
+    ) -> Result<()> {
+        let is_named = |name: &str| {
+            let mut names = self.forbidden.iter().chain(self.wanted);
+            self.parameters.iter().any(|(other, _)| other == name) || names.any(|other| other == name)
+        };
+        let plan = Plan { dependencies, aliases, is_named: &is_named };
+        loop {
+            let tried: Vec<_> = dependencies.files().filter(|file| loaded.has_tried(file)).collect();
+            let order = plan.missing(&look(), &tried)?;
+            if order.is_empty() {
+                loaded.has_others = tried.len() < dependencies.files().count();
+                return Ok(());
+            }
+            self.load_each(dependencies, &order, &|file| plan.is_beside(file), loaded, load)?;
+        }
+    }
+
+    /// Loads each of these modules that is not forbidden and not loaded yet. `load` starts that, in another thread: no signal ends
+    /// finit_module(2) while a driver waits for its device.
     fn load_each(
         &self,
         dependencies: &Dependencies,
-        left_out: &mut LeftOut,
-        load: &mut dyn FnMut(&str) -> Result<Asked<Answer>>,
+        order: &[&str],
+        is_beside: &dyn Fn(&str) -> bool,
+        loaded: &mut Loaded,
+        load: Load,
     ) -> Result<()> {
-        let order = self.order(dependencies)?;
-        let (mut absent, mut hanging) = (Vec::new(), 0);
-        for file in &order {
+        let (mut count, mut hanging) = (0, 0);
+        for file in order {
+            // The kernel lets a second load of the same module wait for the first (kernel/module/main.c, `add_unformed_module`).
+            if loaded.has_tried(file) {
+                continue;
+            }
             let name = module_name(file);
-            let reason = if left_out.hangs(&name) {
-                // The kernel lets a second load of the same module wait for the first (kernel/module/main.c, `add_unformed_module`).
-                Some(Reason::Hangs)
-            } else if self.forbidden.contains(&name) {
+            let reason = if self.forbidden.contains(&name) {
                 Some(Reason::Forbidden)
-            } else if dependencies.needs_any(file, &absent) {
+            } else if dependencies.needs_any(file, &loaded.left_out) {
                 Some(Reason::NeedsAnother)
             } else {
-                match load(file).and_then(|asked| self.answer(&name, &asked)) {
+                match load(file, is_beside(file)).and_then(|asked| self.answer(&name, &asked)) {
                     Err(error) if self.broken == Broken::IsLeftOut => {
                         log::warn!("{error}");
                         Some(Reason::NeedsAnother)
@@ -103,34 +187,41 @@ impl Loading<'_> {
                     reason => reason?,
                 }
             };
-            let Some(reason) = reason else { continue };
-            absent.push(*file);
+            loaded.tried.push((*file).to_owned());
+            let Some(reason) = reason else {
+                count += 1;
+                continue;
+            };
+            loaded.left_out.add(name.clone(), reason);
             if reason == Reason::Hangs && self.broken == Broken::EndsTheBoot {
-                left_out.add(name.clone(), reason);
                 return Err(hangs(&name, self.limit));
             }
-            if reason == Reason::Hangs && !left_out.hangs(&name) {
-                hanging += 1;
-            }
-            left_out.add(name, reason);
+            hanging += usize::from(reason == Reason::Hangs);
             if hanging == MOST_HANGS {
                 log::error!("modules: {hanging} drivers hang; no further one is loaded");
                 return Ok(());
             }
         }
-        log::info!("modules loaded: {}", order.len() - absent.len());
+        log::info!("modules loaded: {count}");
         Ok(())
     }
 
     /// The files of the modules, each after those that it needs.
     fn order<'a>(&self, dependencies: &'a Dependencies) -> Result<Vec<&'a str>> {
+        let mut files: Vec<_> = dependencies.files().collect();
         if self.broken == Broken::EndsTheBoot {
-            return dependencies.order(dependencies.files());
+            return dependencies.order_of(&files);
         }
         // After a failure only the TPM counts: the others come later, and one of them may hang.
-        let is_tpm = |file: &&str| file.contains("/tpm/");
-        let files = || dependencies.files().filter(is_tpm).chain(dependencies.files().filter(|file| !is_tpm(file)));
-        Ok(dependencies.order(files()).unwrap_or_else(|_| files().collect()))
+        let mut others = Vec::new();
+        files.retain(|file| {
+            is_register(file) || {
+                others.push(*file);
+                false
+            }
+        });
+        files.append(&mut others);
+        Ok(dependencies.order_of(&files).unwrap_or(files))
     }
 
     /// Waits for a driver; returns why the module is not in the kernel, if it is not.
@@ -156,6 +247,15 @@ fn hangs(name: &str, limit: Duration) -> Error {
     ))
 }
 
+/// The text of one of depmod's lists; `None` if there is none.
+pub(super) fn list(folder: &Path, name: &str) -> Result<Option<String>> {
+    let list = folder.join(name);
+    match fs::read_to_string(&list) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        text => text.about(list.display()).map(Some),
+    }
+}
+
 fn settings(module: &str, parameters: &[(String, String)]) -> String {
     let own = parameters.iter().filter(|(name, _)| name == module).map(|(_, setting)| setting.as_str());
     own.collect::<Vec<_>>().join(" ")
@@ -168,24 +268,34 @@ mod tests {
     use super::*;
 
     fn loading(forbidden: &[String], broken: Broken) -> Loading<'_> {
-        Loading { folder: Path::new("/none"), parameters: &[], forbidden, broken, limit: Duration::from_secs(60) }
+        Loading {
+            folder: Path::new("/none"),
+            parameters: &[],
+            forbidden,
+            wanted: &[],
+            broken,
+            limit: Duration::from_secs(60),
+        }
     }
 
-    /// Loads modules that answer so. Returns the files that were tried, those that were left out, and the result.
+    /// Loads modules that answer so. Returns the files that were tried, what has been done, and the result.
     fn load(
         loading: &Loading,
         text: &str,
-        mut left_out: LeftOut,
+        mut loaded: Loaded,
         answer: fn(&str) -> Answer,
-    ) -> (Vec<String>, LeftOut, Result<()>) {
+    ) -> (Vec<String>, Loaded, Result<()>) {
         let mut tried = Vec::new();
-        let mut load = |file: &str| {
+        let mut load = |file: &str, _| {
             let file = file.to_owned();
             tried.push(file.clone());
             Asked::start(move || answer(&file)).about("thread")
         };
-        let result = loading.load_each(&Dependencies::parse(text).unwrap(), &mut left_out, &mut load);
-        (tried, left_out, result)
+        let dependencies = Dependencies::parse(text).unwrap();
+        let result = loading
+            .order(&dependencies)
+            .and_then(|order| loading.load_each(&dependencies, &order, &|_| false, &mut loaded, &mut load));
+        (tried, loaded, result)
     }
 
     #[test]
@@ -205,11 +315,10 @@ mod tests {
         };
         let forbidden = ["b_b".to_owned()];
         let text = "a.ko: b-b.ko\nb-b.ko:\nc.ko: d.ko\nd.ko:\ne.ko:\nf.ko:\n";
-        let (tried, left_out, result) =
-            load(&loading(&forbidden, Broken::EndsTheBoot), text, LeftOut::default(), answer);
+        let (tried, loaded, result) = load(&loading(&forbidden, Broken::EndsTheBoot), text, Loaded::default(), answer);
         assert_eq!((tried, result), (["d.ko", "e.ko", "f.ko"].map(str::to_owned).to_vec(), Ok(())));
         assert_eq!(
-            left_out.describe().unwrap(),
+            loaded.left_out.describe().unwrap(),
             "d (EIO: I/O error); b_b (forbidden by the command line); a, c (needs a module that is not loaded); \
              e (ENODEV: No such device)"
         );
@@ -218,7 +327,7 @@ mod tests {
     #[test]
     fn a_broken_initramfs_ends_the_boot() {
         let missing = |file: &str| Err(Error::new(file, "is missing"));
-        assert!(load(&loading(&[], Broken::EndsTheBoot), "a.ko:\n", LeftOut::default(), missing).2.is_err());
+        assert!(load(&loading(&[], Broken::EndsTheBoot), "a.ko:\n", Loaded::default(), missing).2.is_err());
     }
 
     /// One module of the TPM is whole.
@@ -229,10 +338,38 @@ mod tests {
                 "tpm.ko" => Ok(None),
                 _ => Err(Error::new(file, "is for another kernel")),
             };
-            let (tried, left_out, result) = load(&loading(&[], Broken::IsLeftOut), text, LeftOut::default(), answer);
+            let (tried, loaded, result) = load(&loading(&[], Broken::IsLeftOut), text, Loaded::default(), answer);
             assert!(result.is_ok() && tried.contains(&"tpm.ko".to_owned()), "{text}");
-            assert!(!left_out.describe().unwrap().contains("tpm"), "{text}");
+            assert!(!loaded.left_out.describe().unwrap().contains("tpm"), "{text}");
         }
+    }
+
+    /// A controller shows a device that another driver is for. Then all the others are loaded.
+    #[test]
+    fn what_the_hardware_needs_is_loaded_in_rounds() {
+        let mut tried = Vec::new();
+        let mut load = |file: &str, is_beside| {
+            tried.push(format!("{file} {is_beside}"));
+            Asked::start(|| Ok(None)).about("thread")
+        };
+        let dependencies =
+            Dependencies::parse("bus/a.ko:\nbus/b.ko:\nbus/c.ko:\nkernel/lib/d.ko:\nx/tpm/e.ko:\n").unwrap();
+        let aliases = Aliases::parse("alias pci:1 a\nalias platform:2 b\nalias pci:3 c\nalias pci:4 e\n");
+        let mut looks = 0;
+        let look = &mut || {
+            looks += 1;
+            if looks == 1 { Hardware::of(&["pci:1"], &[]) } else { Hardware::of(&["pci:1", "platform:2"], &[]) }
+        };
+        let (loading, mut loaded) = (loading(&[], Broken::EndsTheBoot), Loaded::default());
+        loading.load_needed(&dependencies, &aliases, look, &mut loaded, &mut load).unwrap();
+        assert!(loaded.has_others);
+        let all: Vec<_> = dependencies.files().collect();
+        loading.load_each(&dependencies, &all, &|_| false, &mut loaded, &mut load).unwrap();
+        assert_eq!(
+            tried,
+            ["x/tpm/e.ko false", "bus/a.ko false", "kernel/lib/d.ko true", "bus/b.ko false", "bus/c.ko false"]
+        );
+        assert_eq!(loaded.left_out, LeftOut::default());
     }
 
     /// The init function of a driver waits for its device for ever.
@@ -249,21 +386,21 @@ mod tests {
     #[test]
     fn a_driver_that_hangs_ends_the_boot_and_is_named() {
         let short = Loading { limit: Duration::from_secs(1), ..loading(&[], Broken::EndsTheBoot) };
-        let (tried, left_out, result) = load(&short, TEXT, LeftOut::default(), hangs_in_b);
+        let (tried, loaded, result) = load(&short, TEXT, Loaded::default(), hangs_in_b);
         assert_eq!(tried, ["a.ko", "b.ko"]);
         let text = result.unwrap_err().to_string();
         assert!(text.starts_with("module b: not ready in 1 s (") && text.contains("module_blacklist=b"), "{text}");
         // The mark needs the TPM, before any other driver can hang, and does not wait for this one again.
         let mark = Loading { broken: Broken::IsLeftOut, ..short };
-        let (tried, left_out, result) = load(&mark, TEXT, left_out, hangs_in_b);
-        assert_eq!((tried.join(" "), result), ("lib/e.ko drivers/tpm/tpm.ko a.ko d.ko".to_owned(), Ok(())));
-        assert_eq!(left_out.describe().unwrap(), "b (its driver hangs); c (needs a module that is not loaded)");
+        let (tried, loaded, result) = load(&mark, TEXT, loaded, hangs_in_b);
+        assert_eq!((tried.join(" "), result), ("lib/e.ko drivers/tpm/tpm.ko d.ko".to_owned(), Ok(())));
+        assert_eq!(loaded.left_out.describe().unwrap(), "b (its driver hangs); c (needs a module that is not loaded)");
     }
 
     #[test]
     fn a_mark_goes_on_without_a_driver_that_hangs() {
         let short = Loading { limit: Duration::from_secs(1), ..loading(&[], Broken::IsLeftOut) };
-        let (tried, _, result) = load(&short, TEXT, LeftOut::default(), hangs_in_b);
+        let (tried, _, result) = load(&short, TEXT, Loaded::default(), hangs_in_b);
         assert_eq!((tried.join(" "), result), ("lib/e.ko drivers/tpm/tpm.ko a.ko b.ko d.ko".to_owned(), Ok(())));
     }
 
@@ -274,7 +411,7 @@ mod tests {
             thread::sleep(Duration::MAX);
             Ok(None)
         };
-        let (tried, _, result) = load(&short, "a.ko:\nb.ko:\nc.ko:\nd.ko:\n", LeftOut::default(), all_hang);
+        let (tried, _, result) = load(&short, "a.ko:\nb.ko:\nc.ko:\nd.ko:\n", Loaded::default(), all_hang);
         assert_eq!((tried.join(" "), result), ("a.ko b.ko c.ko".to_owned(), Ok(())));
     }
 
@@ -284,7 +421,7 @@ mod tests {
             thread::sleep(Duration::from_millis(50));
             Ok(Some(Errno::EIO))
         };
-        let (_, left_out, result) = load(&loading(&[], Broken::EndsTheBoot), "a.ko:\n", LeftOut::default(), slow);
-        assert_eq!((left_out.describe().unwrap(), result), ("a (EIO: I/O error)".to_owned(), Ok(())));
+        let (_, loaded, result) = load(&loading(&[], Broken::EndsTheBoot), "a.ko:\n", Loaded::default(), slow);
+        assert_eq!((loaded.left_out.describe().unwrap(), result), ("a (EIO: I/O error)".to_owned(), Ok(())));
     }
 }

@@ -1,13 +1,21 @@
 //! modules.dep: the kernel modules in a folder, and the modules that each of them needs.
 
-use std::collections::BTreeMap;
-
 use crate::error::{Error, Result};
+use crate::sys::modules_left_out::LeftOut;
 
 /// The content of modules.dep: the file of each module and the files of the modules that it needs, relative to the
 /// kernel's module folder (depmod(8)).
+///
+/// A list serves: to load a module takes far longer than to find it, and the code of a map is larger.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Dependencies(BTreeMap<String, Vec<String>>);
+pub struct Dependencies(Vec<Module>);
+
+/// A line of modules.dep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Module {
+    file: String,
+    needs: Vec<String>,
+}
 
 impl Dependencies {
     /// Reads the text of modules.dep.
@@ -15,7 +23,7 @@ impl Dependencies {
     /// # Errors
     /// For a line without a colon, and for a path that leads out of the folder.
     pub fn parse(text: &str) -> Result<Self> {
-        let mut modules = BTreeMap::new();
+        let mut modules: Vec<Module> = Vec::new();
         for line in text.lines().filter(|line| !line.trim().is_empty()) {
             let (file, needs) = line.split_once(':').ok_or_else(|| Error::new("modules.dep", "a line has no colon"))?;
             let file = file.trim();
@@ -24,7 +32,9 @@ impl Dependencies {
             if let Some(path) = needs.iter().map(String::as_str).chain([file]).find(|path| climbs(path)) {
                 return Err(Error::new("modules.dep", format_args!("{path} is outside the folder")));
             }
-            modules.insert(file.to_owned(), needs);
+            // Of two lines for a module, the last counts.
+            modules.retain(|module| module.file != file);
+            modules.push(Module { file: file.to_owned(), needs });
         }
         Ok(Self(modules))
     }
@@ -33,12 +43,12 @@ impl Dependencies {
     #[must_use]
     pub fn file(&self, name: &str) -> Option<&str> {
         let name = name.replace('-', "_");
-        self.0.keys().map(String::as_str).find(|file| module_name(file) == name)
+        self.files().find(|file| module_name(file) == name)
     }
 
     /// The files of all modules.
     pub fn files(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.0.iter().map(|module| module.file.as_str())
     }
 
     /// `files` and all files that they need, each after those it needs.
@@ -46,6 +56,11 @@ impl Dependencies {
     /// # Errors
     /// When a file is not listed, or some need each other in a circle.
     pub fn order<'a>(&'a self, files: impl Iterator<Item = &'a str>) -> Result<Vec<&'a str>> {
+        self.order_of(&files.collect::<Vec<_>>())
+    }
+
+    /// The same for a list.
+    pub(crate) fn order_of<'a>(&'a self, files: &[&'a str]) -> Result<Vec<&'a str>> {
         let mut order = Vec::new();
         for file in files {
             self.add(file, &mut order, &mut Vec::new())?;
@@ -53,13 +68,22 @@ impl Dependencies {
         Ok(order)
     }
 
-    /// Whether `file` directly needs one of `others`.
-    pub(crate) fn needs_any(&self, file: &str, others: &[&str]) -> bool {
-        self.0.get(file).is_some_and(|needs| needs.iter().any(|need| others.contains(&need.as_str())))
+    /// Whether `file` directly needs a module that is left out.
+    pub(crate) fn needs_any(&self, file: &str, left_out: &LeftOut) -> bool {
+        self.needs(file).is_some_and(|needs| needs.iter().any(|need| left_out.has(&module_name(need))))
     }
 
-    /// Adds `file` to `order`, after those it needs. `open` has the files whose needs are being added. To load a
-    /// module takes far longer than to find it in a list, and the code of a set is larger.
+    /// Whether any other module needs `file`.
+    pub(crate) fn is_needed(&self, file: &str) -> bool {
+        self.0.iter().any(|module| module.needs.iter().any(|need| need == file))
+    }
+
+    /// The files that `file` needs; `None` if it is not listed.
+    fn needs(&self, file: &str) -> Option<&[String]> {
+        self.0.iter().find(|module| module.file == file).map(|module| module.needs.as_slice())
+    }
+
+    /// Adds `file` to `order`, after those it needs. `open` has the files whose needs are being added.
     fn add<'a>(&'a self, file: &'a str, order: &mut Vec<&'a str>, open: &mut Vec<&'a str>) -> Result<()> {
         if order.contains(&file) {
             return Ok(());
@@ -68,7 +92,7 @@ impl Dependencies {
             return Err(Error::new(file, "depends on itself").hint("run depmod again"));
         }
         let needs =
-            self.0.get(file).ok_or_else(|| Error::new(file, "is not in modules.dep").hint("run depmod again"))?;
+            self.needs(file).ok_or_else(|| Error::new(file, "is not in modules.dep").hint("run depmod again"))?;
         open.push(file);
         for need in needs {
             self.add(need, order, open)?;
@@ -89,6 +113,7 @@ pub(crate) fn module_name(file: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::modules_left_out::Reason;
 
     const DEP: &str = "kernel/a.ko.xz: kernel/b-b.ko.xz kernel/c.ko\nkernel/b-b.ko.xz: kernel/c.ko\n\nkernel/c.ko:\n";
 
@@ -107,7 +132,8 @@ mod tests {
     #[test]
     fn a_module_that_needs_an_absent_one_is_found() {
         let dependencies = Dependencies::parse(DEP).unwrap();
-        let absent = ["kernel/b-b.ko.xz"];
+        let mut absent = LeftOut::default();
+        absent.add("b_b".to_owned(), Reason::Forbidden);
         assert!(dependencies.needs_any("kernel/a.ko.xz", &absent));
         assert!(!dependencies.needs_any("kernel/b-b.ko.xz", &absent));
     }

@@ -6,10 +6,12 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use nix::errno::Errno;
 use nix::mount::MsFlags;
 use sys_mount::{MountFlags, UnmountFlags};
 
 use crate::error::{Context, Error, Result};
+use crate::sys::file_system_modules;
 use crate::sys::mount_hint;
 
 /// One call of mount(2).
@@ -68,17 +70,20 @@ impl Mount {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(Error::new(&self.target, error)),
             _ => log::debug!("{self}"),
         }
-        sys_mount::Mount::builder()
-            .fstype(self.fstype.as_str())
-            .flags(self.flags)
-            .data(&self.data)
-            .mount(&self.source, &self.target)
-            .map(drop)
-            .map_err(|error| {
-                let hint = mount_hint::likely_cause(&self.fstype, error.raw_os_error());
-                let failed = Error::new(self, error);
-                if hint.is_empty() { failed } else { failed.hint(hint) }
-            })
+        let mut result = Ok(());
+        for is_second in [false, true] {
+            let mount = sys_mount::Mount::builder().fstype(self.fstype.as_str()).flags(self.flags).data(&self.data);
+            result = mount.mount(&self.source, &self.target).map(drop);
+            let is_unknown = result.as_ref().is_err_and(|error| error.raw_os_error() == Some(Errno::ENODEV as i32));
+            if is_second || !is_unknown || !file_system_modules::load(&self.fstype) {
+                break;
+            }
+        }
+        result.map_err(|error| {
+            let hint = mount_hint::likely_cause(&self.fstype, error.raw_os_error());
+            let failed = Error::new(self, error);
+            if hint.is_empty() { failed } else { failed.hint(hint) }
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! An initramfs with a scenario's own choice of kernel modules.
 
 use crate::{Kernel, Result, assets, scratch::Scratch, tool};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The initramfs, packed by `measureroot initramfs`.
@@ -14,17 +14,31 @@ impl PackedInitramfs {
         Self::packed(Kernel::V6_1, modules, "zstd")
     }
 
-    /// The agent, these modules of a kernel, and the modules that those depend on. It is not compressed: that takes minutes for
-    /// hundreds of modules.
-    pub fn of(kernel: Kernel, modules: &[&str]) -> Result<Self> {
-        Self::packed(kernel, modules, "none")
+    /// The agent, these modules of a kernel, and the modules that those depend on, without a list of the devices that they are for: the
+    /// agent loads all of them. It is not compressed: that takes minutes for hundreds of modules.
+    pub fn without_aliases(kernel: Kernel, modules: &[&str]) -> Result<Self> {
+        let scratch = Scratch::new()?;
+        // Its name is the kernel's version.
+        let real = kernel.modules()?;
+        let folder = scratch.path(&real.file_name().unwrap_or_default().to_string_lossy());
+        std::fs::create_dir(&folder)?;
+        for entry in std::fs::read_dir(&real)? {
+            let entry = entry?;
+            if entry.file_name() != "modules.alias" {
+                std::os::unix::fs::symlink(entry.path(), folder.join(entry.file_name()))?;
+            }
+        }
+        Self::packed_from(scratch, &folder, modules, "none")
     }
 
     fn packed(kernel: Kernel, modules: &[&str], compression: &str) -> Result<Self> {
-        let scratch = Scratch::new()?;
+        Self::packed_from(Scratch::new()?, &kernel.modules()?, modules, compression)
+    }
+
+    fn packed_from(scratch: Scratch, folder: &Path, modules: &[&str], compression: &str) -> Result<Self> {
         let mut pack = tool::measureroot(Duration::from_secs(60))?;
         pack.arg("initramfs").arg("--agent").arg(assets::product("initramfs/init")?);
-        pack.arg("--kernel-modules").arg(kernel.modules()?);
+        pack.arg("--kernel-modules").arg(folder);
         for module in modules {
             pack.args(["--module", module]);
         }

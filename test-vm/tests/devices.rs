@@ -98,11 +98,12 @@ fn other_partitions_of_a_hybrid_stick_can_be_mounted() -> Result<()> {
                 xorriso -as mkisofs -quiet -R -V A_STICK -partition_offset 16 -append_partition 2 0x83 data -o made tree";
     let image = Image::with_busybox()?;
     let stick = Image::around(&image, make)?;
+    // The image has no modules of its own.
     for (parameters, place) in [
         ("root=LABEL=A_STICK rootimg=/image", Place::file_on("/dev/vda1", "/image")),
         ("rootimg=/image", Place::searched_on("/dev/vda1", "/image")),
     ] {
-        let mut guest = Vm::new(parameters).disk(&stick).boots()?;
+        let mut guest = Vm::new(parameters).with("modules_load=ext4").disk(&stick).boots()?;
         guest.run(&["/busybox", "mount", "-t", "ext4", "/dev/vda2", "/mnt"])?;
         guest.ends_measured_at(&image, &place)?;
     }

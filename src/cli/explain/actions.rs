@@ -24,9 +24,11 @@ pub(super) fn of(step: Step, config: &Config) -> Vec<String> {
                 .then(|| format!("parameters of modules, if the initramfs has them: {}", settings.join(" ")));
             let forbidden = |module: &String| format!("not {module}, and not the modules that need it");
             std::iter::once(
-                "all in the initramfs, each after the modules that it needs; a driver that answers with an error is left out"
+                "those in the initramfs that this machine needs, each after the modules that it needs; a driver that answers with \
+                 an error is left out"
                     .to_owned(),
             )
+            .chain(config.modules.wanted.iter().map(|module| format!("{module} in any case")))
             .chain(config.modules.forbidden.iter().map(forbidden))
             .chain(settings)
             .collect()

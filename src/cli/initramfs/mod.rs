@@ -77,7 +77,7 @@ fn default_agent() -> Result<PathBuf> {
         .ok_or_else(|| Error::new("agent", "not found").hint("initramfs/build builds it; --agent says where it is"))
 }
 
-/// The modules' files and their modules.dep, in the folder in which the agent looks for them.
+/// The modules' files, and depmod's lists of them, in the folder in which the agent looks for them.
 fn module_entries(folder: &Path, names: &[String], machine: Machine, output: &Path) -> Result<Vec<Entry>> {
     let folder = fs::canonicalize(folder).about(folder.display())?;
     let version = folder.file_name().and_then(|name| name.to_str());
@@ -93,6 +93,9 @@ fn module_entries(folder: &Path, names: &[String], machine: Machine, output: &Pa
         content: Content::File(bytes),
     };
     let mut entries = vec![entry("modules.dep", modules.dep_lines(&files)?.into_bytes())];
+    if let Some(aliases) = modules.alias_lines(&files) {
+        entries.push(entry("modules.alias", aliases.into_bytes()));
+    }
     for file in files {
         let path = folder.join(file);
         check_inputs(output, [path.as_path()])?;

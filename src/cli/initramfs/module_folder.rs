@@ -108,6 +108,14 @@ impl ModuleFolder {
     }
 }
 
+impl ModuleFolder {
+    /// The lines of modules.alias for `files`; `None` if the kernel's folder has no such list. The agent loads all modules then.
+    pub(super) fn alias_lines(&self, files: &[&str]) -> Option<String> {
+        let names: BTreeSet<_> = files.iter().map(|file| module_name(file)).collect();
+        self.soft_dependencies.alias_lines(&|module| names.contains(&module.replace('-', "_")))
+    }
+}
+
 fn text(list: &Path) -> Result<String> {
     String::from_utf8(read_limited::read(list, LIST, Kinds::File)?).about(list.display())
 }
@@ -161,6 +169,11 @@ mod tests {
         assert!(error.contains("(modules.dep is empty: run depmod"), "{error}");
         assert!(empty.closure(&["ext4".to_owned()]).unwrap().is_empty(), "all that is needed may be built in");
         let folder = folder();
+        assert_eq!(folder.alias_lines(&["kernel/erofs.ko.xz", "kernel/z.ko"]).unwrap(), "alias fs-erofs erofs\n");
+        assert_eq!(
+            ModuleFolder { soft_dependencies: SoftDependencies::default(), ..self::folder() }.alias_lines(&[]),
+            None
+        );
         let files = folder.closure(&["vfat".to_owned()]).unwrap();
         assert_eq!(
             folder.dep_lines(&files).unwrap(),

@@ -6,7 +6,7 @@
 const UNLISTED: [(&str, &[&str]); 1] = [("vfat", &["nls_cp437", "nls_ascii", "nls_iso8859_1", "nls_utf8"])];
 
 /// depmod's lists of soft dependencies and of aliases.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct SoftDependencies {
     softdep: String,
     alias: String,
@@ -28,6 +28,17 @@ impl SoftDependencies {
         });
         let unlisted = UNLISTED.iter().filter(|(module, _)| *module == name).flat_map(|(_, needs)| *needs);
         listed.flatten().filter(|word| !word.ends_with(':')).chain(unlisted.copied()).map(str::to_owned).collect()
+    }
+
+    /// The lines of modules.alias for the modules that `is_packed` names; `None` if the list is empty.
+    pub(super) fn alias_lines(&self, is_packed: &dyn Fn(&str) -> bool) -> Option<String> {
+        let is_for_it = |line: &&str| {
+            line.strip_prefix("alias ")
+                .and_then(|rest| rest.rsplit_once(' '))
+                .is_some_and(|(_, module)| is_packed(module))
+        };
+        let lines = self.alias.lines().filter(is_for_it).map(|line| format!("{line}\n"));
+        (!self.alias.is_empty()).then(|| lines.collect())
     }
 
     /// The modules with an alias, from modules.alias (`alias NAME MODULE`).

@@ -1,0 +1,69 @@
+//! The modules of file systems. The kernel asks modprobe(8) for one when a file system is mounted that it does not know (kernel,
+//! fs/filesystems.c, `get_fs_type`). The initramfs has no modprobe, so the agent loads it then.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use crate::sys::modules::{Broken, Loaded, Loading, SHORTEST_LIMIT, list};
+use crate::sys::modules_alias::Aliases;
+use crate::sys::modules_dep::{Dependencies, module_name};
+use crate::sys::modules_left_out::LeftOut;
+
+/// What the kernel calls the module of a file system, before its name.
+pub(super) const ALIAS: &str = "fs-";
+
+/// How modules are loaded in this boot.
+struct Later {
+    folder: PathBuf,
+    parameters: Vec<(String, String)>,
+    forbidden: Vec<String>,
+}
+
+static LATER: OnceLock<Later> = OnceLock::new();
+
+/// Remembers where the modules are. The first call counts.
+pub(super) fn remember(loading: &Loading) {
+    let Loading { folder, parameters, forbidden, .. } = loading;
+    LATER.get_or_init(|| Later {
+        folder: folder.to_path_buf(),
+        parameters: parameters.to_vec(),
+        forbidden: forbidden.to_vec(),
+    });
+}
+
+/// Loads the module of a file system, and those that it needs; returns whether the kernel has it now.
+pub(super) fn load(file_system: &str) -> bool {
+    let Some(Later { folder, parameters, forbidden }) = LATER.get() else { return false };
+    let lists = (list(folder, "modules.dep"), list(folder, "modules.alias"));
+    let (Ok(Some(dependencies)), Ok(Some(aliases))) = lists else { return false };
+    let Ok(dependencies) = Dependencies::parse(&dependencies) else { return false };
+    let files = files_of(file_system, &dependencies, &Aliases::parse(&aliases));
+    let loading =
+        Loading { folder, parameters, forbidden, wanted: &[], broken: Broken::IsLeftOut, limit: SHORTEST_LIMIT };
+    let mut loaded = Loaded::default();
+    let tried = loading.load_files(&dependencies, &files, &|_| true, &mut loaded);
+    tried.is_ok() && !files.is_empty() && loaded.left_out == LeftOut::default()
+}
+
+/// The files of the modules for a file system, each after those that it needs.
+fn files_of<'a>(file_system: &str, dependencies: &'a Dependencies, aliases: &Aliases) -> Vec<&'a str> {
+    let is_it =
+        |file: &&str| aliases.of(&module_name(file)).iter().any(|alias| alias.strip_prefix(ALIAS) == Some(file_system));
+    let files: Vec<_> = dependencies.files().filter(is_it).collect();
+    dependencies.order_of(&files).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_system_has_its_module_and_those_that_it_needs() {
+        let dependencies = Dependencies::parse("ext4.ko: jbd2.ko\njbd2.ko:\nisofs.ko:\nnls_utf8.ko:\n").unwrap();
+        let aliases = Aliases::parse("alias fs-ext4 ext4\nalias fs-ext3 ext4\nalias fs-iso9660 isofs\n");
+        let files = |name| files_of(name, &dependencies, &aliases).join(" ");
+        assert_eq!(files("ext4"), "jbd2.ko ext4.ko");
+        assert_eq!(files("iso9660"), "isofs.ko");
+        assert_eq!(files("squashfs"), "");
+    }
+}

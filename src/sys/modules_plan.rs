@@ -1,0 +1,158 @@
+//! Which modules this machine needs, and in what order they are loaded.
+
+use crate::error::Result;
+use crate::sys::file_system_modules;
+use crate::sys::hardware::Hardware;
+use crate::sys::modules_alias::{Aliases, Need, later_buses};
+use crate::sys::modules_dep::{Dependencies, module_name};
+
+/// Folders of what may show a TPM or an RTMR: a register that the boot does not see stays clean. All of it is loaded, and first.
+const REGISTERS: [&str; 2] = ["/tpm/", "/coco/"];
+/// Folders of drivers that wait for what is attached: disks that start to spin, links, buses that are reset. The disks of some of them
+/// have their names in the order in which they answer, with every initramfs.
+const WAIT_FOR_DISKS: [&str; 7] = ["/ata/", "/message/", "/mmc/", "/nvme/", "/scsi/", "/ufs/", "/usb/"];
+/// The hub of each USB controller.
+const USB_CORE: &str = "/usb/core/";
+/// Folders of what has no devices of its own.
+const NO_DEVICES: [&str; 6] = ["/fs/", "/lib/", "/crypto/", "/md/", "/nls/", "/loop."];
+
+/// The highest value of [`Plan::rank`].
+const LAST_RANK: u8 = 4;
+
+/// The lists that depmod wrote.
+pub(crate) struct Plan<'a> {
+    pub(crate) dependencies: &'a Dependencies,
+    pub(crate) aliases: &'a Aliases,
+    /// Whether the command line names a module, because it gets parameters, is wanted or is forbidden. It is not passed over then.
+    pub(crate) is_named: &'a dyn Fn(&str) -> bool,
+}
+
+impl<'a> Plan<'a> {
+    /// The files of the modules that this hardware needs and that are not among `tried`, each after those that it needs.
+    ///
+    /// # Errors
+    /// When modules.dep is broken.
+    pub(crate) fn missing(&self, hardware: &Hardware, tried: &[&'a str]) -> Result<Vec<&'a str>> {
+        let mut wanted = tried.to_vec();
+        loop {
+            // A controller brings its bus, and a bus its drivers.
+            let order = self.dependencies.order_of(&wanted)?;
+            let names: Vec<_> = order.iter().map(|file| module_name(file)).collect();
+            let buses = later_buses(hardware, &names);
+            let is_new = |file: &&str| !order.contains(file) && self.needs(file, hardware, &buses);
+            let new: Vec<_> = self.dependencies.files().filter(is_new).collect();
+            if new.is_empty() {
+                let mut by_rank = Vec::new();
+                for rank in 0..=LAST_RANK {
+                    by_rank.extend(wanted.iter().copied().filter(|file| self.rank(file) == rank));
+                }
+                let mut order = self.dependencies.order_of(&by_rank)?;
+                order.retain(|file| !tried.contains(file));
+                return Ok(order);
+            }
+            wanted.extend(new);
+        }
+    }
+
+    fn needs(&self, file: &str, hardware: &Hardware, buses: &[&str]) -> bool {
+        let name = module_name(file);
+        if is_register(file) || (self.is_named)(&name) {
+            return true;
+        }
+        let aliases = self.aliases.of(&name);
+        match self.aliases.need(&name, hardware, buses) {
+            // It is loaded when such a file system is mounted.
+            Need::Always if aliases.iter().any(|alias| alias.starts_with(file_system_modules::ALIAS)) => false,
+            // Without any alias it is a library, if others need it.
+            Need::Always => !aliases.is_empty() || !self.dependencies.is_needed(file),
+            Need::Device(is_there) => is_there,
+        }
+    }
+
+    /// What comes first: the TPM, then drivers that answer at once, then those that wait beside the others, and at last what has no
+    /// devices. The drivers of a bus come before its controllers, so that each device has its driver when it appears.
+    fn rank(&self, file: &str) -> u8 {
+        match () {
+            () if is_register(file) => 0,
+            () if self.aliases.is_for_a_later_bus(&module_name(file)) => 1,
+            () if self.may_wait(file) => 3,
+            () if has_no_devices(file) => 4,
+            () => 2,
+        }
+    }
+
+    /// Whether the kernel may look for the devices of this module beside everything else (kernel, drivers/base/dd.c,
+    /// `driver_allows_async_probing`). Otherwise the module is not loaded until all devices that are looked for so have answered.
+    pub(crate) fn is_beside(&self, file: &str) -> bool {
+        !is_register(file) && (has_no_devices(file) || self.may_wait(file))
+    }
+
+    fn may_wait(&self, file: &str) -> bool {
+        let is_bus_driver = self.aliases.is_for_a_later_bus(&module_name(file));
+        !is_bus_driver && !file.contains(USB_CORE) && WAIT_FOR_DISKS.iter().any(|folder| file.contains(folder))
+    }
+}
+
+/// Whether this module may show a TPM or an RTMR.
+pub(crate) fn is_register(file: &str) -> bool {
+    REGISTERS.iter().any(|folder| file.contains(folder))
+}
+
+fn has_no_devices(file: &str) -> bool {
+    NO_DEVICES.iter().any(|folder| file.contains(folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEP: &str = "kernel/drivers/ata/ahci.ko: kernel/drivers/ata/libata.ko kernel/drivers/scsi/scsi_mod.ko\n\
+        kernel/drivers/ata/libata.ko: kernel/drivers/scsi/scsi_mod.ko\nkernel/drivers/ata/ata_piix.ko: kernel/drivers/ata/libata.ko\n\
+        kernel/drivers/block/loop.ko:\nkernel/drivers/block/virtio_blk.ko:\nkernel/drivers/char/tpm/tpm_crb.ko:\n\
+        kernel/drivers/scsi/scsi_mod.ko:\nkernel/drivers/scsi/sd_mod.ko: kernel/drivers/scsi/scsi_mod.ko\n\
+        kernel/drivers/usb/core/usbcore.ko:\nkernel/drivers/usb/host/xhci-pci.ko: kernel/drivers/usb/core/usbcore.ko\n\
+        kernel/drivers/usb/storage/usb-storage.ko: kernel/drivers/usb/core/usbcore.ko kernel/drivers/scsi/scsi_mod.ko\n\
+        kernel/drivers/virtio/virtio_pci.ko:\nkernel/drivers/acpi/child.ko:\nkernel/fs/overlayfs/overlay.ko:\n";
+    const ALIAS: &str = "alias pci:v1d1 ahci\nalias pci:v1d2 xhci_pci\nalias pci:v1d3 virtio_pci\nalias pci:v1d4 ata_piix\n\
+        alias scsi:t-0x00* sd_mod\nalias usb:v* usb_storage\nalias virtio:d00000002v* virtio_blk\nalias devname:loop-control loop\n\
+        alias acpi*:TPM1:* tpm_crb\nalias platform:child child\nalias fs-overlay overlay\n";
+
+    /// The names of the modules that are missing on this hardware.
+    fn missing(devices: &[&str], buses: &[&str], tried: &[&str], set: &str) -> String {
+        let (dependencies, aliases) = (Dependencies::parse(DEP).unwrap(), Aliases::parse(ALIAS));
+        let plan = Plan { dependencies: &dependencies, aliases: &aliases, is_named: &|name| name == set };
+        let tried: Vec<_> = tried.iter().map(|name| dependencies.file(name).unwrap()).collect();
+        let files = plan.missing(&Hardware::of(devices, buses), &tried).unwrap();
+        files.iter().map(|file| module_name(file)).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn what_the_hardware_needs_is_loaded_in_this_order() {
+        for (devices, buses, expected) in [
+            (&[][..], &[][..], "tpm_crb loop"),
+            (&["pci:v1d3"], &["virtio"], "tpm_crb virtio_blk virtio_pci loop"),
+            (&["pci:v1d1"], &[], "tpm_crb scsi_mod sd_mod libata ahci loop"),
+            (&["pci:v1d2"], &[], "tpm_crb usbcore scsi_mod usb_storage sd_mod xhci_pci loop"),
+            (&["pci:v1d2"], &["scsi"], "tpm_crb scsi_mod sd_mod usbcore usb_storage xhci_pci loop"),
+        ] {
+            assert_eq!(missing(devices, buses, &[], ""), expected, "{devices:?} {buses:?}");
+        }
+        assert_eq!(missing(&[], &[], &[], "ata_piix"), "tpm_crb scsi_mod sd_mod libata ata_piix loop");
+    }
+
+    /// A driver has shown a device that another one drives.
+    #[test]
+    fn what_a_device_brings_is_loaded_in_the_next_round() {
+        let tried = ["tpm_crb", "loop"];
+        assert_eq!(missing(&[], &[], &tried, ""), "");
+        assert_eq!(missing(&["platform:child"], &[], &tried, ""), "child");
+    }
+
+    #[test]
+    fn only_what_cannot_show_a_tpm_is_loaded_beside_the_others() {
+        let (dependencies, aliases) = (Dependencies::parse(DEP).unwrap(), Aliases::parse(ALIAS));
+        let plan = Plan { dependencies: &dependencies, aliases: &aliases, is_named: &|_| false };
+        let beside: Vec<_> = dependencies.files().filter(|file| plan.is_beside(file)).map(module_name).collect();
+        assert_eq!(beside.join(" "), "ahci libata ata_piix loop scsi_mod xhci_pci overlay");
+    }
+}
