@@ -13,7 +13,7 @@
 //! | room | what it does | what it may touch |
 //! |---|---|---|
 //! | `main.rs` | starts the boot as PID 1, else the commands | the arguments and the environment |
-//! | `cli` | the commands for people: thin; they do not decide what is measured | files that the user names, the terminal, a TPM for `replay` |
+//! | `cli` | the commands for people: thin; they do not decide what is measured | files that the user names, the terminal, a TPM for `replay` and `attest` |
 //! | `boot` | the order of the boot, the machine that it runs on, its steps, its report | the whole machine, through the trait `Machine` |
 //! | `config` | tokens to a `Config`; what to do after a failure | text only |
 //! | `chain` | what is measured before the agent, predicted from files; not in the agent | bytes in memory only |

@@ -55,6 +55,7 @@ fn bash_completes_banks_formats_and_files() {
     assert_eq!(offered("initramfs --compress"), "zstd gzip none");
     assert_eq!(offered("verify --quote"), "quote.msg");
     assert_eq!(offered("replay --pcrs"), "quote.msg");
+    assert_eq!(offered("attest --activate"), "quote.msg");
 }
 
 #[test]

@@ -42,7 +42,8 @@ fn a_result_that_cannot_be_printed_is_an_error_of_every_command() {
     let files = Files::new();
     let commands = commands();
     assert!(commands.len() > 8, "{commands:?}");
-    for command in commands.iter().filter(|name| !matches!(name.as_str(), "help" | "initramfs")) {
+    // tests/attest.rs has a TPM.
+    for command in commands.iter().filter(|name| !matches!(name.as_str(), "help" | "initramfs" | "attest")) {
         let is_tried = |(line, _): &(&str, i32)| line.split(' ').next() == Some(command);
         assert!(PRINTING.iter().any(is_tried), "no line for the command {command}");
     }

@@ -58,7 +58,7 @@ fn what_a_quote_of_a_tpm_1_2_lacks_is_named() {
     let whole = ["--key", &key, "--pcrs", &values, "--nonce", NONCE, "--allow", &list];
     assert_says(&judge12(&whole), 0, &["trusted: "]);
     let without = judge12(&["--key", &key, "--nonce", NONCE, "--allow", &list]);
-    assert_says(&without, 2, &["<--quote <FILE>|--pcrs <FILE>>"]);
+    assert_says(&without, 2, &["<EVIDENCE|--quote <FILE>|--pcrs <FILE>>"]);
     let nonce = |nonce: &str| judge12(&["--key", &key, "--pcrs", &values, "--nonce", nonce, "--allow", &list]);
     let first = "give --nonce these, \"$(head --bytes=20 nonce | basenc --base16)\"";
     assert_says(&nonce(&format!("{NONCE}0a")), 4, &["nonce: has 21 bytes, but a TPM 1.2 signs 20", first]);

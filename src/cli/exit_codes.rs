@@ -14,7 +14,7 @@ const fn row(commands: &'static str, code: &'static str, meaning: &'static str) 
     ExitCode { commands, code, meaning }
 }
 
-const SIMPLE: &str = "predict, initramfs, explain, completion, man";
+const SIMPLE: &str = "predict, initramfs, explain, attest, completion, man";
 
 /// The table. Two families: commands that answer a question have a code for "no"; of the others, 1 is a failure.
 pub(super) const ALL: [ExitCode; 14] = [
@@ -26,7 +26,7 @@ pub(super) const ALL: [ExitCode; 14] = [
     row(
         SIMPLE,
         "1",
-        "Failed: an input cannot be read or is refused, or the output cannot be written; `explain`: the boot would fail, or the kernel may start without measureroot.",
+        "Failed: an input cannot be read or is refused, or the output cannot be written; `explain`: the boot would fail, or the kernel may start without measureroot; `attest`: the TPM refuses, or what it gives does not pass the verifier's checks.",
     ),
     row(SIMPLE, "2", "Wrong arguments."),
     row("replay", "0", "The logs lead to the PCRs, or there was no comparison."),

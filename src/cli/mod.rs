@@ -1,6 +1,7 @@
 //! The commands that a person or a build runs: one file or folder for each, and the files that several of them share.
 
 mod allow_file;
+mod attest;
 mod completion;
 mod exit_codes;
 mod explain;
@@ -10,6 +11,7 @@ mod input_file;
 mod json;
 mod kernel_config;
 mod man;
+mod nonce;
 mod output_file;
 mod padded_blocks;
 mod predict;
@@ -19,6 +21,7 @@ mod replay;
 mod replay_rtmrs;
 mod stdout;
 mod tpm2_pcrread;
+mod tpm_device;
 mod unchanged;
 mod verify;
 mod visible_json;
@@ -33,8 +36,8 @@ use crate::error::{Error, Result, one_line};
 /// Measure a root image into a PCR of a TPM, and boot it.
 ///
 /// As /init of an initramfs, this program hashes the root image, extends a PCR with the digest, and boots the image. The
-/// commands below predict that PCR, build the initramfs, explain what a kernel command line would do, and check kernel
-/// configurations, and the event logs and quotes of machines.
+/// commands below predict that PCR, build the initramfs, explain what a kernel command line would do, make the evidence of a machine, and check
+/// kernel configurations, and the event logs and quotes of machines.
 #[derive(Debug, Parser)]
 #[command(name = "measureroot", version, arg_required_else_help = true)]
 struct Arguments {
@@ -48,6 +51,7 @@ enum Command {
     Initramfs(initramfs::Initramfs),
     Explain(explain::Explain),
     Replay(replay::Replay),
+    Attest(Box<attest::Attest>),
     Verify(Box<verify::Verify>),
     KernelConfig(kernel_config::KernelConfig),
     Completion(completion::Completion),
@@ -77,6 +81,7 @@ pub fn run() -> ExitCode {
             predict.run()
         }
         Command::Initramfs(initramfs) => initramfs.run(),
+        Command::Attest(attest) => attest.run(),
         Command::Completion(completion) => completion.run(Arguments::command()),
         Command::Man(man) => man.run(Arguments::command()),
     };

@@ -73,9 +73,21 @@ impl OutputFile {
     /// # Errors
     /// If it cannot be written. Then an old file is still there.
     pub(super) fn write(self, bytes: &[u8]) -> Result<()> {
+        // The umask clears bits, as for every new file.
+        self.write_with(bytes, 0o666)
+    }
+
+    /// The same. A file can be read and written by its owner alone: it has a secret, or the logs, which show which software runs.
+    ///
+    /// # Errors
+    /// As for [`OutputFile::write`].
+    pub(super) fn write_for_owner(self, bytes: &[u8]) -> Result<()> {
+        self.write_with(bytes, 0o600)
+    }
+
+    fn write_with(self, bytes: &[u8], mode: u32) -> Result<()> {
         match self {
-            // The umask clears bits, as for every new file.
-            Self::File(file) => file.replace(bytes, Permissions::from_mode(0o666), |_| Ok(())),
+            Self::File(file) => file.replace(bytes, Permissions::from_mode(mode), |_| Ok(())),
             Self::Pipe(pipe, name) => write_all(pipe, &name, bytes),
             Self::Stdout => write_all(stdout::open()?, stdout::NAME, bytes),
         }

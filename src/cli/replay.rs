@@ -1,19 +1,17 @@
 //! `measureroot replay`: the PCRs that event logs lead to, compared with those of a TPM.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use nix::sys::stat::{major, minor};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::input_file::Kinds;
 use super::replay_rtmrs::RtmrReplay;
 use super::stdout::{self, print_parts};
+use super::tpm_device::{can_be_used, of_device, usual};
 use super::{json, read_limited, tpm2_pcrread};
 use crate::count::counted;
 use crate::error::{Error, Result};
@@ -179,7 +177,7 @@ fn banks(event: &Event, held: Option<&PcrValues>) -> Vec<Bank> {
 
 /// The values in the TPM, for each PCR that the log has an event for.
 fn tpm_values(device: &Path, log: &Log) -> Result<PcrValues> {
-    can_be_used(device)?;
+    can_be_used(device, "--tpm=DEVICE names another device, and --pcrs a file with the values")?;
     let mut read = reader(device).map_err(|error| of_device(error, device))?;
     let mut values = PcrValues::new();
     for pcr in Pcr::all().filter(|&pcr| log.events_of(pcr).next().is_some()) {
@@ -193,13 +191,6 @@ fn tpm_values(device: &Path, log: &Log) -> Result<PcrValues> {
     Ok(values)
 }
 
-/// The device of this machine's TPM: that of the kernel's resource manager, which other programs can use at the same time. There is
-/// none for a TPM 1.2.
-fn usual() -> &'static Path {
-    let [managed, only] = ["/dev/tpmrm0", "/dev/tpm0"].map(Path::new);
-    if managed.exists() || !only.exists() { managed } else { only }
-}
-
 /// What reads a PCR of this TPM, in each active bank.
 fn reader(device: &Path) -> Result<Box<dyn FnMut(Pcr) -> Result<Digests>>> {
     if tpm::is_version12(device) {
@@ -211,40 +202,6 @@ fn reader(device: &Path) -> Result<Box<dyn FnMut(Pcr) -> Result<Digests>>> {
         let banks = tpm.active_banks(pcr)?;
         tpm.values(pcr, &banks)
     }))
-}
-
-/// Names the device in the error of what answered. If Linux knows it as no TPM, that is the likely cause. The folder is that of the device's
-/// class (kernel, drivers/char/tpm/tpm-chip.c, `tpm_class` and `tpmrm_class`).
-fn of_device(error: Error, device: &Path) -> Error {
-    let error = error.on(device.display());
-    let class = |number: u64| {
-        let of_number = format!("/sys/dev/char/{}:{}/subsystem", major(number), minor(number));
-        fs::canonicalize(of_number).is_ok_and(|class| class.ends_with("tpm") || class.ends_with("tpmrm"))
-    };
-    if fs::metadata(device).is_ok_and(|found| class(found.rdev())) {
-        error
-    } else {
-        error.hint("is it a TPM? Linux calls them /dev/tpmrm0 (TPM 2.0) and /dev/tpm0")
-    }
-}
-
-/// Checks that there is a TPM which this user may use: the TPM software stack has the same error for both.
-fn can_be_used(device: &Path) -> Result<()> {
-    if fs::metadata(device).is_ok_and(|found| !found.file_type().is_char_device()) {
-        return Err(Error::new(device.display(), "is no character device, as a TPM is"));
-    }
-    let opened = File::options().read(true).write(true).open(device);
-    opened.map(drop).map_err(|error| {
-        let hint = match error.kind() {
-            ErrorKind::NotFound => {
-                "this machine has no TPM, or its driver is not loaded; --tpm=DEVICE names another device, and --pcrs a \
-                 file with the values"
-            }
-            ErrorKind::PermissionDenied => "run as root, or as a member of the device's group, often tss",
-            _ => "does another program hold the TPM?",
-        };
-        Error::new(device.display(), error).hint(hint)
-    })
 }
 
 /// Writes the events as comments, to be followed by YAML.

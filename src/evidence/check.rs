@@ -10,6 +10,8 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Check {
+    /// The file of `measureroot attest` is well-formed.
+    Evidence,
     /// The quote is well-formed.
     Quote,
     /// The key is well-formed, and its quotes can prove something.

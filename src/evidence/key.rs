@@ -67,6 +67,14 @@ impl Key {
         }
     }
 
+    /// Whether another one is the same key: by their names, or by their numbers if the form of one of them has no name.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (self.name(), other.name()) {
+            (Some(own), Some(other)) => own == other,
+            _ => self.material == other.material,
+        }
+    }
+
     fn public(bytes: &[u8]) -> Result<Self> {
         let Public { material, scheme, name } = Public::parse(bytes)?;
         Ok(Self { material, scheme, origin: Origin::Tpm20(name), is_certified: false })

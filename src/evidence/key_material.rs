@@ -14,7 +14,7 @@ const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=4096;
 const NO_POINT: &str = "is not on the curve";
 
 /// The numbers of a public key, by its type.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum KeyMaterial {
     /// RSA.
     Rsa(RsaPublicKey),

@@ -24,7 +24,7 @@ use crate::tpm::salted::{self, SessionError};
 pub struct EsysPcrs {
     esys: Esys,
     /// The same line that ESYS uses. It keeps why a command had no answer.
-    line: Arc<Line>,
+    pub(super) line: Arc<Line>,
     pub(super) bus: Bus,
 }
 

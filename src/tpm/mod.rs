@@ -2,6 +2,8 @@
 //! that the kernel shows. The only folder that names tss-esapi.
 
 mod asked_version;
+#[cfg(feature = "cli")]
+pub(crate) mod attestation;
 mod command_error;
 mod esys;
 mod every_tpm;
@@ -9,7 +11,11 @@ mod every_tpm;
 mod every_tpm_tests;
 #[cfg(test)]
 mod fake_pcrs;
+#[cfg(feature = "cli")]
+pub(crate) mod key_templates;
 mod leftovers;
+#[cfg(feature = "cli")]
+mod nv_index;
 mod one_tpm;
 mod open_line;
 mod pcrs;

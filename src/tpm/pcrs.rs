@@ -111,11 +111,11 @@ fn selection(banks: &[Bank], pcr: Pcr) -> Result<PcrSelectionList> {
     list.build().about("PCR selection")
 }
 
-fn slot(pcr: Pcr) -> Result<PcrSlot> {
+pub(super) fn slot(pcr: Pcr) -> Result<PcrSlot> {
     PcrSlot::try_from(1 << pcr.get()).about(format_args!("PCR {pcr}"))
 }
 
-fn algorithm(bank: Bank) -> HashingAlgorithm {
+pub(super) fn algorithm(bank: Bank) -> HashingAlgorithm {
     match bank {
         Bank::Sha1 => HashingAlgorithm::Sha1,
         Bank::Sha256 => HashingAlgorithm::Sha256,

@@ -16,7 +16,7 @@ const FILES: [(&str, &str); 4] = [
 ];
 
 /// What a person types, and what it is for. `tests/cli.rs` checks their options.
-const EXAMPLES: [(&str, &[&str]); 6] = [
+const EXAMPLES: [(&str, &[&str]); 7] = [
     (
         "The PCR of an image, compared with the TPM of a machine that booted it:",
         &["measureroot predict --bank sha256 rootfs.squashfs >expected", "tpm2_pcrread sha256:13 | diff expected -"],
@@ -38,7 +38,14 @@ const EXAMPLES: [(&str, &[&str]); 6] = [
         &["measureroot replay --tpm /run/measureroot/binary_bios_measurements"],
     ),
     (
-        "Which image another machine booted, from its quote:",
+        "Which image another machine booted: the evidence of that machine, and the verdict of a verifier, who chose the nonce:",
+        &[
+            "measureroot attest --nonce \"$NONCE\" --output evidence",
+            "measureroot verify evidence --nonce \"$NONCE\" --allow trusted.json",
+        ],
+    ),
+    (
+        "The same, from a quote by another program:",
         &[
             "measureroot verify --quote quote.msg --signature quote.sig --key ak.pub --nonce \"$NONCE\" \\",
             "    --log binary_bios_measurements --image rootfs.squashfs",
@@ -86,7 +93,9 @@ pub(super) fn page(program: Command) -> io::Result<Vec<u8>> {
         end.control("fi", []).control("RE", []);
     }
     end.control("SH", ["SEE ALSO"]);
-    end.text(inline("`measureroot.cmdline`(7), `tpm2_pcrread`(1), `tpm2_quote`(1), `veritysetup`(8)"));
+    end.text(inline(
+        "`measureroot.cmdline`(7), `tpm2_pcrread`(1), `tpm2_quote`(1), `tpm2_makecredential`(1), `veritysetup`(8)",
+    ));
     end.to_writer(&mut page)?;
     Ok(page)
 }

@@ -34,6 +34,11 @@ impl Basis {
         Self { fresh, key_is_tpm, chain_checked, not_checked: words.into_iter().flatten().collect() }
     }
 
+    /// Adds what else was not checked.
+    pub(super) fn add_unchecked(&mut self, words: String) {
+        self.not_checked.push(words);
+    }
+
     /// What was not checked, in words.
     pub(super) fn not_checked(&self) -> &[String] {
         &self.not_checked

@@ -3,6 +3,7 @@
 mod accepted;
 mod basis;
 mod evidence;
+mod inputs;
 mod report;
 mod warnings;
 
@@ -13,17 +14,16 @@ use clap::{ArgGroup, Args};
 use time::OffsetDateTime;
 
 use self::accepted::AcceptedGaps;
+use self::inputs::{Files, Inputs};
 use self::report::VerifyReport;
 use super::image_file::ImageFile;
 use super::input_file::Kinds;
+use super::nonce::Nonce;
 use super::stdout::{self, print};
 use super::{allow_file, json, read_limited, tpm2_pcrread};
 use crate::error::{Error, Result};
 use crate::eventlog::PcrValues;
-use crate::evidence::check::{Broken, Check};
-use crate::evidence::library_words;
 use crate::evidence::quote::Quote;
-use crate::evidence::submission::Submission;
 use crate::evidence::trusted_image::TrustedImage;
 use crate::hash::bank::Bank;
 use crate::hash::digest::Digests;
@@ -50,21 +50,25 @@ const MAX_BYTES: u64 = 16 << 10;
 /// Exit codes: 0 the machine booted a trusted image; 3 it did not, or not all of it is proven; 4 the evidence is broken and proves nothing; 1 a file
 /// cannot be read; 2 wrong arguments.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("signed").args(["quote", "pcrs"]).required(true).multiple(true))]
+#[command(group = ArgGroup::new("signed").args(["evidence", "quote", "pcrs"]).required(true).multiple(true))]
 pub(super) struct Verify {
+    /// The evidence, written by measureroot attest. It has the quote, the signature, the key, the PCR values and the logs. Give --key, too:
+    /// anybody can make the key in it.
+    #[arg(value_name = "EVIDENCE", conflicts_with_all = ["quote", "signature", "pcrs", "logs"])]
+    evidence: Option<PathBuf>,
     /// The quote, written by tpm2_quote --message. A TPM 1.2 has none: it follows from --pcrs and --nonce.
     #[arg(long, value_name = "FILE")]
     quote: Option<PathBuf>,
     /// The quote's signature, written by tpm2_quote --signature in either format, or by tpm_getquote.
-    #[arg(long, value_name = "FILE")]
-    signature: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "evidence")]
+    signature: Option<PathBuf>,
     /// The key that signed the quote, written by tpm2_createak --public, or in PEM or DER with
     /// --key-is-trusted; of a TPM 1.2, the key blob of tpm_mkaik, or its public key with --key-is-trusted. Verify does not check that it is this
-    /// machine's key: you must know.
-    #[arg(long, value_name = "FILE")]
-    key: PathBuf,
-    /// The nonce that tpm2_quote --qualification was given, or the bytes of tpm_getquote's nonce file, in hex.
-    #[arg(long, value_name = "HEX", value_parser = nonce)]
+    /// machine's key: you must know. EVIDENCE has a key, which must be this one.
+    #[arg(long, value_name = "FILE", required_unless_present = "evidence")]
+    key: Option<PathBuf>,
+    /// The nonce that measureroot attest or tpm2_quote --qualification was given, or the bytes of tpm_getquote's nonce file, in hex.
+    #[arg(long, value_name = "HEX")]
     nonce: Option<Nonce>,
     /// The PCR values, printed by tpm2_pcrread, or written by tpm2_quote --pcr in either format or by tpm_getquote -p. They must be the quoted
     /// ones. With them, an error names the PCR that the logs do not lead to.
@@ -72,7 +76,7 @@ pub(super) struct Verify {
     pcrs: Option<PathBuf>,
     /// The machine's event logs, in the order of the boot: /run/measureroot/binary_bios_measurements, or the firmware's log
     /// and /run/measureroot/eventlog.bin.
-    #[arg(long = "log", value_name = "FILE", num_args = 1.., required = true)]
+    #[arg(long = "log", value_name = "FILE", num_args = 1.., required_unless_present = "evidence")]
     logs: Vec<PathBuf>,
     /// A trusted image.
     #[arg(long = "image", value_name = "FILE", num_args = 1.., required_unless_present_any = ["allow", "root_hashes"])]
@@ -103,17 +107,6 @@ pub(super) struct Verify {
     json: bool,
 }
 
-/// The nonce of the quote: the verifier chose it, so that an old quote is no answer.
-#[derive(Debug, Clone)]
-struct Nonce(Vec<u8>);
-
-fn nonce(text: &str) -> Result<Nonce> {
-    match library_words::hex(text, text)? {
-        empty if empty.is_empty() => Err(Error::new("nonce", "empty")),
-        bytes => Ok(Nonce(bytes)),
-    }
-}
-
 impl Verify {
     /// Judges the evidence and prints the verdict. An error means that a file cannot be read.
     pub(super) fn run(&self) -> Result<ExitCode> {
@@ -121,26 +114,14 @@ impl Verify {
         if self.json {
             self.images.iter().try_for_each(|image| json::check_path(image))?;
         }
-        let read = |path: &Path| read_limited::read(path, MAX_BYTES, Kinds::Stream);
-        let quote = self.quote.as_deref().map(read).transpose()?;
-        let (signature, key) = (read(&self.signature)?, read(&self.key)?);
-        let values = self.pcrs.as_deref().map(|path| Self::values(path, quote.as_deref())).transpose()?.transpose();
-        let log = |path: &PathBuf| {
-            Ok((path.display().to_string(), read_limited::read(path, read_limited::LOG, Kinds::Stream)?))
+        let inputs = match &self.evidence {
+            Some(path) => Inputs::of_evidence(path, self.key.as_deref())?,
+            None => self.inputs()?,
         };
-        let logs = self.logs.iter().map(log).collect::<Result<Vec<_>>>()?;
         let mut trusted = self.allow.as_deref().map(allow_file::read).transpose()?.unwrap_or_default().images;
         let expected = self.expect.as_deref().map(|path| self.expected(path)).transpose()?.unwrap_or_default();
         let nonce = self.nonce.as_ref().map(|nonce| nonce.0.as_slice());
-        let (values, malformed) = values.map_or_else(|error| (None, Some(error)), |values| (values, None));
-        let (pcr, sha1, values) = (self.pcr, self.sha1, values.as_deref());
-        let (quote, signature, key, logs) = (quote.as_deref(), &signature[..], &key[..], &logs[..]);
-        let submission = Submission { quote, signature, key, nonce, values, logs, pcr, sha1 };
-        let checked = match (submission.check(), malformed) {
-            // The checks before that of the values come first.
-            (Ok(_) | Err(Broken { check: Check::Log, .. }), Some(error)) => Err(Broken { check: Check::Values, error }),
-            (checked, _) => checked,
-        };
+        let checked = inputs.check(nonce, self.pcr, self.sha1);
         let report = match checked {
             Ok(proof) => {
                 // Hashing takes long, so it comes after the check of the evidence.
@@ -161,11 +142,27 @@ impl Verify {
             }
             Err(broken) => VerifyReport::broken(&broken),
         };
+        let report = if self.evidence.is_some() && self.key.is_none() { report.with_key_of_machine() } else { report };
         for warning in &report.warnings {
             log::warn!("measureroot: {warning}");
         }
         print(if self.json { report.json()? } else { report.text() }.as_bytes())?;
         Ok(report.exit_code())
+    }
+
+    /// The inputs in files of their own.
+    fn inputs(&self) -> Result<Inputs> {
+        let read = |path: &PathBuf| read_limited::read(path, MAX_BYTES, Kinds::Stream);
+        let quote = self.quote.as_ref().map(read).transpose()?;
+        // The arguments without a file of evidence have both.
+        let [signature, key] = [&self.signature, &self.key].map(|path| path.as_ref().map_or(Ok(Vec::new()), read));
+        let (signature, key) = (signature?, key?);
+        let values = self.pcrs.as_deref().map(|path| Self::values(path, quote.as_deref())).transpose()?;
+        let log = |path: &PathBuf| {
+            Ok((path.display().to_string(), read_limited::read(path, read_limited::LOG, Kinds::Stream)?))
+        };
+        let logs = self.logs.iter().map(log).collect::<Result<_>>()?;
+        Ok(Inputs::Files(Box::new(Files { quote, signature, key, values, logs, whole: None })))
     }
 
     /// The values of the quoted PCRs, one after the other. A file in a binary form, and that of a TPM 1.2, stays as it is: the check of

@@ -87,6 +87,16 @@ impl VerifyReport {
         }
     }
 
+    /// The same, if the key came with the evidence, and no key was given that the verifier accepted. Of broken evidence nothing is known anyway.
+    pub(super) fn with_key_of_machine(mut self) -> Self {
+        if self.verdict != Word::Broken {
+            let why = "whose key it is was not checked: it came with the evidence (give --key, the key that you accepted once)";
+            self.basis.add_unchecked(why.to_owned());
+            self.warnings.push(format!("NOT KNOWN WHOSE KEY IT IS: {why}"));
+        }
+        self
+    }
+
     /// The report on evidence that proves nothing.
     pub(super) fn broken(Broken { check, error }: &Broken) -> Self {
         let (check, reason) = (Some(*check), Some(error.to_string()));

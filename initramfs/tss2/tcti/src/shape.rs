@@ -38,7 +38,60 @@ impl Rest<'_> {
         self.skip(bytes)
     }
 
-    /// The parameters of the answer to a command with this code (TPM 2.0 Library, Part 3). The agent sends no other commands.
+    /// `TPMT_SIGNATURE`: the algorithm, its hash, one number of RSA or two of ECDSA.
+    #[cfg(feature = "attest")]
+    fn signature(&mut self) -> Option<()> {
+        let algorithm = self.number(2)?;
+        self.skip(2)?;
+        self.buffer()?;
+        match algorithm {
+            // TPM_ALG_RSASSA, TPM_ALG_RSAPSS, TPM_ALG_ECDSA (TCG Algorithm Registry 1.34, table 3).
+            0x14 | 0x16 => Some(()),
+            0x18 => self.buffer(),
+            _ => None,
+        }
+    }
+
+    /// The same as [`Self::parameters`], for the commands of `measureroot attest`.
+    #[cfg(feature = "attest")]
+    fn parameters_of_attest(&mut self, code: usize) -> Option<()> {
+        match code {
+            // TPM2_ActivateCredential: certInfo. TPM2_NV_Read: data.
+            0x147 | 0x14e => self.buffer(),
+            // TPM2_PolicySecret: timeout, policyTicket.
+            0x151 => {
+                self.buffer()?;
+                self.skip(6)?;
+                self.buffer()
+            }
+            // TPM2_Quote: quoted, signature.
+            0x158 => {
+                self.buffer()?;
+                self.signature()
+            }
+            // TPM2_NV_ReadPublic: nvPublic, nvName.
+            0x169 => {
+                self.buffer()?;
+                self.buffer()
+            }
+            // TPM2_ReadPublic: outPublic, name, qualifiedName.
+            0x173 => {
+                self.buffer()?;
+                self.buffer()?;
+                self.buffer()
+            }
+            _ => None,
+        }
+    }
+
+    /// The agent sends no other commands.
+    #[cfg(not(feature = "attest"))]
+    #[allow(clippy::unused_self)]
+    fn parameters_of_attest(&mut self, _: usize) -> Option<()> {
+        None
+    }
+
+    /// The parameters of the answer to a command with this code (TPM 2.0 Library, Part 3).
     fn parameters(&mut self, code: usize) -> Option<()> {
         match code {
             // TPM2_CreatePrimary: outPublic, creationData, creationHash, creationTicket, name.
@@ -69,7 +122,7 @@ impl Rest<'_> {
                 self.list(Self::selection)?;
                 self.list(Self::buffer)
             }
-            _ => None,
+            other => self.parameters_of_attest(other),
         }
     }
 
@@ -87,10 +140,13 @@ impl Rest<'_> {
         if before - self.0.len() != bytes {
             return None;
         }
-        // One session: its nonce, its attributes, its HMAC.
-        self.buffer()?;
-        self.skip(1)?;
-        self.buffer()
+        // TPM2_ActivateCredential has a session for each of its two keys, any other command has one: its nonce, its attributes, its HMAC.
+        for _ in 0..if cfg!(feature = "attest") && code == 0x147 { 2 } else { 1 } {
+            self.buffer()?;
+            self.skip(1)?;
+            self.buffer()?;
+        }
+        Some(())
     }
 }
 
@@ -143,6 +199,16 @@ mod tests {
             (0x17e, answer(1, 0, &[&[0; 4], &selections, &[0, 0, 0, 1], &buffer])),
             (0x17e, answer(1, 1, &[])),
         ];
+        #[cfg(feature = "attest")]
+        let table = table.into_iter().chain([
+            (0x147, answer(2, 0, &[&[0, 0, 0, 4], &buffer, &auth, &auth])),
+            (0x14e, answer(2, 0, &[&[0, 0, 0, 4], &buffer, &auth])),
+            (0x151, answer(2, 0, &[&[0, 0, 0, 14], &buffer, &ticket, &buffer, &auth])),
+            (0x158, answer(2, 0, &[&[0, 0, 0, 16], &buffer, &[0, 0x18, 0, 0x0b], &buffer, &buffer, &auth])),
+            (0x158, answer(2, 0, &[&[0, 0, 0, 12], &buffer, &[0, 0x14, 0, 0x0b], &buffer, &auth])),
+            (0x169, answer(1, 0, &[&buffer, &buffer])),
+            (0x173, answer(1, 0, &[&buffer, &buffer, &buffer])),
+        ]);
         for (code, whole) in table {
             let is_whole = |answer: &[u8]| is_whole(&command(code), answer);
             assert!(is_whole(&whole), "0x{code:x}: {whole:?}");
