@@ -10,13 +10,20 @@ use common::{Ran, shell, squashfs};
 use evidence::{Machine, Measured, log};
 use measureroot::internal::hash::Bank;
 
-/// Makes each of tpm2-tools flush its objects and sessions: this TPM has no resource manager.
+/// Makes each of tpm2-tools flush its objects and sessions: this TPM has no resource manager. Gives the device and the log to `attest`.
 const FLUSH: &str = "
     for tool in createek createak quote createprimary create load unseal; do
         eval \"tpm2_$tool() {
             command tpm2_$tool \\\"\\$@\\\" && command tpm2_flushcontext -t && command tpm2_flushcontext -l
         }\"
     done
+    measureroot() {
+        case \"$1 $2\" in
+            'attest --nonce') command measureroot \"$@\" --tpm \"${TPM2TOOLS_TCTI#device:}\" --log log ;;
+            'attest '*) command measureroot \"$@\" --tpm \"${TPM2TOOLS_TCTI#device:}\" ;;
+            *) command measureroot \"$@\" ;;
+        esac
+    }
 ";
 
 /// The section for a TPM 1.2. All others are for a TPM 2.0.
