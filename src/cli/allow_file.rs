@@ -15,6 +15,7 @@ use super::read_limited;
 use super::replaced_file::ReplacedFile;
 use crate::error::{Context, Error, Result};
 use crate::evidence::allow_list::{Added, AllowList};
+use crate::evidence::signer_key::SignerKey;
 use crate::evidence::trusted_image::TrustedImage;
 
 /// The limit for a list in bytes: 64 MiB, room for about 130,000 entries of 500 bytes each.
@@ -23,18 +24,22 @@ const MAX_BYTES: u64 = 64 << 20;
 /// How long to wait for another build, which holds the lock while it writes the list: longer than any disk needs for that.
 const MOST_WAIT: Duration = Duration::from_secs(60);
 
-/// Reads a list.
-pub(super) fn read(path: &Path) -> Result<AllowList> {
-    parse(path, Kinds::Stream)
+/// Reads a list: with a key, one that this key signed, and without one, one that is not signed.
+pub(super) fn read(path: &Path, key: Option<&SignerKey>) -> Result<AllowList> {
+    let Some(key) = key else { return parse(path, Kinds::Stream) };
+    let list = AllowList::of_signed(&text(path, Kinds::Stream)?, key);
+    list.map_err(|error| error.on(path.display()))
 }
 
 fn parse(path: &Path, kinds: Kinds) -> Result<AllowList> {
-    let bytes = read_limited::read(path, MAX_BYTES, kinds)?;
-    let text = String::from_utf8(bytes).map_err(|_| {
+    text(path, kinds)?.parse().map_err(|error: Error| error.on(path.display()))
+}
+
+fn text(path: &Path, kinds: Kinds) -> Result<String> {
+    String::from_utf8(read_limited::read(path, MAX_BYTES, kinds)?).map_err(|_| {
         Error::new(path.display(), "is no list of trusted images: it is not text")
             .hint("expected the JSON file that predict --allow-entry writes")
-    })?;
-    text.parse().map_err(|error: Error| error.on(path.display()))
+    })
 }
 
 /// Checks that an image can be added to the list: that it is a list or a place for one, and that it can be locked and written.
@@ -169,7 +174,7 @@ mod tests {
                 scope.spawn(move || append(path, &image(&format!("{}", build / 2)), true).unwrap());
             }
         });
-        let mut names: Vec<_> = read(&path).unwrap().images.into_iter().map(|image| image.name).collect();
+        let mut names: Vec<_> = read(&path, None).unwrap().images.into_iter().map(|image| image.name).collect();
         names.sort();
         assert_eq!(names, ["0", "1", "2", "3", "4", "5", "6", "7"]);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "a temporary file is left");
@@ -185,7 +190,7 @@ mod tests {
         append(&link, &image("two"), true).unwrap();
         assert!(link.is_symlink());
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o662);
-        assert_eq!(read(&path).unwrap().images, [image("one"), image("two")]);
+        assert_eq!(read(&path, None).unwrap().images, [image("one"), image("two")]);
     }
 
     #[test]
@@ -223,7 +228,7 @@ mod tests {
         let path = folder.path().join("allow");
         fs::write(&path, "not a list").unwrap();
         assert!(append(&path, &image("one"), true).is_err() && check(&path).is_err());
-        assert_eq!(fs::read(&path).unwrap(), b"not a list");
+        assert_eq!(fs::read(&path, None).unwrap(), b"not a list");
     }
 
     #[test]

@@ -63,19 +63,25 @@ impl AllowList {
     /// # Errors
     /// If it cannot be written as JSON, or if nobody could read it back.
     pub fn to_json(&self) -> Result<String> {
+        Ok(serde_json::to_string_pretty(&self.json()?).about("JSON")? + "\n")
+    }
+
+    /// The list as it is written.
+    ///
+    /// # Errors
+    /// If nobody could read it back.
+    pub(super) fn json(&self) -> Result<JsonList> {
         for image in &self.images {
             image.chain.iter().try_for_each(|chain| chain.check().map_err(|error| error.on(&image.name)))?;
         }
-        let list = JsonList { images: self.images.iter().map(JsonImage::from).map(Object).collect() };
-        Ok(serde_json::to_string_pretty(&list).about("JSON")? + "\n")
+        Ok(JsonList { images: self.images.iter().map(JsonImage::from).map(Object).collect() })
     }
-}
 
-impl FromStr for AllowList {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let Object(list): Object<JsonList> = library_words::json("list of trusted images", text)?;
+    /// The list that was written so.
+    ///
+    /// # Errors
+    /// If an image is malformed.
+    pub(super) fn of_json(list: &JsonList) -> Result<Self> {
         let images = list.images.iter().enumerate().map(|(number, Object(image))| {
             TrustedImage::try_from(image).map_err(|error| error.on(format!("image {} ({})", number + 1, image.name)))
         });
@@ -83,10 +89,20 @@ impl FromStr for AllowList {
     }
 }
 
+impl FromStr for AllowList {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let list = library_words::json("list of trusted images", text);
+        let Object(list) = list.map_err(|error| Self::why_no_list(text).unwrap_or(error))?;
+        Self::of_json(&list)
+    }
+}
+
 /// The list as it is written. An unknown field is an error.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct JsonList {
+pub(super) struct JsonList {
     images: Vec<Object<JsonImage>>,
 }
 

@@ -13,7 +13,7 @@ use crate::hash::digest::{Digest, Digests};
 
 /// The texts. serde's own maps take the last of two equal keys, so a reader of the list could see another digest than the
 /// one that counts. Here, the second one is an error.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub(super) struct BankTexts(pub(super) BTreeMap<String, String>);
 
 impl BankTexts {

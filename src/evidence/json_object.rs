@@ -9,7 +9,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 /// A `T` that is written as an object. What serde derives also takes an array with the values in order. An array names no field, so a
 /// reader could not see that a value, such as an end, is missing.
-#[derive(Debug, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub(super) struct Object<T>(pub(super) T);
 

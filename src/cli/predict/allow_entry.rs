@@ -17,13 +17,14 @@ use crate::error::{Error, Result};
 use crate::evidence::allow_list::Added;
 use crate::evidence::expected::chain::ExpectedChain;
 use crate::evidence::expiry::Expiry;
+use crate::evidence::signing_key::SigningKey;
 use crate::evidence::trusted_image::{self, TrustedImage};
 use crate::hash::bank::Bank;
 use crate::measure::measurement::Report;
 use crate::measure::pcr::PcrIndex;
 
 /// The list, and what its entry has beside the digests.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct AllowEntry {
     /// Add the image to this list of trusted images, for measureroot verify --allow; with --uki, --kernel, --esp or --disk, together with what
     /// must have started the agent.
@@ -37,6 +38,9 @@ pub(super) struct AllowEntry {
     #[arg(long, value_name = "DATE", requires = "list")]
     until: Option<Expiry>,
 }
+
+/// What an entry is made of: the image, its measurement, and what must start the agent.
+pub(super) type Entry<'a> = (&'a Subject, &'a Report, Option<ExpectedChain>);
 
 impl AllowEntry {
     /// Checks that the list can be written, and that the entry has a name. `image` is the file that is predicted, if there is
@@ -126,11 +130,34 @@ impl AllowEntry {
         }
     }
 
+    /// The list as it will be with these predictions, as a statement of in-toto; with a key, it is signed. If the user names no list, it has
+    /// the predictions alone.
+    ///
+    /// # Errors
+    /// If the list cannot be read, or if a statement cannot have it.
+    pub(super) fn published(&self, new: &[Entry], key: Option<&SigningKey>) -> Result<String> {
+        let old = self.list.as_deref().filter(|path| path.exists());
+        let mut list = old.map(|path| allow_file::read(path, None)).transpose()?.unwrap_or_default();
+        for (subject, report, chain) in new {
+            let trusted = self.trusted(subject, report, chain.clone());
+            trusted_image::name(&trusted.name)?;
+            list.add(&trusted, self.name.is_some());
+        }
+        match key {
+            Some(key) => list.to_signed(key),
+            None => Ok(list.to_statement()? + "\n"),
+        }
+    }
+
+    fn trusted(&self, subject: &Subject, report: &Report, chain: Option<ExpectedChain>) -> TrustedImage {
+        let name = self.name.clone().unwrap_or_else(|| subject.name());
+        TrustedImage { chain, ..TrustedImage::of(&name, report, self.until.clone()) }
+    }
+
     /// Adds a prediction to the list, if the user named one.
     pub(super) fn add(&self, subject: &Subject, report: &Report, chain: Option<ExpectedChain>) -> Result<()> {
         let Some(list) = &self.list else { return Ok(()) };
-        let name = self.name.clone().unwrap_or_else(|| subject.name());
-        let trusted = TrustedImage { chain, ..TrustedImage::of(&name, report, self.until.clone()) };
+        let trusted = self.trusted(subject, report, chain);
         let (added, entry) = allow_file::append(list, &trusted, self.name.is_some())?;
         let TrustedImage { name, expiry, chain, .. } = entry;
         let mut until = expiry.map_or("without end".to_owned(), |until| format!("until {until}"));

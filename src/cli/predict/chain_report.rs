@@ -9,6 +9,7 @@ use super::boot::Boot;
 use super::boot_report::BootReport;
 use super::chain_text;
 use super::format::Format;
+use super::rvps;
 use super::start::Start;
 use super::subject::Subject;
 use crate::cli::json;
@@ -46,14 +47,14 @@ enum Boots<'a> {
 /// If it cannot.
 pub(super) fn check_format(format: Option<Format>) -> Result<()> {
     match format {
-        None | Some(Format::Json | Format::Keylime) => Ok(()),
+        None | Some(Format::Json | Format::Keylime | Format::Rvps | Format::InToto) => Ok(()),
         Some(_) => Err(inexpressible()),
     }
 }
 
 fn inexpressible() -> Error {
     Error::new("--format", "cannot express what is measured before the agent: a PCR has several values there")
-        .hint("use json or keylime, or no --format")
+        .hint("use json, keylime, rvps or in-toto, or no --format")
 }
 
 impl<'a> ChainReport<'a> {
@@ -90,13 +91,9 @@ impl<'a> ChainReport<'a> {
     pub(super) fn text(&self, format: Option<Format>) -> Result<String> {
         match format {
             Some(Format::Json) => json::pretty(self),
-            Some(Format::Keylime) => {
-                // This format has no place for it.
-                let all: BTreeSet<_> = self.boots().iter().flat_map(|boot| boot.unmeasured).collect();
-                for what in all {
-                    log::warn!("not measured: {what}");
-                }
-                Ok(format!("{}\n", self.keylime()))
+            Some(Format::Keylime) => Ok(format!("{}\n", json!(self.values()))),
+            Some(Format::Rvps) => {
+                rvps::message(&self.values().into_iter().map(|(pcr, values)| (rvps::pcr_name(pcr), values)).collect())
             }
             Some(_) => Err(inexpressible()),
             None => Ok(chain_text::words(self.start, self.boots())),
@@ -105,7 +102,12 @@ impl<'a> ChainReport<'a> {
 
     /// The acceptable values of each PCR, in each bank that the verifier may ask for. A PCR must follow for every entry of the menu:
     /// else a boot of one whose values are not known would be refused.
-    fn keylime(&self) -> serde_json::Value {
+    fn values(&self) -> BTreeMap<u8, Vec<String>> {
+        // The formats for other programs have no place for it.
+        let unmeasured: BTreeSet<_> = self.boots().iter().flat_map(|boot| boot.unmeasured).collect();
+        for what in unmeasured {
+            log::warn!("not measured: {what}");
+        }
         let mut all: BTreeMap<u8, Vec<String>> = BTreeMap::new();
         for (&number, pcr) in self.boots().iter().flat_map(|boot| &boot.pcrs) {
             let values = pcr.values.iter().flatten().flat_map(|value| value.pcr.values().map(ToString::to_string));
@@ -124,6 +126,6 @@ impl<'a> ChainReport<'a> {
             let mut seen = BTreeSet::new();
             values.retain(|value| seen.insert(value.clone()));
         }
-        json!(all)
+        all
     }
 }

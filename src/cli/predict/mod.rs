@@ -6,6 +6,7 @@ mod boot_report;
 mod chain;
 mod chain_report;
 mod chain_text;
+mod corim;
 mod disk;
 mod disk_roots;
 mod folder;
@@ -15,6 +16,8 @@ mod prediction;
 mod program_file;
 mod root;
 mod rtmr_prediction;
+mod rvps;
+mod signing;
 mod start;
 mod subject;
 mod tboot;
@@ -24,7 +27,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use self::allow_entry::AllowEntry;
+use self::allow_entry::{AllowEntry, Entry};
 use self::boot::Boot;
 use self::chain::Chain;
 use self::chain_report::ChainReport;
@@ -34,6 +37,7 @@ use self::format::Format;
 use self::machine::Machine;
 use self::prediction::Prediction;
 use self::root::Root;
+use self::signing::Signing;
 use self::start::Start;
 use self::subject::Subject;
 use self::verity_check::VerityCheck;
@@ -45,12 +49,13 @@ use crate::chain::root_image;
 use crate::count::counted;
 use crate::error::{Error, Result};
 use crate::evidence::library_words;
+use crate::evidence::signing_key::SigningKey;
 use crate::hash::bank::Bank;
 use crate::hash::digest::{Digest, Digests};
 use crate::hash::tree_shape::TreeHash;
 use crate::measure::image_digest;
 use crate::measure::image_format::ImageFormat;
-use crate::measure::measurement;
+use crate::measure::measurement::{self, Report};
 use crate::measure::pcr::PcrIndex;
 use crate::measure::rtmr::RtmrIndex;
 use crate::measure::rtmr_choice::RtmrChoice;
@@ -95,7 +100,7 @@ pub(super) struct Predict {
         requires = "subject", conflicts_with_all = ["pcr", "banks", "start", "list", "name", "until"])]
     rtmr: Option<RtmrIndex>,
     /// A bank to predict: sha1, sha256, sha384 or sha512; may be given more than once [default: all; fewer with --format
-    /// keylime or policy, and those for a TPM 1.2].
+    /// keylime, rvps, corim or policy, and those for a TPM 1.2].
     #[arg(long = "bank", value_name = "BANK")]
     banks: Vec<Bank>,
     /// The PCR's value before the boot, in hex; its length determines the bank; may be given more than once [default: zeros].
@@ -108,9 +113,11 @@ pub(super) struct Predict {
     /// What the PCR is extended with: plain or meta-measured (kernel parameter measureroot.format=).
     #[arg(long, value_name = "NAME", default_value_t, requires = "image", conflicts_with_all = ["roothash", "verity"])]
     image_format: ImageFormat,
-    /// The output format [default: tpm2-yaml; with --uki, --kernel, --esp or --disk, text for a person; these have json and keylime, too].
+    /// The output format [default: tpm2-yaml; with --uki, --kernel, --esp or --disk, text for a person; these have json, keylime, rvps and in-toto, too].
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
+    #[command(flatten)]
+    signing: Signing,
     /// The same as --format json.
     #[arg(long, conflicts_with = "format")]
     json: bool,
@@ -125,6 +132,7 @@ impl Predict {
     /// If they are wrong, whatever the files hold.
     pub(super) fn check_arguments(&self) -> Result<()> {
         let format = self.format();
+        self.signing.check(format)?;
         if self.machine.leaves_out(self.pcr.into()) {
             return Err(Error::new("--leave-out", format_args!("PCR {} is that of the root image", self.pcr)));
         }
@@ -138,6 +146,10 @@ impl Predict {
                     "an entry of the list is about a root image, which is not named",
                 )
                 .hint("name it beside --uki, --kernel or --esp"));
+            }
+            if format == Some(Format::InToto) && !self.allow.is_given() {
+                return Err(Error::new("--format", "in-toto is the list of trusted images, and none is named")
+                    .hint("--allow-entry FILE names it; the file need not exist"));
             }
             return chain_report::check_format(format);
         }
@@ -155,6 +167,10 @@ impl Predict {
         if let (Some(Format::Json), Some(image)) = (format, &self.image) {
             json::check_path(image)?;
         }
+        let key = &self.signing.read()?;
+        if let (None, Some(format)) = (key, format.filter(|format| format.can_be_signed())) {
+            log::info!("{}: IS NOT SIGNED; --sign KEY signs it", format.name());
+        }
         self.allow.check(self.image.as_deref().or(self.chain.disk()), &self.verity)?;
         // A program for UEFI is read in a moment, so its errors come before the image is read.
         let banks = self.banks(format);
@@ -166,7 +182,7 @@ impl Predict {
             if let (None, Some(disk)) = (&given, &disk) {
                 DiskRoots::of(disk, &banks).add(&mut boots)?;
                 disk.file.check_unchanged()?;
-                return self.print_disk(&start, &boots, format, &banks);
+                return self.print_disk(&start, &boots, format, &banks, key.as_ref());
             }
             if let (Some((_, digests)), Some(disk)) = (&given, &disk) {
                 // One bank tells two images apart, if it is not SHA-1.
@@ -175,7 +191,7 @@ impl Predict {
                     .warn_of_others(&start, &boots, digests)?;
                 disk.file.check_unchanged()?;
             }
-            return self.print_chain(&start, boots, given.as_ref(), format, &banks);
+            return self.print_chain(&start, boots, given.as_ref(), format, &banks, key.as_ref());
         }
         let format = format.unwrap_or(Format::Tpm2Yaml);
         let banks = self.banks(Some(format));
@@ -198,7 +214,8 @@ impl Predict {
         }
         self.say_parameters();
         self.allow.warn_of_sha1(&banks);
-        print(Prediction { subject: &subject, report: &report }.text(format)?.as_bytes())?;
+        let prediction = Prediction { subject: &subject, report: &report, allow: &self.allow, key: key.as_ref() };
+        print(&prediction.bytes(format)?)?;
         // After an error, the list must not trust an image whose prediction nobody got.
         self.allow.add(&subject, &report, None)
     }
@@ -256,7 +273,14 @@ impl Predict {
     }
 
     /// Prints what is measured before the agent, and the root images that are on the same disk.
-    fn print_disk(&self, start: &Start, boots: &[Boot], format: Option<Format>, banks: &[Bank]) -> Result<()> {
+    fn print_disk(
+        &self,
+        start: &Start,
+        boots: &[Boot],
+        format: Option<Format>,
+        banks: &[Bank],
+        key: Option<&SigningKey>,
+    ) -> Result<()> {
         let Found { roots, left_out, others } = Found::of(start, boots);
         self.allow.check_roots(&roots, &left_out)?;
         for (name, why) in left_out.iter().filter(|_| !self.allow.is_given()) {
@@ -268,13 +292,10 @@ impl Predict {
         let chain = |root: &Root| self.allow.chain(start, boots.iter().filter(|boot| is_root_of(root, boot)), root.pcr);
         let chains = roots.iter().map(chain).collect::<Result<Vec<_>>>()?;
         let report = ChainReport::new(start, self.chain.append(), None, boots, banks);
-        self.allow.warn_of_sha1(banks);
-        print(report.text(format)?.as_bytes())?;
-        for (Root { subject, pcr, digests }, chain) in roots.iter().zip(chains) {
-            let image = measurement::extend(&mut SoftPcrs::with(starting_values(banks, &[])?), *pcr, digests)?;
-            self.allow.add(subject, &image, chain)?;
-        }
-        Ok(())
+        let measured = |Root { pcr, digests, .. }: &Root| measured(*pcr, digests, banks);
+        let images = roots.iter().map(measured).collect::<Result<Vec<_>>>()?;
+        let entries = roots.iter().zip(&images).zip(chains).map(|((root, image), chain)| (&root.subject, image, chain));
+        self.publish(&report, &entries.collect::<Vec<_>>(), format, banks, key)
     }
 
     /// Prints what is measured before the agent, and with it the root image that was given.
@@ -285,6 +306,7 @@ impl Predict {
         root: Option<&(Subject, Digests)>,
         format: Option<Format>,
         banks: &[Bank],
+        key: Option<&SigningKey>,
     ) -> Result<()> {
         if let Some((subject, digests)) = root {
             for boot in &mut boots {
@@ -298,13 +320,34 @@ impl Predict {
         let chain = self.allow.chain(start, boots.iter(), self.pcr)?;
         let subject = root.map(|(subject, _)| subject);
         let report = ChainReport::new(start, self.chain.append(), subject, &boots, banks);
-        self.allow.warn_of_sha1(banks);
-        print(report.text(format)?.as_bytes())?;
-        // After an error, the list must not trust an image whose prediction nobody got.
-        let Some((subject, digests)) = root else { return Ok(()) };
-        let image = measurement::extend(&mut SoftPcrs::with(starting_values(banks, &[])?), self.pcr, digests)?;
-        self.allow.add(subject, &image, chain)
+        let image = root.map(|(_, digests)| measured(self.pcr, digests, banks)).transpose()?;
+        let entry = subject.zip(image.as_ref()).map(|(subject, image)| (subject, image, chain));
+        self.publish(&report, entry.as_slice(), format, banks, key)
     }
+
+    /// Prints the report in a format, and adds its images to the list.
+    fn publish(
+        &self,
+        report: &ChainReport,
+        entries: &[Entry],
+        format: Option<Format>,
+        banks: &[Bank],
+        key: Option<&SigningKey>,
+    ) -> Result<()> {
+        self.allow.warn_of_sha1(banks);
+        let text = match format {
+            Some(Format::InToto) => self.allow.published(entries, key)?,
+            format => report.text(format)?,
+        };
+        print(text.as_bytes())?;
+        // After an error, the list must not trust an image whose prediction nobody got.
+        entries.iter().try_for_each(|(subject, image, chain)| self.allow.add(subject, image, chain.clone()))
+    }
+}
+
+/// The measurement of an image after a boot that began with zeros.
+fn measured(pcr: PcrIndex, digests: &Digests, banks: &[Bank]) -> Result<Report> {
+    measurement::extend(&mut SoftPcrs::with(starting_values(banks, &[])?), pcr, digests)
 }
 
 /// Says that the PCR of the root image does not follow: the prediction goes on, and a reader could take it for complete.

@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::allow_entry::AllowEntry;
 use super::format::Format;
 use super::subject::Subject;
+use super::{corim, rvps};
 use crate::cli::{json, tpm2_pcrread};
 use crate::error::Result;
+use crate::evidence::signing_key::SigningKey;
 use crate::evidence::{policy, tpm12_values};
 use crate::hash::bank::Bank;
 use crate::hash::digest::Digests;
@@ -23,26 +26,39 @@ pub(super) struct Prediction<'a> {
     /// The PCR before and after, in each bank.
     #[serde(flatten)]
     pub(super) report: &'a Report,
+    /// The list that it belongs to.
+    #[serde(skip)]
+    pub(super) allow: &'a AllowEntry,
+    /// The key that signs it.
+    #[serde(skip)]
+    pub(super) key: Option<&'a SigningKey>,
 }
 
 impl Prediction<'_> {
-    /// The text in a format. Fails if the format cannot express the prediction.
-    pub(super) fn text(&self, format: Format) -> Result<String> {
+    /// The bytes in a format. Fails if the format cannot express the prediction.
+    pub(super) fn bytes(&self, format: Format) -> Result<Vec<u8>> {
         let text = match format {
-            Format::Hex => self.after().values().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
-            Format::Json => return json::pretty(self),
-            Format::Tpm2Yaml => return Ok(self.tpm2_yaml()),
-            Format::Pcrlock => self.pcrlock().to_string(),
-            Format::Keylime => self.keylime().to_string(),
-            Format::Policy => policy::pcr(self.report.pcr, &self.after())?.to_string(),
-            Format::TpmNvdefine => self.tpm_nvdefine(),
-            Format::TpmUpdatepcrhash => return Ok(self.tpm_updatepcrhash()),
+            Format::Hex => self.values().join("\n") + "\n",
+            Format::Json => json::pretty(self)?,
+            Format::Tpm2Yaml => self.tpm2_yaml(),
+            Format::Pcrlock => format!("{}\n", self.pcrlock()),
+            Format::Keylime => format!("{}\n", self.keylime()),
+            Format::Policy => format!("{}\n", policy::pcr(self.report.pcr, &self.after())?),
+            Format::TpmNvdefine => self.tpm_nvdefine() + "\n",
+            Format::TpmUpdatepcrhash => self.tpm_updatepcrhash(),
+            Format::Rvps => rvps::message(&BTreeMap::from([(rvps::pcr_name(self.report.pcr), self.values())]))?,
+            Format::Corim => return corim::bytes(self.subject, self.report, self.key),
+            Format::InToto => self.allow.published(&[(self.subject, self.report, None)], self.key)?,
         };
-        Ok(text + "\n")
+        Ok(text.into_bytes())
     }
 
     fn after(&self) -> Digests {
         self.report.banks.iter().map(|(&bank, extension)| (bank, extension.after.clone())).collect()
+    }
+
+    fn values(&self) -> Vec<String> {
+        self.after().values().map(ToString::to_string).collect()
     }
 
     fn tpm2_yaml(&self) -> String {
@@ -70,7 +86,7 @@ impl Prediction<'_> {
 
     /// The acceptable values of the PCR: one for each bank that the verifier may ask for.
     fn keylime(&self) -> Value {
-        json!(BTreeMap::from([(self.report.pcr.to_string(), self.after().values().collect::<Vec<_>>())]))
+        json!(BTreeMap::from([(self.report.pcr.to_string(), self.values())]))
     }
 }
 
@@ -90,8 +106,9 @@ mod tests {
         let report = measurement::extend(&mut pcrs, PcrIndex::DEFAULT, &digests_of(&banks, b"image")).unwrap();
         let (sha1, sha256) = (&report.banks[&Bank::Sha1], &report.banks[&Bank::Sha256]);
         let subject = Subject::Image { image: "i".into(), bytes: 5, format: ImageFormat::Plain };
-        let prediction = Prediction { subject: &subject, report: &report };
-        let text = |format| prediction.text(format).unwrap();
+        let allow = AllowEntry::default();
+        let prediction = Prediction { subject: &subject, report: &report, allow: &allow, key: None };
+        let text = |format| String::from_utf8(prediction.bytes(format).unwrap()).unwrap();
         assert_eq!(text(Format::Hex), format!("{}\n{}\n", sha1.after, sha256.after));
         assert_eq!(text(Format::Keylime), format!("{{\"13\":[\"{}\",\"{}\"]}}\n", sha1.after, sha256.after));
         let record: Value = serde_json::from_str(&text(Format::Pcrlock)).unwrap();
@@ -105,9 +122,10 @@ mod tests {
             PcrIndex::DEFAULT,
             &digests_of(&[Bank::Sha1], b"image"),
         );
-        let prediction = Prediction { subject: &subject, report: &report.unwrap() };
-        assert_eq!(prediction.text(Format::TpmNvdefine).unwrap(), format!("r 13 {}\n", sha1.after));
+        let prediction = Prediction { report: &report.unwrap(), ..prediction };
+        let text = |format| String::from_utf8(prediction.bytes(format).unwrap()).unwrap();
+        assert_eq!(text(Format::TpmNvdefine), format!("r 13 {}\n", sha1.after));
         let upper = sha1.after.to_string().to_uppercase();
-        assert_eq!(prediction.text(Format::TpmUpdatepcrhash).unwrap(), format!("13={upper}\n"));
+        assert_eq!(text(Format::TpmUpdatepcrhash), format!("13={upper}\n"));
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::format::Format;
+use super::rvps;
 use super::subject::Subject;
 use crate::cli::{json, replay_rtmrs};
 use crate::error::{Error, Result};
@@ -26,9 +27,9 @@ struct RtmrPrediction<'a> {
 /// Checks that the format can express an RTMR: the others are about the PCRs of a TPM.
 pub(super) fn check_format(rtmr: Option<RtmrIndex>, format: Option<Format>) -> Result<()> {
     match (rtmr, format) {
-        (None, _) | (_, None | Some(Format::Hex | Format::Json)) => Ok(()),
+        (None, _) | (_, None | Some(Format::Hex | Format::Json | Format::Rvps)) => Ok(()),
         (Some(_), Some(_)) => {
-            Err(Error::new("--rtmr", "this format is for PCRs").hint("hex and json are for RTMRs, too"))
+            Err(Error::new("--rtmr", "this format is for PCRs").hint("hex, json and rvps are for RTMRs, too"))
         }
     }
 }
@@ -44,6 +45,8 @@ pub(super) fn text(rtmr: RtmrIndex, subject: &Subject, report: &Report, format: 
             json::pretty(&RtmrPrediction { subject, rtmr, digest, before, after })
         }
         Some(Format::Hex) => Ok(format!("{after}\n")),
+        // Trustee's default policy asks for this name: input.tdx.quote.body.rtmr_2.
+        Some(Format::Rvps) => rvps::message(&BTreeMap::from([(format!("rtmr_{rtmr}"), vec![after.to_string()])])),
         _ => {
             log::info!("{subject}: {} {}", RtmrIndex::BANK, extension.digest);
             Ok(replay_rtmrs::text(&BTreeMap::from([(rtmr.get(), after.clone())])))

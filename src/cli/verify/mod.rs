@@ -23,7 +23,10 @@ use super::stdout::{self, print};
 use super::{allow_file, json, read_limited, tpm2_pcrread};
 use crate::error::{Error, Result};
 use crate::eventlog::PcrValues;
+use crate::evidence::allow_list::AllowList;
+use crate::evidence::library_words;
 use crate::evidence::quote::Quote;
+use crate::evidence::signer_key::SignerKey;
 use crate::evidence::trusted_image::TrustedImage;
 use crate::hash::bank::Bank;
 use crate::hash::digest::Digests;
@@ -87,6 +90,10 @@ pub(super) struct Verify {
     /// A list of trusted images, written by measureroot predict --allow-entry.
     #[arg(long, value_name = "FILE")]
     allow: Option<PathBuf>,
+    /// The public key, in PEM or DER, that must have signed the list of --allow (predict --format in-toto --sign). Without it, the list is not
+    /// signed, and you must know that nobody changed it.
+    #[arg(long, value_name = "PUB", requires = "allow")]
+    signed_by: Option<PathBuf>,
     /// The values that other PCRs must have: --pcrs of a machine that you trust. The quote must have each of these PCRs, in
     /// a better bank than SHA-1.
     #[arg(long, value_name = "FILE")]
@@ -118,7 +125,7 @@ impl Verify {
             Some(path) => Inputs::of_evidence(path, self.key.as_deref())?,
             None => self.inputs()?,
         };
-        let mut trusted = self.allow.as_deref().map(allow_file::read).transpose()?.unwrap_or_default().images;
+        let mut trusted = self.list()?.images;
         let expected = self.expect.as_deref().map(|path| self.expected(path)).transpose()?.unwrap_or_default();
         let nonce = self.nonce.as_ref().map(|nonce| nonce.0.as_slice());
         let checked = inputs.check(nonce, self.pcr, self.sha1);
@@ -150,6 +157,7 @@ impl Verify {
         Ok(report.exit_code())
     }
 
+<<<<<<< HEAD
     /// The inputs in files of their own.
     fn inputs(&self) -> Result<Inputs> {
         let read = |path: &PathBuf| read_limited::read(path, MAX_BYTES, Kinds::Stream);
@@ -163,6 +171,20 @@ impl Verify {
         };
         let logs = self.logs.iter().map(log).collect::<Result<_>>()?;
         Ok(Inputs::Files(Box::new(Files { quote, signature, key, values, logs, whole: None })))
+=======
+    /// The list of trusted images, empty if none is given.
+    ///
+    /// # Errors
+    /// If it cannot be read, or if the key of --signed-by did not sign it.
+    fn list(&self) -> Result<AllowList> {
+        let Some(path) = &self.allow else { return Ok(AllowList::default()) };
+        let Some(signer) = &self.signed_by else { return allow_file::read(path, None) };
+        let bytes = read_limited::read(signer, MAX_BYTES, Kinds::Stream)?;
+        let key = SignerKey::parse(&bytes).map_err(|error| error.on(signer.display()))?;
+        let list = allow_file::read(path, Some(&key))?;
+        log::info!("{}: signed by the key in {} ({})", path.display(), signer.display(), key.name());
+        Ok(list)
+>>>>>>> 9f92936 (evidence, predict: reference values as rvps, CoRIM and in-toto, signed)
     }
 
     /// The values of the quoted PCRs, one after the other. A file in a binary form, and that of a TPM 1.2, stays as it is: the check of

@@ -1,0 +1,107 @@
+//! The private key of the person who signs reference values. The libraries clear it from memory when it is dropped.
+
+use p256::ecdsa::signature::Signer;
+use p256::pkcs8::{DecodePrivateKey, SecretDocument};
+
+use super::library_words::of_crypto;
+use super::signer_key::SignerKey;
+use crate::error::{Error, Result};
+
+/// A private key. What it prints for a programmer has no part of the key.
+#[derive(Debug)]
+pub enum SigningKey {
+    /// ECDSA on P-256, with SHA-256.
+    P256(p256::ecdsa::SigningKey),
+    /// ECDSA on P-384, with SHA-384.
+    P384(p384::ecdsa::SigningKey),
+    /// Ed25519 (RFC 8032).
+    Ed25519(ed25519_dalek::SigningKey),
+}
+
+/// How a signature is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SignatureForm {
+    /// ECDSA's two numbers in DER (RFC 3279, section 2.2.3), as OpenSSL and DSSE have them.
+    Der,
+    /// ECDSA's two numbers one after the other, each as long as the curve's (RFC 9053, section 2.1), as COSE has them.
+    Plain,
+}
+
+impl SigningKey {
+    /// Parses a file in PEM: `PRIVATE KEY` (PKCS #8, RFC 5958) or `EC PRIVATE KEY` (SEC 1, RFC 5915).
+    ///
+    /// # Errors
+    /// If it is neither, if it is encrypted, or if the key is of another type.
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
+        const HINT: &str = "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 makes such a key";
+        let text = std::str::from_utf8(bytes).map_err(|_| Error::new("private key", "is no PEM: it is not text"))?;
+        let blocks = || text.match_indices("-----BEGIN ").filter_map(|(at, begin)| {
+            let (label, _) = text[at + begin.len()..].split_once("-----")?;
+            Some((label, &text[at..]))
+        });
+        // openssl ecparam -genkey puts the curve's name before the key.
+        let mut keys = blocks().filter(|(label, _)| label.ends_with("PRIVATE KEY"));
+        let Some((label, rest)) = keys.next() else {
+            let found = blocks().next().map_or("no PEM".to_owned(), |(label, _)| format!("PEM of {label:?}"));
+            return Err(Error::new("private key", format!("there is {found}, not of \"PRIVATE KEY\"")).hint(HINT));
+        };
+        if keys.next().is_some() {
+            return Err(Error::new("private key", "the file has several keys").hint("give the key that signs, alone"));
+        }
+        let end = format!("-----END {label}-----");
+        let Some(block) = rest.find(&end).map(|at| &rest[..at + end.len()]) else {
+            return Err(Error::new("private key", format!("the block {label:?} has no end")).hint("was it cut off?"));
+        };
+        if label == "ENCRYPTED PRIVATE KEY" || block.contains("ENCRYPTED") {
+            return Err(Error::new("private key", "is encrypted, and its password is not asked for")
+                .hint("give it without one through a pipe: --sign <(openssl pkey -in KEY)"));
+        }
+        let pem = SecretDocument::from_pem(block);
+        let (_, document) = of_crypto(pem, "private key: PEM", "the block is no base64, or is not complete")?;
+        let der = document.as_bytes();
+        let key = match label {
+            "PRIVATE KEY" => Self::pkcs8(der),
+            "EC PRIVATE KEY" => Self::sec1(der),
+            _ => None,
+        };
+        key.ok_or_else(|| Error::new("private key", "is of another type than P-256, P-384 or Ed25519").hint(HINT))
+    }
+
+    fn pkcs8(der: &[u8]) -> Option<Self> {
+        let p256 = || p256::ecdsa::SigningKey::from_pkcs8_der(der).ok().map(Self::P256);
+        let p384 = || p384::ecdsa::SigningKey::from_pkcs8_der(der).ok().map(Self::P384);
+        let ed25519 = || ed25519_dalek::SigningKey::from_pkcs8_der(der).ok().map(Self::Ed25519);
+        p256().or_else(p384).or_else(ed25519)
+    }
+
+    fn sec1(der: &[u8]) -> Option<Self> {
+        let p256 = || p256::SecretKey::from_sec1_der(der).ok().map(|key| Self::P256(key.into()));
+        let p384 = || p384::SecretKey::from_sec1_der(der).ok().map(|key| Self::P384(key.into()));
+        p256().or_else(p384)
+    }
+
+    /// The public key that belongs to it.
+    pub fn public(&self) -> SignerKey {
+        match self {
+            Self::P256(key) => SignerKey::P256(*key.verifying_key()),
+            Self::P384(key) => SignerKey::P384(*key.verifying_key()),
+            Self::Ed25519(key) => SignerKey::Ed25519(key.verifying_key()),
+        }
+    }
+
+    /// The signature of a message. The same message has the same signature: ECDSA takes its secret number from the key and the message (RFC
+    /// 6979), so that a bad source of random numbers reveals no key.
+    pub(crate) fn sign(&self, message: &[u8], form: SignatureForm) -> Vec<u8> {
+        match (self, form) {
+            (Self::P256(key), form) => {
+                let signature: p256::ecdsa::Signature = key.sign(message);
+                if form == SignatureForm::Der { signature.to_der().as_bytes().to_vec() } else { signature.to_vec() }
+            }
+            (Self::P384(key), form) => {
+                let signature: p384::ecdsa::Signature = key.sign(message);
+                if form == SignatureForm::Der { signature.to_der().as_bytes().to_vec() } else { signature.to_vec() }
+            }
+            (Self::Ed25519(key), _) => key.sign(message).to_vec(),
+        }
+    }
+}
