@@ -51,7 +51,10 @@ fn bash_completes_banks_formats_and_files() {
     };
     assert_eq!(offered("predict --bank"), "sha1 sha256 sha384 sha512");
     assert_eq!(offered("predict --image-format"), "plain meta-measured");
-    assert_eq!(offered("predict --format"), "hex json tpm2-yaml pcrlock keylime policy tpm-nvdefine tpm-updatepcrhash");
+    assert_eq!(
+        offered("predict --format"),
+        "hex json tpm2-yaml pcrlock keylime policy tpm-nvdefine tpm-updatepcrhash rvps corim in-toto"
+    );
     assert_eq!(offered("initramfs --compress"), "zstd gzip none");
     assert_eq!(offered("verify --quote"), "quote.msg");
     assert_eq!(offered("replay --pcrs"), "quote.msg");

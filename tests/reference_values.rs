@@ -7,10 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::{Ran, measureroot, program, run, run_with, shell, squashfs, text};
+use common::{ROOT, Ran, blocks, measureroot, program, run, run_with, shell, squashfs, text};
 use corim_rs::{
     ConciseTagTypeChoice, Corim, CorimError, CoseAlgorithm, CoseKey, CoseKeyOwner, CoseVerifier, IntegerType,
-    MeasurementValuesMap, MeasuredElementTypeChoice, ReferenceTripleRecord, Ulabel,
+    MeasuredElementTypeChoice, MeasurementValuesMap, ReferenceTripleRecord, Ulabel,
 };
 use measureroot::internal::evidence::{AllowList, SignerKey};
 use measureroot::internal::hash::Bank;
@@ -76,16 +76,25 @@ fn a_signed_list_reads_back_with_its_key_alone() {
         let (builder, other) = (Builder::with(kind), Builder::with(kind));
         let signed = String::from_utf8(builder.signed("in-toto")).unwrap();
         let list = AllowList::of_signed(&signed, &builder.signer()).unwrap();
-        assert_eq!(list.to_statement().unwrap() + "\n", String::from_utf8(builder.predict(&["--format", "in-toto"])).unwrap());
+        assert_eq!(
+            list.to_statement().unwrap() + "\n",
+            String::from_utf8(builder.predict(&["--format", "in-toto"])).unwrap()
+        );
         // The same image and key have the same bytes: a release can be made again.
         assert_eq!(signed.as_bytes(), builder.signed("in-toto"), "{name}");
         let error = AllowList::of_signed(&signed, &other.signer()).unwrap_err().to_string();
         assert!(error.contains(&format!("IS NOT SIGNED BY THIS KEY: {name}, key ID ")), "{error}");
         // The key in the other form that OpenSSL writes, and the public key in DER.
-        run("openssl", &["pkey", "-in", &builder.file("key"), "-traditional", "-out", &builder.file("traditional")]);
-        fs::rename(builder.path("traditional"), builder.path("key")).unwrap();
-        assert_eq!(signed.as_bytes(), builder.signed("in-toto"), "{name}");
-        run("openssl", &["pkey", "-pubin", "-in", &builder.file("pub"), "-outform", "DER", "-out", &builder.file("der")]);
+        if name != "Ed25519" {
+            run("openssl", &["pkey", "-in", &builder.file("key"), "-traditional", "-out", &builder.file("older")]);
+            assert!(fs::read_to_string(builder.path("older")).unwrap().contains("EC PRIVATE KEY"));
+            fs::rename(builder.path("older"), builder.path("key")).unwrap();
+            assert_eq!(signed.as_bytes(), builder.signed("in-toto"), "{name}");
+        }
+        run(
+            "openssl",
+            &["pkey", "-pubin", "-in", &builder.file("pub"), "-outform", "DER", "-out", &builder.file("der")],
+        );
         fs::rename(builder.path("der"), builder.path("pub")).unwrap();
         assert!(AllowList::of_signed(&signed, &builder.signer()).is_ok(), "{name}");
     }
@@ -108,7 +117,12 @@ fn one_flipped_bit_of_a_signed_list_is_refused() {
             flipped[at] ^= 1 << (at % 8);
             let read = std::str::from_utf8(&flipped).map(|text| AllowList::of_signed(text, &key));
             let is_refused = !matches!(read, Ok(Ok(_)));
-            assert!(is_refused || hint.contains(&at), "{name}: byte {at} of {}: {:?}", signed.len(), flipped[at] as char);
+            assert!(
+                is_refused || hint.contains(&at),
+                "{name}: byte {at} of {}: {:?}",
+                signed.len(),
+                flipped[at] as char
+            );
         }
     }
 }
@@ -120,7 +134,10 @@ fn what_another_program_signed_is_read_and_what_it_signed_wrongly_is_not() {
         let message = format!("DSSEv1 {} {kind} {} {statement}", kind.len(), statement.len());
         fs::write(builder.path("message"), message).unwrap();
         let signature = builder.file("signature");
-        run("openssl", &["dgst", "-sha256", "-sign", &builder.file("key"), "-out", &signature, &builder.file("message")]);
+        run(
+            "openssl",
+            &["dgst", "-sha256", "-sign", &builder.file("key"), "-out", &signature, &builder.file("message")],
+        );
         let (payload, sig) = (run_with("base64", &["--wrap=0"], statement), run("base64", &["--wrap=0", &signature]));
         json!({"payloadType": kind, "payload": payload, "signatures": [{"sig": sig}]})
     };
@@ -161,7 +178,11 @@ fn the_command_line_keeps_signed_and_unsigned_apart() {
     let (list, signed, key) = (builder.file("list"), builder.file("signed"), builder.file("pub"));
     let image = builder.file("image");
     let more = ["--allow-entry", &list, "--name", "release 7", "--until", "2099-12-31"];
-    fs::write(&signed, builder.predict(&[&["--format", "in-toto", "--sign", &builder.file("key")], &more[..]].concat())).unwrap();
+    fs::write(
+        &signed,
+        builder.predict(&[&["--format", "in-toto", "--sign", &builder.file("key")], &more[..]].concat()),
+    )
+    .unwrap();
     // The signed list is the one that was written, with the new entry.
     let written: AllowList = fs::read_to_string(&list).unwrap().parse().unwrap();
     let signer = builder.signer();
@@ -171,7 +192,10 @@ fn the_command_line_keeps_signed_and_unsigned_apart() {
         measureroot(&[&quote, more].concat())
     };
     for (arguments, part) in [
-        (&["--allow", &signed][..], "signed: list of trusted images: is a signed list, and no key is given that checks it"),
+        (
+            &["--allow", &signed][..],
+            "signed: list of trusted images: is a signed list, and no key is given that checks it",
+        ),
         (&["--allow", &list, "--signed-by", &key], "list: list of trusted images: is NOT SIGNED, and --signed-by asks"),
         (&["--allow", &signed, "--signed-by", &image], "image: key: is no public key of a signer"),
         (&["--allow", &signed, "--signed-by", &builder.file("key")], "never give a private key to another machine"),
@@ -212,7 +236,8 @@ fn a_key_that_cannot_sign_is_named_before_the_image_is_read() {
         let ran = measureroot(&["predict", "--format", "corim", "--sign", key, "no image"]);
         assert!(ran.code == 1 && ran.out.is_empty() && ran.err.contains(part), "{key}: {ran:?}");
     }
-    let opened = format!("measureroot predict --format in-toto --sign <(openssl pkey -in {encrypted} -passin pass:x) {image}");
+    let opened =
+        format!("measureroot predict --format in-toto --sign <(openssl pkey -in {encrypted} -passin pass:x) {image}");
     assert_eq!(shell(&opened, builder.0.path(), &[]).printed().as_bytes(), builder.signed("in-toto"));
     for (format, more) in [("hex", &[][..]), ("rvps", &[]), ("json", &["--rtmr"])] {
         let ran = measureroot(&[&["predict", "--format", format, "--sign", &key, &image], more].concat());
@@ -226,6 +251,41 @@ fn a_key_that_cannot_sign_is_named_before_the_image_is_read() {
         let err = String::from_utf8(output.stderr).unwrap();
         assert!(err.contains(&format!("{format}: IS NOT SIGNED")) && !output.stdout.is_empty(), "{err}");
     }
+}
+
+#[test]
+fn the_commands_of_the_page_work_in_their_order() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("rootfs.squashfs"), squashfs(b"image")).unwrap();
+    shell(&blocks("docs/reference-values.md").concat(), folder.path(), &[]).printed();
+    let read = |name: &str| fs::read(folder.path().join(name)).unwrap();
+    let key = SignerKey::parse(&read("pub.pem")).unwrap();
+    for signed in ["trusted.dsse", "outside.dsse"] {
+        AllowList::of_signed(std::str::from_utf8(&read(signed)).unwrap(), &key).unwrap();
+    }
+    assert!(matches!(Corim::from_cbor(read("rootfs.corim").as_slice()), Ok(Corim::Signed(_))));
+    assert!(rvps(&read("message.json"))["tpm_pcr13"].is_array());
+}
+
+#[test]
+fn a_release_has_the_values_of_the_example_image() {
+    let builder = Builder::with(KINDS[0].1);
+    let (script, mut statements) = (format!("{ROOT}/initramfs/lib/values.sh"), Vec::new());
+    for (folder, key) in [("one", "key"), ("two", "key"), ("unsigned", "")] {
+        let made = format!("mkdir {folder}; . {script}; make_values measureroot {folder} {key}");
+        let ran = shell(&made, builder.0.path(), &[]);
+        assert!(ran.code == 0 && ran.err.contains("the example image are NOT SIGNED") == key.is_empty(), "{ran:?}");
+        assert_eq!(builder.path(&format!("{folder}/signer.pem")).exists(), !key.is_empty());
+        statements.push(fs::read_to_string(builder.path(&format!("{folder}/example.in-toto.json"))).unwrap());
+    }
+    for file in ["example.squashfs", "example.in-toto.json", "example.corim", "example.rvps.json"] {
+        assert_eq!(
+            fs::read(builder.path("one").join(file)).unwrap(),
+            fs::read(builder.path("two").join(file)).unwrap()
+        );
+    }
+    assert!(AllowList::of_signed(&statements[0], &builder.signer()).is_ok());
+    assert!(AllowList::of_signed(&statements[2], &builder.signer()).is_err());
 }
 
 /// The values of a message, by name.
@@ -254,7 +314,8 @@ fn trustee_gets_the_names_that_its_policies_ask_for() {
     let kernel = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
     let chain = ["--kernel", kernel, "--initrd", &initrd, "--append", "ro", "--bank", "sha256"];
     let values = rvps(&builder.predict(&[&["--format", "rvps"], &chain[..]].concat()));
-    let keylime: Value = serde_json::from_slice(&builder.predict(&[&["--format", "keylime"], &chain[..]].concat())).unwrap();
+    let keylime: Value =
+        serde_json::from_slice(&builder.predict(&[&["--format", "keylime"], &chain[..]].concat())).unwrap();
     let named = keylime.as_object().unwrap().iter().map(|(pcr, values)| (format!("tpm_pcr{pcr}"), values.clone()));
     assert_eq!(values, Value::Object(named.collect()));
     assert!(values["tpm_pcr9"].is_array() && values["tpm_pcr13"] == json!([after]), "{values}");
@@ -304,7 +365,18 @@ fn verified_by_openssl(key: &Path, algorithm: CoseAlgorithm, signature: &[u8], d
     fs::write(file("data"), data).unwrap();
     let arguments: &[&str] = if algorithm == CoseAlgorithm::EdDSA {
         fs::write(file("signature"), signature).unwrap();
-        &["pkeyutl", "-verify", "-rawin", "-pubin", "-inkey", text(key), "-sigfile", &file("signature"), "-in", &file("data")]
+        &[
+            "pkeyutl",
+            "-verify",
+            "-rawin",
+            "-pubin",
+            "-inkey",
+            text(key),
+            "-sigfile",
+            &file("signature"),
+            "-in",
+            &file("data"),
+        ]
     } else {
         assert_eq!((algorithm, signature.len()), (CoseAlgorithm::ES384, 96));
         // A zero byte before each number: DER would take a number with a first bit of 1 for a negative one.
@@ -326,7 +398,9 @@ fn is_accepted(bytes: &[u8], signer: &Signer) -> bool {
 
 /// The digests by their algorithm.
 fn digests(of: &[corim_rs::Digest]) -> Vec<(String, String)> {
-    of.iter().map(|digest| (format!("{:?}", digest.alg).to_lowercase(), hex::encode(digest.val.as_ref() as &[u8]))).collect()
+    of.iter()
+        .map(|digest| (format!("{:?}", digest.alg).to_lowercase(), hex::encode(digest.val.as_ref() as &[u8])))
+        .collect()
 }
 
 /// The only measurement of a triple, which has this key.

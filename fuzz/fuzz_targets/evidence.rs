@@ -1,10 +1,10 @@
-//! Reads the input as a quote, a signature, a key, quoted values and a list of trusted images.
+//! Reads the input as a quote, a signature, a key, quoted values, a list of trusted images, signed or not, and the keys of a signer.
 #![no_main]
 
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use measureroot::internal::evidence::{AllowList, Key, Quote, Signature, quoted_values};
+use measureroot::internal::evidence::{AllowList, Key, Quote, Signature, SignerKey, SigningKey, quoted_values};
 use measureroot::internal::hash::Bank;
 
 /// A key of each type that a TPM made.
@@ -18,6 +18,13 @@ static KEYS: LazyLock<[Key; 3]> = LazyLock::new(|| {
 });
 static QUOTE: LazyLock<Quote> =
     LazyLock::new(|| Quote::parse(include_bytes!("../corpus/evidence/quote-p256")).unwrap());
+
+/// The key that signed the corpus's list `signed`.
+static SIGNER: LazyLock<SignerKey> =
+    LazyLock::new(|| SignerKey::parse(include_bytes!("../corpus/evidence/signer")).unwrap());
+/// Another key.
+static OTHER: LazyLock<SignerKey> =
+    LazyLock::new(|| SignerKey::parse(include_bytes!("../corpus/evidence/key-p256-pem")).unwrap());
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(quote) = Quote::parse(bytes) {
@@ -38,6 +45,16 @@ fuzz_target!(|bytes: &[u8]| {
             }
         }
     }
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        if let Ok(list) = AllowList::of_signed(text, &SIGNER) {
+            assert!(list.to_statement().is_ok());
+        }
+        assert!(AllowList::of_signed(text, &OTHER).is_err());
+    }
+    if let Ok(key) = SigningKey::parse(bytes) {
+        let _ = key.public();
+    }
+    let _ = SignerKey::parse(bytes);
     if let Some(list) = std::str::from_utf8(bytes).ok().and_then(|text| text.parse::<AllowList>().ok()) {
         assert_eq!(list.to_json().unwrap().parse::<AllowList>().unwrap(), list);
     }

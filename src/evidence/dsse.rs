@@ -82,10 +82,13 @@ pub(super) fn open(text: &str, key: &SignerKey) -> Result<String> {
     }
     let named: Vec<_> = envelope.signatures.iter().filter_map(|Object(one)| one.keyid.as_deref()).collect();
     let (own, kind) = (hex::encode(key.id()?), key.name());
-    let cause = format!("IS NOT SIGNED BY THIS KEY: {kind}, key ID {own}; the file names the key ID {}", match *named {
-        [] => "of no key".to_owned(),
-        _ => named.join(", "),
-    });
+    let cause = format!(
+        "IS NOT SIGNED BY THIS KEY: {kind}, key ID {own}; the file names the key ID {}",
+        match *named {
+            [] => "of no key".to_owned(),
+            _ => named.join(", "),
+        }
+    );
     Err(Error::new("signed list", cause).hint("the list was changed after it was signed, or another key signed it"))
 }
 

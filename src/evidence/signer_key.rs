@@ -31,7 +31,8 @@ impl SignerKey {
         let ed25519 = || ed25519_dalek::VerifyingKey::from_public_key_der(&der).ok().map(Self::Ed25519);
         p256().or_else(p384).or_else(ed25519).ok_or_else(|| {
             let cause = "is no public key of a signer: P-256, P-384 or Ed25519, in PEM or DER";
-            Error::new("key", cause).hint("openssl pkey -in KEY -pubout writes it; a certificate has to be checked first")
+            Error::new("key", cause)
+                .hint("openssl pkey -in KEY -pubout writes it; a certificate has to be checked first")
         })
     }
 
@@ -67,8 +68,9 @@ impl SignerKey {
             Self::P384(key) => p384::ecdsa::Signature::from_der(signature)
                 .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
             // The strict check leaves no second form of a signature, and no key that fits any message.
-            Self::Ed25519(key) => EdSignature::from_slice(signature)
-                .is_ok_and(|signature| key.verify_strict(message, &signature).is_ok()),
+            Self::Ed25519(key) => {
+                EdSignature::from_slice(signature).is_ok_and(|signature| key.verify_strict(message, &signature).is_ok())
+            }
         }
     }
 }

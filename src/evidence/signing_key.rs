@@ -35,10 +35,12 @@ impl SigningKey {
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         const HINT: &str = "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 makes such a key";
         let text = std::str::from_utf8(bytes).map_err(|_| Error::new("private key", "is no PEM: it is not text"))?;
-        let blocks = || text.match_indices("-----BEGIN ").filter_map(|(at, begin)| {
-            let (label, _) = text[at + begin.len()..].split_once("-----")?;
-            Some((label, &text[at..]))
-        });
+        let blocks = || {
+            text.match_indices("-----BEGIN ").filter_map(|(at, begin)| {
+                let (label, _) = text[at + begin.len()..].split_once("-----")?;
+                Some((label, &text[at..]))
+            })
+        };
         // openssl ecparam -genkey puts the curve's name before the key.
         let mut keys = blocks().filter(|(label, _)| label.ends_with("PRIVATE KEY"));
         let Some((label, rest)) = keys.next() else {

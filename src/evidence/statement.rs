@@ -50,7 +50,8 @@ struct Attribute {
 }
 
 fn subjects(list: &AllowList) -> Vec<Object<Subject>> {
-    let subjects = list.images.iter().map(|image| Subject { name: image.name.clone(), digest: BankTexts::of(&image.digests) });
+    let subjects =
+        list.images.iter().map(|image| Subject { name: image.name.clone(), digest: BankTexts::of(&image.digests) });
     subjects.map(Object).collect()
 }
 
@@ -97,8 +98,11 @@ impl AllowList {
             return Err(Error::new("signed statement", "has not one attribute, as a list of trusted images has"));
         };
         if !is_known || attribute.attribute != ATTRIBUTE {
-            return Err(Error::new("signed statement", "is well signed, but is about something else than trusted images")
-                .hint(format!("expected {TYPE}, {SCAI}, {ATTRIBUTE}")));
+            return Err(Error::new(
+                "signed statement",
+                "is well signed, but is about something else than trusted images",
+            )
+            .hint(format!("expected {TYPE}, {SCAI}, {ATTRIBUTE}")));
         }
         let list = Self::of_json(&attribute.conditions.0)?;
         // Another program reads the subjects. It must not see other images than the ones that are trusted here.

@@ -33,7 +33,9 @@ const TPM: &str = "tpm";
 /// If a bank is SHA-1, or if the values cannot be written.
 pub(super) fn bytes(subject: &Subject, report: &Report, key: Option<&SigningKey>) -> Result<Vec<u8>> {
     let digests = |of: fn(&Extension) -> &digest::Digest| {
-        let digest = |(bank, extension): (&Bank, &Extension)| Ok(Digest::new(algorithm(*bank)?, of(extension).as_bytes().to_vec()));
+        let digest = |(bank, extension): (&Bank, &Extension)| {
+            Ok(Digest::new(algorithm(*bank)?, of(extension).as_bytes().to_vec()))
+        };
         report.banks.iter().map(digest).collect::<Result<Vec<_>>>()
     };
     let (after, extended) = (digests(|extension| &extension.after)?, digests(|extension| &extension.digest)?);
@@ -55,7 +57,8 @@ pub(super) fn bytes(subject: &Subject, report: &Report, key: Option<&SigningKey>
         tag = tag.add_reference_triple(ReferenceTriple::new(environment, vec![measurement]));
     }
     let tag = tag.build().map_err(wrong)?;
-    let manifest = CorimBuilder::new(CorimId::Text(id)).add_comid_tag(tag).map_err(wrong)?.build_bytes().map_err(wrong)?;
+    let manifest =
+        CorimBuilder::new(CorimId::Text(id)).add_comid_tag(tag).map_err(wrong)?.build_bytes().map_err(wrong)?;
     key.map_or(Ok(manifest.clone()), |key| signed(manifest, key))
 }
 

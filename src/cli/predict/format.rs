@@ -40,7 +40,9 @@ impl Format {
         match self {
             Self::Hex | Self::Json | Self::Tpm2Yaml | Self::Pcrlock | Self::InToto => Bank::ALL.to_vec(),
             // Keylime, and Trustee's policy, accept a match in any bank. With SHA-1, an attacker may find a second image with the same digest.
-            Self::Keylime | Self::Rvps | Self::Corim => Bank::ALL.into_iter().filter(|&bank| bank != Bank::Sha1).collect(),
+            Self::Keylime | Self::Rvps | Self::Corim => {
+                Bank::ALL.into_iter().filter(|&bank| bank != Bank::Sha1).collect()
+            }
             // The default of tpm2-tools and systemd-cryptenroll.
             Self::Policy => vec![Bank::Sha256],
             Self::TpmNvdefine | Self::TpmUpdatepcrhash => vec![Bank::Sha1],
@@ -57,9 +59,8 @@ impl Format {
                 Err(Error::new("--bank", "a TPM 1.2 has the bank sha1 alone")
                     .hint("leave --bank out, or choose another --format"))
             }
-            Self::Corim if banks.contains(&Bank::Sha1) => {
-                Err(Error::new("--bank", "a CoRIM names no SHA-1").hint("leave --bank sha1 out, or choose another --format"))
-            }
+            Self::Corim if banks.contains(&Bank::Sha1) => Err(Error::new("--bank", "a CoRIM names no SHA-1")
+                .hint("leave --bank sha1 out, or choose another --format")),
             _ => Ok(()),
         }
     }

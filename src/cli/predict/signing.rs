@@ -32,7 +32,8 @@ impl Signing {
         if self.key.is_none() || format.is_some_and(Format::can_be_signed) {
             return Ok(());
         }
-        Err(Error::new("--sign", "this format has no place for a signature").hint("--format in-toto and corim have one"))
+        Err(Error::new("--sign", "this format has no place for a signature")
+            .hint("--format in-toto and corim have one"))
     }
 
     /// Reads the key, if one is given.

@@ -157,7 +157,6 @@ impl Verify {
         Ok(report.exit_code())
     }
 
-<<<<<<< HEAD
     /// The inputs in files of their own.
     fn inputs(&self) -> Result<Inputs> {
         let read = |path: &PathBuf| read_limited::read(path, MAX_BYTES, Kinds::Stream);
@@ -171,7 +170,8 @@ impl Verify {
         };
         let logs = self.logs.iter().map(log).collect::<Result<_>>()?;
         Ok(Inputs::Files(Box::new(Files { quote, signature, key, values, logs, whole: None })))
-=======
+    }
+
     /// The list of trusted images, empty if none is given.
     ///
     /// # Errors
@@ -184,7 +184,6 @@ impl Verify {
         let list = allow_file::read(path, Some(&key))?;
         log::info!("{}: signed by the key in {} ({})", path.display(), signer.display(), key.name());
         Ok(list)
->>>>>>> 9f92936 (evidence, predict: reference values as rvps, CoRIM and in-toto, signed)
     }
 
     /// The values of the quoted PCRs, one after the other. A file in a binary form, and that of a TPM 1.2, stays as it is: the check of
