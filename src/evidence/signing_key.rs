@@ -83,6 +83,7 @@ impl SigningKey {
     }
 
     /// The public key that belongs to it.
+    #[must_use]
     pub fn public(&self) -> SignerKey {
         match self {
             Self::P256(key) => SignerKey::P256(*key.verifying_key()),
