@@ -185,8 +185,8 @@ fn the_command_line_keeps_signed_and_unsigned_apart() {
     .unwrap();
     // The signed list is the one that was written, with the new entry.
     let written: AllowList = fs::read_to_string(&list).unwrap().parse().unwrap();
-    let signer = builder.signer();
-    assert_eq!(AllowList::of_signed(&fs::read_to_string(&signed).unwrap(), &signer).unwrap(), written);
+    let public = builder.signer();
+    assert_eq!(AllowList::of_signed(&fs::read_to_string(&signed).unwrap(), &public).unwrap(), written);
     let verify = |more: &[&str]| {
         let quote = ["verify", "--quote", &image, "--signature", &image, "--key", &image, "--log", &image];
         measureroot(&[&quote, more].concat())
@@ -391,9 +391,9 @@ fn verified_by_openssl(key: &Path, algorithm: CoseAlgorithm, signature: &[u8], d
     output.status.success().then_some(()).ok_or(CorimError::InvalidSignature)
 }
 
-fn is_accepted(bytes: &[u8], signer: &Signer) -> bool {
+fn is_accepted(bytes: &[u8], own: &Signer) -> bool {
     let Ok(Corim::Signed(signed)) = Corim::from_cbor(bytes) else { return false };
-    signed.unwrap().verify_signature(signer).is_ok()
+    signed.unwrap().verify_signature(own).is_ok()
 }
 
 /// The digests by their algorithm.
@@ -409,7 +409,7 @@ fn claim<'a, 'b>(triple: &'a ReferenceTripleRecord<'b>, key: &str) -> &'a Measur
     assert_eq!(class.vendor.as_ref().unwrap().to_string(), "measureroot");
     assert_eq!(class.model.as_ref().unwrap().to_string(), "root-image");
     let [claim] = triple.ref_claims.as_slice() else { panic!("{} measurements", triple.ref_claims.len()) };
-    assert!(matches!(&claim.mkey, Some(MeasuredElementTypeChoice::Tstr(own)) if own.to_string() == key), "{key}");
+    assert!(matches!(&claim.mkey, Some(MeasuredElementTypeChoice::Tstr(own)) if **own == *key), "{key}");
     &claim.mval
 }
 
@@ -418,16 +418,16 @@ fn the_crate_corim_rs_reads_the_values_and_checks_the_signature() {
     for (name, kind) in KINDS {
         let builder = Builder::with(kind);
         let signed = builder.signed("corim");
-        let signer = match name {
+        let own = match name {
             "P-256" => {
                 let pem = fs::read_to_string(builder.path("pub")).unwrap();
                 Signer::P256(p256::ecdsa::VerifyingKey::from_public_key_pem(&pem).unwrap())
             }
             _ => Signer::File(builder.path("pub")),
         };
-        assert!(is_accepted(&signed, &signer), "{name}");
+        assert!(is_accepted(&signed, &own), "{name}");
         let other = Builder::with(kind);
-        assert!(!is_accepted(&other.signed("corim"), &signer), "{name}");
+        assert!(!is_accepted(&other.signed("corim"), &own), "{name}");
         // The payload is the manifest that is printed without a key.
         let bare = builder.predict(&["--format", "corim"]);
         assert!(signed.windows(bare.len()).any(|window| window == bare), "{name}");
@@ -460,12 +460,12 @@ fn one_flipped_bit_of_a_signed_corim_is_refused() {
     let builder = Builder::with(KINDS[0].1);
     let signed = builder.signed("corim");
     let pem = fs::read_to_string(builder.path("pub")).unwrap();
-    let signer = Signer::P256(p256::ecdsa::VerifyingKey::from_public_key_pem(&pem).unwrap());
-    assert!(is_accepted(&signed, &signer));
+    let own = Signer::P256(p256::ecdsa::VerifyingKey::from_public_key_pem(&pem).unwrap());
+    assert!(is_accepted(&signed, &own));
     for at in 0..signed.len() {
         let mut flipped = signed.clone();
         flipped[at] ^= 1 << (at % 8);
-        assert!(!is_accepted(&flipped, &signer), "byte {at} of {}", signed.len());
+        assert!(!is_accepted(&flipped, &own), "byte {at} of {}", signed.len());
     }
     // In a bank that the quote does not have, nothing would be compared.
     assert_eq!(Bank::Sha256.digest(&squashfs(b"image")).to_string(), builder.sha256().0);

@@ -228,7 +228,7 @@ mod tests {
         let path = folder.path().join("allow");
         fs::write(&path, "not a list").unwrap();
         assert!(append(&path, &image("one"), true).is_err() && check(&path).is_err());
-        assert_eq!(fs::read(&path, None).unwrap(), b"not a list");
+        assert_eq!(fs::read(&path).unwrap(), b"not a list");
     }
 
     #[test]
