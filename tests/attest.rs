@@ -45,8 +45,13 @@ fn made(machine: &Machine, arguments: &[&str]) -> Value {
     serde_json::from_slice(&machine.read("evidence")).unwrap()
 }
 
-/// Judges the evidence. Only the image counts.
+/// Judges the evidence. Only the image counts, and the key counts only if the arguments name one.
 fn judge(machine: &Machine, arguments: &[&str]) -> Ran {
+    let any_key: &[&str] = if arguments.contains(&"--key") { &[] } else { &["--any-key"] };
+    judge_strictly(machine, &[arguments, any_key].concat())
+}
+
+fn judge_strictly(machine: &Machine, arguments: &[&str]) -> Ran {
     let (evidence, image) = (machine.file("evidence"), machine.file("image"));
     measureroot(&[&["verify", &evidence, "--image-only", "--image", &image], arguments].concat())
 }
@@ -71,8 +76,10 @@ fn one_file_is_trusted_and_tpm2_tools_find_the_same_quote_and_key_in_it() {
     let Ran { code, out, err } = judge(&machine, &["--nonce", NONCE]);
     assert!(code == 0 && out.starts_with("trusted: "), "{out}{err}");
     // Nobody has accepted the key.
-    let words = "\nwhose key it is was not checked: it came with the evidence (give --key";
-    assert!(out.contains(words) && err.contains("NOT KNOWN WHOSE KEY IT IS: "), "{out}{err}");
+    let words = "whose key it is was not checked: it came with the evidence, and anybody can make one (give --key";
+    assert!(out.contains(&format!("\n{words}")) && err.contains("NOT KNOWN WHOSE KEY IT IS: "), "{out}{err}");
+    let Ran { code, out, .. } = judge_strictly(&machine, &["--nonce", NONCE]);
+    assert!(code == 3 && out.starts_with(&format!("not trusted: {words}")), "{out}");
 
     for (name, field) in [("quote", "quote"), ("signature", "signature"), ("key", "key")] {
         machine.write(name, &bytes(&file[field]));

@@ -26,13 +26,23 @@ pub(super) struct AcceptedGaps {
     /// the same.
     #[arg(long)]
     any_nonce: bool,
+    /// Trust the key in a file of evidence, whoever made it. Anybody can make a key that says that it belongs to a TPM.
+    #[arg(long, requires = "evidence", conflicts_with = "key")]
+    any_key: bool,
     /// Trust a key in PEM or DER, which does not say that it belongs to a TPM: you know it from elsewhere.
     #[arg(long)]
     key_is_trusted: bool,
 }
 
+impl AcceptedGaps {
+    /// Whether the key in a file of evidence is trusted, whoever made it.
+    pub(super) fn any_key(self) -> bool {
+        self.any_key
+    }
+}
+
 impl From<AcceptedGaps> for Accepted {
-    fn from(AcceptedGaps { start, any_nonce, key_is_trusted }: AcceptedGaps) -> Self {
+    fn from(AcceptedGaps { start, any_nonce, key_is_trusted, .. }: AcceptedGaps) -> Self {
         let start = match start {
             Start { image_only: true, .. } => AcceptedStart::All,
             Start { any_firmware: true, .. } => AcceptedStart::Firmware,

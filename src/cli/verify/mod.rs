@@ -24,7 +24,6 @@ use super::{allow_file, json, read_limited, tpm2_pcrread};
 use crate::error::{Error, Result};
 use crate::eventlog::PcrValues;
 use crate::evidence::allow_list::AllowList;
-use crate::evidence::library_words;
 use crate::evidence::quote::Quote;
 use crate::evidence::signer_key::SignerKey;
 use crate::evidence::trusted_image::TrustedImage;
@@ -46,7 +45,8 @@ const MAX_BYTES: u64 = 16 << 10;
 /// compared with it, and the file that differs is named.
 ///
 /// A machine is trusted only if the quote answers --nonce, the key says that it belongs to a TPM, and what started the agent is as the list
-/// or --expect says. Who wants less says so: --any-nonce, --key-is-trusted, --image-only.
+/// or --expect says. Who wants less says so: --any-nonce, --any-key,
+/// --key-is-trusted, --image-only.
 ///
 /// Of a TPM 1.2, give the file of tpm_getquote as --signature and that of tpm_getquote -p as --pcrs, the nonce, --sha1, and no --quote.
 ///
@@ -127,6 +127,7 @@ impl Verify {
         };
         let mut trusted = self.list()?.images;
         let expected = self.expect.as_deref().map(|path| self.expected(path)).transpose()?.unwrap_or_default();
+        let (any_key, accepted) = (self.accepted.any_key(), self.accepted.into());
         let nonce = self.nonce.as_ref().map(|nonce| nonce.0.as_slice());
         let checked = inputs.check(nonce, self.pcr, self.sha1);
         let report = match checked {
@@ -142,14 +143,15 @@ impl Verify {
                 for hash in &self.root_hashes {
                     trusted.push(self.trusted(hex::encode(hash), image_digest::of_root_hash(hash, &proof.banks)));
                 }
-                match proof.judge(&trusted, &expected, self.accepted.into(), OffsetDateTime::now_utc()) {
+                match proof.judge(&trusted, &expected, accepted, OffsetDateTime::now_utc()) {
                     Ok(judgement) => VerifyReport::of(&proof, judgement),
                     Err(broken) => VerifyReport::broken(&broken),
                 }
             }
             Err(broken) => VerifyReport::broken(&broken),
         };
-        let report = if self.evidence.is_some() && self.key.is_none() { report.with_key_of_machine() } else { report };
+        let is_known = self.evidence.is_none() || self.key.is_some();
+        let report = if is_known { report } else { report.with_key_of_machine(any_key) };
         for warning in &report.warnings {
             log::warn!("measureroot: {warning}");
         }

@@ -87,12 +87,18 @@ impl VerifyReport {
         }
     }
 
-    /// The same, if the key came with the evidence, and no key was given that the verifier accepted. Of broken evidence nothing is known anyway.
-    pub(super) fn with_key_of_machine(mut self) -> Self {
+    /// The same, if the key came with the evidence, and no key was given that the verifier accepted. Then it is trusted only if the verifier
+    /// trusts `any_key`: a program without a TPM can make such a key, and sign any quote. Of broken evidence nothing is known anyway.
+    pub(super) fn with_key_of_machine(mut self, any_key: bool) -> Self {
+        let why = "whose key it is was not checked: it came with the evidence, and anybody can make one";
+        let hint = "give --key, the key that you accepted once, or accept the evidence with --any-key";
+        if self.verdict == Word::Trusted && !any_key {
+            (self.verdict, self.image) = (Word::NotTrusted, None);
+            self.reason = Some(format!("{why} ({hint})"));
+        }
         if self.verdict != Word::Broken {
-            let why = "whose key it is was not checked: it came with the evidence (give --key, the key that you accepted once)";
-            self.basis.add_unchecked(why.to_owned());
-            self.warnings.push(format!("NOT KNOWN WHOSE KEY IT IS: {why}"));
+            self.basis.add_unchecked(format!("{why} ({hint})"));
+            self.warnings.push(format!("NOT KNOWN WHOSE KEY IT IS: {why} ({hint})"));
         }
         self
     }
