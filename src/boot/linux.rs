@@ -52,6 +52,7 @@ use crate::seal::prepared_tree::{self, Tree};
 use crate::seal::sealed_image::SealedImage;
 use crate::seal::verity_device;
 use crate::sys::block_device;
+use crate::sys::file_system_modules;
 use crate::sys::loop_device;
 use crate::sys::memory;
 use crate::sys::modules::{Broken, LIMIT_TO_MARK, Loaded, Loading, SHORTEST_LIMIT, Which};
@@ -104,7 +105,9 @@ impl Linux {
     fn load(&mut self, which: Which, choice: &ModuleChoice, broken: Broken, limit: Duration) -> Result<()> {
         let folder = &Path::new("/lib/modules").join(nix::sys::utsname::uname().about("uname")?.release());
         let ModuleChoice { parameters, forbidden, wanted } = choice;
-        Loading { folder, parameters, forbidden, wanted, broken, limit }.load(which, &mut self.modules)
+        let loading = Loading { folder, parameters, forbidden, wanted, broken, limit };
+        file_system_modules::remember(&loading);
+        loading.load(which, &mut self.modules)
     }
 
     /// Loads the modules that this machine seemed not to need, because something has not appeared: a driver may be for devices that

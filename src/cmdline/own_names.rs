@@ -22,7 +22,7 @@ const OTHERS: [&str; 4] = ["measureroot", "rootimg", "rootimgpcr", "roothash"];
 /// Parameters of the kernel, systemd, modprobe, dracut and initramfs-tools that the agent obeys. Without them, it could take another
 /// type of file system, another device, or a module that was forbidden. Shorter names (`root`, `ro`, `init`, `panic`) are
 /// left out: too many words of other programs are like them (`boot`, for example).
-const OBEYED: [&str; 13] = [
+const OBEYED: [&str; 15] = [
     "rootfstype",
     "rootflags",
     "rootwait",
@@ -36,7 +36,9 @@ const OBEYED: [&str; 13] = [
     "rd.driver.blacklist",
     "blacklist",
     "modules_load",
+    "modules-load",
     "rd.modules_load",
+    "rd.modules-load",
 ];
 
 /// Whether a parameter is meant for this program alone. The kernel does not know such a parameter, so it gives it to

@@ -5,12 +5,9 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use crate::sys::modules::{Broken, Loaded, Loading, SHORTEST_LIMIT, list};
-use crate::sys::modules_alias::Aliases;
+use crate::sys::modules_alias::{Aliases, FILE_SYSTEM};
 use crate::sys::modules_dep::{Dependencies, module_name};
 use crate::sys::modules_left_out::LeftOut;
-
-/// What the kernel calls the module of a file system, before its name.
-pub(super) const ALIAS: &str = "fs-";
 
 /// How modules are loaded in this boot.
 struct Later {
@@ -22,7 +19,7 @@ struct Later {
 static LATER: OnceLock<Later> = OnceLock::new();
 
 /// Remembers where the modules are. The first call counts.
-pub(super) fn remember(loading: &Loading) {
+pub(crate) fn remember(loading: &Loading) {
     let Loading { folder, parameters, forbidden, .. } = loading;
     LATER.get_or_init(|| Later {
         folder: folder.to_path_buf(),
@@ -47,8 +44,9 @@ pub(super) fn load(file_system: &str) -> bool {
 
 /// The files of the modules for a file system, each after those that it needs.
 fn files_of<'a>(file_system: &str, dependencies: &'a Dependencies, aliases: &Aliases) -> Vec<&'a str> {
-    let is_it =
-        |file: &&str| aliases.of(&module_name(file)).iter().any(|alias| alias.strip_prefix(ALIAS) == Some(file_system));
+    let is_it = |file: &&str| {
+        aliases.of(&module_name(file)).iter().any(|alias| alias.strip_prefix(FILE_SYSTEM) == Some(file_system))
+    };
     let files: Vec<_> = dependencies.files().filter(is_it).collect();
     dependencies.order_of(&files).unwrap_or_default()
 }

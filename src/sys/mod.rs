@@ -8,7 +8,7 @@ pub(crate) mod child;
 pub(crate) mod closed_stdout;
 pub(crate) mod device_mapper;
 pub(crate) mod environment;
-mod file_system_modules;
+pub(crate) mod file_system_modules;
 pub(crate) mod hardware;
 pub(crate) mod loop_device;
 pub(crate) mod memory;

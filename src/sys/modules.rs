@@ -9,7 +9,6 @@ use nix::errno::Errno;
 use tss2_static::tcti::asked::Asked;
 
 use crate::error::{Context, Error, Result};
-use crate::sys::file_system_modules;
 use crate::sys::hardware::Hardware;
 use crate::sys::module_file;
 use crate::sys::modules_alias::Aliases;
@@ -101,7 +100,6 @@ impl Loading<'_> {
         // A builder that packs no list of the aliases gets what the list cannot tell: all modules.
         match list(self.folder, "modules.alias")?.filter(|_| which == Which::Needed) {
             Some(text) => {
-                file_system_modules::remember(self);
                 let look = &mut || Hardware::read(Path::new("/sys/bus"));
                 self.load_needed(&dependencies, &Aliases::parse(&text), look, loaded, &mut |file, is_beside| {
                     self.start(file, is_beside)

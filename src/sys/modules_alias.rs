@@ -22,6 +22,9 @@ const FILLED_LATER: [(&str, &str); 8] = [
 /// The kernel asks for a driver by this alias when a program opens a device node that has no driver yet. The agent opens none.
 const FOR_NODES: &str = "block-major-";
 
+/// What the kernel calls the module of a file system, before its name (kernel, fs/filesystems.c, `get_fs_type`).
+pub(super) const FILE_SYSTEM: &str = "fs-";
+
 /// When a module is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Need {

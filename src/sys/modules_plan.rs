@@ -1,9 +1,8 @@
 //! Which modules this machine needs, and in what order they are loaded.
 
 use crate::error::Result;
-use crate::sys::file_system_modules;
 use crate::sys::hardware::Hardware;
-use crate::sys::modules_alias::{Aliases, Need, later_buses};
+use crate::sys::modules_alias::{Aliases, FILE_SYSTEM, Need, later_buses};
 use crate::sys::modules_dep::{Dependencies, module_name};
 
 /// Folders of what may show a TPM or an RTMR: a register that the boot does not see stays clean. All of it is loaded, and first.
@@ -62,7 +61,7 @@ impl<'a> Plan<'a> {
         let aliases = self.aliases.of(&name);
         match self.aliases.need(&name, hardware, buses) {
             // It is loaded when such a file system is mounted.
-            Need::Always if aliases.iter().any(|alias| alias.starts_with(file_system_modules::ALIAS)) => false,
+            Need::Always if aliases.iter().any(|alias| alias.starts_with(FILE_SYSTEM)) => false,
             // Without any alias it is a library, if others need it.
             Need::Always => !aliases.is_empty() || !self.dependencies.is_needed(file),
             Need::Device(is_there) => is_there,
