@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// What the firmware says about a TPM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FirmwareTpm {
+pub(crate) enum FirmwareTpm {
     /// It names a TPM 2.0.
     Version2,
     /// It names a TPM, perhaps of version 1.2.
@@ -21,7 +21,7 @@ impl FirmwareTpm {
     /// Reads the tables of the firmware from `folder`, which is /sys/firmware. They are ACPI's (Linux,
     /// Documentation/ABI/testing/sysfs-firmware-acpi) or a device tree.
     #[must_use]
-    pub(super) fn named_in(folder: &Path) -> Self {
+    pub(crate) fn named_in(folder: &Path) -> Self {
         let (acpi, tree) = (folder.join("acpi/tables"), folder.join("devicetree/base"));
         let tables = names(&acpi);
         // A signature has four characters. If several tables have it, a number follows.

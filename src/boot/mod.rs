@@ -17,7 +17,7 @@ mod fake_rtmr;
 #[cfg(test)]
 mod fake_tpm;
 mod firmware_log;
-mod firmware_tpm;
+pub(crate) mod firmware_tpm;
 mod linux;
 mod machine;
 mod panic_hook;
@@ -30,7 +30,7 @@ mod rtmr_tests;
 mod sequence;
 #[cfg(test)]
 mod sequence_tests;
-mod shown_tpms;
+pub(crate) mod shown_tpms;
 mod status;
 pub(crate) mod step;
 mod tpm_device;

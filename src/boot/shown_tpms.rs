@@ -12,32 +12,32 @@ const MOST: usize = 8;
 
 /// The TPMs that the kernel shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct ShownTpms {
+pub(crate) struct ShownTpms {
     /// The numbers of the TPMs 2.0.
-    pub(super) version2: Vec<u32>,
+    pub(crate) version2: Vec<u32>,
     /// The numbers of the TPMs 1.2.
-    pub(super) version12: Vec<u32>,
+    pub(crate) version12: Vec<u32>,
     /// A TPM that the kernel has not got ready.
     pending: Option<u32>,
 }
 
 /// A TPM in sysfs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Listed {
+pub(crate) struct Listed {
     number: u32,
     /// `None` if the kernel does not say it: one before Linux 5.6.
     version12: Option<bool>,
 }
 
 /// The name of the node of a TPM.
-pub(super) fn node(number: u32) -> String {
+pub(crate) fn node(number: u32) -> String {
     format!("tpm{number}")
 }
 
 /// The name of its node in the kernel's resource manager, which manages TPMs 2.0 only: the node shows that there is one. It is
 /// used if the other node cannot be opened a second time. Otherwise it is not: for each command it would save and load the
 /// session, which takes 18 more commands.
-pub(super) fn managed(number: u32) -> String {
+pub(crate) fn managed(number: u32) -> String {
     format!("tpmrm{number}")
 }
 
@@ -45,7 +45,7 @@ pub(super) fn managed(number: u32) -> String {
 ///
 /// # Errors
 /// When it cannot be read.
-pub(super) fn list(class: &Path) -> Result<Vec<Listed>> {
+pub(crate) fn list(class: &Path) -> Result<Vec<Listed>> {
     let entries = match fs::read_dir(class) {
         // The kernel has no TPM driver yet.
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -71,7 +71,7 @@ fn insert(numbers: &mut Vec<u32>, number: u32) {
 impl ShownTpms {
     /// TPMs 2.0, TPMs 1.2, and one that is not ready.
     #[cfg(test)]
-    pub(super) fn of(newer: &[u32], older: &[u32], pending: Option<u32>) -> Self {
+    pub(crate) fn of(newer: &[u32], older: &[u32], pending: Option<u32>) -> Self {
         Self { version2: newer.to_vec(), version12: older.to_vec(), pending }
     }
 
@@ -80,7 +80,7 @@ impl ShownTpms {
     ///
     /// # Errors
     /// When there are too many.
-    pub(super) fn sort(listed: &[Listed], nodes: &Path, is_version12: &dyn Fn(u32) -> bool) -> Result<Self> {
+    pub(crate) fn sort(listed: &[Listed], nodes: &Path, is_version12: &dyn Fn(u32) -> bool) -> Result<Self> {
         let mut shown = Self::default();
         for &Listed { number, version12 } in listed {
             if version12 == Some(true) {
@@ -100,18 +100,18 @@ impl ShownTpms {
     }
 
     /// How many TPMs can be extended.
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.version2.len() + self.version12.len()
     }
 
     /// The number and the version of each TPM. The TPMs 2.0 come first: they have more banks.
-    pub(super) fn all(&self) -> impl Iterator<Item = (u32, TpmVersion)> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = (u32, TpmVersion)> {
         let version2 = self.version2.iter().map(|number| (*number, TpmVersion::V2_0));
         version2.chain(self.version12.iter().map(|number| (*number, TpmVersion::V1_2)))
     }
 
     /// Whether there is a TPM that `choice` accepts, and the kernel has got all TPMs ready.
-    pub(super) fn is_ready_for(&self, choice: TpmChoice) -> bool {
+    pub(crate) fn is_ready_for(&self, choice: TpmChoice) -> bool {
         let accepted = if choice == TpmChoice::V2_0 { self.version2.len() } else { self.count() };
         self.pending.is_none() && accepted > 0
     }
@@ -121,7 +121,7 @@ impl ShownTpms {
     ///
     /// # Errors
     /// The TPM.
-    pub(super) fn refuse_unsettled(&self) -> Result<()> {
+    pub(crate) fn refuse_unsettled(&self) -> Result<()> {
         let Some(number) = self.pending else { return Ok(()) };
         Err(Error::new(format!("/dev/{}", node(number)), "the kernel does not get this TPM ready")
             .hint("the kernel's log may have the cause; was an update of the TPM's firmware interrupted?"))

@@ -17,7 +17,7 @@ const fn row(commands: &'static str, code: &'static str, meaning: &'static str) 
 const SIMPLE: &str = "predict, initramfs, explain, attest, completion, man";
 
 /// The table. Two families: commands that answer a question have a code for "no"; of the others, 1 is a failure.
-pub(super) const ALL: [ExitCode; 14] = [
+pub(super) const ALL: [ExitCode; 19] = [
     row(
         SIMPLE,
         "0",
@@ -39,6 +39,11 @@ pub(super) const ALL: [ExitCode; 14] = [
     row("kernel-config", "0", "No option is missing."),
     row("kernel-config", "1", "An option is missing."),
     row("kernel-config", "2", "Wrong arguments, or a file cannot be read, or the output cannot be written."),
+    row("doctor", "0", "Nothing is worse than a note."),
+    row("doctor", "3", "A warning is the worst finding: a measured boot works, and proves less than it could."),
+    row("doctor", "4", "A failure is the worst finding: a measured boot fails, or proves nothing."),
+    row("doctor", "1", "No judgement: a file that was named cannot be read, or the output cannot be written."),
+    row("doctor", "2", "Wrong arguments."),
     row("verify", "0", "Trusted."),
     row("verify", "3", "Not trusted."),
     row("verify", "4", "Broken evidence, which proves nothing."),

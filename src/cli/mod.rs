@@ -3,6 +3,7 @@
 mod allow_file;
 mod attest;
 mod completion;
+mod doctor;
 mod exit_codes;
 mod explain;
 mod image_file;
@@ -36,8 +37,9 @@ use crate::error::{Error, Result, one_line};
 /// Measure a root image into a PCR of a TPM, and boot it.
 ///
 /// As /init of an initramfs, this program hashes the root image, extends a PCR with the digest, and boots the image. The
-/// commands below predict that PCR, build the initramfs, explain what a kernel command line would do, make the evidence of a machine, and check
-/// kernel configurations, and the event logs and quotes of machines.
+/// commands below predict that PCR, build the initramfs, explain what a kernel command line would do, find what stands
+/// in the way of a measured boot, make the evidence of a machine, and check kernel configurations, and the event logs and
+/// quotes of machines.
 #[derive(Debug, Parser)]
 #[command(name = "measureroot", version, arg_required_else_help = true)]
 struct Arguments {
@@ -50,6 +52,7 @@ enum Command {
     Predict(Box<predict::Predict>),
     Initramfs(initramfs::Initramfs),
     Explain(explain::Explain),
+    Doctor(doctor::Doctor),
     Replay(replay::Replay),
     Attest(Box<attest::Attest>),
     Verify(Box<verify::Verify>),
@@ -72,6 +75,7 @@ pub fn run() -> ExitCode {
         Command::Replay(replay) => return verdict(replay.run()),
         Command::KernelConfig(check) => return verdict(check.run()),
         Command::Verify(verify) => return verify.run().unwrap_or_else(|error| failed(&error)),
+        Command::Doctor(doctor) => return doctor.run().unwrap_or_else(|error| failed(&error)),
         Command::Explain(explain) => return explain.run().unwrap_or_else(|error| failed(&error)),
         Command::Predict(predict) => {
             if let Err(error) = predict.check_arguments() {

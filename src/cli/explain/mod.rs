@@ -2,7 +2,7 @@
 
 mod actions;
 pub(super) mod kept;
-mod notes;
+pub(super) mod notes;
 mod other_live_systems;
 mod sharers;
 mod spelling;

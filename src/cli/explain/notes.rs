@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::media::superblock::FileSystem;
 
 /// The notes, each with the words that it is about. `config` is missing if the boot would reject the command line.
-pub(super) fn of(tokens: &[Token], config: Option<&Config>) -> Vec<String> {
+pub(in crate::cli) fn of(tokens: &[Token], config: Option<&Config>) -> Vec<String> {
     let mut notes: Vec<(Vec<String>, String)> = Vec::new();
     // They prevent it in the kernel, too.
     let stays = tokens.iter().any(|token| token.is("noresume") || token.is("nohibernate"));

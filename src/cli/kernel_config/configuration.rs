@@ -20,15 +20,15 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// The options that are on, and the version of the kernel.
 #[derive(Debug)]
-pub(super) struct Configuration {
+pub(in crate::cli) struct Configuration {
     values: BTreeMap<String, String>,
     /// From the line `# Linux/x86 6.1.0 Kernel Configuration`, if there is one.
-    pub(super) version: Option<Version>,
+    pub(in crate::cli) version: Option<Version>,
 }
 
 /// The first two numbers of a kernel's version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Version {
+pub(in crate::cli) struct Version {
     major: u32,
     minor: u32,
 }
@@ -38,7 +38,7 @@ impl Configuration {
     ///
     /// # Errors
     /// When there is no such file, when it cannot be read or unpacked, or when it is no configuration.
-    pub(super) fn read(path: &Path) -> Result<Self> {
+    pub(in crate::cli) fn read(path: &Path) -> Result<Self> {
         let path = if path == Path::new("running") { &running()? } else { path };
         let mut bytes = read_limited::read(path, MOST, Kinds::Stream)?;
         // Some systems leave out the ending `.gz`.
@@ -58,7 +58,7 @@ impl Configuration {
     ///
     /// # Errors
     /// When a line is not a line of a configuration, or when there is no option.
-    pub(super) fn parse(name: &str, text: &str) -> Result<Self> {
+    pub(in crate::cli) fn parse(name: &str, text: &str) -> Result<Self> {
         let mut configuration = Self { values: BTreeMap::new(), version: None };
         for (number, line) in (1..).zip(text.lines()) {
             if let Some((symbol, value)) = option::set(line) {
@@ -77,14 +77,14 @@ impl Configuration {
     }
 
     /// The value of an option; "n" if it is off or unknown.
-    pub(super) fn value(&self, symbol: &str) -> &str {
+    pub(in crate::cli) fn value(&self, symbol: &str) -> &str {
         self.values.get(symbol).map_or("n", String::as_str)
     }
 }
 
 impl Version {
     /// Parses a text such as "6.1" or "6.1.192-rc1".
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(in crate::cli) fn parse(text: &str) -> Option<Self> {
         let (major, rest) = text.split_once('.')?;
         let minor = rest.split(|c: char| !c.is_ascii_digit()).next()?;
         Some(Self { major: major.parse().ok()?, minor: minor.parse().ok()? })

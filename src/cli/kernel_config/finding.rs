@@ -8,7 +8,7 @@ use crate::error::one_line;
 
 /// One line of the report. If the kernel has the option with the requested value, there is no line.
 #[derive(Debug)]
-pub(super) enum Finding<'a> {
+pub(in crate::cli) enum Finding<'a> {
     /// The kernel is older than the option.
     Newer { request: &'a Request, since: Version, kernel: Version },
     /// The fragment asks for y, and the kernel has a module.
@@ -23,7 +23,7 @@ pub(super) enum Finding<'a> {
 
 impl<'a> Finding<'a> {
     /// `None` if the kernel has the option with the requested value.
-    pub(super) fn of(configuration: &'a Configuration, request: &'a Request) -> Option<Self> {
+    pub(in crate::cli) fn of(configuration: &'a Configuration, request: &'a Request) -> Option<Self> {
         if let (Some(since), Some(kernel)) = (request.since(), configuration.version)
             && kernel < since
         {
@@ -41,7 +41,7 @@ impl<'a> Finding<'a> {
     }
 
     /// Whether the kernel fails the check.
-    pub(super) fn fails(&self) -> bool {
+    pub(in crate::cli) fn fails(&self) -> bool {
         matches!(self, Self::RefusedModule(_) | Self::Missing(_) | Self::Differs(..))
     }
 }

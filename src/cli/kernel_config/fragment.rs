@@ -16,25 +16,25 @@ const MOST_FILES: usize = 1000;
 
 /// An option that a fragment asks for.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Request {
+pub(in crate::cli) struct Request {
     /// Without `CONFIG_`.
-    pub(super) symbol: String,
+    pub(in crate::cli) symbol: String,
     /// "n" for an option that must be off.
-    pub(super) wanted: String,
+    pub(in crate::cli) wanted: String,
     /// The comment above it: the text of its lines after the `#`, joined.
-    pub(super) reason: String,
+    pub(in crate::cli) reason: String,
     /// The fragment's file name.
-    pub(super) fragment: String,
+    pub(in crate::cli) fragment: String,
 }
 
 impl Request {
     /// Whether the option must be built in: a module is not enough.
-    pub(super) fn must_be_built_in(&self) -> bool {
+    pub(in crate::cli) fn must_be_built_in(&self) -> bool {
         self.reason.starts_with(" built-in:")
     }
 
     /// The first kernel that has the option, if the reason names one.
-    pub(super) fn since(&self) -> Option<Version> {
+    pub(in crate::cli) fn since(&self) -> Option<Version> {
         let (version, _) = self.reason.strip_prefix(" since ")?.split_once(':')?;
         Version::parse(version).filter(|parsed| parsed.to_string() == version)
     }
@@ -44,7 +44,7 @@ impl Request {
 ///
 /// # Errors
 /// When a file cannot be read, is neither a .cfg nor a .scc, or when a .scc file cannot be understood.
-pub(super) fn expand(fragments: &[PathBuf]) -> Result<Vec<PathBuf>> {
+pub(in crate::cli) fn expand(fragments: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut seen = 0;
     // A stack: its last file is the next one.
@@ -77,7 +77,7 @@ pub(super) fn expand(fragments: &[PathBuf]) -> Result<Vec<PathBuf>> {
 ///
 /// # Errors
 /// When a file cannot be read or understood.
-pub(super) fn read(fragments: &[PathBuf]) -> Result<Vec<Request>> {
+pub(in crate::cli) fn read(fragments: &[PathBuf]) -> Result<Vec<Request>> {
     let mut requests = Vec::new();
     for file in expand(fragments)? {
         requests.extend(parse(&file.display().to_string(), &text(&file)?)?);
@@ -89,7 +89,7 @@ pub(super) fn read(fragments: &[PathBuf]) -> Result<Vec<Request>> {
 ///
 /// # Errors
 /// When a line is not a line of a fragment.
-pub(super) fn parse(name: &str, text: &str) -> Result<Vec<Request>> {
+pub(in crate::cli) fn parse(name: &str, text: &str) -> Result<Vec<Request>> {
     let mut requests = Vec::new();
     let mut reason = String::new();
     for (number, line) in (1..).zip(text.split('\n')) {

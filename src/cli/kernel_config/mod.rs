@@ -1,8 +1,8 @@
 //! `measureroot kernel-config`: the options that kernel fragments ask for, compared with a kernel's configuration.
 
-mod configuration;
-mod finding;
-mod fragment;
+pub(super) mod configuration;
+pub(super) mod finding;
+pub(super) mod fragment;
 mod option;
 
 use std::fmt::Write;
