@@ -2,6 +2,7 @@
 
 use super::level::Level;
 use super::{after_boot, command_line, firmware, general, image, kernel, memory, tpm};
+use crate::error::{Error, Result};
 
 /// What is always the same about a finding.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,6 +37,14 @@ pub(super) fn all() -> impl Iterator<Item = &'static Entry> {
         general::ENTRIES,
     ];
     themes.into_iter().flatten().copied()
+}
+
+/// The finding with this identifier.
+///
+/// # Errors
+/// If the table has none.
+pub(super) fn of_id(id: &str) -> Result<&'static Entry> {
+    all().find(|entry| entry.id == id).ok_or_else(|| Error::new(id, "no finding has this identifier"))
 }
 
 /// The entries of a theme. Each becomes a static, and all of them `ENTRIES`: none can be used that the table lacks.

@@ -3,6 +3,7 @@
 use super::entry::entries;
 use super::facts::Machine;
 use super::facts::fact::Fact;
+use super::facts::firmware::Stub;
 use super::facts::tpms::Tpm;
 use super::finding::Finding;
 use crate::eventlog::{self, PcrValues};
@@ -89,12 +90,15 @@ pub(super) fn judge(machine: &Machine, line: Option<&[u8]>) -> Vec<Finding> {
 /// What started the kernel, and whether it measured it.
 fn starter(machine: &Machine, tpm: &Tpm, line: Option<&[u8]>) -> Option<Finding> {
     let firmware = &machine.firmware;
-    if firmware.has_stub {
-        return Some(if firmware.stub_measured {
-            Finding::new(&MEASURED, "systemd-stub measured the kernel, the initramfs and the command line")
-        } else {
-            Finding::new(&STUB, "systemd-stub started the kernel and did not measure it")
-        });
+    match firmware.stub {
+        Stub::Measured => {
+            return Some(Finding::new(
+                &MEASURED,
+                "systemd-stub measured the kernel, the initramfs and the command line",
+            ));
+        }
+        Stub::Silent => return Some(Finding::new(&STUB, "systemd-stub started the kernel and did not measure it")),
+        Stub::Absent => {}
     }
     let [eight, nine] = [8, 9].map(|pcr| tpm.is_extended(pcr));
     // GRUB puts this word at the start of each command line (grub-core/loader/i386/linux.c, `grub_cmd_linux`).

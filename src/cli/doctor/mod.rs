@@ -32,6 +32,7 @@ use serde_json::json;
 use super::json;
 use super::stdout::{self, print};
 use crate::error::Result;
+use entry::Entry;
 use facts::fact::Fact;
 use facts::{Facts, Sources};
 use finding::Finding;
@@ -67,6 +68,9 @@ pub(super) struct Doctor {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    /// Judge nothing: print why this finding matters, and what to do, as docs/doctor.md has it.
+    #[arg(long, value_name = "IDENTIFIER", value_parser = entry::of_id, exclusive = true)]
+    explain: Option<&'static Entry>,
 }
 
 impl Doctor {
@@ -76,6 +80,12 @@ impl Doctor {
     /// If a file that the user named cannot be read, or if standard output cannot be written.
     pub(super) fn run(&self) -> Result<ExitCode> {
         stdout::check()?;
+        if let Some(entry) = self.explain {
+            return print(
+                format!("{} ({})\n{}\n{}\n", entry.id, entry.level.name(), entry.why, entry.advice).as_bytes(),
+            )
+            .map(|()| ExitCode::SUCCESS);
+        }
         let facts = Facts::read(&Sources {
             root: self.root.as_deref(),
             kernel_config: self.kernel_config.as_deref(),

@@ -8,6 +8,17 @@ use crate::cli::read_limited;
 /// The vendor of the variables that systemd's boot loader and stub set (systemd, docs/BOOT_LOADER_INTERFACE.md).
 const LOADER: &str = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
 
+/// What systemd-stub did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli::doctor) enum Stub {
+    /// It did not start the kernel.
+    Absent,
+    /// It started the kernel, and did not measure it.
+    Silent,
+    /// It measured the kernel: `StubPcrKernelImage` is set after a successful measurement only (systemd-stub(7)).
+    Measured,
+}
+
 /// The firmware and the boot loader.
 #[derive(Debug)]
 pub(in crate::cli::doctor) struct Firmware {
@@ -18,10 +29,8 @@ pub(in crate::cli::doctor) struct Firmware {
     /// The values of `SecureBoot` and `SetupMode` (UEFI 2.10, section 3.3).
     pub(in crate::cli::doctor) secure_boot: Fact<Vec<u8>>,
     pub(in crate::cli::doctor) setup_mode: Fact<Vec<u8>>,
-    /// Whether systemd-stub started the kernel.
-    pub(in crate::cli::doctor) has_stub: bool,
-    /// Whether it measured the kernel: `StubPcrKernelImage` is set after a successful measurement only (systemd-stub(7)).
-    pub(in crate::cli::doctor) stub_measured: bool,
+    /// What systemd-stub did.
+    pub(in crate::cli::doctor) stub: Stub,
     /// Whether it measured extension images into PCR 13: `StubPcrInitRDSysExts` (systemd-stub(7)).
     pub(in crate::cli::doctor) stub_measured_extensions: bool,
     /// The firmware's log.
@@ -47,8 +56,11 @@ impl Firmware {
             variables,
             secure_boot: value("SecureBoot"),
             setup_mode: value("SetupMode"),
-            has_stub: has("StubInfo"),
-            stub_measured: has("StubPcrKernelImage"),
+            stub: match (has("StubInfo"), has("StubPcrKernelImage")) {
+                (false, _) => Stub::Absent,
+                (true, false) => Stub::Silent,
+                (true, true) => Stub::Measured,
+            },
             stub_measured_extensions: has("StubPcrInitRDSysExts"),
             log: root.bytes("sys/kernel/security/tpm0/binary_bios_measurements", read_limited::LOG),
         }
