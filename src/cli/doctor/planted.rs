@@ -1,4 +1,5 @@
 //! Folders that look like the root of a machine, for the tests.
+#![allow(clippy::needless_for_each, clippy::unused_self, clippy::format_collect)] // Short sentences read best here.
 
 use std::fs;
 use std::path::{Path, PathBuf};

