@@ -119,19 +119,24 @@ fn registers(machine: &Machine, status: &Status) -> Vec<Finding> {
     let mut found = Vec::new();
     let Status { pcr, banks, .. } = status;
     for tpm in &machine.tpms.each {
-        for (bank, values) in &tpm.banks {
-            let Some(now) = values.get(pcr) else { continue };
+        let held = tpm.banks.iter().filter_map(|(bank, values)| values.get(pcr).map(|now| (bank, now)));
+        let (mut differing, mut left_out) = (Vec::new(), Vec::new());
+        for (bank, now) in held {
             match banks.get(bank) {
-                Some(extended) if extended.after != *now => found.push(Finding::new(
-                    &OTHER_PCR,
-                    format_args!("tpm{}: PCR {pcr}, {bank} is {now}; the boot left {}", tpm.number, extended.after),
-                )),
-                None => {
-                    let what = format_args!("tpm{}: the boot did not extend PCR {pcr} in the bank {bank}", tpm.number);
-                    found.push(Finding::new(&NEW_BANK, what));
+                Some(extended) if extended.after != *now => {
+                    differing.push(format!("{bank} is {now}, the boot left {}", extended.after));
                 }
                 Some(_) => {}
+                None => left_out.push(bank.as_str()),
             }
+        }
+        if !differing.is_empty() {
+            let what = format_args!("tpm{}: PCR {pcr}: {}", tpm.number, differing.join("; "));
+            found.push(Finding::new(&OTHER_PCR, what));
+        }
+        if !left_out.is_empty() {
+            let what = format_args!("tpm{}: the boot left PCR {pcr} as it was in {}", tpm.number, left_out.join(", "));
+            found.push(Finding::new(&NEW_BANK, what));
         }
         if *pcr != PcrIndex::DEFAULT.get() && tpm.is_extended(PcrIndex::DEFAULT.get()) == Some(false) {
             found.push(Finding::new(

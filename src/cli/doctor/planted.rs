@@ -1,5 +1,4 @@
 //! Folders that look like the root of a machine, for the tests.
-#![allow(clippy::needless_for_each, clippy::unused_self, clippy::format_collect)] // Short sentences read best here.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -34,7 +33,7 @@ impl Planted {
         machine.write("dev/tpmrm0", "");
         machine.write("sys/firmware/acpi/tables/TPM2", "");
         for pcr in 0..24 {
-            BANKS.iter().for_each(|bank| machine.set_pcr(*bank, pcr, &Digest::zero(*bank)));
+            machine.reset_pcr(pcr);
         }
         machine.write("sys/kernel/security/tpm0/binary_bios_measurements", "");
         machine.measure("sys/kernel/security/tpm0/binary_bios_measurements", 0..8, b"firmware");
@@ -131,7 +130,18 @@ impl Planted {
 
     /// Sets a PCR of tpm0 to zero in each bank.
     pub(super) fn reset_pcr(&self, pcr: u8) {
-        BANKS.iter().for_each(|bank| self.set_pcr(*bank, pcr, &Digest::zero(*bank)));
+        for bank in BANKS {
+            self.set_pcr(bank, pcr, &Digest::zero(bank));
+        }
+    }
+
+    /// Sets the firmware's PCRs of tpm0 to zero in these banks.
+    pub(super) fn reset_firmware(&self, banks: &[Bank]) {
+        for pcr in 0..8 {
+            for bank in banks {
+                self.set_pcr(*bank, pcr, &Digest::zero(*bank));
+            }
+        }
     }
 
     /// Extends PCRs of tpm0 with the digest of a text, and writes a log of it.
@@ -141,9 +151,9 @@ impl Planted {
         for number in pcrs {
             let (pcr, digests) = (Pcr::try_from(u32::from(number)).unwrap(), digests_of(&BANKS, text));
             bytes.extend(tcg::encode(&header, pcr, EventType::EVENT_TAG, &digests, b""));
-            digests
-                .iter()
-                .for_each(|(bank, digest)| self.set_pcr(*bank, number, &Digest::zero(*bank).extended(*bank, digest)));
+            for (bank, digest) in &digests {
+                self.set_pcr(*bank, number, &Digest::zero(*bank).extended(*bank, digest));
+            }
         }
         self.write_bytes(log, &bytes);
     }
@@ -186,7 +196,7 @@ impl Planted {
 /// /proc/meminfo of a machine with this memory in KiB. The crate procfs asks for these lines.
 pub(super) fn meminfo(total: u64, available: u64) -> String {
     let zeros = "Buffers Cached SwapCached Active Inactive SwapTotal SwapFree Dirty Writeback AnonPages Mapped Slab";
-    let zeros = zeros.split(' ').map(|name| format!("{name}: 0 kB\n")).collect::<String>();
+    let zeros = zeros.replace(' ', ": 0 kB\n") + ": 0 kB\n";
     let more = "Committed_AS: 0 kB\nVmallocTotal: 0 kB\nVmallocUsed: 0 kB\nVmallocChunk: 0 kB\n";
     format!("MemTotal: {total} kB\nMemFree: {available} kB\nMemAvailable: {available} kB\n{zeros}{more}")
 }
@@ -198,7 +208,7 @@ fn configuration() -> String {
         include_str!("../../../kernel-fragments/overlay.cfg"),
     ];
     let asked = fragments.iter().flat_map(|text| text.lines()).filter(|line| line.starts_with("CONFIG_"));
-    let asked: String = asked.map(|line| format!("{line}\n")).collect();
-    let others: String = OPTIONS.split_whitespace().map(|symbol| format!("CONFIG_{symbol}=y\n")).collect();
-    format!("#\n# Linux/x86 {RELEASE} Kernel Configuration\n#\n{asked}{others}")
+    let others = OPTIONS.split_whitespace().map(|symbol| format!("CONFIG_{symbol}=y"));
+    let lines: Vec<_> = asked.map(str::to_owned).chain(others).collect();
+    format!("#\n# Linux/x86 {RELEASE} Kernel Configuration\n#\n{}\n", lines.join("\n"))
 }

@@ -140,19 +140,25 @@ fn banks(tpm: &Tpm) -> Vec<Finding> {
             found.push(Finding::new(&SHA1_ONLY, format_args!("{name} has no active bank that is stronger than SHA-1")));
         }
     }
-    for bank in tpm.banks.keys().filter(|bank| bank.parse::<Bank>().is_err()) {
-        found.push(Finding::new(&UNKNOWN_BANK, format_args!("{name} has the active bank {bank}")));
+    let unknown: Vec<_> = tpm.banks.keys().map(String::as_str).filter(|bank| bank.parse::<Bank>().is_err()).collect();
+    if !unknown.is_empty() {
+        found.push(Finding::new(&UNKNOWN_BANK, format_args!("{name} has the active bank {}", unknown.join(", "))));
     }
     // The PCRs that belong to the firmware (TCG PC Client Platform Firmware Profile 1.06, section 3.3.4).
-    let is_measured = |bank: &&String| {
-        tpm.banks.get(*bank).is_some_and(|values| values.range(0..8).any(|(_, value)| !is_zero(value)))
-    };
-    let (measured, unmeasured): (Vec<_>, Vec<_>) = tpm.banks.keys().partition(is_measured);
-    if let [first, ..] = measured.as_slice() {
-        for bank in unmeasured {
-            let what = format_args!("{name}: the firmware extended the bank {first}, and not {bank}");
-            found.push(Finding::new(&BANK_UNMEASURED, what));
+    let (mut measured, mut unmeasured) = (None, Vec::new());
+    for (bank, values) in &tpm.banks {
+        let mut values = values.range(0..8).map(|(_, value)| value).peekable();
+        if values.peek().is_none() {
+            // The kernel shows none of them: nothing is known about this bank.
+        } else if values.all(|value| is_zero(value)) {
+            unmeasured.push(bank.as_str());
+        } else {
+            measured = measured.or(Some(bank));
         }
+    }
+    if let Some(measured) = measured.filter(|_| !unmeasured.is_empty()) {
+        let what = format_args!("{name}: the firmware extended the bank {measured}, and not {}", unmeasured.join(", "));
+        found.push(Finding::new(&BANK_UNMEASURED, what));
     }
     found
 }
