@@ -34,6 +34,10 @@ const EXAMPLES: [(&str, &[&str]); 7] = [
     ),
     ("The options that the running kernel lacks:", &["measureroot kernel-config running"]),
     (
+        "What stands in the way of a measured boot of this image on this machine:",
+        &["measureroot doctor --image rootfs.squashfs"],
+    ),
+    (
         "What was measured into this machine's TPM since it was switched on:",
         &["measureroot replay --tpm /run/measureroot/binary_bios_measurements"],
     ),
