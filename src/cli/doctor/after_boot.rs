@@ -1,10 +1,14 @@
 //! After the boot: is what runs what was measured, and what is not vouched for?
 
+use procfs::process::MountInfo;
+
 use super::entry::entries;
 use super::facts::Machine;
 use super::facts::boot::{Boot, Status};
 use super::facts::fact::Fact;
+use super::facts::tpms::Tpm;
 use super::finding::Finding;
+use super::level::Level;
 use crate::eventlog;
 use crate::hash::bank::Bank;
 use crate::measure::pcr::{Pcr, PcrIndex};
@@ -93,7 +97,7 @@ pub(super) fn judge(machine: &Machine) -> Vec<Finding> {
     let mut found = registers(machine, status);
     found.extend(log(boot, status));
     found.extend(root(boot, status));
-    let agrees = found.iter().all(|finding| finding.entry.level < super::level::Level::Fail);
+    let agrees = found.iter().all(|finding| finding.entry.level < Level::Fail) && was_compared(machine, status);
     if status.tpms.iter().any(|version| version == "1.2") {
         found.push(Finding::new(&VERSION_12, "the boot measured into a TPM 1.2"));
     } else if status.session.as_deref() == Some("none") {
@@ -112,6 +116,20 @@ pub(super) fn judge(machine: &Machine) -> Vec<Finding> {
         found.push(Finding::new(&KEXEC, "kernel.kexec_load_disabled is 0"));
     }
     found
+}
+
+/// Whether nothing of the report stayed without a comparison: neither the log, nor the root, nor the PCR of a TPM.
+fn was_compared(machine: &Machine, status: &Status) -> bool {
+    let (boot, tpms) = (&machine.boot, &machine.tpms.each);
+    let shows_pcr = |tpm: &Tpm| {
+        tpm.banks.iter().any(|(bank, values)| status.banks.contains_key(bank) && values.contains_key(&status.pcr))
+    };
+    let shows_root = boot.mounts.known().is_some_and(|mounts| mounts.iter().any(is_root));
+    boot.log.known().is_some() && shows_root && !tpms.is_empty() && tpms.iter().all(shows_pcr)
+}
+
+fn is_root(mount: &MountInfo) -> bool {
+    mount.mount_point.as_os_str() == "/"
 }
 
 /// Whether the TPM has what the boot left in it.
@@ -188,7 +206,7 @@ fn root(boot: &Boot, status: &Status) -> Vec<Finding> {
     // The last mount of a folder hides those before.
     let mounts = boot.mounts.known().map(Vec::as_slice).unwrap_or_default();
     let at = |folder: &str| mounts.iter().rev().find(|mount| mount.mount_point.as_os_str() == folder);
-    let is_ours = |mount: &procfs::process::MountInfo| {
+    let is_ours = |mount: &MountInfo| {
         let lower = mount.super_options.get("lowerdir").and_then(Option::as_deref);
         mount.fs_type == "overlay" && lower == Some(overlay::LOWER)
     };

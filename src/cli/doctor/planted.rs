@@ -25,6 +25,9 @@ const OPTIONS: &str = "TCG_TPM TCG_TIS TCG_CRB SECURITYFS MAGIC_SYSRQ DM_VERITY 
 pub(super) struct Planted(tempfile::TempDir);
 
 impl Planted {
+    /// The kernel's configuration.
+    pub(super) const CONFIG: &str = "boot/config-6.12.0";
+
     /// A machine with nothing wrong, before a measured boot: UEFI with Secure Boot, a TPM 2.0, systemd-stub.
     pub(super) fn healthy() -> Self {
         let machine = Self(tempfile::tempdir().unwrap());
@@ -49,7 +52,7 @@ impl Planted {
         machine.write("proc/filesystems", "nodev\tsysfs\nnodev\toverlay\n\tsquashfs\n");
         machine.write("proc/modules", "loop 40960 0 - Live 0x0000000000000000\n");
         machine.write("proc/self/mountinfo", "21 1 254:1 / / ro,relatime - squashfs /dev/vda ro,errors=continue\n");
-        machine.write(&machine.config(), &configuration());
+        machine.write(Self::CONFIG, &configuration());
         for list in ["modules.dep", "modules.builtin"] {
             machine.write(&format!("lib/modules/{RELEASE}/{list}"), "");
         }
@@ -83,11 +86,6 @@ impl Planted {
         self.0.path()
     }
 
-    /// The kernel's configuration.
-    pub(super) fn config(&self) -> String {
-        format!("boot/config-{RELEASE}")
-    }
-
     /// Where a path of the machine is.
     pub(super) fn path(&self, path: &str) -> PathBuf {
         self.root().join(path)
@@ -119,7 +117,7 @@ impl Planted {
 
     /// Leaves an option out of the kernel.
     pub(super) fn without_option(&self, symbol: &str) {
-        self.replace(&self.config(), &format!("CONFIG_{symbol}=y\n"), "");
+        self.replace(Self::CONFIG, &format!("CONFIG_{symbol}=y\n"), "");
     }
 
     /// Sets a PCR of tpm0.

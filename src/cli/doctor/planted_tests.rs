@@ -89,7 +89,7 @@ const BEFORE: &[Fault] = &[
         m.set_pcr(Bank::Sha256, 4, &value);
     }),
     ("kernel-unknown", |m| {
-        m.remove(&m.config());
+        m.remove(Planted::CONFIG);
         m.remove("lib/modules");
     }),
     ("kernel-option-missing", |m| m.without_option("OVERLAY_FS")),
@@ -110,7 +110,7 @@ const BEFORE: &[Fault] = &[
     ("kernel-verity-missing", |m| m.without_option("CRYPTO_SHA256")),
     ("kernel-sysrq-missing", |m| m.without_option("MAGIC_SYSRQ")),
     ("kernel-securityfs-missing", |m| m.without_option("SECURITYFS")),
-    ("kernel-module-missing", |m| m.replace(&m.config(), "CONFIG_DM_VERITY=y", "CONFIG_DM_VERITY=m")),
+    ("kernel-module-missing", |m| m.replace(Planted::CONFIG, "CONFIG_DM_VERITY=y", "CONFIG_DM_VERITY=m")),
     ("command-line-refused", |m| m.write("proc/cmdline", "root=PARTLABEL=root root_img=/a\n")),
     ("command-line-cut", |m| m.write("proc/cmdline", &format!("root=PARTLABEL=root {}\n", "a".repeat(3000)))),
     ("command-line-without-agent", |m| m.write("proc/cmdline", "root=PARTLABEL=root rdinit=/bin/sh\n")),
@@ -258,6 +258,17 @@ fn some_machine_has_each_finding_of_the_table() {
     seen.insert("machine-not-judged");
     let all: BTreeSet<_> = entry::all().map(|entry| entry.id).collect();
     assert_eq!(seen, all);
+}
+
+#[test]
+fn what_was_not_compared_does_not_agree() {
+    for path in ["run/measureroot/eventlog.bin", "proc/self/mountinfo", "sys/class/tpm", "sys/class/tpm/tpm0/pcr-sha1"]
+    {
+        let machine = Planted::booted();
+        machine.remove(path);
+        // One bank of the TPM is enough: its PCR is compared.
+        assert_eq!(ids(&machine.found()).contains("boot-agrees"), path.ends_with("sha1"), "{path}");
+    }
 }
 
 #[test]
