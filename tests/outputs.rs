@@ -12,7 +12,7 @@ use common::files::Files;
 use common::{Ran, measureroot, program, text};
 
 /// A line for each command that prints a result, and its exit code if standard output cannot be written.
-const PRINTING: [(&str, i32); 13] = [
+const PRINTING: [(&str, i32); 16] = [
     ("predict image", 1),
     ("predict --json image", 1),
     ("explain root=/dev/vda", 1),
@@ -23,6 +23,9 @@ const PRINTING: [(&str, i32); 13] = [
     ("verify --quote EV.quote --signature EV.sig --key EV.ak.pub --log EV.log --allow list --json", 1),
     ("kernel-config config a.cfg", 2),
     ("kernel-config --list a.cfg", 2),
+    ("doctor --kernel-config config", 1),
+    ("doctor --json --kernel-config config", 1),
+    ("doctor --explain tpm-missing", 1),
     ("completion bash", 1),
     ("man", 1),
     ("man cmdline", 1),

@@ -1,8 +1,6 @@
-//! The table of the findings: each theme has its part, which `docs/doctor.md` is made of.
+//! What is always the same about a finding. Each theme declares its entries.
 
 use super::level::Level;
-use super::{after_boot, command_line, firmware, general, image, kernel, memory, tpm};
-use crate::error::{Error, Result};
 
 /// What is always the same about a finding.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,29 +20,6 @@ impl Entry {
     pub(super) fn page(&self) -> String {
         format!("docs/doctor.md#{}", self.id)
     }
-}
-
-/// Every finding, by theme, in the order of the page.
-pub(super) fn all() -> impl Iterator<Item = &'static Entry> {
-    let themes: [&'static [&'static Entry]; 8] = [
-        tpm::ENTRIES,
-        firmware::ENTRIES,
-        kernel::ENTRIES,
-        image::ENTRIES,
-        memory::ENTRIES,
-        command_line::ENTRIES,
-        after_boot::ENTRIES,
-        general::ENTRIES,
-    ];
-    themes.into_iter().flatten().copied()
-}
-
-/// The finding with this identifier.
-///
-/// # Errors
-/// If the table has none.
-pub(super) fn of_id(id: &str) -> Result<&'static Entry> {
-    all().find(|entry| entry.id == id).ok_or_else(|| Error::new(id, "no finding has this identifier"))
 }
 
 /// The entries of a theme. Each becomes a static, and all of them `ENTRIES`: none can be used that the table lacks.

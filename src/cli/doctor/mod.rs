@@ -20,6 +20,7 @@ mod page_tests;
 mod planted;
 #[cfg(test)]
 mod planted_tests;
+mod table;
 mod tpm;
 
 use std::fmt::Write;
@@ -69,7 +70,7 @@ pub(super) struct Doctor {
     #[arg(long)]
     json: bool,
     /// Judge nothing: print why this finding matters, and what to do, as docs/doctor.md has it.
-    #[arg(long, value_name = "IDENTIFIER", value_parser = entry::of_id, exclusive = true)]
+    #[arg(long, value_name = "IDENTIFIER", value_parser = table::of_id, exclusive = true)]
     explain: Option<&'static Entry>,
 }
 

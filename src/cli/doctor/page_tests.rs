@@ -5,12 +5,12 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use super::entry;
+use super::table;
 
 /// The headings of the findings, with what stands under them.
 fn made() -> String {
     let mut text = String::new();
-    for found in entry::all() {
+    for found in table::all() {
         let why = wrapped(found.why);
         let _ = write!(text, "\n## {}\n\n**{}.** {}", found.id, found.level.name(), why.trim_start());
         if !found.advice.is_empty() {
@@ -55,7 +55,7 @@ fn the_page_has_each_finding_of_the_table_and_no_other_one() {
 #[test]
 fn each_finding_has_an_identifier_of_its_own_that_is_an_anchor() {
     let mut seen = BTreeSet::new();
-    for found in entry::all() {
+    for found in table::all() {
         assert!(seen.insert(found.id), "{}", found.id);
         let is_anchor = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         assert!(found.id.chars().all(is_anchor), "{}", found.id);

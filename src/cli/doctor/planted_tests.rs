@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use super::entry;
 use super::finding::Finding;
 use super::level::Level;
 use super::planted::{Planted, meminfo};
+use super::table;
 use crate::hash::bank::Bank;
 use crate::hash::digest::{Digest, digests_of};
 
@@ -256,7 +256,7 @@ fn some_machine_has_each_finding_of_the_table() {
     }
     // Of files alone: tests/doctor.rs.
     seen.insert("machine-not-judged");
-    let all: BTreeSet<_> = entry::all().map(|entry| entry.id).collect();
+    let all: BTreeSet<_> = table::all().map(|entry| entry.id).collect();
     assert_eq!(seen, all);
 }
 
