@@ -16,7 +16,7 @@ const FILES: [(&str, &str); 4] = [
 ];
 
 /// What a person types, and what it is for. `tests/cli.rs` checks their options.
-const EXAMPLES: [(&str, &[&str]); 7] = [
+const EXAMPLES: [(&str, &[&str]); 8] = [
     (
         "The PCR of an image, compared with the TPM of a machine that booted it:",
         &["measureroot predict --bank sha256 rootfs.squashfs >expected", "tpm2_pcrread sha256:13 | diff expected -"],
