@@ -155,7 +155,7 @@ fn each_format_says_the_same_or_is_refused() {
     assert_eq!((said["12"].as_array().unwrap().len(), &said["7"]), (6, &Value::Null));
     for format in ["hex", "tpm2-yaml", "pcrlock", "policy"] {
         let ran = measureroot(&["predict", "--format", format, "--uki", &uki]);
-        assert!(ran.code == 2 && ran.err.contains("use json or keylime"), "{}", ran.err);
+        assert!(ran.code == 2 && ran.err.contains("use json, keylime, rvps or in-toto"), "{}", ran.err);
     }
     for more in
         [["--pcr", "9"], ["--before", "00"], ["--allow-entry", "list"], ["--image-format", "plain"], ["--kernel", &uki]]
@@ -335,5 +335,5 @@ fn a_root_image_beside_the_chain_has_the_pcr_that_it_has_alone() {
     assert_eq!(both["pcrs"]["13"]["values"][0]["pcr"]["sha256"], alone["banks"]["sha256"]["after"]);
     // What the format cannot express is said before the image is read.
     let ran = measureroot(&["predict", "--format", "hex", "--uki", &uki, "/none"]);
-    assert!(ran.code == 2 && ran.err.contains("use json or keylime"), "{}", ran.err);
+    assert!(ran.code == 2 && ran.err.contains("use json, keylime, rvps or in-toto"), "{}", ran.err);
 }
