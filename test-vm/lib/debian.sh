@@ -42,7 +42,7 @@ make_debian_erofs() {
 # Debian 12, as a squashfs.
 make_debian() {
 	local folder=$1
-	make_debian_tree "$folder" bookworm udev,tpm2-tools
+	make_debian_tree "$folder" bookworm udev,tpm2-tools,openssl
 	fakeroot -i "$folder/owners" mksquashfs "$folder/tree" "$folder/root.squashfs" -comp zstd -noappend -quiet -no-progress
 	rm -r "$folder/tree" "$folder/owners"
 }

@@ -224,6 +224,12 @@ impl Image {
         Ok(Self { path: scratch.path("made"), _scratch: Some(scratch) })
     }
 
+    /// The file at this path, which the scenario has made and keeps.
+    #[must_use]
+    pub fn at(path: PathBuf) -> Self {
+        Self { path, _scratch: None }
+    }
+
     fn named(name: &str) -> Result<Self> {
         Ok(Self { path: assets::product(&format!("test-vm/{name}"))?, _scratch: None })
     }

@@ -55,6 +55,12 @@ pub fn command(vm: &Vm, scratch: &Scratch, tpm: Option<&Path>, accel: Accel) -> 
     if let Some((address, file)) = &vm.preloaded {
         qemu.args(["-device", &format!("loader,file={},addr={address:#x},force-raw=on", file.display())]);
     }
+    if let Some((address, program)) = &vm.server {
+        let server = format!("guestfwd=tcp:{address}-cmd:{}", program.display());
+        qemu.args(["-netdev", &format!("user,id=network,restrict=on,{server}")]);
+        // It does not boot from the network, so it needs no program for that.
+        qemu.args(["-device", "virtio-net-pci,netdev=network,romfile="]);
+    }
 
     // A free slot for a disk that is plugged in late.
     qemu.args(["-device", "pcie-root-port,id=late,chassis=1", "-device", "virtio-scsi-pci,id=scsi"]);

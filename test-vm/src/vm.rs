@@ -70,6 +70,8 @@ pub struct Vm {
     pub(crate) acpi_table: Option<PathBuf>,
     /// An address of the memory, and the file whose content is there.
     pub(crate) preloaded: Option<(u64, PathBuf)>,
+    /// An address and a port of the network, and the program that answers there.
+    pub(crate) server: Option<(String, PathBuf)>,
 }
 
 impl Vm {
@@ -96,6 +98,7 @@ impl Vm {
             shown: false,
             acpi_table: None,
             preloaded: None,
+            server: None,
         }
     }
 
@@ -232,6 +235,14 @@ impl Vm {
     #[must_use]
     pub fn preloaded(mut self, address: u64, file: PathBuf) -> Self {
         self.preloaded = Some((address, file));
+        self
+    }
+
+    /// Connects it to a network of its own, which has only a server at this address, such as `10.0.2.100:7000`. For each connection,
+    /// this program starts, with the connection as its standard input and output.
+    #[must_use]
+    pub fn served_by(mut self, address: &str, program: PathBuf) -> Self {
+        self.server = Some((address.to_owned(), program));
         self
     }
 
