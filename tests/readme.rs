@@ -1,4 +1,5 @@
-//! Every command in README.md works. The commands that boot a machine run in the boot tests, and all others run here.
+//! Every command in README.md, and in the pages that continue it, works. The commands that boot a machine run in the boot tests, and all
+//! others run here.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test panics with the reason.
 
 mod common;
@@ -18,9 +19,12 @@ use measureroot::internal::measure::{PcrIndex, Pcrs, measurement};
 use measureroot::internal::tpm::EsysPcrs;
 use swtpm::Swtpm;
 
-/// The blocks of shell commands in README.md.
+/// README.md, and the pages that have more of its commands.
+const PAGES: [&str; 4] = ["README.md", "docs/eventlog.md", "docs/measured.md", "docs/own-script.md"];
+
+/// The blocks of shell commands in these pages.
 fn blocks() -> Vec<String> {
-    common::blocks("README.md")
+    PAGES.into_iter().flat_map(common::blocks).collect()
 }
 
 /// The one block with `part` in it.
@@ -177,6 +181,18 @@ fn the_log_of_a_boot_is_replayed() {
     assert_eq!(text.matches(event).count(), 2, "{text}");
 }
 
+/// The machine's own TPM and log are those of the test.
+const ATTEST: &str = "
+    measureroot() {
+        case $1 in
+            attest) command measureroot \"$@\" --tpm \"${TPM2TOOLS_TCTI#device:}\" --log log ;;
+            *) command measureroot \"$@\" ;;
+        esac
+    }
+    command measureroot attest --enroll --tpm \"${TPM2TOOLS_TCTI#device:}\" --output enrolment
+    jq -r .key enrolment | tr a-f A-F | basenc --base16 --decode >machine.key
+";
+
 #[test]
 fn the_verification_accepts_a_machine_that_booted_the_image() {
     let folder = tempfile::tempdir().unwrap();
@@ -184,11 +200,71 @@ fn the_verification_accepts_a_machine_that_booted_the_image() {
     let events = [Measured::other(0, "firmware"), Measured::image(&content)];
     let machine = Machine::booted(&events);
     machine.write("rootfs.squashfs", &content);
-    machine.write("binary_bios_measurements", &log(&events));
-    machine.key("ecc256:ecdsa-sha256");
-    std::fs::rename(machine.path("ak.tss"), machine.path("ak.pub")).unwrap();
+    machine.write("log", &log(&events));
     let environment = [("TPM2TOOLS_TCTI", machine.swtpm.tcti()), ("NONCE", "00c0ffee00c0ffee".to_owned())];
     let environment = environment.each_ref().map(|(name, value)| (*name, value.as_str()));
-    let text = run(&block("measureroot verify"), machine.path("").as_path(), &environment);
+    let commands = ATTEST.to_owned() + &block("measureroot verify");
+    let text = run(&commands, machine.path("").as_path(), &environment);
     assert!(text.contains("\ntrusted: release 7, until 2099-12-31\n"), "{text}");
+}
+
+/// README names commands of other pages, whose tests run them.
+#[test]
+fn each_command_to_install_is_one_of_its_page() {
+    let readme = fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
+    let chapter = readme.split("\n## ").find(|chapter| chapter.starts_with("Install it\n")).unwrap();
+    let mut commands = 0;
+    for row in chapter.lines().filter(|line| line.starts_with("| ") && line.contains('`')) {
+        let pages: String =
+            ["docs/debian-package.md", "docs/cargo.md", "docs/own-script.md"].map(common::blocks).concat().concat();
+        for command in row.split('|').nth(2).unwrap().split('`').skip(1).step_by(2) {
+            // The pages have options for scripts, which ask nothing.
+            let plain = pages.replace("install --yes --no-install-recommends", "install");
+            assert!(plain.lines().any(|line| line == command), "{command}: {plain}");
+            commands += 1;
+        }
+    }
+    assert_eq!(commands, 5);
+}
+
+/// The files below a folder that have this ending, as one text.
+fn sources(folder: &Path, ending: &str) -> String {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let text = |path: PathBuf| match path.is_dir() {
+        true => sources(&path, ending),
+        false if path.to_str().unwrap().ends_with(ending) => fs::read_to_string(path).unwrap(),
+        false => String::new(),
+    };
+    entries.map(text).collect()
+}
+
+/// The recording of a boot is real output. It would not show what today's program prints, if a message changed since.
+#[test]
+fn the_recorded_console_has_only_messages_of_the_programs() {
+    let top = Path::new(ROOT);
+    // A message may be written over two lines of the source.
+    let code = sources(&top.join("src"), ".rs") + &sources(&top.join("test-vm/src"), ".rs");
+    let code = code.split_whitespace().collect::<Vec<_>>().join(" ").replace("\\ ", "");
+    let text = |path: &str| fs::read_to_string(top.join(path)).unwrap();
+    let readme = text("README.md");
+    let shown = readme.split("```console\n").nth(1).unwrap().split("```").next().unwrap();
+    let tag =
+        |line: &str| line.split('<').filter_map(|part| part.split_once('>')).map(|(_, text)| text).collect::<String>();
+    let recorded = text("docs/boot.svg").lines().map(tag).collect::<Vec<_>>().join("\n");
+    let mut messages = 0;
+    for line in shown.lines().chain(recorded.lines()) {
+        let agent = line.split_once("] measureroot: ").map(|(_, message)| message);
+        let Some(message) = agent.or_else(|| line.strip_prefix("demo: ")) else { continue };
+        // What is put into a message: numbers, devices, and what follows dots where the line was cut.
+        let message = message.split("...").next().unwrap();
+        let is_fixed = |word: &&str| word.chars().all(|c| c.is_alphabetic() || ":,'".contains(c));
+        let words = message.split(' ').collect::<Vec<_>>();
+        for fixed in words.split(|word| !is_fixed(&word)).filter(|words| words.len() > 2) {
+            // The first and the last word may be next to something that is put in.
+            let fixed = fixed.join(" ");
+            assert!(code.contains(fixed.trim()), "no program prints {fixed:?}: {line}");
+            messages += 1;
+        }
+    }
+    assert!(messages > 15, "{messages}");
 }

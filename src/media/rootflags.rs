@@ -34,7 +34,7 @@ impl RootFlags {
         match words.iter().find(|word| !known(word)) {
             Some(word) => Err(Error::new(word, format_args!("the option `{word}` is refused")).hint(
                 "the image is always read-only, and all of it comes from the bytes that were hashed: \
-                 README lists the options that are allowed",
+                 docs/parameters.md lists the options that are allowed",
             )),
             None => Ok(Self(words)),
         }
@@ -53,7 +53,7 @@ impl RootFlags {
                 None => {
                     let cause = format!("the option `{word}` is refused for {}", kind.name());
                     return Err(Error::new(format_args!("rootflags={self}"), cause)
-                        .hint("README lists the options that are allowed for each file system"));
+                        .hint("docs/parameters.md lists the options that are allowed for each file system"));
                 }
             }
         }

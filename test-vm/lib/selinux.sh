@@ -2,10 +2,10 @@
 # A Debian with SELinux. Sourced, after debian.sh.
 
 # Debian 12 with Debian's policy, as an erofs with the labels of that policy. The kernel opens the files of an overlay with the domain
-# of the program that mounted it, kernel_t, so a module lets every domain use its descriptors: the one that README shows.
+# of the program that mounted it, kernel_t, so a module lets every domain use its descriptors: the one that docs/parameters.md shows.
 make_selinux() {
 	local folder=$1 contexts=etc/selinux/default/contexts/files module line
-	line=$(grep --only-matching --max-count=1 '(allow domain kernel_t (fd (use)))' README.md)
+	line=$(grep --only-matching --max-count=1 '(allow domain kernel_t (fd (use)))' docs/parameters.md)
 	module='cd "$1" &&
 		echo "'$line'" >tmp/overlay.cil &&
 		chroot . sh -c "cd /tmp && semodule --noreload --store=default --install=overlay.cil" && rm tmp/overlay.cil &&

@@ -185,7 +185,7 @@ fn an_ext4_whose_blocks_are_smaller_than_the_sectors_is_named() -> Result<()> {
     failed.because(&["1024", "4096"])
 }
 
-/// The booted system finds the medium, and can write to it after the command that README names.
+/// The booted system finds the medium, and can write to it after the command that docs/parameters.md names.
 #[test]
 fn the_medium_stays_mounted_where_people_find_it() -> Result<()> {
     let image = Image::with_busybox()?;

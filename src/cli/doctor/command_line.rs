@@ -16,7 +16,7 @@ entries! {
     REFUSED = "command-line-refused", Fail,
         "A boot with this command line fails before it looks for the image: a parameter is unknown, misspelt or malformed, or parameters \
          contradict each other.",
-        "correct the word; README, \"Parameters\", has them all";
+        "correct the word; docs/parameters.md has them all";
     CUT = "command-line-cut", Fail,
         "The command line is longer than the kernel keeps, so its end is lost.",
         "leave out words";

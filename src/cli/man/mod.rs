@@ -1,4 +1,4 @@
-//! `measureroot man`: the manual pages, made from the help texts and from README.md.
+//! `measureroot man`: the manual pages, made from the help texts and from docs/parameters.md.
 
 mod cmdline;
 mod commands;
