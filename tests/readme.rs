@@ -255,9 +255,9 @@ fn the_recorded_console_has_only_messages_of_the_programs() {
     for line in shown.lines().chain(recorded.lines()) {
         let agent = line.split_once("] measureroot: ").map(|(_, message)| message);
         let Some(message) = agent.or_else(|| line.strip_prefix("demo: ")) else { continue };
-        // What is put into a message: numbers, devices, and what follows dots where the line was cut.
-        let message = message.split("...").next().unwrap();
-        let is_fixed = |word: &&str| word.chars().all(|c| c.is_alphabetic() || ":,'".contains(c));
+        // Left out is what may be put into a message: numbers, devices, names before a mark, and what follows dots where a line was cut.
+        let message = message.split("...").next().unwrap().replace([':', ','], " 0 ");
+        let is_fixed = |word: &&str| word.chars().all(|c| c.is_alphabetic() || c == '\'');
         let words = message.split(' ').collect::<Vec<_>>();
         for fixed in words.split(|word| !is_fixed(&word)).filter(|words| words.len() > 2) {
             // The first and the last word may be next to something that is put in.
