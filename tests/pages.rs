@@ -68,6 +68,17 @@ fn each_link_leads_to_a_file_and_a_heading() {
     }
 }
 
+/// The list by reader is also the order of the site.
+#[test]
+fn each_page_is_in_the_list_by_reader() {
+    let list = fs::read_to_string(Path::new(ROOT).join("docs/README.md")).unwrap();
+    for page in files(&Path::new(ROOT).join("docs"), ".md") {
+        let name = page.file_name().unwrap().to_str().unwrap();
+        let entry = format!(". [{name}]({name})");
+        assert!(name == "README.md" || list.contains(&entry), "docs/README.md has no row with {entry:?}");
+    }
+}
+
 /// Whether code has this name as a whole word.
 fn has(code: &str, name: &str) -> bool {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';

@@ -3,7 +3,8 @@
 #   choose_toolchain         exports CARGO, RUSTC, RUSTDOC, for programs and tests on this machine
 #   choose_agent_toolchain   sets AGENT_CARGO, AGENT_RUSTC and AGENT_STD: "prebuilt" if that toolchain has the target's
 #                            standard library, "rebuilt" if it has the library's source
-#   need_cargo_tool NAME VERSION   sets CARGO_TOOL to this cargo subcommand, built if it is missing; comes after choose_toolchain
+#   need_cargo_tool NAME VERSION [OPTION...]   sets CARGO_TOOL to this program, built by cargo install with these options if it is missing;
+#                            comes after choose_toolchain
 # A toolchain is suitable if it is as new as Cargo.toml's rust-version. Debian 12's Rust is older, but its security archive has the
 # newer one that builds browsers, with the standard library's source: rustc-web, cargo-web, rust-web-src.
 
@@ -46,7 +47,7 @@ choose_toolchain() {
 need_cargo_tool() {
 	local tools=${XDG_CACHE_HOME:-$HOME/.cache}/measureroot/$1-$2
 	CARGO_TOOL=$tools/bin/$1
-	[[ -x $CARGO_TOOL ]] || CARGO_PROFILE_DEV_DEBUG=false "$CARGO" install --quiet --locked --debug --root "$tools" "$1@$2"
+	[[ -x $CARGO_TOOL ]] || CARGO_PROFILE_DEV_DEBUG=false "$CARGO" install --quiet --locked --debug --root "$tools" "$1@$2" "${@:3}"
 }
 
 # MEASUREROOT_STD=rebuilt|prebuilt forces one of the two; a rebuilt library makes the agent some 270 KB smaller.
