@@ -112,6 +112,11 @@ impl Image {
         Self::named("selinux/root.erofs")
     }
 
+    /// Debian 12 with an agent of Keylime, as a squashfs.
+    pub fn keylime_agent() -> Result<Self> {
+        Self::named("keylime-agent/root.squashfs")
+    }
+
     /// A medium that holds the small squashfs as the file /images/root.squashfs.
     pub fn medium(format: Medium) -> Result<Self> {
         Self::named(&format!("media/medium.{}", format.extension()))

@@ -49,6 +49,11 @@ pub fn command(vm: &Vm, scratch: &Scratch, tpm: Option<&Path>, accel: Accel) -> 
         qemu.args(["-tpmdev", "emulator,id=tpm,chardev=tpm", "-device", &format!("{device},tpmdev=tpm")]);
     }
 
+    if let Some(port) = vm.agent_port {
+        let forward = format!("hostfwd=tcp:127.0.0.1:{port}-:{}", crate::keylime::AGENT_PORT);
+        // Without its ROM, the firmware does not boot from it.
+        qemu.args(["-netdev", &format!("user,id=net,{forward}"), "-device", "virtio-net-pci,netdev=net,romfile="]);
+    }
     if let Some(file) = &vm.acpi_table {
         qemu.args(["-acpitable", &format!("file={}", file.display())]);
     }

@@ -20,7 +20,7 @@ pub(crate) fn set_up(banks: &[Bank], folder: &Path) -> Result<()> {
     set_up_with(&["--tpm2", "--pcr-banks", &names.join(",")], folder)
 }
 
-fn set_up_with(arguments: &[&str], folder: &Path) -> Result<()> {
+pub(crate) fn set_up_with(arguments: &[&str], folder: &Path) -> Result<()> {
     let mut setup = tool::limited(Duration::from_secs(30), "swtpm_setup");
     tool::finish(setup.arg("--overwrite").args(arguments).arg("--tpmstate").arg(folder)).map(drop)
 }
@@ -76,6 +76,12 @@ impl Swtpm {
     #[must_use]
     pub fn tcti(&self, relay: &str) -> String {
         format!("cmd:{relay} {}", self.control().display())
+    }
+
+    /// The folder with its permanent state.
+    #[must_use]
+    pub fn state(&self) -> &Path {
+        self.scratch.folder()
     }
 
     /// From now on it answers nothing.

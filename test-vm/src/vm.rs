@@ -5,7 +5,7 @@ use crate::board::Board;
 use crate::boot_option::BootOption;
 use crate::machine::Machine;
 use crate::{Bank, Failed, Guest, Image, Kernel, LyingDisk, Result, SealChoice, StandaloneTpm, WrappedInitramfs};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How a disk is connected.
@@ -59,6 +59,8 @@ pub struct Vm {
     pub(crate) banks: Vec<Bank>,
     pub(crate) tpm: Option<PathBuf>,
     pub(crate) tpm_12: bool,
+    /// A port of the host that leads to the guest's [`crate::keylime::AGENT_PORT`].
+    pub(crate) agent_port: Option<u16>,
     /// The device that the TPM is connected through, instead of the board's.
     pub(crate) tpm_device: Option<&'static str>,
     pub(crate) processors: u8,
@@ -90,6 +92,7 @@ impl Vm {
             banks: Bank::ALL.into(),
             tpm: None,
             tpm_12: false,
+            agent_port: None,
             tpm_device: None,
             processors: 1,
             memory_mib: 512,
@@ -200,6 +203,21 @@ impl Vm {
     #[must_use]
     pub fn tpm(mut self, tpm: &StandaloneTpm) -> Self {
         self.tpm = Some(tpm.state().to_owned());
+        self
+    }
+
+    /// Takes a copy of the TPM whose permanent state is in this folder.
+    #[must_use]
+    pub fn tpm_state(mut self, folder: &Path) -> Self {
+        self.tpm = Some(folder.to_owned());
+        self
+    }
+
+    /// Connects it to a network that QEMU emulates. The guest reaches this host at 10.0.2.2, and this port of 127.0.0.1 leads to the
+    /// port of Keylime's agent in the guest.
+    #[must_use]
+    pub fn agent_port(mut self, port: u16) -> Self {
+        self.agent_port = Some(port);
         self
     }
 

@@ -1,0 +1,68 @@
+//! Keylime's tenant gives a secret only to a machine that booted the predicted image: its registrar, verifier and tenant run on this
+//! machine, and its agent in the booted root. The commands are those of docs/keylime.md.
+
+use test_vm::stopped_vm::FAILED;
+use test_vm::{Guest, Image, Keylime, Result, ensure, image, keylime};
+
+/// The page's command for each kind of policy, and what the verifier says of an image that is not the one of the policy.
+const POLICIES: [(&str, &str); 2] =
+    [("--tpm_policy", "pcr_validation.invalid_pcr_13"), ("--mb-policy", "measured_boot.policy_measureroot")];
+
+/// With both kinds of policy, the machine gets nothing.
+fn gets_nothing(keylime: &Keylime, guest: &mut Guest, agent: &str) -> Result<()> {
+    for (policy, event) in POLICIES {
+        keylime.runs(policy, agent)?;
+        keylime.refuses(guest, agent, event)?;
+        keylime.runs("-c delete", agent)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_machine_gets_the_payload_with_the_predicted_image_and_is_revoked_with_another() -> Result<()> {
+    let (image, keylime) = (Image::keylime_agent()?, Keylime::start()?);
+    keylime.predicts(&image)?;
+    let tpm = keylime.tpm()?;
+    let mut guest = keylime.machine(&image, tpm.folder()).boots()?;
+    let agent = keylime.registers(&mut guest)?;
+    for (policy, _) in POLICIES {
+        keylime.runs(policy, &agent)?;
+        keylime.gives(&mut guest, &agent)?;
+        keylime.runs("-c delete", &agent)?;
+    }
+    keylime.runs(POLICIES[0].0, &agent)?;
+    let machine = guest.power_off()?;
+
+    // It boots again, with one other bit.
+    let changed = image.flipped(image::SQUASHFS_TIME)?;
+    let mut guest = keylime.machine(&changed, machine.tpm()?.state()).boots()?;
+    keylime.gives_up(&agent)?;
+    keylime.runs("-c delete", &agent)?;
+    // Its agent has lost its key with the overlay. The registrar takes no other key for the same machine.
+    keylime::says(&mut guest, "Response code 403: Agent re-registration with different TPM identity is forbidden")?;
+    // Nor does it help if somebody lets it register again.
+    keylime.runs("-c regdelete", &agent)?;
+    guest.run(&["systemctl", "restart", "keylime_agent"])?;
+    ensure!(keylime.registers(&mut guest)? == agent, "the TPM is the same");
+    gets_nothing(&keylime, &mut guest, &agent)
+}
+
+#[test]
+fn an_unmeasured_boot_and_a_failed_boot_get_nothing() -> Result<()> {
+    let (image, keylime) = (Image::keylime_agent()?, Keylime::start()?);
+    keylime.predicts(&image)?;
+    let tpm = keylime.tpm()?;
+    let vm = keylime.machine(&image, tpm.folder());
+    let mut guest = vm.clone().with("measureroot=off").boots()?;
+    let agent = keylime.registers(&mut guest)?;
+    gets_nothing(&keylime, &mut guest, &agent)?;
+    guest.power_off()?;
+
+    // No program of the image runs, so no agent registers. The TPM holds a mark that no policy has.
+    keylime.runs("-c regdelete", &agent)?;
+    let failed = vm.without_disks().fails()?;
+    failed.vm.holds(13, None, FAILED)?;
+    let refused = keylime.runs(POLICIES[0].0, &agent).err().ok_or("the tenant added a machine without an agent")?;
+    ensure!(refused.to_string().contains("not found"), "{refused}");
+    Ok(())
+}
