@@ -14,8 +14,6 @@ use std::time::Duration;
 pub const AGENT_PORT: u16 = 9002;
 /// The folder of the agent that only memory holds. It gets the payload.
 const SECURE: &str = "/var/lib/keylime/secure";
-/// What the tenant gives to machines that it trusts.
-const PAYLOAD: &str = "for the predicted image alone";
 /// The modules for a root image on a disk, and a network.
 const MODULES: [&str; 7] = ["virtio_pci", "virtio_blk", "virtio_console", "virtio_net", "loop", "squashfs", "overlay"];
 /// The limit of each wait.
@@ -55,6 +53,8 @@ pub struct Keylime {
     initramfs: PackedInitramfs,
     /// How many lines of the verifier's log are older than the last command of the tenant.
     past: Cell<usize>,
+    /// How many payloads the tenant had. Each has another text.
+    payloads: Cell<u32>,
     _servers: Process,
     scratch: Scratch,
 }
@@ -71,7 +71,6 @@ impl Keylime {
             fs::copy(entry.path(), scratch.path("cv_ca").join(entry.file_name()))?;
         }
         std::os::unix::fs::symlink(assets::product("release/measureroot")?, scratch.path("bin/measureroot"))?;
-        fs::write(scratch.path("payload"), PAYLOAD)?;
         for log in ["verifier.log", "registrar.log", "revocations"] {
             File::create(scratch.path(log))?;
         }
@@ -82,7 +81,8 @@ impl Keylime {
         let messages = File::create(scratch.path("messages"))?;
         let servers = Process(servers.stdin(Stdio::null()).stdout(Stdio::null()).stderr(messages).spawn()?);
         let (page, initramfs) = (DocPage::open("docs/keylime.md")?, PackedInitramfs::with_modules(&MODULES)?);
-        let keylime = Self { ports, page, initramfs, past: Cell::new(0), _servers: servers, scratch };
+        let keylime =
+            Self { ports, page, initramfs, past: Cell::new(0), payloads: Cell::new(0), _servers: servers, scratch };
         keylime.waits("verifier.log", "Listening on ")?;
         keylime.waits("registrar.log", "Listening on ")?;
         Ok(keylime)
@@ -121,7 +121,11 @@ impl Keylime {
         let set = "systemd.setenv=KEYLIME_AGENT";
         let ports = format!("{set}_REGISTRAR_PORT={} {set}_CONTACT_PORT={}", self.ports.registrar, self.ports.agent);
         let vm = Vm::new(&format!("root=/dev/vda {ports}")).large().limit(Duration::from_secs(900));
-        vm.banks(&[Bank::Sha256]).tpm_state(tpm).agent_port(self.ports.agent).initramfs(self.initramfs.file()).disk(image)
+        vm.banks(&[Bank::Sha256])
+            .tpm_state(tpm)
+            .agent_port(self.ports.agent)
+            .initramfs(self.initramfs.file())
+            .disk(image)
     }
 
     /// Waits until the agent in the guest has proved to the registrar that its key is in the TPM. Returns its ID.
@@ -145,6 +149,18 @@ impl Keylime {
         tool::finish(bash.current_dir(self.scratch.folder()))
     }
 
+    /// Adds an agent with the page's command for this kind of policy, and with a new payload.
+    pub fn adds(&self, policy: &str, agent: &str) -> Result<()> {
+        self.payloads.set(self.payloads.get() + 1);
+        fs::write(self.scratch.path("payload"), format!("{}\n", self.payload()))?;
+        self.runs(policy, agent).map(drop)
+    }
+
+    /// The newest payload.
+    fn payload(&self) -> String {
+        format!("secret {} for the predicted image alone", self.payloads.get())
+    }
+
     /// What the verifier says of an agent (`keylime_tenant -c status`).
     fn status(&self, agent: &str) -> Result<Value> {
         let said = self.runs("-c status", agent)?;
@@ -154,13 +170,12 @@ impl Keylime {
         Ok(all[agent].clone())
     }
 
-    /// Checks that the guest has the payload, and that the verifier goes on asking.
+    /// Checks that the guest gets the payload, and that the verifier trusts it.
     pub fn gives(&self, guest: &mut Guest, agent: &str) -> Result<()> {
-        says(guest, "Decrypting payload to ")?;
-        let payload = guest.read(format!("{SECURE}/decrypted_payload"))?;
-        ensure!(payload == PAYLOAD, "the payload is {payload:?}");
+        let file = format!("exec tail --follow=name --retry --lines=+1 {SECURE}/decrypted_payload");
+        follows(guest, &file, &self.payload())?;
         let status = self.status(agent)?;
-        ensure!(status["operational_state"] == "Get Quote" && status["attestation_status"] == "PASS", "{status}");
+        ensure!(status["attestation_status"] == "PASS", "{status}");
         Ok(())
     }
 
@@ -188,24 +203,41 @@ impl Keylime {
     /// Waits for a line of a log with `text`.
     fn waits(&self, log: &str, text: &str) -> Result<String> {
         let first = if log == "verifier.log" { self.past.get() + 1 } else { 1 };
-        let wait = format!("grep --max-count=1 --fixed-strings -- \"$1\" < <(exec tail --follow --lines=+{first} \"$0\" 2>&-)");
+        let wait = format!(
+            "grep --max-count=1 --fixed-strings -- \"$1\" < <(exec tail --follow --lines=+{first} \"$0\" 2>&-)"
+        );
         let mut bash = tool::limited(LIMIT, "bash");
         bash.args(["-c", &wait]).arg(self.scratch.path(log)).arg(text);
         let read = |name: &str| fs::read_to_string(self.scratch.path(name)).unwrap_or_default();
-        tool::finish(&mut bash).map_err(|cause| format!("{cause}\n{}{}{}", read("messages"), read("registrar.log"), read("verifier.log")).into())
+        tool::finish(&mut bash).map_err(|cause| {
+            format!("{cause}\n{}{}{}", read("messages"), read("registrar.log"), read("verifier.log")).into()
+        })
     }
 }
 
-/// Where Keylime's programs find their folder, ports and settings.
-fn set_environment(command: &mut Command, scratch: &Scratch, ports: &Ports) -> Result<()> {
-    let (checkout, programs) = (assets::checkout(), assets::product("test-vm/keylime/venv/bin")?);
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = [programs, scratch.path("bin")].into_iter().chain(std::env::split_paths(&path));
-    command.env("PATH", std::env::join_paths(folders)?).env("KEYLIME_DIR", scratch.folder());
+/// Runs a program of test-vm/keylime in Keylime's environment of Python, and returns what it prints.
+pub fn python(script: &str) -> Result<String> {
+    let mut python = tool::limited(LIMIT, assets::product("test-vm/keylime/venv/bin/python")?);
+    set_settings(&mut python);
+    tool::finish(python.arg(assets::checkout().join("test-vm/keylime").join(script)))
+}
+
+/// Where Keylime's programs find their settings and the policy.
+fn set_settings(command: &mut Command) {
+    let checkout = assets::checkout();
     command.env("PYTHONPATH", checkout.join("initramfs/installed/keylime")).env("PYTHONDONTWRITEBYTECODE", "1");
     for part in ["VERIFIER", "REGISTRAR", "TENANT", "CA", "LOGGING"] {
         command.env(format!("KEYLIME_{part}_CONFIG"), checkout.join("test-vm/keylime/keylime.conf"));
     }
+}
+
+/// Where Keylime's programs find their folder, their ports and all else.
+fn set_environment(command: &mut Command, scratch: &Scratch, ports: &Ports) -> Result<()> {
+    let programs = assets::product("test-vm/keylime/venv/bin")?;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = [programs, scratch.path("bin")].into_iter().chain(std::env::split_paths(&path));
+    command.env("PATH", std::env::join_paths(folders)?).env("KEYLIME_DIR", scratch.folder());
+    set_settings(command);
     command.env("KEYLIME_TENANT_TPM_CERT_STORE", scratch.path("store"));
     let receiver = format!("https://127.0.0.1:{}", ports.revocations);
     command.env("KEYLIME_VERIFIER_REVOCATIONS_WEBHOOK_URL", receiver);
@@ -222,15 +254,18 @@ fn set_environment(command: &mut Command, scratch: &Scratch, ports: &Ports) -> R
     Ok(())
 }
 
-/// Waits for a line of the agent in the guest with this text.
-pub fn says(guest: &mut Guest, text: &str) -> Result<String> {
-    let journal = "exec journalctl --follow --lines=all --output=cat --unit=keylime_agent 2>&-";
-    let wait = format!("grep --max-count=1 --fixed-strings -- '{text}' < <({journal})");
-    let limit = LIMIT.as_secs().to_string();
-    let said = guest.run(&["timeout", &limit, "bash", "-c", &wait]);
+/// Waits for a line with this text in what a command of the guest prints. The command need not end.
+fn follows(guest: &mut Guest, command: &str, text: &str) -> Result<String> {
+    let wait = format!("grep --max-count=1 --fixed-strings -- '{text}' < <({command} 2>&-)");
+    let said = guest.run(&["timeout", &LIMIT.as_secs().to_string(), "bash", "-c", &wait]);
     let mut log = || guest.run(&["journalctl", "--no-pager", "--output=cat", "--unit=keylime_agent"]);
     match said {
         Ok(said) => Ok(said),
-        Err(cause) => Err(format!("no line {text:?} of the agent: {cause}\n{}", log()?).into()),
+        Err(cause) => Err(format!("no line {text:?}: {cause}\n{}", log()?).into()),
     }
+}
+
+/// Waits for a line of the agent in the guest with this text.
+pub fn says(guest: &mut Guest, text: &str) -> Result<String> {
+    follows(guest, "exec journalctl --follow --lines=all --output=cat --unit=keylime_agent", text)
 }

@@ -2,7 +2,7 @@
 //! machine, and its agent in the booted root. The commands are those of docs/keylime.md.
 
 use test_vm::stopped_vm::FAILED;
-use test_vm::{Guest, Image, Keylime, Result, ensure, image, keylime};
+use test_vm::{DocPage, Guest, Image, Keylime, Result, assets, ensure, image, keylime};
 
 /// The page's command for each kind of policy, and what the verifier says of an image that is not the one of the policy.
 const POLICIES: [(&str, &str); 2] =
@@ -11,9 +11,31 @@ const POLICIES: [(&str, &str); 2] =
 /// With both kinds of policy, the machine gets nothing.
 fn gets_nothing(keylime: &Keylime, guest: &mut Guest, agent: &str) -> Result<()> {
     for (policy, event) in POLICIES {
-        keylime.runs(policy, agent)?;
+        keylime.adds(policy, agent)?;
         keylime.refuses(guest, agent, event)?;
         keylime.runs("-c delete", agent)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn the_policy_for_measured_boot_refuses_every_other_log_and_a_broken_policy() -> Result<()> {
+    keylime::python("check_policy").map(drop)
+}
+
+#[test]
+fn the_page_shows_what_the_tests_run() -> Result<()> {
+    DocPage::open("docs/keylime.md")?.has_only(&[
+        "--tpm_policy",
+        "--mb-policy",
+        "-c status",
+        "-c delete",
+        "-c regdelete",
+    ])?;
+    let (page, settings) = (assets::text("docs/keylime.md")?, assets::text("test-vm/keylime/keylime.conf")?);
+    let shown = page.split("```ini\n").nth(1).and_then(|rest| rest.split("```").next()).ok_or("no settings")?;
+    for line in shown.lines() {
+        ensure!(settings.lines().any(|setting| setting == line), "the tests do not set {line}");
     }
     Ok(())
 }
@@ -26,11 +48,11 @@ fn a_machine_gets_the_payload_with_the_predicted_image_and_is_revoked_with_anoth
     let mut guest = keylime.machine(&image, tpm.folder()).boots()?;
     let agent = keylime.registers(&mut guest)?;
     for (policy, _) in POLICIES {
-        keylime.runs(policy, &agent)?;
+        keylime.adds(policy, &agent)?;
         keylime.gives(&mut guest, &agent)?;
         keylime.runs("-c delete", &agent)?;
     }
-    keylime.runs(POLICIES[0].0, &agent)?;
+    keylime.adds(POLICIES[0].0, &agent)?;
     let machine = guest.power_off()?;
 
     // It boots again, with one other bit.
@@ -62,7 +84,7 @@ fn an_unmeasured_boot_and_a_failed_boot_get_nothing() -> Result<()> {
     keylime.runs("-c regdelete", &agent)?;
     let failed = vm.without_disks().fails()?;
     failed.vm.holds(13, None, FAILED)?;
-    let refused = keylime.runs(POLICIES[0].0, &agent).err().ok_or("the tenant added a machine without an agent")?;
+    let refused = keylime.adds(POLICIES[0].0, &agent).err().ok_or("the tenant added a machine without an agent")?;
     ensure!(refused.to_string().contains("not found"), "{refused}");
     Ok(())
 }

@@ -1,8 +1,10 @@
 """A measured-boot policy for Keylime's verifier: the machine booted one of these root images, and nothing else is in that PCR.
 
-The tenant's --mb-policy: {"images": ["<SHA-256 digest>", ...]}, with "pcr" if rootimgpcr= names another PCR than 13. With "example", the
-reference state of Keylime's policy of that name, that policy judges the events of the other PCRs. Without it, nothing judges them: the
-verifier then only checks that the log leads to the quoted PCRs. docs/keylime.md says more.
+The tenant's --mb-policy is a JSON object:
+  images  a list of SHA-256 digests: what measureroot predict --json prints as .banks.sha256.digest, for each image that is allowed
+  pcr     another PCR than 13, if the command line has rootimgpcr=
+  pcrs    optional: the values that other PCRs must have, in the form that measureroot predict --format keylime prints
+Nothing judges the PCRs that it does not name: of those, the verifier only checks that the log leads to them.
 """
 
 import re
@@ -10,52 +12,60 @@ import re
 from keylime.mba.elchecking import policies, tests
 
 DIGEST = re.compile("[0-9a-f]{64}")
-# The PCRs that the verifier compares with the log. 11 and 12 are missing: systemd extends them later, and this log does not have that.
-COMPARED = frozenset({*range(10), 13, 14})
+# The PCRs that the verifier compares with the log. 10 has its own log, and 11 is extended later: neither is in this log.
+COMPARED = frozenset({*range(10), 12, 13, 14})
 
 
-class OneImage(tests.Test):
-    """The PCR has exactly one event, and its digest is the one of an image."""
+def pcr_number(number):
+    """Checks that the log proves this PCR."""
+    if type(number) is not int or number not in COMPARED:
+        raise ValueError(f"the policy names PCR {number!r}, which is none of {sorted(COMPARED)}")
+    return number
+
+
+def digests(values):
+    """Checks that these are SHA-256 digests, at least one."""
+    if not isinstance(values, list) or not values:
+        raise ValueError("the policy has no list of digests where it needs one")
+    if not all(isinstance(value, str) and DIGEST.fullmatch(value) for value in values):
+        raise ValueError("a digest of the policy is not 64 digits 0-9 and a-f")
+    return frozenset(values)
+
+
+class Boot(tests.Test):
+    """What the log of a boot must have."""
 
     def __init__(self, refstate):
         super().__init__()
-        unknown = set(refstate) - {"images", "pcr", "example"}
+        unknown = set(refstate) - {"images", "pcr", "pcrs"}
         if unknown:
             raise ValueError(f"the policy has unknown fields: {sorted(unknown)}")
-        images, self.pcr = refstate.get("images"), refstate.get("pcr", 13)
-        if not isinstance(images, list) or not images:
-            raise ValueError("the policy's images are no list of digests")
-        if not all(isinstance(image, str) and DIGEST.fullmatch(image) for image in images):
-            raise ValueError("an image of the policy is not 64 digits 0-9 and a-f")
-        if type(self.pcr) is not int or self.pcr not in COMPARED:
-            raise ValueError(f"the policy's pcr is none of {sorted(COMPARED)}")
-        self.images = set(images)
-        self.others = tests.AcceptAll()
-        if "example" in refstate:
-            self.others = policies.get_policy("example").refstate_to_test(refstate["example"])
+        self.images = digests(refstate.get("images"))
+        self.pcr = pcr_number(refstate.get("pcr", 13))
+        self.pcrs = {pcr_number(int(pcr)): digests(values) for pcr, values in refstate.get("pcrs", {}).items()}
 
     def why_not(self, globs, subject):
-        events = subject.get("events") if isinstance(subject, dict) else None
-        if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
-            return "the log has no list of events"
-        ours = [event for event in events if event.get("PCRIndex") == self.pcr]
+        ours = [event for event in subject["events"] if event["PCRIndex"] == self.pcr]
         if len(ours) != 1:
-            return f"PCR {self.pcr} has {len(ours)} events, not the image alone"
-        digests = [digest["Digest"] for digest in ours[0]["Digests"] if digest["AlgorithmId"] == "sha256"]
-        if len(digests) != 1 or digests[0] not in self.images:
-            return f"PCR {self.pcr} was extended with {digests}, which is no image of the policy"
-        others = [event for event in events if event.get("PCRIndex") != self.pcr]
-        return self.others.why_not(globs, {**subject, "events": others})
+            return f"has {len(ours)} events in PCR {self.pcr}, not the image alone"
+        measured = [digest["Digest"] for digest in ours[0]["Digests"] if digest["AlgorithmId"] == "sha256"]
+        if len(measured) != 1 or measured[0] not in self.images:
+            return f"has {measured} in PCR {self.pcr}, which is no image of the policy"
+        for pcr, allowed in self.pcrs.items():
+            value = f"{subject['pcrs']['sha256'].get(str(pcr), 0):064x}"
+            if value not in allowed:
+                return f"leads to {value} in PCR {pcr}, which the policy does not allow"
+        return ""
 
 
 class Measureroot(policies.Policy):
-    """Judges what measureroot wrote into the log."""
+    """Judges what measureroot wrote into the log. An error in the policy or in the log refuses the machine: Keylime catches it."""
 
     def get_relevant_pcrs(self):
         return COMPARED
 
     def refstate_to_test(self, refstate):
-        return OneImage(refstate)
+        return Boot(refstate)
 
 
 policies.register("measureroot", Measureroot())
