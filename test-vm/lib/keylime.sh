@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154,SC2016
+# shellcheck shell=bash disable=SC2034,SC2154,SC2016
 # Keylime from the Python package index. Sourced, after debian.sh; the caller sets `here`, `out` and `probe`.
 
 # What its programs import, beside what is in test-vm/keylime/requirements.txt.
@@ -35,7 +35,7 @@ make_keylime_agent() {
 		--customize-hook='chroot "$1" python3 -m compileall -q /usr/lib/keylime' \
 		--customize-hook='systemctl --root="$1" --quiet enable keylime_agent.service systemd-networkd.service'
 	fakeroot -i "$folder/owners" mksquashfs "$folder/tree" "$folder/root.squashfs" -comp zstd -noappend -quiet -no-progress
-	rm -r "$folder/tree" "$folder/owners" "$folder/lib"
+	rm -r "$folder/tree" "$folder/owners" "${folder:?}/lib"
 }
 
 # What the agent imports, and the programs that it runs.

@@ -146,7 +146,8 @@ impl Keylime {
         let mut bash = tool::limited(LIMIT, "bash");
         set_environment(&mut bash, &self.scratch, &self.ports)?;
         bash.env("AGENT", agent).args(["-euo", "pipefail", "-c", &self.page.block(part)?]);
-        tool::finish(bash.current_dir(self.scratch.folder()))
+        // Keylime's programs print their errors on standard output.
+        tool::printed(&bash.current_dir(self.scratch.folder()).stdin(Stdio::null()).output()?)
     }
 
     /// Adds an agent with the page's command for this kind of policy, and with a new payload.
@@ -217,7 +218,7 @@ impl Keylime {
 
 /// Runs a program of test-vm/keylime in Keylime's environment of Python, and returns what it prints.
 pub fn python(script: &str) -> Result<String> {
-    let mut python = tool::limited(LIMIT, assets::product("test-vm/keylime/venv/bin/python")?);
+    let mut python = tool::limited(LIMIT, assets::product("test-vm/keylime/venv/bin")?.join("python"));
     set_settings(&mut python);
     tool::finish(python.arg(assets::checkout().join("test-vm/keylime").join(script)))
 }
