@@ -6,42 +6,9 @@ mod common;
 use std::fs;
 use std::path::Path;
 
+use common::hashed::{Pieces, Seal, take_one_processor};
 use common::{run, text};
-use measureroot::internal::error::Result;
-use measureroot::internal::hash::{Bank, Blocks, Tee, TreeBuilder, TreeShape, digests};
-use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
-use nix::unistd::Pid;
-
-/// The pieces in which an image is read.
-struct Pieces<'a>(std::slice::Chunks<'a, u8>);
-
-impl<'a> Blocks for Pieces<'a> {
-    type Block = &'a [u8];
-    fn next_block(&mut self) -> Result<Option<&'a [u8]>> {
-        Ok(self.0.next())
-    }
-}
-
-/// The tree of a seal.
-struct Seal(TreeBuilder);
-
-impl Tee for Seal {
-    fn take(&mut self, bytes: &[u8]) -> Result<()> {
-        self.0.update(bytes)
-    }
-    fn tree(&mut self) -> Option<&mut TreeBuilder> {
-        Some(&mut self.0)
-    }
-}
-
-/// Leaves this thread one of its processors.
-fn take_one_processor() {
-    let all = sched_getaffinity(Pid::from_raw(0)).unwrap();
-    let first = (0..CpuSet::count()).find(|&number| all.is_set(number).unwrap()).unwrap();
-    let mut one = CpuSet::new();
-    one.set(first).unwrap();
-    sched_setaffinity(Pid::from_raw(0), &one).unwrap();
-}
+use measureroot::internal::hash::{Bank, TreeBuilder, TreeShape, digests};
 
 fn noise(bytes: usize) -> Vec<u8> {
     (0..bytes).map(|i| i.wrapping_mul(2_654_435_761).to_be_bytes()[4]).collect()

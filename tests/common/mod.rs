@@ -4,6 +4,7 @@
 pub(crate) mod disks;
 pub(crate) mod elf;
 pub(crate) mod files;
+pub(crate) mod hashed;
 pub(crate) mod secured;
 pub(crate) mod written;
 
