@@ -30,22 +30,60 @@ impl Alone {
         banks.iter().map(|&bank| self.bank(bank)).fold(0.0, f64::max)
     }
 
-    /// The slowest bank or lane, or the share of each processor in all the work. With SHA instructions, no pass with the usual banks may
-    /// take more than [`MOST`] times the slowest bank.
-    pub(crate) fn limit(&self, banks: &[Bank], tree: bool, processors: usize) -> f64 {
-        let beside = banks.contains(&Bank::Sha256) && Sha256Pair::of_processor().is_faster();
-        let tree = match (tree, beside) {
+    /// The tree's part of the work, if it is built.
+    fn tree_beside(&self, banks: &[Bank], tree: bool) -> f64 {
+        match (tree, beside(banks)) {
             (false, _) => 0.0,
             (true, true) => TREE_BESIDE * self.bank(Bank::Sha256),
             (true, false) => self.tree,
-        };
-        let work: f64 = tree + banks.iter().map(|&bank| self.bank(bank)).sum::<f64>();
+        }
+    }
+
+    /// All the work, on one processor.
+    pub(crate) fn work(&self, banks: &[Bank], tree: bool) -> f64 {
+        self.tree_beside(banks, tree) + banks.iter().map(|&bank| self.bank(bank)).sum::<f64>()
+    }
+
+    /// The slowest bank or lane, or the share of each processor in all the work. With SHA instructions, no pass with the usual banks may
+    /// take more than [`MOST`] times the slowest bank.
+    pub(crate) fn limit(&self, banks: &[Bank], tree: bool, processors: usize) -> Limit {
+        let beside = beside(banks);
+        let tree = self.tree_beside(banks, tree);
+        let work = self.work(banks, tree > 0.0);
         #[allow(clippy::cast_precision_loss)] // There are fewer than 2^52 processors.
         let share = work / processors as f64;
         // With fewer processors than that, SHA-256 and the tree are one lane.
         let lane = if beside && processors <= banks.len() { tree + self.bank(Bank::Sha256) } else { 0.0 };
-        let limit = self.slowest(banks).max(share).max(lane);
-        let most = MOST.iter().find(|most| beside && (most.0, most.1) == (banks, processors));
-        most.map_or(limit, |most| limit.min(most.2 * self.slowest(banks)))
+        let slowest = self.slowest(banks);
+        let limits = [(slowest, "slowest hash"), (share, "all processors busy"), (lane, "SHA-256 with tree")];
+        let most = limits.into_iter().fold((0.0, ""), |most, limit| if limit.0 > most.0 { limit } else { most });
+        let goals = MOST.iter().filter(|goal| beside && (goal.0, goal.1) == (banks, processors));
+        let least = goals
+            .map(|goal| (goal.2 * slowest, "goal"))
+            .fold(most, |least, goal| if goal.0 < least.0 { goal } else { least });
+        Limit { milliseconds: least.0, reason: least.1 }
+    }
+}
+
+/// Whether SHA-256 and the tree nearly share a time.
+fn beside(banks: &[Bank]) -> bool {
+    banks.contains(&Bank::Sha256) && Sha256Pair::of_processor().is_faster()
+}
+
+/// The time that a row may take.
+pub(crate) struct Limit {
+    pub(crate) milliseconds: f64,
+    /// What the time follows from.
+    pub(crate) reason: &'static str,
+}
+
+impl Limit {
+    /// The row's last columns: the limit, the row's share in it, the reason, and whether the row is over it. The second value is whether
+    /// the row keeps to it.
+    pub(crate) fn columns(&self, least: f64) -> (String, bool) {
+        let of_limit = least / self.milliseconds;
+        let keeps = of_limit <= TOLERANCE;
+        let verdict = if keeps { "" } else { "  OVER ITS LIMIT" };
+        (format!("{:9.1}  {of_limit:9.2}  {}{verdict}", self.milliseconds, self.reason), keeps)
     }
 }
