@@ -4,8 +4,9 @@
 # cargo alone runs one file after the other. The longest test of each file then runs alone, and one processor waits.
 
 # The files whose tests take minutes, the longest first: one of them at the end would run alone.
-long_files=(altered chain_shim lying_disk seal live chain chain_stub failures mkosi initramfs_tools devices firmware chain_installed faulty_tpm
-	dracut debian installer size measure forms selinux prepared keylime late_failures session failing_disk chain_grub memory attest modules aarch64 root
+long_files=(altered chain_shim lying_disk image_advice seal live chain chain_stub failures mkosi initramfs_tools devices firmware
+	chain_installed faulty_tpm dracut debian installer size measure forms selinux prepared keylime late_failures session
+	failing_disk chain_grub memory attest modules aarch64 root
 	debian_package fault_matrix tpm12 rtmr)
 
 # Prints the options of cargo that choose the tests of one file, a line for each file with tests, the long ones first.
