@@ -10,7 +10,7 @@ fn debian(commands: &str) -> Result<(Scratch, Vm)> {
     let image = Image::debian(RootFs::Squashfs)?;
     let make = format!(
         "unsquashfs -quiet -no-progress -dest tree \"$0\" && (cd tree && {commands}) && \
-         mksquashfs tree made -noI -noD -noF -noX -quiet -no-progress"
+         mksquashfs tree made -comp zstd -Xcompression-level 1 -quiet -no-progress"
     );
     let mut shell = tool::limited(Duration::from_secs(120), "fakeroot");
     tool::finish(shell.args(["sh", "-ec", &make]).arg(image.path()).current_dir(scratch.folder()))?;
