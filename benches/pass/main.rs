@@ -163,15 +163,17 @@ fn main() -> ExitCode {
         Alone { banks: iter::zip(Bank::ALL, hashes.iter().map(Case::least)).collect(), tree: hashes[4].least() };
     let head = |first: &str, more: &[&str]| {
         let words = [&["processors", "least", "median"], more, &["limit", "x limit"]].concat();
-        let words: String = words.into_iter().map(|word| format!("  {word:>9}")).collect();
+        let words = words.into_iter().map(|word| format!("  {word:>9}")).collect::<Vec<_>>().concat();
         println!("\n  {first:44}{words}  limited by");
     };
     head("one pass, from memory", &["x slowest", "busy", "x work"]);
     let over = rows.iter().filter(|row| !row.print(&alone)).count();
     head("over a medium, sha1+sha256+tree", &["read only"]);
     let is_same = |row: &&Row| row.banks == USUAL && row.tree && row.case.processors == both;
-    let hashed = rows.iter().find(is_same).map(|row| row.case.least()).unwrap();
-    media.iter().for_each(|medium| medium.print(hashed));
+    let from_memory = rows.iter().find(is_same).map(|row| row.case.least()).unwrap();
+    for medium in &media {
+        medium.print(from_memory);
+    }
     println!("\n  {:44}  {:>10}  {:>9}  {:>9}", "other programs, from the page cache", "processors", "least", "median");
     others.iter().for_each(print);
     if others.len() < PEERS.len() {
