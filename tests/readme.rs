@@ -259,7 +259,7 @@ fn the_recorded_console_has_only_messages_of_the_programs() {
         let message = message.split("...").next().unwrap().replace([':', ','], " 0 ");
         let is_fixed = |word: &&str| word.chars().all(|c| c.is_alphabetic() || c == '\'');
         let words = message.split(' ').collect::<Vec<_>>();
-        for fixed in words.split(|word| !is_fixed(&word)).filter(|words| words.len() > 2) {
+        for fixed in words.split(|word| !is_fixed(word)).filter(|words| words.len() > 2) {
             // The first and the last word may be next to something that is put in.
             let fixed = fixed.join(" ");
             assert!(code.contains(fixed.trim()), "no program prints {fixed:?}: {line}");
