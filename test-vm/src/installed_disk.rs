@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The identity of the ext4.
-const UUID: &str = "6d656173-7572-4564-8162-6f6f74000001";
+pub const UUID: &str = "6d656173-7572-4564-8162-6f6f74000001";
 
 /// What is on the ext4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,16 @@ pub enum Ext4 {
 
 /// Makes a disk of this release. Two kernels are installed.
 pub fn made(release: Release, ext4: Ext4, scratch: &Scratch) -> Result<PathBuf> {
+    changed(release, ext4, scratch, |_| Ok(()))
+}
+
+/// Makes the same disk. `change` adds files to the folder that the ext4 is made of.
+pub fn changed(
+    release: Release,
+    ext4: Ext4,
+    scratch: &Scratch,
+    change: impl FnOnce(&Path) -> Result<()>,
+) -> Result<PathBuf> {
     let number = if release == Release::Bookworm { "12" } else { "13" };
     let packages = assets::product(&format!("test-vm/grub/{number}"))?;
     let (esp, top) = (scratch.path("esp"), scratch.path("ext4"));
@@ -50,6 +60,7 @@ pub fn made(release: Release, ext4: Ext4, scratch: &Scratch) -> Result<PathBuf> 
         fs::copy(kernel.initramfs()?, boot.join(format!("initrd.img-{name}")))?;
     }
     fs::write(boot.join("grub/grub.cfg"), config(number, &boot, ext4, scratch)?)?;
+    change(&top)?;
     let (fat, ext, whole) = (uki::disk(&esp, &[], scratch)?, scratch.path("ext4.img"), scratch.path("installed"));
     let script = "truncate -s 400M \"$1\"
         PATH=$PATH:/usr/sbin
