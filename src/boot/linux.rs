@@ -127,10 +127,17 @@ impl Linux {
         Ok(())
     }
 
-    /// The first, short part of a wait; `None` if there are no other modules that could be loaded after it.
-    fn soon(&self, wait: Wait) -> Option<Wait> {
+    /// Looks for something for a short time. If it does not appear, loads the other modules and looks for the whole time.
+    fn look<T>(&mut self, wait: Wait, look: impl Fn(&Devices, Wait) -> Result<T>) -> Result<T> {
+        if !self.modules.has_others {
+            return look(&self.devices, wait);
+        }
         let limit = Some(wait.limit.map_or(SOON, |limit| limit.min(SOON)));
-        self.modules.has_others.then_some(Wait { limit, ..wait })
+        match look(&self.devices, Wait { limit, ..wait }) {
+            Err(absent) => self.load_others(&absent)?,
+            found => return found,
+        }
+        look(&self.devices, wait.without_delay())
     }
 }
 
@@ -219,27 +226,11 @@ impl Machine for Linux {
     }
 
     fn wait_for_root(&mut self, config: &Config) -> Result<RootDevices> {
-        let mut wait = config.root_wait;
-        if let Some(soon) = self.soon(wait) {
-            match RootDevices::wait(&self.devices, config, soon) {
-                Err(absent) => self.load_others(&absent)?,
-                found => return found,
-            }
-            wait = wait.without_delay();
-        }
-        RootDevices::wait(&self.devices, config, wait)
+        self.look(config.root_wait, |devices, wait| RootDevices::wait(devices, config, wait))
     }
 
     fn search(&mut self, path: &str, request: ImageRequest) -> Result<ImageLocation> {
-        let mut wait = request.wait;
-        if let Some(soon) = self.soon(wait) {
-            match search::find_image(&self.devices, path, ImageRequest { wait: soon, ..request }) {
-                Err(absent) => self.load_others(&absent)?,
-                found => return found,
-            }
-            wait = wait.without_delay();
-        }
-        search::find_image(&self.devices, path, ImageRequest { wait, ..request })
+        self.look(request.wait, |devices, wait| search::find_image(devices, path, ImageRequest { wait, ..request }))
     }
 
     fn watch(&mut self, limit: Duration, policy: FailurePolicy) -> Result<DeviceWatch> {
