@@ -8,6 +8,7 @@ use crate::sys::modules::{Broken, Loaded, Loading, SHORTEST_LIMIT, list};
 use crate::sys::modules_alias::{Aliases, FILE_SYSTEM};
 use crate::sys::modules_dep::{Dependencies, module_name};
 use crate::sys::modules_left_out::LeftOut;
+use crate::sys::modules_plan::is_character_set;
 
 /// How modules are loaded in this boot.
 struct Later {
@@ -28,6 +29,17 @@ pub(crate) fn remember(loading: &Loading) {
     });
 }
 
+/// The file systems that ask for a character set when they are mounted (kernel, fs/nls/nls_base.c, `load_nls`), built into the kernel or
+/// not.
+const WITH_CHARACTER_SETS: [&str; 2] = ["vfat", "iso9660"];
+
+/// Loads the character sets that a mount of this file system may ask for.
+pub(super) fn prepare(file_system: &str) {
+    if WITH_CHARACTER_SETS.contains(&file_system) {
+        load(file_system);
+    }
+}
+
 /// Loads the module of a file system, and those that it needs; returns whether the kernel has it now.
 pub(super) fn load(file_system: &str) -> bool {
     let Some(Later { folder, parameters, forbidden }) = LATER.get() else { return false };
@@ -45,7 +57,8 @@ pub(super) fn load(file_system: &str) -> bool {
 /// The files of the modules for a file system, each after those that it needs.
 fn files_of<'a>(file_system: &str, dependencies: &'a Dependencies, aliases: &Aliases) -> Vec<&'a str> {
     let is_it = |file: &&str| {
-        aliases.of(&module_name(file)).iter().any(|alias| alias.strip_prefix(FILE_SYSTEM) == Some(file_system))
+        WITH_CHARACTER_SETS.contains(&file_system) && is_character_set(file)
+            || aliases.of(&module_name(file)).iter().any(|alias| alias.strip_prefix(FILE_SYSTEM) == Some(file_system))
     };
     let files: Vec<_> = dependencies.files().filter(is_it).collect();
     dependencies.order_of(&files).unwrap_or_default()
@@ -57,11 +70,12 @@ mod tests {
 
     #[test]
     fn a_file_system_has_its_module_and_those_that_it_needs() {
-        let dependencies = Dependencies::parse("ext4.ko: jbd2.ko\njbd2.ko:\nisofs.ko:\nnls_utf8.ko:\n").unwrap();
+        let dependencies = Dependencies::parse("ext4.ko: jbd2.ko\njbd2.ko:\nisofs.ko:\nfs/nls/nls_utf8.ko:\n").unwrap();
         let aliases = Aliases::parse("alias fs-ext4 ext4\nalias fs-ext3 ext4\nalias fs-iso9660 isofs\n");
         let files = |name| files_of(name, &dependencies, &aliases).join(" ");
         assert_eq!(files("ext4"), "jbd2.ko ext4.ko");
-        assert_eq!(files("iso9660"), "isofs.ko");
+        assert_eq!(files("iso9660"), "isofs.ko fs/nls/nls_utf8.ko");
+        assert_eq!(files("vfat"), "fs/nls/nls_utf8.ko");
         assert_eq!(files("squashfs"), "");
     }
 }

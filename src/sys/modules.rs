@@ -14,7 +14,7 @@ use crate::sys::module_file;
 use crate::sys::modules_alias::Aliases;
 use crate::sys::modules_dep::{Dependencies, module_name};
 use crate::sys::modules_left_out::{LeftOut, Reason};
-use crate::sys::modules_plan::{Plan, is_register};
+use crate::sys::modules_plan::{Plan, has_no_devices, is_register};
 use crate::sys::waits::UNNOTICED;
 
 /// No driver gets less time than this. An adapter that resets its bus waits for up to 15 s (Linux,
@@ -25,6 +25,9 @@ pub(crate) const LIMIT_TO_MARK: Duration = UNNOTICED;
 /// After a failure, no more drivers than this may hang. If the kernel itself is stuck, all of them do, and the mark would wait for one
 /// after the other until its own time is over (`crate::boot::power`).
 const MOST_HANGS: usize = 3;
+
+/// So many modules without devices are loaded at the same time. Few machines that boot have more processors.
+const MOST_AT_ONCE: usize = 4;
 
 /// The error of the driver, if it answers with one.
 type Answer = Result<Option<Errno>>;
@@ -156,7 +159,8 @@ impl Loading<'_> {
     }
 
     /// Loads each of these modules that is not forbidden and not loaded yet. `load` starts that, in another thread: no signal ends
-    /// finit_module(2) while a driver waits for its device.
+    /// finit_module(2) while a driver waits for its device. A driver is loaded alone, because disks have their names in the order of their
+    /// drivers.
     fn load_each(
         &self,
         dependencies: &Dependencies,
@@ -165,42 +169,33 @@ impl Loading<'_> {
         loaded: &mut Loaded,
         load: Load,
     ) -> Result<()> {
-        let (mut count, mut hanging) = (0, 0);
+        let mut round = Round { loading: self, loaded, under_way: Vec::new(), loaded_now: 0, hanging: 0 };
         for file in order {
             // The kernel lets a second load of the same module wait for the first (kernel/module/main.c, `add_unformed_module`).
-            if loaded.has_tried(file) {
+            if round.loaded.has_tried(file) {
                 continue;
             }
-            let name = module_name(file);
-            let reason = if self.forbidden.contains(&name) {
-                Some(Reason::Forbidden)
-            } else if dependencies.needs_any(file, &loaded.left_out) {
-                Some(Reason::NeedsAnother)
-            } else {
-                match load(file, is_beside(file)).and_then(|asked| self.answer(&name, &asked)) {
-                    Err(error) if self.broken == Broken::IsLeftOut => {
-                        log::warn!("{error}");
-                        Some(Reason::NeedsAnother)
-                    }
-                    reason => reason?,
-                }
-            };
-            loaded.tried.push((*file).to_owned());
-            let Some(reason) = reason else {
-                count += 1;
-                continue;
-            };
-            loaded.left_out.add(name.clone(), reason);
-            if reason == Reason::Hangs && self.broken == Broken::EndsTheBoot {
-                return Err(hangs(&name, self.limit));
-            }
-            hanging += usize::from(reason == Reason::Hangs);
-            if hanging == MOST_HANGS {
-                log::error!("modules: {hanging} drivers hang; no further one is loaded");
+            let is_beside = is_beside(file);
+            // To check its signature takes most of the time of a module.
+            let at_once = if is_beside && has_no_devices(file) { MOST_AT_ONCE } else { 1 };
+            round.wait(|under_way| {
+                under_way.len() < at_once && !under_way.iter().any(|(other, _)| dependencies.needs_other(file, other))
+            })?;
+            if round.hanging == MOST_HANGS {
+                log::error!("modules: {MOST_HANGS} drivers hang; no further one is loaded");
                 return Ok(());
             }
+            let name = module_name(file);
+            if self.forbidden.contains(&name) {
+                round.leave_out(file, name, Reason::Forbidden)?;
+            } else if dependencies.needs_any(file, &round.loaded.left_out) {
+                round.leave_out(file, name, Reason::NeedsAnother)?;
+            } else {
+                round.under_way.push((file, load(file, is_beside)));
+            }
         }
-        log::info!("modules loaded: {count}");
+        round.wait(|under_way| under_way.is_empty())?;
+        log::info!("modules loaded: {}", round.loaded_now);
         Ok(())
     }
 
@@ -238,6 +233,54 @@ impl Loading<'_> {
     }
 }
 
+/// Modules that are being loaded.
+struct Round<'a> {
+    loading: &'a Loading<'a>,
+    loaded: &'a mut Loaded,
+    /// The files whose modules have not answered yet.
+    under_way: Vec<(&'a str, Result<Asked<Answer>>)>,
+    loaded_now: usize,
+    hanging: usize,
+}
+
+impl Round<'_> {
+    /// Waits for one answer after the other, the oldest first, until this is enough.
+    fn wait(&mut self, is_enough: impl Fn(&[(&str, Result<Asked<Answer>>)]) -> bool) -> Result<()> {
+        while !is_enough(&self.under_way) {
+            let (file, asked) = self.under_way.remove(0);
+            let name = module_name(file);
+            let reason = match asked.and_then(|asked| self.loading.answer(&name, &asked)) {
+                Err(error) if self.loading.broken == Broken::IsLeftOut => {
+                    log::warn!("{error}");
+                    Some(Reason::NeedsAnother)
+                }
+                reason => reason?,
+            };
+            match reason {
+                Some(reason) => self.leave_out(file, name, reason)?,
+                None => {
+                    self.loaded.tried.push(file.to_owned());
+                    self.loaded_now += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn leave_out(&mut self, file: &str, name: String, reason: Reason) -> Result<()> {
+        self.loaded.tried.push(file.to_owned());
+        if reason == Reason::Hangs {
+            self.hanging += 1;
+            if self.loading.broken == Broken::EndsTheBoot {
+                self.loaded.left_out.add(name.clone(), reason);
+                return Err(hangs(&name, self.loading.limit));
+            }
+        }
+        self.loaded.left_out.add(name, reason);
+        Ok(())
+    }
+}
+
 fn hangs(name: &str, limit: Duration) -> Error {
     Error::new(format_args!("module {name}"), format_args!("not ready in {} s", limit.as_secs())).hint(format_args!(
         "does its driver wait for a device that does not answer? dmesg may tell; unplug the device, forbid the driver with \
@@ -261,6 +304,7 @@ fn settings(module: &str, parameters: &[(String, String)]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Barrier, Mutex};
     use std::thread;
 
     use super::*;
@@ -365,9 +409,36 @@ mod tests {
         loading.load_each(&dependencies, &all, &|_| false, &mut loaded, &mut load).unwrap();
         assert_eq!(
             tried,
-            ["x/tpm/e.ko false", "bus/a.ko false", "kernel/lib/d.ko true", "bus/b.ko false", "bus/c.ko false"]
+            ["x/tpm/e.ko false", "bus/a.ko false", "bus/b.ko false", "kernel/lib/d.ko true", "bus/c.ko false"]
         );
         assert_eq!(loaded.left_out, LeftOut::default());
+    }
+
+    /// Two of them answer only once both are under way.
+    #[test]
+    fn modules_without_devices_are_loaded_side_by_side_each_after_those_that_it_needs() {
+        let (both, answered) = (Arc::new(Barrier::new(2)), Arc::new(Mutex::new(Vec::new())));
+        let mut started = Vec::new();
+        let mut load = |file: &str, _| {
+            let (name, both, answered) = (module_name(file), Arc::clone(&both), Arc::clone(&answered));
+            let mut before: Vec<String> = answered.lock().unwrap().clone();
+            before.sort();
+            started.push(format!("{name} after {}", before.join(" ")));
+            Asked::start(move || {
+                if name == "a" || name == "b" {
+                    both.wait();
+                }
+                answered.lock().unwrap().push(name);
+                Ok(None)
+            })
+            .about("thread")
+        };
+        let text = "k/fs/a.ko:\nk/fs/b.ko:\nk/fs/c.ko: k/fs/b.ko\nk/driver.ko:\n";
+        let dependencies = Dependencies::parse(text).unwrap();
+        let files: Vec<_> = dependencies.files().collect();
+        let loading = Loading { limit: Duration::from_secs(10), ..loading(&[], Broken::EndsTheBoot) };
+        loading.load_each(&dependencies, &files, &|_| true, &mut Loaded::default(), &mut load).unwrap();
+        assert_eq!(started, ["a after ", "b after ", "c after a b", "driver after a b c"]);
     }
 
     /// The init function of a driver waits for its device for ever.

@@ -73,9 +73,14 @@ impl Dependencies {
         self.needs(file).is_some_and(|needs| needs.iter().any(|need| left_out.has(&module_name(need))))
     }
 
+    /// Whether `file` needs the module in `other`.
+    pub(crate) fn needs_other(&self, file: &str, other: &str) -> bool {
+        self.needs(file).is_some_and(|needs| needs.iter().any(|need| need == other))
+    }
+
     /// Whether any other module needs `file`.
     pub(crate) fn is_needed(&self, file: &str) -> bool {
-        self.0.iter().any(|module| module.needs.iter().any(|need| need == file))
+        self.files().any(|other| self.needs_other(other, file))
     }
 
     /// The files that `file` needs; `None` if it is not listed.

@@ -14,6 +14,8 @@ const WAIT_FOR_DISKS: [&str; 7] = ["/ata/", "/message/", "/mmc/", "/nvme/", "/sc
 const USB_CORE: &str = "/usb/core/";
 /// Folders of what has no devices of its own.
 const NO_DEVICES: [&str; 6] = ["/fs/", "/lib/", "/crypto/", "/md/", "/nls/", "/loop."];
+/// The folder of character sets.
+const CHARACTER_SETS: &str = "/nls/";
 
 /// The highest value of [`Plan::rank`].
 const LAST_RANK: u8 = 4;
@@ -27,7 +29,8 @@ pub(crate) struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    /// The files of the modules that this hardware needs and that are not among `tried`, each after those that it needs.
+    /// The files of the modules that this hardware needs and that are not among `tried`, each after those that it needs. First come the
+    /// drivers alone: each round of them may show a disk, and disks get ready while the rest is loaded.
     ///
     /// # Errors
     /// When modules.dep is broken.
@@ -41,13 +44,16 @@ impl<'a> Plan<'a> {
             let is_new = |file: &&str| !order.contains(file) && self.needs(file, hardware, &buses);
             let new: Vec<_> = self.dependencies.files().filter(is_new).collect();
             if new.is_empty() {
-                let mut by_rank = Vec::new();
+                let (mut by_rank, mut missing) = (Vec::new(), Vec::new());
                 for rank in 0..=LAST_RANK {
+                    if rank == LAST_RANK && !missing.is_empty() {
+                        break;
+                    }
                     by_rank.extend(wanted.iter().copied().filter(|file| self.rank(file) == rank));
+                    missing = self.dependencies.order_of(&by_rank)?;
+                    missing.retain(|file| !tried.contains(file));
                 }
-                let mut order = self.dependencies.order_of(&by_rank)?;
-                order.retain(|file| !tried.contains(file));
-                return Ok(order);
+                return Ok(missing);
             }
             wanted.extend(new);
         }
@@ -57,6 +63,10 @@ impl<'a> Plan<'a> {
         let name = module_name(file);
         if is_register(file) || (self.is_named)(&name) {
             return true;
+        }
+        if is_character_set(file) {
+            // It is loaded when a file system is mounted that may ask for it.
+            return false;
         }
         let aliases = self.aliases.of(&name);
         match self.aliases.need(&name, hardware, buses) {
@@ -73,7 +83,7 @@ impl<'a> Plan<'a> {
     fn rank(&self, file: &str) -> u8 {
         match () {
             () if is_register(file) => 0,
-            () if self.aliases.is_for_a_later_bus(&module_name(file)) => 1,
+            () if self.aliases.is_for_a_filled_bus(&module_name(file)) => 1,
             () if self.may_wait(file) => 3,
             () if has_no_devices(file) => 4,
             () => 2,
@@ -87,7 +97,7 @@ impl<'a> Plan<'a> {
     }
 
     fn may_wait(&self, file: &str) -> bool {
-        let is_bus_driver = self.aliases.is_for_a_later_bus(&module_name(file));
+        let is_bus_driver = self.aliases.is_for_a_filled_bus(&module_name(file));
         !is_bus_driver && !file.contains(USB_CORE) && WAIT_FOR_DISKS.iter().any(|folder| file.contains(folder))
     }
 }
@@ -97,7 +107,13 @@ pub(crate) fn is_register(file: &str) -> bool {
     REGISTERS.iter().any(|folder| file.contains(folder))
 }
 
-fn has_no_devices(file: &str) -> bool {
+/// Whether this module is a character set of file names.
+pub(super) fn is_character_set(file: &str) -> bool {
+    file.contains(CHARACTER_SETS)
+}
+
+/// Whether this module has no devices, so that nothing depends on when it is loaded but what needs it.
+pub(super) fn has_no_devices(file: &str) -> bool {
     NO_DEVICES.iter().any(|folder| file.contains(folder))
 }
 
@@ -111,32 +127,42 @@ mod tests {
         kernel/drivers/scsi/scsi_mod.ko:\nkernel/drivers/scsi/sd_mod.ko: kernel/drivers/scsi/scsi_mod.ko\n\
         kernel/drivers/usb/core/usbcore.ko:\nkernel/drivers/usb/host/xhci-pci.ko: kernel/drivers/usb/core/usbcore.ko\n\
         kernel/drivers/usb/storage/usb-storage.ko: kernel/drivers/usb/core/usbcore.ko kernel/drivers/scsi/scsi_mod.ko\n\
-        kernel/drivers/virtio/virtio_pci.ko:\nkernel/drivers/acpi/child.ko:\nkernel/fs/overlayfs/overlay.ko:\n";
+        kernel/drivers/virtio/virtio_pci.ko:\nkernel/drivers/acpi/child.ko:\nkernel/fs/overlayfs/overlay.ko:\n\
+        kernel/fs/nls/nls_utf8.ko:\n";
     const ALIAS: &str = "alias pci:v1d1 ahci\nalias pci:v1d2 xhci_pci\nalias pci:v1d3 virtio_pci\nalias pci:v1d4 ata_piix\n\
         alias scsi:t-0x00* sd_mod\nalias usb:v* usb_storage\nalias virtio:d00000002v* virtio_blk\nalias devname:loop-control loop\n\
         alias acpi*:TPM1:* tpm_crb\nalias platform:child child\nalias fs-overlay overlay\n";
 
-    /// The names of the modules that are missing on this hardware.
+    /// The names of the modules that are missing on this hardware, round by round.
     fn missing(devices: &[&str], buses: &[&str], tried: &[&str], set: &str) -> String {
         let (dependencies, aliases) = (Dependencies::parse(DEP).unwrap(), Aliases::parse(ALIAS));
         let plan = Plan { dependencies: &dependencies, aliases: &aliases, is_named: &|name| name == set };
-        let tried: Vec<_> = tried.iter().map(|name| dependencies.file(name).unwrap()).collect();
-        let files = plan.missing(&Hardware::of(devices, buses), &tried).unwrap();
-        files.iter().map(|file| module_name(file)).collect::<Vec<_>>().join(" ")
+        let mut tried: Vec<_> = tried.iter().map(|name| dependencies.file(name).unwrap()).collect();
+        let mut rounds = Vec::new();
+        loop {
+            let files = plan.missing(&Hardware::of(devices, buses), &tried).unwrap();
+            if files.is_empty() {
+                return rounds.join(", ");
+            }
+            rounds.push(files.iter().map(|file| module_name(file)).collect::<Vec<_>>().join(" "));
+            tried.extend(files);
+        }
     }
 
     #[test]
     fn what_the_hardware_needs_is_loaded_in_this_order() {
         for (devices, buses, expected) in [
-            (&[][..], &[][..], "tpm_crb loop"),
-            (&["pci:v1d3"], &["virtio"], "tpm_crb virtio_blk virtio_pci loop"),
-            (&["pci:v1d1"], &[], "tpm_crb scsi_mod sd_mod libata ahci loop"),
-            (&["pci:v1d2"], &[], "tpm_crb usbcore scsi_mod usb_storage sd_mod xhci_pci loop"),
-            (&["pci:v1d2"], &["scsi"], "tpm_crb scsi_mod sd_mod usbcore usb_storage xhci_pci loop"),
+            (&[][..], &[][..], "tpm_crb, loop"),
+            (&["pci:v1d3"], &["virtio"], "tpm_crb virtio_pci, loop"),
+            (&["pci:v1d3", "virtio:d00000002v00001AF4"], &["virtio"], "tpm_crb virtio_blk virtio_pci, loop"),
+            (&["pci:v1d1"], &[], "tpm_crb scsi_mod sd_mod libata ahci, loop"),
+            (&["pci:v1d2"], &[], "tpm_crb usbcore scsi_mod usb_storage sd_mod xhci_pci, loop"),
+            (&["pci:v1d2"], &["scsi"], "tpm_crb scsi_mod sd_mod usbcore usb_storage xhci_pci, loop"),
         ] {
             assert_eq!(missing(devices, buses, &[], ""), expected, "{devices:?} {buses:?}");
         }
-        assert_eq!(missing(&[], &[], &[], "ata_piix"), "tpm_crb scsi_mod sd_mod libata ata_piix loop");
+        assert_eq!(missing(&[], &[], &[], "ata_piix"), "tpm_crb scsi_mod sd_mod libata ata_piix, loop");
+        assert_eq!(missing(&[], &[], &[], "nls_utf8"), "tpm_crb, loop nls_utf8");
     }
 
     /// A driver has shown a device that another one drives.
@@ -152,6 +178,6 @@ mod tests {
         let (dependencies, aliases) = (Dependencies::parse(DEP).unwrap(), Aliases::parse(ALIAS));
         let plan = Plan { dependencies: &dependencies, aliases: &aliases, is_named: &|_| false };
         let beside: Vec<_> = dependencies.files().filter(|file| plan.is_beside(file)).map(module_name).collect();
-        assert_eq!(beside.join(" "), "ahci libata ata_piix loop scsi_mod xhci_pci overlay");
+        assert_eq!(beside.join(" "), "ahci libata ata_piix loop scsi_mod xhci_pci overlay nls_utf8");
     }
 }

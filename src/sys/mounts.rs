@@ -70,6 +70,7 @@ impl Mount {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(Error::new(&self.target, error)),
             _ => log::debug!("{self}"),
         }
+        file_system_modules::prepare(&self.fstype);
         let mut result = Ok(());
         for is_second in [false, true] {
             let mount = sys_mount::Mount::builder().fstype(self.fstype.as_str()).flags(self.flags).data(&self.data);
