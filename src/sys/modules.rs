@@ -150,11 +150,14 @@ impl Loading<'_> {
         loop {
             let tried: Vec<_> = dependencies.files().filter(|file| loaded.has_tried(file)).collect();
             let order = plan.missing(&look(), &tried)?;
-            if order.is_empty() {
-                loaded.has_others = tried.len() < dependencies.files().count();
+            if !order.is_empty() {
+                self.load_each(dependencies, &order, &|file| plan.is_beside(file), loaded, load)?;
+            }
+            // What has no devices shows none.
+            if order.iter().all(|file| has_no_devices(file)) {
+                loaded.has_others = loaded.tried.len() < dependencies.files().count();
                 return Ok(());
             }
-            self.load_each(dependencies, &order, &|file| plan.is_beside(file), loaded, load)?;
         }
     }
 

@@ -17,6 +17,8 @@ const NO_DEVICES: [&str; 6] = ["/fs/", "/lib/", "/crypto/", "/md/", "/nls/", "/l
 /// The folder of character sets.
 const CHARACTER_SETS: &str = "/nls/";
 
+/// The value of [`Plan::rank`] of the drivers that wait for what is attached.
+const FIRST_THAT_WAITS: u8 = 3;
 /// The highest value of [`Plan::rank`].
 const LAST_RANK: u8 = 4;
 
@@ -29,8 +31,9 @@ pub(crate) struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    /// The files of the modules that this hardware needs and that are not among `tried`, each after those that it needs. First come the
-    /// drivers alone: each round of them may show a disk, and disks get ready while the rest is loaded.
+    /// The files of the modules that this hardware needs and that are not among `tried`, each after those that it needs. They come in
+    /// rounds, because the drivers of one may show a device for the next: first the drivers that answer at once, then those that wait,
+    /// and at last, while these wait, the rest.
     ///
     /// # Errors
     /// When modules.dep is broken.
@@ -46,7 +49,7 @@ impl<'a> Plan<'a> {
             if new.is_empty() {
                 let (mut by_rank, mut missing) = (Vec::new(), Vec::new());
                 for rank in 0..=LAST_RANK {
-                    if rank == LAST_RANK && !missing.is_empty() {
+                    if rank >= FIRST_THAT_WAITS && !missing.is_empty() {
                         break;
                     }
                     by_rank.extend(wanted.iter().copied().filter(|file| self.rank(file) == rank));
@@ -84,8 +87,8 @@ impl<'a> Plan<'a> {
         match () {
             () if is_register(file) => 0,
             () if self.aliases.is_for_a_filled_bus(&module_name(file)) => 1,
-            () if self.may_wait(file) => 3,
-            () if has_no_devices(file) => 4,
+            () if self.may_wait(file) => FIRST_THAT_WAITS,
+            () if has_no_devices(file) => LAST_RANK,
             () => 2,
         }
     }
@@ -155,13 +158,13 @@ mod tests {
             (&[][..], &[][..], "tpm_crb, loop"),
             (&["pci:v1d3"], &["virtio"], "tpm_crb virtio_pci, loop"),
             (&["pci:v1d3", "virtio:d00000002v00001AF4"], &["virtio"], "tpm_crb virtio_blk virtio_pci, loop"),
-            (&["pci:v1d1"], &[], "tpm_crb scsi_mod sd_mod libata ahci, loop"),
-            (&["pci:v1d2"], &[], "tpm_crb usbcore scsi_mod usb_storage sd_mod xhci_pci, loop"),
-            (&["pci:v1d2"], &["scsi"], "tpm_crb scsi_mod sd_mod usbcore usb_storage xhci_pci, loop"),
+            (&["pci:v1d1"], &[], "tpm_crb scsi_mod sd_mod, libata ahci, loop"),
+            (&["pci:v1d2"], &[], "tpm_crb usbcore scsi_mod usb_storage sd_mod, xhci_pci, loop"),
+            (&["pci:v1d2"], &["scsi"], "tpm_crb scsi_mod sd_mod usbcore usb_storage, xhci_pci, loop"),
         ] {
             assert_eq!(missing(devices, buses, &[], ""), expected, "{devices:?} {buses:?}");
         }
-        assert_eq!(missing(&[], &[], &[], "ata_piix"), "tpm_crb scsi_mod sd_mod libata ata_piix, loop");
+        assert_eq!(missing(&[], &[], &[], "ata_piix"), "tpm_crb scsi_mod sd_mod, libata ata_piix, loop");
         assert_eq!(missing(&[], &[], &[], "nls_utf8"), "tpm_crb, loop nls_utf8");
     }
 
