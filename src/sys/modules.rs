@@ -259,12 +259,11 @@ impl Round<'_> {
                 }
                 reason => reason?,
             };
-            match reason {
-                Some(reason) => self.leave_out(file, name, reason)?,
-                None => {
-                    self.loaded.tried.push(file.to_owned());
-                    self.loaded_now += 1;
-                }
+            if let Some(reason) = reason {
+                self.leave_out(file, name, reason)?;
+            } else {
+                self.loaded.tried.push(file.to_owned());
+                self.loaded_now += 1;
             }
         }
         Ok(())
