@@ -456,11 +456,11 @@ mod tests {
 
     #[test]
     fn a_driver_that_hangs_ends_the_boot_and_is_named() {
-        let short = Loading { limit: Duration::from_secs(1), ..loading(&[], Broken::EndsTheBoot) };
+        let short = Loading { limit: Duration::from_secs(3), ..loading(&[], Broken::EndsTheBoot) };
         let (tried, loaded, result) = load(&short, TEXT, Loaded::default(), hangs_in_b);
         assert_eq!(tried, ["a.ko", "b.ko"]);
         let text = result.unwrap_err().to_string();
-        assert!(text.starts_with("module b: not ready in 1 s (") && text.contains("module_blacklist=b"), "{text}");
+        assert!(text.starts_with("module b: not ready in 3 s (") && text.contains("module_blacklist=b"), "{text}");
         // The mark needs the TPM, before any other driver can hang, and does not wait for this one again.
         let mark = Loading { broken: Broken::IsLeftOut, ..short };
         let (tried, loaded, result) = load(&mark, TEXT, loaded, hangs_in_b);
@@ -470,7 +470,7 @@ mod tests {
 
     #[test]
     fn a_mark_goes_on_without_a_driver_that_hangs() {
-        let short = Loading { limit: Duration::from_secs(1), ..loading(&[], Broken::IsLeftOut) };
+        let short = Loading { limit: Duration::from_secs(3), ..loading(&[], Broken::IsLeftOut) };
         let (tried, _, result) = load(&short, TEXT, Loaded::default(), hangs_in_b);
         assert_eq!((tried.join(" "), result), ("lib/e.ko drivers/tpm/tpm.ko a.ko b.ko d.ko".to_owned(), Ok(())));
     }
