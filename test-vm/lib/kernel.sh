@@ -41,6 +41,20 @@ open_kernel() {
 	echo "images: Debian's $found"
 }
 
+# The same with the archives of Debian 12, also on a machine with another release.
+open_debian12_kernel() {
+	local lines
+	# shellcheck source=/dev/null
+	if [[ $(. /etc/os-release && echo "$VERSION_CODENAME") == bookworm ]]; then
+		open_kernel "$@"
+		return
+	fi
+	mapfile -t lines < <(debian_sources | sed "s|^deb |deb [signed-by=$debian_keyring] |")
+	private_apt "$2/apt" amd64 "${lines[@]}"
+	APT_CONFIG=$2/apt/apt.conf open_kernel "$@"
+	rm -r "$2/apt"
+}
+
 # The same for the architecture $1, in Debian's name for it: the kernel of the metapackage $2 into the folder $3.
 open_foreign_kernel() {
 	foreign_apt "$3/apt" "$1"
@@ -57,10 +71,10 @@ open_foreign_stub() {
 	rm -r "$2/apt" "$2"/*.deb
 }
 
-# Makes $out/kernel-$1 of the kernel of the metapackage $2, with open_kernel or with the command in the other arguments. An old
+# Makes $out/kernel-$1 of the kernel of the metapackage $2, with open_debian12_kernel or with the command in the other arguments. An old
 # kernel there stays, because it boots as well.
 kernel() {
 	local name=$1 package=$2 open=("${@:3}")
-	cached "kernel-$name" "$package $kernel_key" "${open[@]:-open_kernel}" "$package"
+	cached "kernel-$name" "$package $kernel_key" "${open[@]:-open_debian12_kernel}" "$package"
 }
 kernel_key=$(key_of "${BASH_SOURCE[0]}")

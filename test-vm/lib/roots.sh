@@ -5,9 +5,13 @@
 export SOURCE_DATE_EPOCH=1735689600
 root_uuid=6d656173-7572-4564-a26f-6f7420696d67
 
-# Prints the archives that this machine's apt uses, so that its mirror is used too.
+# Prints the archives of Debian 12 on the mirror that this machine's apt uses, whatever its own release is.
 debian_sources() {
+	local codename
+	# shellcheck source=/dev/null
+	codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
 	apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' 'Origin: Debian' |
+		sed -E "s/ $codename(-updates|-security)? main\$/ bookworm\1 main/" |
 		grep -E ' bookworm(-updates|-security)? main$' | sort -u
 }
 
