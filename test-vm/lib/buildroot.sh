@@ -22,6 +22,8 @@ make_with_buildroot() {
 	fi
 	tar -xzf "$checkout/target/sources/tpm2-tss-4.1.3.tar.gz" --strip-components=1 -C "$build/host-measureroot-tss2-4.1.3"
 	cp "$out"/kernel-6.1/boot/config-* "$build/linux-6.1/.config"
+	# Those of an older kernel would stay beside them.
+	rm -f "$folder/target/lib/modules/"*
 	ln -sfn "$(realpath "$out/kernel-6.1/modules")" "$folder/target/lib/modules/"
 	"$out/kconfiglib/venv/bin/python" "$here/buildroot/configure" \
 		"$checkout/initramfs/installed/buildroot/configs/measureroot_qemu_x86_64_defconfig" "$folder/.config" \
