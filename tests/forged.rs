@@ -196,7 +196,7 @@ mod key {
 #[test]
 fn a_changed_field_of_a_key_is_refused() {
     let good = Sent::by_a_machine(&events());
-    let table: [(&str, usize, &[u8], Check, &str); 16] = [
+    let table: [(&str, usize, &[u8], Check, &str); 19] = [
         ("a key of another type", key::KIND, &[0, 8], Check::Key, "neither RSA nor ECC"),
         ("an RSA key", key::KIND, &[0, 1], Check::Key, "its signature scheme does not fit its type"),
         ("a name of an unknown hash", key::NAME, &[0, 9], Check::Key, "unknown hash 0x0009"),
@@ -205,6 +205,9 @@ fn a_changed_field_of_a_key_is_refused() {
         ("not restricted", key::ATTRIBUTES + 1, &[0x04], Check::Key, "restricted is not set"),
         ("decrypts", key::ATTRIBUTES + 1, &[0x07], Check::Key, "decrypt is set"),
         ("not fixed", key::ATTRIBUTES + 3, &[0x70], Check::Key, "fixedTPM is not set"),
+        ("not fixed to its parent", key::ATTRIBUTES + 3, &[0x62], Check::Key, "fixedParent is not set"),
+        ("from outside", key::ATTRIBUTES + 3, &[0x52], Check::Key, "sensitiveDataOrigin is not set"),
+        ("with copies", key::ATTRIBUTES + 2, &[0x08], Check::Key, "encryptedDuplication is set"),
         ("a policy without end", key::ATTRIBUTES + 4, &[0xFF], Check::Key, "at most 64 fit"),
         ("a cipher", key::SYMMETRIC, &[0, 6], Check::Key, "storage key"),
         ("another scheme", key::SCHEME, &[0, 0x1A], Check::Key, "0x001a"),

@@ -44,6 +44,9 @@ impl PcrTexts {
             if values.contains_key(&bank) {
                 return Err(twice(name));
             }
+            if texts.is_empty() {
+                return Err(Error::new("pcrs", format_args!("{name} has no PCR")));
+            }
             let of_bank = values.entry(bank).or_default();
             for (number, text) in texts {
                 let pcr = decimal(number).and_then(|pcr| u32::try_from(pcr).ok());

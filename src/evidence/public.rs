@@ -20,6 +20,12 @@ const EXPONENT: u32 = 65537;
 
 /// Attributes (`TPMA_OBJECT`, section 8.3). The key cannot leave its TPM.
 const FIXED_TPM: u32 = 1 << 1;
+/// Nor can it with the key that it is stored under. A TPM refuses the attribute above without this one.
+const FIXED_PARENT: u32 = 1 << 4;
+/// The TPM made the private part. A TPM makes no other asymmetric key that cannot leave it.
+const SENSITIVE_DATA_ORIGIN: u32 = 1 << 5;
+/// A copy for another TPM must be encrypted. A TPM refuses it for a key that has no copies.
+const ENCRYPTED_DUPLICATION: u32 = 1 << 11;
 /// The key signs and decrypts only what the TPM itself made.
 const RESTRICTED: u32 = 1 << 16;
 /// The key decrypts.
@@ -79,7 +85,10 @@ fn suited(attributes: u32) -> Result<()> {
         (is_set(SIGN), "does not sign (sign is not set)"),
         (is_set(RESTRICTED), "signs any message (restricted is not set)"),
         (is_set(FIXED_TPM), "can leave its TPM (fixedTPM is not set)"),
+        (is_set(FIXED_PARENT), "can leave its parent (fixedParent is not set)"),
+        (is_set(SENSITIVE_DATA_ORIGIN), "was not made by its TPM (sensitiveDataOrigin is not set)"),
         (!is_set(DECRYPT), "also decrypts (decrypt is set)"),
+        (!is_set(ENCRYPTED_DUPLICATION), "has copies (encryptedDuplication is set)"),
     ];
     match table.into_iter().find(|(holds, _)| !holds) {
         None => Ok(()),

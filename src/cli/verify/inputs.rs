@@ -83,13 +83,20 @@ impl Inputs {
             (Ok(_) | Err(Broken { check: Check::Log, .. }), Some(error)) => Err(Broken { check: Check::Values, error }),
             (checked, _) => checked,
         };
-        let proof = checked?;
+        let mut proof = checked?;
         let Some((file, accepted)) = files.whole else { return Ok(proof) };
         file.check_with(&proof)?;
-        if accepted.is_some_and(|accepted| !accepted.is_same(&proof.key)) {
-            let cause = "is not that of --key: the evidence is from another machine, or the key is not the one that was accepted";
-            return Err(Broken { check: Check::Key, error: Error::new("key", cause) });
+        match accepted {
+            Some(accepted) if !accepted.is_same(&proof.key) => {
+                let cause = "is not that of --key: the evidence is from another machine, or the key is not the one that was accepted";
+                Err(Broken { check: Check::Key, error: Error::new("key", cause) })
+            }
+            // What the verifier's form of the key does not say, the evidence cannot add: the owner of a key writes it.
+            Some(accepted) => {
+                proof.key = accepted;
+                Ok(proof)
+            }
+            None => Ok(proof),
         }
-        Ok(proof)
     }
 }
