@@ -16,8 +16,6 @@ const CHALLENGE_VERSION: u32 = 1;
 const LONGEST_BLOB: usize = 2 * (2 + 64);
 /// The longest `TPM2B_ENCRYPTED_SECRET`: as long as an RSA key of 4096 bits (section 11.4.3).
 const LONGEST_SECRET: usize = 512;
-/// The length of a secret that is encrypted to an RSA key of 2048 bits; to a key on P-256 it is a point, of 68 bytes.
-const SECRET_FOR_RSA: usize = 256;
 
 /// What the machine sends to the register.
 #[derive(Debug, Serialize)]
@@ -96,12 +94,6 @@ impl<'a> Challenge<'a> {
         cursor.end()?;
         Ok(Self { blob, secret })
     }
-
-    /// Whether it is for an endorsement key that is RSA.
-    #[must_use]
-    pub fn is_for_rsa(&self) -> bool {
-        self.secret.len() == SECRET_FOR_RSA
-    }
 }
 
 #[cfg(test)]
@@ -113,7 +105,6 @@ mod tests {
         let whole = [&[0xba, 0xdc, 0xc0, 0xde, 0, 0, 0, 1, 0, 2, 5, 6, 1, 0][..], &[7; 256]].concat();
         let challenge = Challenge::parse(&whole).unwrap();
         assert_eq!(challenge, Challenge { blob: &[5, 6], secret: &[7; 256] });
-        assert!(challenge.is_for_rsa());
         for length in 0..whole.len() {
             assert!(Challenge::parse(&whole[..length]).is_err(), "{length}");
         }

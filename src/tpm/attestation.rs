@@ -31,6 +31,8 @@ pub(crate) struct HeldKey {
     pub(crate) public: Vec<u8>,
     /// A persistent key stays in the TPM.
     is_persistent: bool,
+    /// A key that is used by its policy needs a session.
+    is_used_by_policy: bool,
 }
 
 /// A quote.
@@ -66,7 +68,12 @@ impl EsysPcrs {
         let found = self.run(&name, None, |esys| esys.tr_from_tpm_public(handle));
         let handle = KeyHandle::from(found.map_err(|error| error.hint("tpm2_getcap handles-persistent lists them"))?);
         let (public, ..) = self.run(&name, None, |esys| esys.read_public(handle))?;
-        Ok(HeldKey { handle, public: counted(&public.marshall().about(&name)?)?, is_persistent: true })
+        Ok(HeldKey {
+            handle,
+            public: counted(&public.marshall().about(&name)?)?,
+            is_persistent: true,
+            is_used_by_policy: false,
+        })
     }
 
     /// The endorsement key of this kind. It is the one that the maker of the TPM certified.
@@ -85,12 +92,14 @@ impl EsysPcrs {
         });
         let made = match made {
             Err(_) if self.line.last().is_ok_and(is_wrong_password) => return Err(has_password()),
+            Err(error) if self.line.last().is_ok_and(is_full) => return Err(error.hint(FULL)),
             made => made?,
         };
         Ok(HeldKey {
             handle: made.key_handle,
             public: counted(&made.out_public.marshall().about(kind.name())?)?,
             is_persistent: false,
+            is_used_by_policy: kind.is_used_by_policy(),
         })
     }
 
@@ -123,6 +132,10 @@ impl EsysPcrs {
             Err(error) if self.line.last() == Ok(0x1d5) => {
                 return Err(error.hint("a TPM takes a nonce of at most the bytes of its longest hash, often 32 or 48"));
             }
+            Err(_) if self.line.last().is_ok_and(is_wrong_password) => return Err(key_has_password()),
+            Err(error) if self.line.last().is_ok_and(is_no_signer) => {
+                return Err(error.hint("is it an attestation key? tpm2_readpublic -c HANDLE shows that: restricted, sign, no decrypt, a scheme"));
+            }
             signed => signed?,
         };
         Ok(SignedQuote { quote: quote.marshall().about(NAME)?, signature: signature.marshall().about(NAME)? })
@@ -137,26 +150,41 @@ impl EsysPcrs {
         const NAME: &str = "TPM2_ActivateCredential";
         let blob = IdObject::try_from(blob).about("credential")?;
         let secret = EncryptedSecret::try_from(secret).about("encrypted secret")?;
-        let (plain, hash) = (SymmetricDefinition::Null, HashingAlgorithm::Sha256);
-        let session = self.run("TPM2_StartAuthSession", None, |esys| {
-            esys.start_auth_session(None, None, None, SessionType::Policy, plain, hash)
-        })?;
-        let session = session.ok_or_else(|| Error::new("TPM2_StartAuthSession", "gave no session"))?;
-        let activated = self.authorize(session).and_then(|()| {
+        let session = if ek.is_used_by_policy { Some(self.policy_session()?) } else { None };
+        let authorized = session.map_or(Ok(()), |session| self.authorize(session));
+        let activated = authorized.and_then(|()| {
             self.run(NAME, None, |esys: &mut Esys| {
-                esys.execute_with_sessions((Some(AuthSession::Password), Some(session), None), |esys| {
+                let password = Some(AuthSession::Password);
+                esys.execute_with_sessions((password, session.or(password), None), |esys| {
                     esys.activate_credential(key.handle, ek.handle, blob, secret)
                 })
             })
         });
-        let is_refused = activated.is_err() && self.line.last().is_ok_and(|code| code != 0);
-        let flushed = self.run("TPM2_FlushContext", None, |esys| {
-            esys.flush_context(ObjectHandle::from(SessionHandle::from(session)))
-        });
+        let code = self.line.last().unwrap_or_default();
+        let is_refused = activated.is_err() && code != 0;
+        let flushed = match session {
+            Some(session) => self.run("TPM2_FlushContext", None, |esys| {
+                esys.flush_context(ObjectHandle::from(SessionHandle::from(session)))
+            }),
+            None => Ok(()),
+        };
         let hint =
             "is the challenge for this TPM, for the key of --enroll, and as long as tpm2_makecredential made it?";
         let activated = activated.map_err(|error| if is_refused { error.hint(hint) } else { error })?;
         flushed.map(|()| activated.to_vec())
+    }
+
+    /// Starts a session for a policy.
+    fn policy_session(&mut self) -> Result<AuthSession> {
+        const NAME: &str = "TPM2_StartAuthSession";
+        let (plain, hash) = (SymmetricDefinition::Null, HashingAlgorithm::Sha256);
+        let session =
+            self.run(NAME, None, |esys| esys.start_auth_session(None, None, None, SessionType::Policy, plain, hash));
+        let session = match session {
+            Err(error) if self.line.last().is_ok_and(is_full) => return Err(error.hint(FULL)),
+            session => session?,
+        };
+        session.ok_or_else(|| Error::new(NAME, "gave no session"))
     }
 
     /// Makes the session one that may use the endorsement key: the policy of that key is the authorization of the endorsement hierarchy.
@@ -195,9 +223,29 @@ fn is_unsupported(code: u32) -> bool {
     about_a_part(code).is_some_and(|error| matches!(error, 0x81 | 0x84 | 0x8a | 0x92 | 0xa6))
 }
 
+/// `TPM_RC_KEY`, `TPM_RC_SCHEME`, `TPM_RC_ATTRIBUTES` (TPM 2.0 Library, Part 2, section 6.6.3): what a TPM answers if a key does not sign.
+fn is_no_signer(code: u32) -> bool {
+    about_a_part(code).is_some_and(|error| matches!(error, 0x82 | 0x92 | 0x9c))
+}
+
+/// `TPM_RC_CONTEXT_GAP` to `TPM_RC_OBJECT_HANDLES` (section 6.6.3): the TPM has no room.
+fn is_full(code: u32) -> bool {
+    (0x901..=0x906).contains(&code)
+}
+
+/// What to do if the TPM has no room. Here, unlike in the boot, other programs use the TPM, too: what they have there is not flushed.
+const FULL: &str = "other programs left keys or sessions in the TPM: use the kernel's resource manager (--tpm /dev/tpmrm0), or end these \
+                    programs, and flush what is left with tpm2_flushcontext -t, -l and -s";
+
 /// `TPM_RC_AUTH_FAIL`, `TPM_RC_BAD_AUTH`.
-fn is_wrong_password(code: u32) -> bool {
+pub(super) fn is_wrong_password(code: u32) -> bool {
     about_a_part(code).is_some_and(|error| matches!(error, 0x8e | 0xa2))
+}
+
+fn key_has_password() -> Error {
+    Error::new("attestation key", "has a password, and attest gives none").hint(
+        "make one without a password: all programs that may use the TPM can quote with it then, and the key signs only what the TPM made",
+    )
 }
 
 fn has_password() -> Error {

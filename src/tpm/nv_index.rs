@@ -7,6 +7,7 @@ use tss_esapi::interface_types::session_handles::AuthSession;
 use tss_esapi::structures::CapabilityData;
 
 use crate::error::{Context, Error, Result};
+use crate::tpm::attestation::is_wrong_password;
 use crate::tpm::esys::EsysPcrs;
 use crate::tpm::key_templates::KeyKind;
 
@@ -16,7 +17,7 @@ const PART: usize = 512;
 const LONGEST: usize = 8 << 10;
 
 impl EsysPcrs {
-    /// The certificate of the endorsement key of this kind, in DER; `None` if the TPM has none.
+    /// The certificate of the endorsement key of this kind, in DER; `None` if the TPM has none, or has only the place for one.
     ///
     /// # Errors
     /// If it cannot be read, or if the index holds something else.
@@ -40,13 +41,26 @@ impl EsysPcrs {
         if size > LONGEST {
             return Err(Error::new(name, format_args!("has {size} bytes, and no certificate has that many")));
         }
+        let attributes = about.attributes();
+        if !attributes.written() {
+            log::warn!("measureroot: {name}: is the place of a certificate, and nothing was written there");
+            return Ok(None);
+        }
+        // Makers set either attribute, or both. The empty password of the index is never changed; that of the owner may be.
+        let by = if attributes.auth_read() { NvAuth::NvIndex(handle) } else { NvAuth::Owner };
         let mut bytes = Vec::new();
         while bytes.len() < size {
             let length = u16::try_from((size - bytes.len()).min(PART)).about(&name)?;
             let offset = u16::try_from(bytes.len()).about(&name)?;
-            let part = self.run(&name, Some(AuthSession::Password), |esys| {
-                esys.nv_read(NvAuth::NvIndex(handle), handle, length, offset)
-            })?;
+            let part = self.run(&name, Some(AuthSession::Password), |esys| esys.nv_read(by, handle, length, offset));
+            let part = match part {
+                Err(_) if self.line.last().is_ok_and(is_wrong_password) => {
+                    return Err(Error::new(name, "cannot be read without a password of the index or the owner").hint(
+                        "tpm2_nvread -C o -P PASSWORD reads it: send the certificate to the register by itself",
+                    ));
+                }
+                part => part?,
+            };
             if part.len() != usize::from(length) {
                 return Err(Error::new(name, "the TPM gives fewer bytes than were asked for"));
             }

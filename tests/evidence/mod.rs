@@ -80,11 +80,18 @@ pub(crate) struct Machine {
 impl Machine {
     /// A machine that measured these events.
     pub(crate) fn booted(events: &[Measured]) -> Self {
-        let swtpm = Swtpm::start("sha1,sha256,sha384,sha512");
+        Self::booted_with("sha1,sha256,sha384,sha512", events)
+    }
+
+    /// The same, with a TPM that has these active banks.
+    pub(crate) fn booted_with(banks: &str, events: &[Measured]) -> Self {
+        let swtpm = Swtpm::start(banks);
         let mut tpm = EsysPcrs::open(&swtpm.device).unwrap();
         for event in events {
             let pcr = PcrIndex::try_from(u8::try_from(event.pcr).unwrap()).unwrap();
-            measurement::extend(&mut tpm, pcr, &event.digests).unwrap();
+            let has = |bank: &Bank| banks.split(',').any(|name| name == bank.name());
+            let digests = event.digests.clone().into_iter().filter(|(bank, _)| has(bank)).collect();
+            measurement::extend(&mut tpm, pcr, &digests).unwrap();
         }
         Self { swtpm, folder: tempfile::tempdir().unwrap() }
     }

@@ -1,12 +1,14 @@
 //! `attest --nonce`: a quote with the values and the logs that belong to it.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 
 use super::held_key::with_attestation_key;
 use super::pcr_list::PcrList;
 use crate::cli::input_file::Kinds;
 use crate::cli::read_limited;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::eventlog::PcrValues;
 use crate::evidence::check::{Broken, Check};
 use crate::evidence::evidence_file::EvidenceFile;
@@ -35,7 +37,10 @@ pub(super) fn make(
     // The logs before the quote: a file that is missing needs no TPM to be found.
     read(logs)?;
     let list = match pcrs {
-        Some(list) => list.clone(),
+        Some(list) => {
+            check_active(tpm, list)?;
+            list.clone()
+        }
         None => PcrList::usual(&tpm.active_banks(PcrIndex::DEFAULT.into())?)?,
     };
     let evidence = with_attestation_key(tpm, handle, |tpm, key| {
@@ -54,6 +59,24 @@ pub(super) fn make(
         }
     })?;
     Ok(evidence.to_json()?.into_bytes())
+}
+
+/// Checks that the TPM has each of these PCRs in its bank. It would leave out the others without a word.
+fn check_active(tpm: &mut EsysPcrs, PcrList(list): &PcrList) -> Result<()> {
+    let mut active = BTreeMap::new();
+    for &(bank, pcr) in list {
+        if let Entry::Vacant(place) = active.entry(pcr) {
+            place.insert(tpm.active_banks(pcr)?);
+        }
+        let banks = &active[&pcr];
+        if !banks.contains(&bank) {
+            let banks = banks.iter().map(|bank| bank.name()).collect::<Vec<_>>().join(", ");
+            let has = if banks.is_empty() { "has no active bank".to_owned() } else { format!("has {banks}") };
+            return Err(Error::new(format_args!("--pcrs: PCR {pcr}, {bank}"), "this bank is not active in the TPM")
+                .hint(format_args!("PCR {pcr} {has}; tpm2_pcrallocate and a restart switch banks on")));
+        }
+    }
+    Ok(())
 }
 
 /// One quote, with the values and the logs at about the same time. The logs come last: events behind the quote do no harm.

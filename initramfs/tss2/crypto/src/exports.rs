@@ -16,7 +16,7 @@ use tss_esapi_sys::{
 };
 
 use crate::ecdh::{self, COORDINATE, Point};
-use crate::hash::{DIGEST, Hashing};
+use crate::hash::Hashing;
 
 const SUCCESS: TSS2_RC = 0;
 /// The layer that returns the error (tss2_common.h, `TSS2_ESYS_RC_LAYER`).
@@ -27,8 +27,10 @@ const BAD_REFERENCE: TSS2_RC = ESYS | TSS2_BASE_RC_BAD_REFERENCE;
 const BAD_VALUE: TSS2_RC = ESYS | TSS2_BASE_RC_BAD_VALUE;
 const BAD_SIZE: TSS2_RC = ESYS | TSS2_BASE_RC_BAD_SIZE;
 
-/// TPM_ALG_SHA256 and TPM_ECC_NIST_P256 (TCG Algorithm Registry 1.34, tables 3 and 4).
+/// TPM_ALG_SHA256, TPM_ALG_SHA384 and TPM_ECC_NIST_P256 (TCG Algorithm Registry 1.34, tables 3 and 4).
 const SHA256: TPM2_ALG_ID = 0x000b;
+#[cfg(feature = "attest")]
+const SHA384: TPM2_ALG_ID = 0x000c;
 const P256: TPM2_ECC_CURVE = 0x0003;
 
 /// # Safety
@@ -40,8 +42,8 @@ unsafe fn bytes<'a>(start: *const u8, size: usize) -> Option<&'a [u8]> {
 
 /// # Safety
 /// That of the exports.
-unsafe fn start(context: *mut *mut Hashing, algorithm: TPM2_ALG_ID, hashing: Option<Hashing>) -> TSS2_RC {
-    if algorithm != SHA256 {
+unsafe fn start(context: *mut *mut Hashing, is_known: bool, hashing: Option<Hashing>) -> TSS2_RC {
+    if !is_known {
         return NOT_IMPLEMENTED;
     }
     let Some(hashing) = hashing.filter(|_| !context.is_null()) else { return BAD_REFERENCE };
@@ -56,8 +58,13 @@ unsafe extern "C" fn iesys_cryptmbed_hash_start(
     algorithm: TPM2_ALG_ID,
     _: *mut c_void,
 ) -> TSS2_RC {
+    #[cfg(feature = "attest")]
+    if algorithm == SHA384 {
+        // SAFETY: this function's contract.
+        return unsafe { start(context, true, Some(Hashing::long())) };
+    }
     // SAFETY: this function's contract.
-    unsafe { start(context, algorithm, Some(Hashing::plain())) }
+    unsafe { start(context, algorithm == SHA256, Some(Hashing::plain())) }
 }
 
 #[unsafe(no_mangle)]
@@ -69,7 +76,7 @@ unsafe extern "C" fn iesys_cryptmbed_hmac_start(
     _: *mut c_void,
 ) -> TSS2_RC {
     // SAFETY: this function's contract.
-    unsafe { start(context, algorithm, bytes(key, size).and_then(Hashing::keyed)) }
+    unsafe { start(context, algorithm == SHA256, bytes(key, size).and_then(Hashing::keyed)) }
 }
 
 #[unsafe(no_mangle)]
@@ -122,17 +129,18 @@ unsafe extern "C" fn iesys_cryptmbed_hash_finish(
     if buffer.is_null() || size.is_null() {
         return BAD_REFERENCE;
     }
-    // SAFETY: valid for a number, and not null.
-    if unsafe { size.read() } < DIGEST {
-        return BAD_SIZE;
-    }
     // SAFETY: this function's contract.
     let Some(hashing) = (unsafe { take(context) }) else { return BAD_REFERENCE };
+    let length = hashing.length();
+    // SAFETY: valid for a number, and not null.
+    if unsafe { size.read() } < length {
+        return BAD_SIZE;
+    }
     let digest = hashing.finish();
-    // SAFETY: the buffer is valid for `size` bytes, which are enough; neither is null.
+    // SAFETY: the buffer is valid for `size` bytes, which are enough; neither is null. The digest has `length` bytes or more.
     unsafe {
-        buffer.copy_from_nonoverlapping(digest.as_ptr(), digest.len());
-        size.write(digest.len());
+        buffer.copy_from_nonoverlapping(digest.as_ptr(), length);
+        size.write(length);
     }
     SUCCESS
 }

@@ -3,7 +3,9 @@
 use super::*;
 
 const NO_DATA: *mut c_void = ptr::null_mut();
-const SHA384: TPM2_ALG_ID = 0x000c;
+/// TPM_ALG_SHA384, which the agent does not need, and TPM_ALG_SHA512, which nothing needs.
+const LONG: TPM2_ALG_ID = 0x000c;
+const SHA512: TPM2_ALG_ID = 0x000d;
 
 /// Does with a context what ESYS does.
 fn run(start: impl Fn(&mut *mut Hashing) -> TSS2_RC, room: usize) -> Result<Vec<u8>, TSS2_RC> {
@@ -34,7 +36,13 @@ fn a_hash_and_an_hmac_are_computed() {
     assert_eq!(hex::encode(digest), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     assert_ne!(run(hmac, 32), run(hash(SHA256), 32));
     assert_eq!(run(hash(SHA256), 31), Err(BAD_SIZE));
-    assert_eq!(run(hash(SHA384), 64), Err(NOT_IMPLEMENTED));
+    assert_eq!(run(hash(SHA512), 64), Err(NOT_IMPLEMENTED));
+    let long = run(hash(LONG), 64);
+    if cfg!(feature = "attest") {
+        assert_eq!((long.map(|digest| digest.len()), run(hash(LONG), 47)), (Ok(48), Err(BAD_SIZE)));
+    } else {
+        assert_eq!(long, Err(NOT_IMPLEMENTED));
+    }
 }
 
 #[test]

@@ -1,10 +1,14 @@
-//! SHA-256 and HMAC with SHA-256, over data that comes in pieces.
+//! SHA-256 and HMAC with SHA-256, over data that comes in pieces; for `measureroot attest` also SHA-384.
 
 use hmac::{Hmac, KeyInit, Mac};
+#[cfg(feature = "attest")]
+use sha2::Sha384;
 use sha2::{Digest, Sha256};
 
 /// Bytes of a SHA-256 digest.
 pub const DIGEST: usize = 32;
+/// Bytes of the longest digest.
+pub const LONGEST: usize = if cfg!(feature = "attest") { 48 } else { DIGEST };
 
 /// The state of an unfinished digest.
 #[derive(Debug, Clone)]
@@ -13,6 +17,9 @@ pub enum Hashing {
     Plain(Sha256),
     /// HMAC with SHA-256 (FIPS 198-1).
     Keyed(Hmac<Sha256>),
+    /// SHA-384 (FIPS 180-4).
+    #[cfg(feature = "attest")]
+    Long(Sha384),
 }
 
 impl Hashing {
@@ -20,6 +27,23 @@ impl Hashing {
     #[must_use]
     pub fn plain() -> Self {
         Self::Plain(Sha256::new())
+    }
+
+    /// A hash with SHA-384 without a key.
+    #[cfg(feature = "attest")]
+    #[must_use]
+    pub fn long() -> Self {
+        Self::Long(Sha384::new())
+    }
+
+    /// How many bytes the digest has.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        match self {
+            Self::Plain(_) | Self::Keyed(_) => DIGEST,
+            #[cfg(feature = "attest")]
+            Self::Long(_) => LONGEST,
+        }
     }
 
     /// An HMAC with a key of any length. It is never `None`, but the crate `hmac` returns a result.
@@ -33,16 +57,23 @@ impl Hashing {
         match self {
             Self::Plain(hash) => hash.update(bytes),
             Self::Keyed(hash) => hash.update(bytes),
+            #[cfg(feature = "attest")]
+            Self::Long(hash) => hash.update(bytes),
         }
     }
 
-    /// The digest of all bytes that were added.
+    /// The digest of all bytes that were added: the first [`Self::length`] bytes.
     #[must_use]
-    pub fn finish(self) -> [u8; DIGEST] {
+    pub fn finish(self) -> [u8; LONGEST] {
+        let mut digest = [0; LONGEST];
+        let (short, _) = digest.split_at_mut(DIGEST);
         match self {
-            Self::Plain(hash) => hash.finalize().into(),
-            Self::Keyed(hash) => hash.finalize().into_bytes().into(),
+            Self::Plain(hash) => short.copy_from_slice(&hash.finalize()),
+            Self::Keyed(hash) => short.copy_from_slice(&hash.finalize().into_bytes()),
+            #[cfg(feature = "attest")]
+            Self::Long(hash) => digest.copy_from_slice(&hash.finalize()),
         }
+        digest
     }
 }
 
@@ -55,7 +86,16 @@ mod tests {
         let (first, second) = text.split_at(text.len() / 3);
         hashing.update(first.as_bytes());
         hashing.update(second.as_bytes());
-        hex::encode(hashing.finish())
+        let length = hashing.length();
+        hex::encode(&hashing.finish()[..length])
+    }
+
+    /// FIPS 180-4's example.
+    #[cfg(feature = "attest")]
+    #[test]
+    fn sha384_matches_a_published_digest() {
+        let wanted = "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7";
+        assert_eq!(digest(Hashing::long(), "abc"), wanted);
     }
 
     /// FIPS 180-4's example and the empty text.
