@@ -36,10 +36,15 @@ fn parse(path: &Path, kinds: Kinds) -> Result<AllowList> {
 }
 
 fn text(path: &Path, kinds: Kinds) -> Result<String> {
-    String::from_utf8(read_limited::read(path, MAX_BYTES, kinds)?).map_err(|_| {
+    let text = String::from_utf8(read_limited::read(path, MAX_BYTES, kinds)?).map_err(|_| {
         Error::new(path.display(), "is no list of trusted images: it is not text")
             .hint("expected the JSON file that predict --allow-entry writes")
-    })
+    })?;
+    // Some editors put a byte order mark in front, which a reader of JSON may pass over (RFC 8259, section 8.1).
+    match text.strip_prefix('\u{feff}') {
+        Some(rest) => Ok(rest.to_owned()),
+        None => Ok(text),
+    }
 }
 
 /// Checks that an image can be added to the list: that it is a list or a place for one, and that it can be locked and written.
@@ -56,9 +61,15 @@ pub(super) fn check(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Adds an image to the file, which need not exist yet, as [`AllowList::add`] does. The file is replaced as a whole: a
-/// reader sees the old list or the new one, and if an error occurs, the old one stays.
-pub(super) fn append(path: &Path, image: &TrustedImage, named: bool) -> Result<(Added, TrustedImage)> {
+/// Adds images to the file, which need not exist yet, as [`AllowList::add`] does. The file is replaced as a whole: a
+/// reader sees the old list or the new one, and if an error occurs, the old one stays. `publish` gets the list as it will be,
+/// while no other program can change it, and before it is written.
+pub(super) fn append(
+    path: &Path,
+    images: &[TrustedImage],
+    named: bool,
+    publish: impl FnOnce(&AllowList) -> Result<()>,
+) -> Result<Vec<(Added, TrustedImage)>> {
     let folder = ReplacedFile::at(path)?.folder;
     // Without a lock, one of two builds that end at the same time would lose its entry. The lock is on the folder, because
     // the file itself is replaced.
@@ -68,8 +79,9 @@ pub(super) fn append(path: &Path, image: &TrustedImage, named: bool) -> Result<(
         Some(old) => (parse(path, Kinds::File)?, old.permissions()),
         None => (AllowList::default(), Permissions::from_mode(0o666)),
     };
-    let added = list.add(image, named);
-    if added.0 == Added::Known {
+    let added: Vec<_> = images.iter().map(|image| list.add(image, named)).collect();
+    publish(&list)?;
+    if added.iter().all(|(added, _)| *added == Added::Known) {
         return Ok(added);
     }
     file.replace(list.to_json()?.as_bytes(), mode.clone(), |new| {
@@ -164,6 +176,34 @@ mod tests {
         }
     }
 
+    /// Adds an image.
+    fn add(path: &Path, text: &str) -> Result<Vec<(Added, TrustedImage)>> {
+        append(path, &[image(text)], true, |_| Ok(()))
+    }
+
+    #[test]
+    fn builds_that_end_at_the_same_time_publish_what_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("allow");
+        let published = std::sync::Mutex::new(Vec::new());
+        std::thread::scope(|scope| {
+            for build in 0..8 {
+                let (path, published) = (&path, &published);
+                scope.spawn(move || {
+                    let publish = |list: &AllowList| {
+                        published.lock().unwrap().push(list.images.len());
+                        Ok(())
+                    };
+                    append(path, &[image(&format!("{build}"))], true, publish).unwrap();
+                });
+            }
+        });
+        // Each build publishes the images of all builds before it, in the order in which they write.
+        assert_eq!(published.into_inner().unwrap(), [1, 2, 3, 4, 5, 6, 7, 8]);
+        let failed = append(&path, &[image("unpublished")], true, |_| Err(Error::new("standard output", "is closed")));
+        assert!(failed.is_err() && read(&path, None).unwrap().images.len() == 8, "nobody got it");
+    }
+
     #[test]
     fn builds_that_end_at_the_same_time_lose_no_entry() {
         let folder = tempfile::tempdir().unwrap();
@@ -171,7 +211,7 @@ mod tests {
         std::thread::scope(|scope| {
             for build in 0..16 {
                 let path = &path;
-                scope.spawn(move || append(path, &image(&format!("{}", build / 2)), true).unwrap());
+                scope.spawn(move || add(path, &format!("{}", build / 2)).unwrap());
             }
         });
         let mut names: Vec<_> = read(&path, None).unwrap().images.into_iter().map(|image| image.name).collect();
@@ -184,10 +224,10 @@ mod tests {
     fn an_append_keeps_the_permissions_and_the_symbolic_link() {
         let folder = tempfile::tempdir().unwrap();
         let (path, link) = (folder.path().join("allow"), folder.path().join("link"));
-        append(&path, &image("one"), true).unwrap();
+        add(&path, "one").unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o662)).unwrap();
         std::os::unix::fs::symlink("allow", &link).unwrap();
-        append(&link, &image("two"), true).unwrap();
+        add(&link, "two").unwrap();
         assert!(link.is_symlink());
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o662);
         assert_eq!(read(&path, None).unwrap().images, [image("one"), image("two")]);
@@ -197,11 +237,11 @@ mod tests {
     fn an_append_keeps_the_owner_and_the_group() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("allow");
-        append(&path, &image("one"), true).unwrap();
+        add(&path, "one").unwrap();
         let chowned = std::os::unix::fs::chown(&path, Some(1234), Some(5678));
         fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
         let old = fs::metadata(&path).unwrap();
-        append(&path, &image("two"), true).unwrap();
+        add(&path, "two").unwrap();
         let new = fs::metadata(&path).unwrap();
         let of = |meta: &Metadata| (meta.uid(), meta.gid(), meta.permissions().mode());
         // Only root can give a file away.
@@ -227,7 +267,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("allow");
         fs::write(&path, "not a list").unwrap();
-        assert!(append(&path, &image("one"), true).is_err() && check(&path).is_err());
+        assert!(add(&path, "one").is_err() && check(&path).is_err());
         assert_eq!(fs::read(&path).unwrap(), b"not a list");
     }
 
@@ -245,7 +285,7 @@ mod tests {
         ] {
             let error = check(&path(name)).unwrap_err().to_string();
             assert!(error.contains(cause), "{name}: {error}");
-            assert!(append(&path(name), &image("one"), true).is_err(), "{name}");
+            assert!(add(&path(name), "one").is_err(), "{name}");
         }
         check(&path("list")).unwrap();
         // Another program may hold the lock for the moment.

@@ -12,6 +12,7 @@ use super::event::{Content, Event};
 use super::hash_name::HashName;
 use super::json_bounds;
 use super::log::Log;
+use super::unique_json::Unique;
 use crate::error::{Context, Error, Result};
 use crate::hash::bank::Bank;
 use crate::hash::digest::{Digest, Digests};
@@ -88,7 +89,7 @@ impl<'de> Visitor<'de> for EachRecord {
     fn visit_seq<A: SeqAccess<'de>>(self, mut records: A) -> std::result::Result<Events, A::Error> {
         let mut events = Vec::new();
         let mut number = 0;
-        while let Some(record) = records.next_element::<Value>()? {
+        while let Some(Unique(record)) = records.next_element()? {
             match event(&record, &format!("event log, record {number}")) {
                 Ok(event) => events.extend(event),
                 Err(error) => {
@@ -252,6 +253,8 @@ mod tests {
             ("\"event_data\":\"\"", "\"event_data\":\"0\""),
             ("\"event_data\":\"\"", "\"x\":\"\""),
             ("\"digests\"", "\"d\""),
+            ("{\"pcr\":6", "{\"pcr\":7,\"pcr\":6"),
+            ("\"event_type\":12", "\"event_type\":3,\"event_type\":12"),
         ] {
             let changed = good.replacen(from, to, 1);
             assert!(changed != good && parse(changed.as_bytes()).is_err(), "{from} -> {to}");

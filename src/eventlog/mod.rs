@@ -50,6 +50,7 @@ pub mod tcg;
 pub mod tcg_sha1;
 mod text;
 pub mod txt_container;
+mod unique_json;
 
 #[cfg(feature = "chain")]
 pub(crate) use data_words::words as words_of;

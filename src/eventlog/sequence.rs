@@ -2,12 +2,12 @@
 //! CEL-JSON. A JSON text sequence (RFC 7464) frames each: a record separator, the text, a line feed.
 
 use serde::Serialize;
-use serde_json::Value;
 
 use super::cel;
 use super::claim::{CONTENT_TYPE, Claim};
 use super::json_bounds;
 use super::log::Log;
+use super::unique_json::Unique;
 use crate::error::{Context, Error, Result};
 use crate::hash::bank::Bank;
 use crate::hash::digest::{Digest, Digests};
@@ -66,7 +66,7 @@ pub fn parse(log: &[u8]) -> Result<Log> {
         if text.last() != Some(&b'\n') {
             return Err(Error::new(place, "does not end with a line feed").hint("its writer was interrupted"));
         }
-        let record: Value = serde_json::from_slice(text).about(&place)?;
+        let Unique(record) = serde_json::from_slice(text).about(&place)?;
         events.extend(cel::event(&record, &place)?);
     }
     Log::new(events)

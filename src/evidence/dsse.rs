@@ -1,6 +1,6 @@
 //! A signed envelope: DSSE, the Dead Simple Signing Envelope, version 1 (github.com/secure-systems-lab/dsse, envelope.md and protocol.md).
 
-use base64ct::{Base64, Base64Url, Encoding};
+use base64ct::{Base64, Base64Unpadded, Base64UrlUnpadded, Encoding};
 use serde::{Deserialize, Serialize};
 
 use super::json_object::{self, Object};
@@ -64,7 +64,13 @@ pub(super) fn sign(statement: &str, key: &SigningKey) -> Result<String> {
 /// # Errors
 /// If the envelope is malformed, or if the key signed no statement in it.
 pub(super) fn open(text: &str, key: &SignerKey) -> Result<String> {
-    let Object(envelope): Object<Envelope> = library_words::json("signed list", text)?;
+    let envelope = library_words::json("signed list", text);
+    let Object(envelope): Object<Envelope> = envelope.map_err(|error| {
+        if text.contains("\"dsseEnvelope\"") {
+            return error.hint("is it a bundle of Sigstore? jq .dsseEnvelope takes the envelope out of it");
+        }
+        error
+    })?;
     if envelope.payload_type != IN_TOTO {
         let cause = format!("has the type {:?}, not {IN_TOTO:?}", envelope.payload_type);
         return Err(Error::new("signed list", cause).hint("predict --format in-toto --sign writes it"));
@@ -92,9 +98,12 @@ pub(super) fn open(text: &str, key: &SignerKey) -> Result<String> {
     Err(Error::new("signed list", cause).hint("the list was changed after it was signed, or another key signed it"))
 }
 
-/// The bytes of a text in base64. The specification lets a writer choose either alphabet.
+/// The bytes of a text in base64. The specification lets a writer choose either alphabet. Some leave out the padding, and some put line ends
+/// in: what is signed are the bytes.
 fn base64(object: &str, text: &str) -> Result<Vec<u8>> {
-    let bytes = Base64::decode_vec(text).or_else(|_| Base64Url::decode_vec(text));
+    let text: String = text.chars().filter(|letter| !letter.is_ascii_whitespace()).collect();
+    let text = text.trim_end_matches('=');
+    let bytes = Base64Unpadded::decode_vec(text).or_else(|_| Base64UrlUnpadded::decode_vec(text));
     bytes.map_err(|_| Error::new(object, "is no base64").hint("was the file changed or cut off?"))
 }
 

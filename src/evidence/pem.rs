@@ -2,6 +2,7 @@
 //! parser tolerates text before the block (section 2) and other line lengths.
 
 use p256::pkcs8::Document;
+use zeroize::Zeroizing;
 
 use super::library_words::of_crypto;
 use crate::error::{Error, Result};
@@ -42,10 +43,36 @@ pub(super) fn public_key(bytes: &[u8]) -> Result<Vec<u8>> {
     let Some((body, _)) = rest.split_once(&format!("-----END {label}-----")) else {
         return Err(Error::new("key", format_args!("the block \"{label}\" has no end")).hint("was it cut off?"));
     };
-    let body: Vec<char> = body.chars().filter(|c| !c.is_ascii_whitespace()).collect();
-    let lines: String = body.chunks(LINE).flat_map(|line| line.iter().copied().chain(['\n'])).collect();
-    let whole = format!("-----BEGIN {label}-----\n{lines}-----END {label}-----\n");
+    let whole = in_lines(label, body);
     Ok(of_crypto(Document::from_pem(&whole), "key: PEM", "the block is no base64, or is not complete")?.1.into_vec())
+}
+
+/// The cause of an error about a key whose curve has no name.
+pub(super) const EXPLICIT_CURVE: &str =
+    "describes its curve by parameters, which is forbidden (RFC 5480), in place of the curve's name";
+
+/// Whether a key in DER has the parameters of a curve: the object identifier `prime-field` (ANSI X9.62: 1.2.840.10045.1.1) is in it, and in no
+/// key that names its curve.
+pub(super) fn has_explicit_curve(der: &[u8]) -> bool {
+    const PRIME_FIELD: [u8; 9] = [0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x01, 0x01];
+    der.windows(PRIME_FIELD.len()).any(|window| window == PRIME_FIELD)
+}
+
+/// The block with lines of the usual length, whatever white space its body has: a variable of a build service may hold it on one line. It is
+/// cleared from memory when it is dropped: it may be a private key.
+pub(super) fn in_lines(label: &str, body: &str) -> Zeroizing<String> {
+    // No reallocation leaves a part of it behind: a line end for each line is the most that is added.
+    let most = body.len() + body.len() / LINE + 2 * label.len() + 64;
+    let mut whole = Zeroizing::new(String::with_capacity(most));
+    whole.extend(["-----BEGIN ", label, "-----\n"]);
+    for (at, letter) in body.chars().filter(|letter| !letter.is_ascii_whitespace()).enumerate() {
+        if at > 0 && at % LINE == 0 {
+            whole.push('\n');
+        }
+        whole.push(letter);
+    }
+    whole.extend(["\n-----END ", label, "-----\n"]);
+    whole
 }
 
 #[cfg(test)]

@@ -30,6 +30,10 @@ impl SignerKey {
         let p384 = || p384::ecdsa::VerifyingKey::from_public_key_der(&der).ok().map(Self::P384);
         let ed25519 = || ed25519_dalek::VerifyingKey::from_public_key_der(&der).ok().map(Self::Ed25519);
         p256().or_else(p384).or_else(ed25519).ok_or_else(|| {
+            if pem::has_explicit_curve(&der) {
+                return Error::new("key", pem::EXPLICIT_CURVE)
+                    .hint("openssl ec -pubin -in KEY -param_enc named_curve writes it with the name");
+            }
             let cause = "is no public key of a signer: P-256, P-384 or Ed25519, in PEM or DER";
             Error::new("key", cause)
                 .hint("openssl pkey -in KEY -pubout writes it; a certificate has to be checked first")
@@ -59,13 +63,15 @@ impl SignerKey {
         Ok(Bank::Sha256.digest(der.as_bytes()).as_bytes().to_vec())
     }
 
-    /// Whether the key signed this message. A signature of ECDSA is two numbers in DER (RFC 3279, section 2.2.3), one of Ed25519 has 64
-    /// bytes.
+    /// Whether the key signed this message. A signature of ECDSA is two numbers in DER (RFC 3279, section 2.2.3), or one after the other, as
+    /// browsers and some tokens write it (IEEE 1363); one of Ed25519 has 64 bytes.
     pub(super) fn signed(&self, message: &[u8], signature: &[u8]) -> bool {
         match self {
             Self::P256(key) => p256::ecdsa::Signature::from_der(signature)
+                .or_else(|_| p256::ecdsa::Signature::from_slice(signature))
                 .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
             Self::P384(key) => p384::ecdsa::Signature::from_der(signature)
+                .or_else(|_| p384::ecdsa::Signature::from_slice(signature))
                 .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
             // The strict check leaves no second form of a signature, and no key that fits any message.
             Self::Ed25519(key) => {

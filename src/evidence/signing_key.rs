@@ -4,8 +4,44 @@ use p256::ecdsa::signature::Signer;
 use p256::pkcs8::{DecodePrivateKey, SecretDocument};
 
 use super::library_words::of_crypto;
+use super::pem;
 use super::signer_key::SignerKey;
 use crate::error::{Error, Result};
+
+const HINT: &str = "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 makes such a key";
+
+/// The error of a file that is not text.
+fn no_text(bytes: &[u8]) -> Error {
+    let error = Error::new("private key", "is no PEM: it is not text");
+    match bytes {
+        [0x30, ..] => error.hint("is it DER? --sign <(openssl pkey -inform DER -in KEY) gives it as PEM"),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
+            error.hint("is it UTF-16, as some editors and shells of Windows write it? Write it as UTF-8")
+        }
+        _ => error.hint(HINT),
+    }
+}
+
+/// The error of a block that has a key in a form that is not read.
+fn other_form(label: &str, body: &str) -> Option<Error> {
+    let error = |cause: &str| Error::new("private key", cause);
+    if label.contains("SIGSTORE") || label.contains("COSIGN") {
+        let hint = "make a key with openssl genpkey, and give cosign a copy (cosign import-key-pair) if it shall sign with it, too";
+        return Some(error("is in the form of cosign, which encrypts it in its own way").hint(hint));
+    }
+    if label.contains("OPENSSH") {
+        return Some(error("is in the form of OpenSSH").hint(HINT));
+    }
+    if label == "ENCRYPTED PRIVATE KEY" || body.contains("ENCRYPTED") {
+        let hint = "give it without one through a pipe: --sign <(openssl pkey -in KEY)";
+        return Some(error("is encrypted, and its password is not asked for").hint(hint));
+    }
+    if body.contains("\\n") {
+        let hint = "write the variable that has it with printf '%b'";
+        return Some(error("has the two characters \\n in place of each line end").hint(hint));
+    }
+    None
+}
 
 /// A private key. What it prints for a programmer has no part of the key.
 #[derive(Debug)]
@@ -33,32 +69,33 @@ impl SigningKey {
     /// # Errors
     /// If it is neither, if it is encrypted, or if the key is of another type.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
-        const HINT: &str = "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 makes such a key";
-        let text = std::str::from_utf8(bytes).map_err(|_| Error::new("private key", "is no PEM: it is not text"))?;
+        let text = std::str::from_utf8(bytes).map_err(|_| no_text(bytes))?;
         let blocks = || {
             text.match_indices("-----BEGIN ").filter_map(|(at, begin)| {
-                let (label, _) = text[at + begin.len()..].split_once("-----")?;
-                Some((label, &text[at..]))
+                let (label, rest) = text[at + begin.len()..].split_once("-----")?;
+                Some((label, rest))
             })
         };
         // openssl ecparam -genkey puts the curve's name before the key.
         let mut keys = blocks().filter(|(label, _)| label.ends_with("PRIVATE KEY"));
         let Some((label, rest)) = keys.next() else {
-            let found = blocks().next().map_or("no PEM".to_owned(), |(label, _)| format!("PEM of {label:?}"));
-            return Err(Error::new("private key", format!("there is {found}, not of \"PRIVATE KEY\"")).hint(HINT));
+            let cause = match blocks().next() {
+                Some((label, _)) => format!("there is PEM of {label:?}, not of \"PRIVATE KEY\""),
+                None => "is no PEM of \"PRIVATE KEY\"".to_owned(),
+            };
+            return Err(Error::new("private key", cause).hint(HINT));
         };
         if keys.next().is_some() {
             return Err(Error::new("private key", "the file has several keys").hint("give the key that signs, alone"));
         }
-        let end = format!("-----END {label}-----");
-        let Some(block) = rest.find(&end).map(|at| &rest[..at + end.len()]) else {
+        let Some((body, _)) = rest.split_once(&format!("-----END {label}-----")) else {
             return Err(Error::new("private key", format!("the block {label:?} has no end")).hint("was it cut off?"));
         };
-        if label == "ENCRYPTED PRIVATE KEY" || block.contains("ENCRYPTED") {
-            return Err(Error::new("private key", "is encrypted, and its password is not asked for")
-                .hint("give it without one through a pipe: --sign <(openssl pkey -in KEY)"));
+        if let Some(error) = other_form(label, body) {
+            return Err(error);
         }
-        let pem = SecretDocument::from_pem(block);
+        let block = pem::in_lines(label, body);
+        let pem = SecretDocument::from_pem(&block);
         let (_, document) = of_crypto(pem, "private key: PEM", "the block is no base64, or is not complete")?;
         let der = document.as_bytes();
         let key = match label {
@@ -66,7 +103,13 @@ impl SigningKey {
             "EC PRIVATE KEY" => Self::sec1(der),
             _ => None,
         };
-        key.ok_or_else(|| Error::new("private key", "is of another type than P-256, P-384 or Ed25519").hint(HINT))
+        key.ok_or_else(|| {
+            if pem::has_explicit_curve(der) {
+                return Error::new("private key", pem::EXPLICIT_CURVE)
+                    .hint("give it with the name: --sign <(openssl ec -in KEY -param_enc named_curve)");
+            }
+            Error::new("private key", "is of another type than P-256, P-384 or Ed25519").hint(HINT)
+        })
     }
 
     fn pkcs8(der: &[u8]) -> Option<Self> {

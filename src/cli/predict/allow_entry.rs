@@ -14,7 +14,7 @@ use crate::chain::forecast::{Forecast, Part};
 use crate::cli::allow_file;
 use crate::cli::replaced_file::check_inputs;
 use crate::error::{Error, Result};
-use crate::evidence::allow_list::Added;
+use crate::evidence::allow_list::{Added, AllowList};
 use crate::evidence::expected::chain::ExpectedChain;
 use crate::evidence::expiry::Expiry;
 use crate::evidence::signing_key::SigningKey;
@@ -130,46 +130,66 @@ impl AllowEntry {
         }
     }
 
-    /// The list as it will be with these predictions, as a statement of in-toto; with a key, it is signed. If the user names no list, it has
-    /// the predictions alone.
+    /// Adds predictions to the list. `print` gets the list as it will be, as a statement of in-toto; with a key, it is signed. If the user names
+    /// no list, it has the predictions alone. While it prints, no other program can change the list: otherwise, of two builds at the same time,
+    /// the one that ends last could publish the older list.
     ///
     /// # Errors
-    /// If the list cannot be read, or if a statement cannot have it.
-    pub(super) fn published(&self, new: &[Entry], key: Option<&SigningKey>) -> Result<String> {
-        let old = self.list.as_deref().filter(|path| path.exists());
-        let mut list = old.map(|path| allow_file::read(path, None)).transpose()?.unwrap_or_default();
-        for (subject, report, chain) in new {
-            let trusted = self.trusted(subject, report, chain.clone());
-            trusted_image::name(&trusted.name)?;
-            list.add(&trusted, self.name.is_some());
-        }
-        match key {
+    /// If the list cannot be read or written, if a statement cannot have it, or if it cannot be printed. In the last case, the list stays as it
+    /// was.
+    pub(super) fn publish(
+        &self,
+        entries: &[Entry],
+        key: Option<&SigningKey>,
+        print: impl FnOnce(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let published = |list: &AllowList| match key {
             Some(key) => list.to_signed(key),
             None => Ok(list.to_statement()? + "\n"),
+        };
+        if self.list.is_some() {
+            return self.append(entries, |list| print(published(list)?.as_bytes()));
         }
+        let mut list = AllowList::default();
+        for image in self.trusted(entries)? {
+            list.add(&image, self.name.is_some());
+        }
+        print(published(&list)?.as_bytes())
     }
 
-    fn trusted(&self, subject: &Subject, report: &Report, chain: Option<ExpectedChain>) -> TrustedImage {
-        let name = self.name.clone().unwrap_or_else(|| subject.name());
-        TrustedImage { chain, ..TrustedImage::of(&name, report, self.until.clone()) }
+    /// Adds predictions to the list, if the user named one.
+    ///
+    /// # Errors
+    /// If the list cannot be read or written.
+    pub(super) fn add(&self, entries: &[Entry]) -> Result<()> {
+        self.append(entries, |_| Ok(()))
     }
 
-    /// Adds a prediction to the list, if the user named one.
-    pub(super) fn add(&self, subject: &Subject, report: &Report, chain: Option<ExpectedChain>) -> Result<()> {
+    /// The entries of these predictions.
+    fn trusted(&self, entries: &[Entry]) -> Result<Vec<TrustedImage>> {
+        let trusted = |(subject, report, chain): &Entry| {
+            let name = trusted_image::name(&self.name.clone().unwrap_or_else(|| subject.name()))?;
+            Ok(TrustedImage { chain: chain.clone(), ..TrustedImage::of(&name, report, self.until.clone()) })
+        };
+        entries.iter().map(trusted).collect()
+    }
+
+    fn append(&self, entries: &[Entry], publish: impl FnOnce(&AllowList) -> Result<()>) -> Result<()> {
         let Some(list) = &self.list else { return Ok(()) };
-        let trusted = self.trusted(subject, report, chain);
-        let (added, entry) = allow_file::append(list, &trusted, self.name.is_some())?;
-        let TrustedImage { name, expiry, chain, .. } = entry;
-        let mut until = expiry.map_or("without end".to_owned(), |until| format!("until {until}"));
-        if let Some(chain) = chain {
-            let boots: Vec<_> = chain.boots.iter().map(|boot| boot.name.as_str()).collect();
-            until.push_str(", started by ");
-            until.push_str(&boots.join(" or "));
-        }
-        match added {
-            Added::New => log::info!("{}: trusts {name} {until}", list.display()),
-            Added::Renewed => log::info!("{}: already had this image; now trusts it as {name} {until}", list.display()),
-            Added::Known => log::info!("{}: already trusts {name} {until}", list.display()),
+        for (added, entry) in allow_file::append(list, &self.trusted(entries)?, self.name.is_some(), publish)? {
+            let TrustedImage { name, expiry, chain, .. } = entry;
+            let mut until = expiry.map_or("without end".to_owned(), |until| format!("until {until}"));
+            if let Some(chain) = chain {
+                let boots: Vec<_> = chain.boots.iter().map(|boot| boot.name.as_str()).collect();
+                until.push_str(", started by ");
+                until.push_str(&boots.join(" or "));
+            }
+            let list = list.display();
+            match added {
+                Added::New => log::info!("{list}: trusts {name} {until}"),
+                Added::Renewed => log::info!("{list}: already had this image; now trusts it as {name} {until}"),
+                Added::Known => log::info!("{list}: already trusts {name} {until}"),
+            }
         }
         Ok(())
     }

@@ -214,10 +214,14 @@ impl Predict {
         }
         self.say_parameters();
         self.allow.warn_of_sha1(&banks);
-        let prediction = Prediction { subject: &subject, report: &report, allow: &self.allow, key: key.as_ref() };
+        let entries = &[(&subject, &report, None)];
+        if format == Format::InToto {
+            return self.allow.publish(entries, key.as_ref(), print);
+        }
+        let prediction = Prediction { subject: &subject, report: &report, key: key.as_ref() };
         print(&prediction.bytes(format)?)?;
         // After an error, the list must not trust an image whose prediction nobody got.
-        self.allow.add(&subject, &report, None)
+        self.allow.add(entries)
     }
 
     fn format(&self) -> Option<Format> {
@@ -335,13 +339,12 @@ impl Predict {
         key: Option<&SigningKey>,
     ) -> Result<()> {
         self.allow.warn_of_sha1(banks);
-        let text = match format {
-            Some(Format::InToto) => self.allow.published(entries, key)?,
-            format => report.text(format)?,
-        };
-        print(text.as_bytes())?;
+        if format == Some(Format::InToto) {
+            return self.allow.publish(entries, key, print);
+        }
+        print(report.text(format)?.as_bytes())?;
         // After an error, the list must not trust an image whose prediction nobody got.
-        entries.iter().try_for_each(|(subject, image, chain)| self.allow.add(subject, image, chain.clone()))
+        self.allow.add(entries)
     }
 }
 

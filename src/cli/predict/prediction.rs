@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::allow_entry::AllowEntry;
 use super::format::Format;
 use super::subject::Subject;
 use super::{corim, rvps};
 use crate::cli::{json, tpm2_pcrread};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::evidence::signing_key::SigningKey;
 use crate::evidence::{policy, tpm12_values};
 use crate::hash::bank::Bank;
@@ -26,9 +25,6 @@ pub(super) struct Prediction<'a> {
     /// The PCR before and after, in each bank.
     #[serde(flatten)]
     pub(super) report: &'a Report,
-    /// The list that it belongs to.
-    #[serde(skip)]
-    pub(super) allow: &'a AllowEntry,
     /// The key that signs it.
     #[serde(skip)]
     pub(super) key: Option<&'a SigningKey>,
@@ -48,7 +44,7 @@ impl Prediction<'_> {
             Format::TpmUpdatepcrhash => self.tpm_updatepcrhash(),
             Format::Rvps => rvps::message(&BTreeMap::from([(rvps::pcr_name(self.report.pcr), self.values())]))?,
             Format::Corim => return corim::bytes(self.subject, self.report, self.key),
-            Format::InToto => self.allow.published(&[(self.subject, self.report, None)], self.key)?,
+            Format::InToto => return Err(Error::new("in-toto", "is the list of trusted images, not one prediction")),
         };
         Ok(text.into_bytes())
     }
