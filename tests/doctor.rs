@@ -86,3 +86,37 @@ fn a_finding_is_explained_as_on_the_page() {
         assert_eq!(measureroot(&[&["doctor"], wrong].concat()).code, 2, "{wrong:?}");
     }
 }
+
+#[test]
+fn the_configuration_is_found_wherever_a_distribution_has_it() {
+    let config = fs::read_to_string(debian_config()).unwrap();
+    for place in [
+        "proc/config.gz",
+        "boot/config-6.1.0",
+        "lib/modules/6.1.0/config",
+        "usr/lib/modules/6.1.0/config",
+        "run/booted-system/kernel-modules/lib/modules/6.1.0/config",
+        "usr/lib/modules/6.1.0/build/.config",
+    ] {
+        let machine = machine(&[("proc/sys/kernel/osrelease", "6.1.0\n"), ("proc/cmdline", "root=/dev/vda\n")]);
+        let path = machine.path().join(place);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let plain = path.with_file_name(path.file_name().unwrap().to_str().unwrap().trim_end_matches(".gz"));
+        fs::write(&plain, &config).unwrap();
+        if plain != path {
+            run("gzip", &[text(&plain)]);
+        }
+        // The modules that the folder has, on a machine whose package manager ran depmod.
+        if let Some((folder, _)) = place.split_once("/config").filter(|(folder, _)| folder.contains("modules/")) {
+            let modules = "squashfs overlay dm-verity loop erofs ext4 sha256_generic tpm_tis tpm_crb";
+            let modules: String = modules.split(' ').map(|name| format!("kernel/{name}.ko:\n")).collect();
+            fs::write(machine.path().join(folder).join("modules.dep"), modules).unwrap();
+        }
+        let ran = measureroot(&["doctor", "--json", "--root", text(machine.path())]);
+        let printed = ran.json();
+        let ids = ids(&printed);
+        assert!(!ids.contains(&"kernel-unknown"), "{place}: {}", ran.out);
+        assert!(!ran.out.contains(text(&path)), "{place}: {}", ran.out);
+        assert!(ids.iter().any(|id| id.starts_with("kernel-")), "{place}: {}", ran.out);
+    }
+}

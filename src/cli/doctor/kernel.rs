@@ -11,7 +11,8 @@ entries! {
     COMPLETE = "kernel-complete", Ok, "The kernel's configuration has what every measured boot needs.", "";
     UNKNOWN = "kernel-unknown", Note,
         "Neither the configuration of the kernel nor a list of its modules was found. Only what the kernel has loaded by now was judged.",
-        "name the configuration with --kernel-config, or the folder of the modules with --modules";
+        "load the module configs, if the kernel has it (modprobe configs); else name the configuration with --kernel-config, or the folder of \
+         the modules with --modules";
     OPTION_MISSING = "kernel-option-missing", Fail,
         "The kernel lacks an option that every measured boot needs. `measureroot kernel-config` prints the reason for each option.",
         "set the options; kernel-fragments/ has them, with the reason for each";

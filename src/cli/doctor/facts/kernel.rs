@@ -15,6 +15,9 @@ use crate::error::Result;
 /// The limit for a file of /proc and for a list of modules in bytes: 16 MiB. Debian's modules.dep has 700 KiB.
 const MOST: u64 = 16 << 20;
 
+/// Where the folder of a kernel's modules is: usually; where /lib is no link that can be followed; and on NixOS, which has neither.
+const MODULE_FOLDERS: [&str; 3] = ["lib/modules/", "usr/lib/modules/", "run/booted-system/kernel-modules/lib/modules/"];
+
 /// The kernel.
 #[derive(Debug, Default)]
 pub(in crate::cli::doctor) struct Kernel {
@@ -40,14 +43,19 @@ impl Kernel {
             Some(release) => root.place(&format!("{start}{release}{end}")),
             None => Fact::Absent,
         };
+        let of_modules = |end: &str| {
+            let places = MODULE_FOLDERS.iter().map(|folder| of_release(folder, end));
+            places.reduce(|found, next| found.or(|| next)).unwrap_or_default()
+        };
         let configuration = root
             .place("proc/config.gz")
             .or(|| of_release("boot/config-", ""))
-            .or(|| of_release("lib/modules/", "/config"))
+            .or(|| of_modules("/config"))
+            .or(|| of_modules("/build/.config"))
             .parse(|path| Configuration::read(&path));
         Self {
             configuration,
-            modules: of_release("lib/modules/", "").parse(|folder| modules_in(&folder)),
+            modules: of_modules("").parse(|folder| modules_in(&folder)),
             filesystems: root.bytes("proc/filesystems", MOST).map(|bytes| filesystems(&bytes)),
             algorithms: root.bytes("proc/crypto", MOST).parse(|bytes| {
                 CryptoTable::from_buf_read(bytes.as_slice()).map(|table| table.crypto_blocks.into_keys().collect())
