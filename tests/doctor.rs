@@ -109,8 +109,8 @@ fn the_configuration_is_found_wherever_a_distribution_has_it() {
         // The modules that the folder has, on a machine whose package manager ran depmod.
         if let Some((folder, _)) = place.split_once("/config").filter(|(folder, _)| folder.contains("modules/")) {
             let modules = "squashfs overlay dm-verity loop erofs ext4 sha256_generic tpm_tis tpm_crb";
-            let modules: String = modules.split(' ').map(|name| format!("kernel/{name}.ko:\n")).collect();
-            fs::write(machine.path().join(folder).join("modules.dep"), modules).unwrap();
+            let modules: Vec<_> = modules.split(' ').map(|name| format!("kernel/{name}.ko:")).collect();
+            fs::write(machine.path().join(folder).join("modules.dep"), modules.join("\n")).unwrap();
         }
         let ran = measureroot(&["doctor", "--json", "--root", text(machine.path())]);
         let printed = ran.json();

@@ -5,7 +5,7 @@ const READS: &str =
     "reads logs for replay and verify: the boot only warns that a log is not written, whatever is wrong with it";
 
 /// Files whose texts are no messages of a boot or of a builder, each with the reason.
-pub(crate) const REPORTS: [(&str, &str); 30] = [
+pub(crate) const REPORTS: [(&str, &str); 31] = [
     ("src/boot/status.rs", "what a boot prints that worked"),
     ("src/boot/step.rs", "the names of the steps, which the page has in a table of their own"),
     ("src/cli/predict/boot.rs", "what predict prints"),
@@ -36,6 +36,7 @@ pub(crate) const REPORTS: [(&str, &str); 30] = [
     ("src/eventlog/tcg.rs", READS),
     ("src/eventlog/text.rs", READS),
     ("src/eventlog/txt_container.rs", READS),
+    ("src/eventlog/unique_json.rs", READS),
 ];
 
 /// Hints that a table or a function of the source has. The page lists no hints.
@@ -95,11 +96,12 @@ pub(crate) const OBJECTS: [&str; 22] = [
 ];
 
 /// Frames around a message, reports, and texts for programs.
-pub(crate) const OTHERS: [&str; 19] = [
+pub(crate) const OTHERS: [&str; 20] = [
     "measureroot: ...",
     "live: ...",
     "...... (... bytes): ...",
     ", started by",
+    "is not a prediction alone",
     "until ...",
     "without end",
     "... ... % ..., ... left",

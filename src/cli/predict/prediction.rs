@@ -44,7 +44,8 @@ impl Prediction<'_> {
             Format::TpmUpdatepcrhash => self.tpm_updatepcrhash(),
             Format::Rvps => rvps::message(&BTreeMap::from([(rvps::pcr_name(self.report.pcr), self.values())]))?,
             Format::Corim => return corim::bytes(self.subject, self.report, self.key),
-            Format::InToto => return Err(Error::new("in-toto", "is the list of trusted images, not one prediction")),
+            // It is the list of trusted images; `AllowEntry::publish` writes it.
+            Format::InToto => return Err(Error::new("in-toto", "is not a prediction alone")),
         };
         Ok(text.into_bytes())
     }
@@ -102,8 +103,7 @@ mod tests {
         let report = measurement::extend(&mut pcrs, PcrIndex::DEFAULT, &digests_of(&banks, b"image")).unwrap();
         let (sha1, sha256) = (&report.banks[&Bank::Sha1], &report.banks[&Bank::Sha256]);
         let subject = Subject::Image { image: "i".into(), bytes: 5, format: ImageFormat::Plain };
-        let allow = AllowEntry::default();
-        let prediction = Prediction { subject: &subject, report: &report, allow: &allow, key: None };
+        let prediction = Prediction { subject: &subject, report: &report, key: None };
         let text = |format| String::from_utf8(prediction.bytes(format).unwrap()).unwrap();
         assert_eq!(text(Format::Hex), format!("{}\n{}\n", sha1.after, sha256.after));
         assert_eq!(text(Format::Keylime), format!("{{\"13\":[\"{}\",\"{}\"]}}\n", sha1.after, sha256.after));
