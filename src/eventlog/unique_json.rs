@@ -16,6 +16,9 @@ impl<'de> Deserialize<'de> for Unique {
     }
 }
 
+/// How `serde_json` hands over a fraction, as an object with this field, if a library asks it for numbers of any precision.
+const NUMBER: &str = "$serde_json::private::Number";
+
 struct Any;
 
 impl<'de> Visitor<'de> for Any {
@@ -70,7 +73,8 @@ impl<'de> Visitor<'de> for Any {
             let Unique(value) = fields.next_value()?;
             object.insert(name, value);
         }
-        Ok(object.into())
+        let number = object.get(NUMBER).filter(|_| object.len() == 1).and_then(Value::as_str);
+        Ok(number.and_then(|text| text.parse().ok()).map_or(Value::Object(object), Value::Number))
     }
 }
 
