@@ -92,7 +92,7 @@ const PLACES: [(&str, &str); 6] = [
     ("dangling", "dangling: is a symbolic link to nowhere, which does not exist"),
     ("none/file", "none: No such file or directory"),
     ("image/file", "image/file: Not a directory"),
-    ("/proc/file", "/proc/file: cannot be written in /proc"),
+    ("/proc/file", "/proc/file: cannot be written in /proc: No such file or directory"),
 ];
 
 #[test]

@@ -101,7 +101,12 @@ fn each_kind_of_boot_gets_its_verdict() {
     let ipl = || Measured::other(13, "grub");
     let table: [(&str, Vec<Measured>, i32, &str); 9] = [
         ("the image", vec![image()], 0, "trusted: "),
-        ("another", vec![other()], 3, "not trusted: an image was booted that is not known\nPCR 13: sha256 "),
+        (
+            "another",
+            vec![other()],
+            3,
+            "not trusted: an image was booted that is not known\nPCR 13 was extended with sha256 ",
+        ),
         ("none", vec![], 3, "not trusted: nothing was measured into PCR 13"),
         ("a failed boot", vec![Measured::failed()], 3, "not trusted: the boot failed"),
         ("a boot that failed late", vec![image(), Measured::failed()], 3, "not trusted: the boot failed"),

@@ -75,7 +75,7 @@ fn the_chain_of_a_list_is_compared_and_the_file_that_differs_is_named() {
     let good = [firmware(), booted(&added.json())].concat();
     let machine = Machine::quoted(&good, QUOTED);
     let Ran { code, out, err } = machine.judge_all(&["--allow", list, "--any-firmware"]);
-    assert!(code == 0 && out.starts_with("trusted: release 7\nPCR 13: sha256 "), "{out}{err}");
+    assert!(code == 0 && out.starts_with("trusted: release 7\nPCR 13 was extended with sha256 "), "{out}{err}");
     for line in [
         "PCR 4 is as expected: EFI/BOOT/BOOTX64.EFI; debian/vmlinuz; if the first boot option starts it\n",
         "PCR 7 is not predicted, and nothing vouches for it\n",

@@ -79,8 +79,7 @@ pub fn run() -> ExitCode {
         Command::Explain(explain) => return explain.run().unwrap_or_else(|error| failed(&error)),
         Command::Predict(predict) => {
             if let Err(error) = predict.check_arguments() {
-                // Prints the error as those of other wrong arguments, and ends with 2.
-                Arguments::command().error(ErrorKind::ValueValidation, error).exit();
+                wrong_arguments("predict", &error);
             }
             predict.run()
         }
@@ -92,6 +91,17 @@ pub fn run() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
+    }
+}
+
+/// Prints the error as those of other wrong arguments, with the usage of the command, and ends with 2.
+fn wrong_arguments(command: &str, error: &Error) -> ! {
+    let mut program = Arguments::command();
+    program.build();
+    let kind = ErrorKind::ValueValidation;
+    match program.find_subcommand_mut(command) {
+        Some(command) => command.error(kind, error).exit(),
+        None => Arguments::command().error(kind, error).exit(),
     }
 }
 

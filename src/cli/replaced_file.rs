@@ -57,7 +57,7 @@ impl ReplacedFile {
         if !fs::metadata(&self.folder).about_hint(&folder, format_args!("make the folder of {}", self.name))?.is_dir() {
             return Err(Error::new(folder, "is no folder"));
         }
-        tempfile::tempfile_in(&self.folder).map_err(|error| self.cannot_begin(error.kind()))
+        tempfile::tempfile_in(&self.folder).map_err(|error| self.cannot_begin(&error))
     }
 
     /// Replaces the file. If an error occurs, the old file stays. `adapt` gets the new file before it has its name.
@@ -71,7 +71,7 @@ impl ReplacedFile {
         adapt: impl FnOnce(&File) -> Result<()>,
     ) -> Result<()> {
         let file = tempfile::Builder::new().prefix(".measureroot.").permissions(mode).tempfile_in(&self.folder);
-        let file = file.map_err(|error| self.cannot_begin(error.kind()))?;
+        let file = file.map_err(|error| self.cannot_begin(&error))?;
         adapt(file.as_file())?;
         // The errors of the crate's own writer name the temporary file, which nobody knows.
         let mut writer = file.as_file();
@@ -82,9 +82,11 @@ impl ReplacedFile {
         Ok(())
     }
 
-    /// The error of a folder in which no file can be made. The text of the crate's error has a name that nobody knows.
-    fn cannot_begin(&self, kind: ErrorKind) -> Error {
-        Error::new(&self.name, format_args!("cannot be written in {}: {kind}", self.folder.display()))
+    /// The error of a folder in which no file can be made. The crate writes the system's error, ` at path ` and a name that nobody knows.
+    fn cannot_begin(&self, error: &io::Error) -> Error {
+        let text = error.to_string();
+        let cause = text.split_once(" at path ").map_or(text.as_str(), |(cause, _)| cause);
+        Error::new(&self.name, format_args!("cannot be written in {}: {cause}", self.folder.display()))
     }
 
     fn unwritten(&self, error: &io::Error, bytes: usize) -> Error {
@@ -199,7 +201,7 @@ mod tests {
         for (file, start) in [
             ("/no-such-folder/file", "/no-such-folder: No such file"),
             ("/dev/null/file", "/dev/null/file: Not a directory"),
-            ("/proc/file", "/proc/file: cannot be written in /proc: "),
+            ("/proc/file", "/proc/file: cannot be written in /proc: No such file or directory (os error 2)"),
         ] {
             let checked = ReplacedFile::at(Path::new(file)).and_then(|file| file.check_writable().map(drop));
             let error = checked.unwrap_err().to_string();

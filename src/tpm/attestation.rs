@@ -250,8 +250,9 @@ fn key_has_password() -> Error {
 
 fn has_password() -> Error {
     Error::new(ENDORSEMENT, "has a password, and no key can be made without it").hint(
-        "for quotes, make an attestation key persistent once (tpm2_createprimary -C e -P PASSWORD, tpm2_evictcontrol) and give its --handle; \
-         for the register, use tpm2-tools as docs/evidence.md says",
+        "for quotes, make an attestation key once, which is a primary key: tpm2_createprimary -C e -P PASSWORD -G ecc256:ecdsa-sha256:null \
+         -a 'restricted|sign|fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda' -c ak.ctx; make it persistent (tpm2_evictcontrol \
+         -c ak.ctx), and give its --handle; for the register, use tpm2-tools as docs/evidence.md says",
     )
 }
 

@@ -114,7 +114,9 @@ fn what_differs_of_a_menu_is_named() -> Result<()> {
     let verdict =
         Machine { image: &changed, ..good.clone() }.is_refused(&list, "an image was booted that is not known")?;
     let digest = Bank::Sha256.of_file(changed.path())?;
-    verdict.says(&[&format!("PCR 13: sha256 {digest}; the log claims: EV_EVENT_TAG: image, /dev/vdb, ")])?;
+    verdict.says(&[&format!(
+        "PCR 13 was extended with sha256 {digest}; the log claims: EV_EVENT_TAG: image, /dev/vdb, "
+    )])?;
     for (file, program, words) in [
         ("debian/vmlinuz", kernel.as_path(), "PCR 4: debian/vmlinuz (the kernel) differs: expected sha256 "),
         (PROGRAM, Path::new(LOADER), "PCR 4: EFI/BOOT/BOOTX64.EFI (systemd-boot 252"),

@@ -70,7 +70,8 @@ pub(crate) const HINTS: [&str; 26] = [
 ];
 
 /// Objects of messages.
-pub(crate) const OBJECTS: [&str; 22] = [
+pub(crate) const OBJECTS: [&str; 23] = [
+    "..., line ..., column ...",
     "no TPM",
     "RTMR ...",
     "... at byte ...",
@@ -117,4 +118,26 @@ pub(crate) const OTHERS: [&str; 20] = [
     "verity, every later read is checked against what was measured",
     "1 ... ... ... ... ... ... sha256 ... ......",
     "and ... more",
+];
+
+/// Words by which the messages of libraries are recognized, and the words in their place.
+pub(crate) const LIBRARIES: [&str; 18] = [
+    ", expected",
+    "a number from 0 to 255",
+    "a number from 0 to 4294967295",
+    "a sequence",
+    "a string",
+    "a text",
+    "an array",
+    "an object",
+    "at line",
+    "at path",
+    "duplicate field",
+    "invalid type:",
+    "invalid value:",
+    "missing field",
+    "the number",
+    "the text",
+    "unknown field",
+    "unknown variant",
 ];

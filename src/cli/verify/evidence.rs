@@ -71,7 +71,14 @@ impl Evidence {
         self.events.iter().fold(String::new(), |mut text, event| {
             let digests: Vec<_> = event.digests.iter().map(|(bank, digest)| format!("{bank} {digest}")).collect();
             // Writing to a string does not fail.
-            writeln!(text, "PCR {}: {}; the log claims: {}", self.pcr, digests.join(", "), event.words).ok();
+            writeln!(
+                text,
+                "PCR {} was extended with {}; the log claims: {}",
+                self.pcr,
+                digests.join(", "),
+                event.words
+            )
+            .ok();
             text
         })
     }
