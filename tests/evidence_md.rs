@@ -43,6 +43,15 @@ fn blocks() -> Vec<String> {
     blocks_of(|heading| heading != TPM12)
 }
 
+/// Puts a certificate of the endorsement key into the TPM, as its maker does (TCG EK Credential Profile: RSA at 0x01c00002).
+const MAKER: &str = "
+    openssl req -x509 -newkey rsa:2048 -noenc -subj '/CN=the maker' -keyout makers.key -out makers.pem
+    tpm2_createek -G rsa -c made.ctx -f pem -u made.pem
+    openssl x509 -new -force_pubkey made.pem -subj '/CN=a TPM' -CA makers.pem -CAkey makers.key -outform DER -out made.der
+    tpm2_nvdefine -Q -C p -s $(stat --format=%s made.der) -a 'ownerread|authread|ppread|ppwrite|platformcreate|no_da' 0x01c00002
+    tpm2_nvwrite -Q -C p -i made.der 0x01c00002
+";
+
 fn run(machine: &Machine, commands: &str) -> Ran {
     shell(&(FLUSH.to_owned() + commands), &machine.path(""), &[("TPM2TOOLS_TCTI", &machine.swtpm.tcti())])
 }
@@ -59,7 +68,9 @@ fn booted(content: &[u8]) -> Machine {
 #[test]
 fn all_commands_work_on_a_machine_that_booted_the_image() {
     let machine = booted(b"image");
+    run(&machine, MAKER).printed();
     let text = run(&machine, &blocks().concat()).printed();
+    assert!(text.contains("\nek.pem: OK\n"), "{text}");
     assert!(text.contains("\ntrusted: rootfs.squashfs\n") && text.contains("\"verdict\": \"trusted\""), "{text}");
     assert!(text.ends_with("the key of the data"), "{text}");
 }

@@ -135,8 +135,13 @@ fn with_a_secret() -> Machine {
 }
 
 /// Opens the secret with the policy of a release.
-fn unseal(machine: &Machine, release: u32, pcrs: &str) -> Ran {
-    let block = block("tpm2_unseal").replace("sha256:13", pcrs);
+fn unseal(machine: &Machine, release: u32) -> Ran {
+    run(machine, &format!("RELEASE={release}\n{}", block("tpm2_unseal")))
+}
+
+/// Opens the secret with the policy of the whole boot of a release.
+fn unseal_whole(machine: &Machine, release: u32, pcrs: &str) -> Ran {
+    let block = block("tpm2_unseal").replace("sha256:13", pcrs).replace("root-$RELEASE", "whole-$RELEASE");
     run(machine, &format!("RELEASE={release}\n{block}"))
 }
 
@@ -145,13 +150,13 @@ fn a_secret_follows_from_one_release_to_the_next_and_no_other_image_opens_it() {
     let machine = with_a_secret();
     for number in [7, 8] {
         boot(&machine, number);
-        let out = unseal(&machine, number, "sha256:13").printed();
+        let out = unseal(&machine, number).printed();
         assert!(out.ends_with("the key of the data"), "{out}");
     }
     // Release 9 is not signed, and no policy of another release is its own.
     for (booted, policy) in [(9, 7), (9, 8), (8, 7)] {
         boot(&machine, booted);
-        let ran = unseal(&machine, policy, "sha256:13");
+        let ran = unseal(&machine, policy);
         let refused = ran.err.contains("Esys_PolicyAuthorize") || ran.err.contains("tpm2_policyauthorize");
         assert!(ran.code != 0 && refused && !ran.out.contains("the key"), "{ran:?}");
     }
@@ -160,7 +165,7 @@ fn a_secret_follows_from_one_release_to_the_next_and_no_other_image_opens_it() {
     let sign = block("--format policy").replace("7 8", "9");
     run(&machine, &format!("{forge}{sign}")).printed();
     boot(&machine, 9);
-    let ran = unseal(&machine, 9, "sha256:13");
+    let ran = unseal(&machine, 9);
     assert!(ran.code != 0 && ran.err.contains("VerifySignature") && !ran.out.contains("the key"), "{ran:?}");
 }
 
@@ -171,12 +176,12 @@ fn a_policy_of_the_whole_boot_refuses_the_image_after_another_loader() {
     boot(&machine, 8);
     run(&machine, &block("tpm2_createpolicy")).printed();
     boot(&machine, 8);
-    assert!(unseal(&machine, 8, PCRS).printed().ends_with("the key of the data"));
+    assert!(unseal_whole(&machine, 8, PCRS).printed().ends_with("the key of the data"));
     let mut tpm = EsysPcrs::open(&machine.swtpm.device).unwrap();
     let other = Measured::other(4, "another loader");
     measurement::extend(&mut tpm, PcrIndex::try_from(4).unwrap(), &other.digests).unwrap();
     drop(tpm);
-    let ran = unseal(&machine, 8, PCRS);
+    let ran = unseal_whole(&machine, 8, PCRS);
     assert!(ran.code != 0 && !ran.out.contains("the key"), "{ran:?}");
 }
 
