@@ -61,8 +61,8 @@ impl Sent {
             sha1: false,
         };
         let digests = digests_of(&Bank::ALL, b"image");
-        let (name, pcr, before) = ("image".into(), PcrIndex::DEFAULT, Digests::new());
-        let image = TrustedImage { name, pcr, digests, before, expiry: None, chain: None };
+        let (name, pcr, before, others) = ("image".into(), PcrIndex::DEFAULT, Digests::new(), Digests::new());
+        let image = TrustedImage { name, pcr, digests, before, expiry: None, chain: None, others };
         let accepted = Accepted { start: AcceptedStart::All, key_is_trusted: true, any_nonce: false };
         Ok(given.check()?.judge(&[image], &PcrValues::new(), accepted, OffsetDateTime::UNIX_EPOCH)?.verdict)
     }

@@ -52,8 +52,8 @@ impl Sent {
         // The image that tests/evidence/trusted.json trusts.
         let digest = hex::decode("3a71bd7d93d2bc405d7735df4205f1d94a49ce8d").unwrap();
         let digests = Digests::from([(Bank::Sha1, Digest::from_bytes(Bank::Sha1, &digest).unwrap())]);
-        let (pcr, before) = (PcrIndex::DEFAULT, Digests::new());
-        let image = TrustedImage { name: "image".into(), pcr, digests, before, expiry: None, chain: None };
+        let (pcr, before, others) = (PcrIndex::DEFAULT, Digests::new(), Digests::new());
+        let image = TrustedImage { name: "image".into(), pcr, digests, before, expiry: None, chain: None, others };
         let accepted = Accepted { start: AcceptedStart::All, ..Accepted::default() };
         let judgement = submission.check()?.judge(&[image], &PcrValues::new(), accepted, OffsetDateTime::UNIX_EPOCH)?;
         Ok(judgement.verdict)

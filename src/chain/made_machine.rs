@@ -139,5 +139,6 @@ impl MadeMachine {
 /// The trusted image with the content `bytes`.
 pub(crate) fn image(bytes: &[u8]) -> TrustedImage {
     let (name, digests) = ("release 7".to_owned(), digests_of(&[BANK], bytes));
-    TrustedImage { name, pcr: PcrIndex::DEFAULT, digests, before: BTreeMap::new(), expiry: None, chain: None }
+    let (before, others) = (BTreeMap::new(), BTreeMap::new());
+    TrustedImage { name, pcr: PcrIndex::DEFAULT, digests, before, expiry: None, chain: None, others }
 }

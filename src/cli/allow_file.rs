@@ -81,6 +81,9 @@ pub(super) fn append(
     };
     let added: Vec<_> = images.iter().map(|image| list.add(image, named)).collect();
     publish(&list)?;
+    for (image, (_, entry)) in images.iter().zip(&added) {
+        tell_others(path, &list, image, entry);
+    }
     if added.iter().all(|(added, _)| *added == Added::Known) {
         return Ok(added);
     }
@@ -155,6 +158,15 @@ fn keep_owner(new: &File, old: &Metadata, name: &str) -> Result<()> {
     Ok(())
 }
 
+/// Says which entries got the end that was stated for their image. They are for another PCR, or another value before.
+fn tell_others(path: &Path, list: &AllowList, stated: &TrustedImage, entry: &TrustedImage) {
+    let Some(until) = &stated.expiry else { return };
+    for other in list.others_of(entry) {
+        let (path, name, pcr) = (path.display(), &other.name, other.pcr);
+        log::info!("{path}: {name}, whose entry for PCR {pcr} is about the same image, is trusted until {until}, too");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -173,6 +185,7 @@ mod tests {
             before: Digests::new(),
             expiry: None,
             chain: None,
+            others: Digests::new(),
         }
     }
 

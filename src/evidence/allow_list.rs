@@ -9,8 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use super::json_object::Object;
 use super::library_words;
+use super::same_image;
 use super::trusted_image::{JsonImage, TrustedImage};
 use crate::error::{Context, Error, Result};
+use crate::hash::bank::Bank;
+use crate::hash::digest::Digests;
 
 /// What [`AllowList::add`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,11 +35,17 @@ pub struct AllowList {
 
 impl AllowList {
     /// Adds what a user states about an image. All older entries about the same boot become one with it: if one of them
-    /// stayed, an earlier end would revoke nothing. What the user does not state stays: the name, unless `named`, and the
-    /// earliest end. Returns the entry, too.
+    /// stayed, an earlier end would revoke nothing. So an end that is stated is that of all entries about the image, also for other PCRs or
+    /// values before. What the user does not state stays: the name, unless `named`, and the earliest end. Returns the entry, too.
     pub(crate) fn add(&mut self, stated: &TrustedImage, named: bool) -> (Added, TrustedImage) {
         let (old, mut entry) = (self.images.clone(), stated.clone());
-        let mut place = None;
+        let (mut place, same) = (None, same_image::places(&self.images, &[stated]));
+        if stated.expiry.is_some() {
+            same.iter().for_each(|&at| self.images[at].expiry.clone_from(&stated.expiry));
+        } else if let Some(first) = same.iter().map(|&at| &self.images[at]).min_by(|one, other| one.ends_before(other))
+        {
+            entry.expiry.clone_from(&first.expiry);
+        }
         while let Some(at) = self.images.iter().position(|known| known.is_same(&entry)) {
             let known = self.images.remove(at);
             entry.take_banks_of(&known);
@@ -44,18 +53,27 @@ impl AllowList {
             if !named && place.is_none() {
                 entry.name.clone_from(&known.name);
             }
-            if stated.expiry.is_none() && known.ends_before(&entry).is_lt() {
-                entry.expiry.clone_from(&known.expiry);
-            }
             place = Some(place.map_or(at, |first: usize| first.min(at)));
         }
-        self.images.insert(place.unwrap_or(self.images.len()), entry.clone());
+        let written = TrustedImage { others: Digests::new(), ..entry.clone() };
+        self.images.insert(place.unwrap_or(self.images.len()), written);
         let added = match place {
             None => Added::New,
             Some(_) if self.images == old => Added::Known,
             Some(_) => Added::Renewed,
         };
         (added, entry)
+    }
+
+    /// The entries about the same image that are not this one.
+    pub(crate) fn others_of(&self, entry: &TrustedImage) -> Vec<&TrustedImage> {
+        let same = same_image::places(&self.images, &[entry]).into_iter().map(|at| &self.images[at]);
+        same.filter(|image| !image.is_same(entry)).collect()
+    }
+
+    /// The banks of all entries.
+    pub(crate) fn banks(&self) -> Vec<Bank> {
+        Bank::ALL.into_iter().filter(|bank| self.images.iter().any(|image| image.digests.contains_key(bank))).collect()
     }
 
     /// The text of the list.
@@ -113,8 +131,7 @@ mod tests {
     use super::*;
     use crate::eventlog::EventType;
     use crate::evidence::expected::chain::{ExpectedBoot, ExpectedChain, ExpectedEvent, ExpectedPart};
-    use crate::hash::bank::Bank;
-    use crate::hash::digest::{Digests, digests_of};
+    use crate::hash::digest::digests_of;
     use crate::measure::pcr::{Pcr, PcrIndex};
 
     fn image(name: &str, expiry: Option<&str>) -> TrustedImage {
@@ -127,6 +144,7 @@ mod tests {
             before: Digests::new(),
             expiry,
             chain: None,
+            others: Digests::new(),
         }
     }
 
@@ -134,7 +152,7 @@ mod tests {
     fn a_written_list_reads_back() {
         let mut list = AllowList::default();
         assert_eq!(list.add(&image("a", Some("2027-01-31")), true).0, Added::New);
-        let mut other = image("b", None);
+        let mut other = TrustedImage { digests: digests_of(&[Bank::Sha256], b"other"), ..image("b", None) };
         other.before = digests_of(&[Bank::Sha256], b"earlier");
         assert_eq!(list.add(&other, true).0, Added::New);
         let text = list.to_json().unwrap();
@@ -189,6 +207,36 @@ mod tests {
         let elsewhere = TrustedImage { pcr: PcrIndex::try_from(9).unwrap(), ..in_banks(&[Bank::Sha1], None) };
         assert_eq!(list.add(&elsewhere, true).0, Added::New);
         assert_eq!(list.images.len(), 3);
+    }
+
+    /// The same image, whose digests in all banks are known.
+    fn known_in_all(banks: &[Bank], expiry: Option<&str>) -> TrustedImage {
+        TrustedImage { others: digests_of(&Bank::ALL, b"image"), ..in_banks(banks, expiry) }
+    }
+
+    #[test]
+    fn an_end_is_that_of_all_entries_about_the_image() {
+        let (end, late) = (Some("2020-01-31"), Some("2099-12-31"));
+        let (good, long) = (&[Bank::Sha256][..], &[Bank::Sha384][..]);
+        let elsewhere = |expiry| TrustedImage { pcr: PcrIndex::try_from(14).unwrap(), ..in_banks(good, expiry) };
+        let later = |expiry| TrustedImage { before: digests_of(good, b"before"), ..in_banks(good, expiry) };
+        let other = TrustedImage { digests: digests_of(good, b"other"), ..image("b", late) };
+        // Without a bank in common, they become one.
+        let mut list = AllowList { images: vec![in_banks(good, late)] };
+        assert_eq!(list.add(&known_in_all(long, end), true).0, Added::Renewed);
+        assert_eq!(list.images, [in_banks(&[Bank::Sha256, Bank::Sha384], end)]);
+        // Those of other PCRs and other values before stay, with the new end.
+        let mut list = AllowList { images: vec![elsewhere(late), later(None), other.clone()] };
+        let (added, entry) = list.add(&known_in_all(long, end), true);
+        assert_eq!(added, Added::New);
+        assert_eq!(list.images, [elsewhere(end), later(end), other.clone(), in_banks(long, end)]);
+        assert_eq!(list.others_of(&entry), [&elsewhere(end), &later(end)]);
+        // A new entry without an end does not undo that; a later end that is stated does.
+        list.add(&TrustedImage { pcr: PcrIndex::try_from(9).unwrap(), ..known_in_all(good, None) }, true);
+        assert!(list.images[4].pcr.get() == 9 && list.images[4].expiry == image("a", end).expiry);
+        list.add(&known_in_all(good, late), true);
+        assert!(list.images.iter().all(|image| image.expiry == other.expiry), "{list:?}");
+        assert_eq!(list.banks(), [Bank::Sha256, Bank::Sha384]);
     }
 
     #[test]

@@ -34,6 +34,7 @@ mod public;
 mod qualified_name;
 pub(crate) mod quote;
 pub mod quoted_values;
+mod same_image;
 mod scheme;
 mod selection;
 pub mod serialized_pcrs;

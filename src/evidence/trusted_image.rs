@@ -30,6 +30,9 @@ pub struct TrustedImage {
     pub expiry: Option<Expiry>,
     /// What must have started the agent. `None` if nothing is expected of it.
     pub chain: Option<ExpectedChain>,
+    /// The image's digests in other banks, if they are known. They find its other entries; no boot is compared with them, and the list
+    /// does not have them.
+    pub others: Digests,
 }
 
 impl TrustedImage {
@@ -38,7 +41,7 @@ impl TrustedImage {
         let digests = report.banks.iter().map(|(&bank, extension)| (bank, extension.digest.clone())).collect();
         let before = report.banks.iter().filter(|(bank, extension)| extension.before != Digest::zero(**bank));
         let before = before.map(|(&bank, extension)| (bank, extension.before.clone())).collect();
-        Self { name: name.to_owned(), pcr: report.pcr, digests, before, expiry, chain: None }
+        Self { name: name.to_owned(), pcr: report.pcr, digests, before, expiry, chain: None, others: Digests::new() }
     }
 
     /// The value of the PCR before the boot.
@@ -52,13 +55,22 @@ impl TrustedImage {
     }
 
     /// Whether both are about the same boot: they have a bank in common, and the same measurement in each bank that both
-    /// have. An entry for more banks is about the same image as an entry for one of them.
+    /// have. An entry for more banks is about the same image as an entry for one of them. Without a bank in common, the other digests tell
+    /// the image, and the PCR must begin with zeros in both: a value before in one bank does not follow from that in another.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         let mut common = self.digests.keys().filter(|bank| other.digests.contains_key(bank)).peekable();
         let is_equal = |bank: &&Bank| {
             self.digests.get(bank) == other.digests.get(bank) && self.before(**bank) == other.before(**bank)
         };
-        self.pcr == other.pcr && common.peek().is_some() && common.all(|bank| is_equal(&bank))
+        let mut is_known = || match common.peek() {
+            Some(_) => common.all(|bank| is_equal(&bank)),
+            None => {
+                let has_one =
+                    |one: &Self, of: &Self| one.digests.iter().any(|(bank, own)| of.others.get(bank) == Some(own));
+                self.before.is_empty() && other.before.is_empty() && (has_one(self, other) || has_one(other, self))
+            }
+        };
+        self.pcr == other.pcr && is_known()
     }
 
     /// Takes over the banks that an older entry about the same boot has beside the own ones. So the older entry can go, and
@@ -164,6 +176,7 @@ impl TryFrom<&JsonImage> for TrustedImage {
             before,
             expiry: image.until.as_deref().map(str::parse).transpose()?,
             chain: image.chain.as_ref().map(|Object(chain)| chain.try_into()).transpose()?,
+            others: Digests::new(),
         })
     }
 }

@@ -7,6 +7,7 @@ use super::chain_judgement::ChainJudgement;
 use super::check::{Broken, Check};
 use super::other_banks::OtherBanks;
 use super::proof::Proof;
+use super::same_image;
 use super::trusted_image::{TrustedImage, is_called_image};
 use crate::count::counted;
 use crate::error::Error;
@@ -53,7 +54,12 @@ impl Proof {
         // Several entries may be about this boot. The one that ends first counts: an end that somebody gave must hold. So must a chain: if
         // one of them has a chain, the boot must be as one of the chains.
         let all: Vec<_> = trusted.iter().filter(|image| self.is_boot_of(image)).collect();
-        let first = all.iter().copied().min_by(|one, other| one.ends_before(other).then(one.name.cmp(&other.name)));
+        let first_of =
+            |one: &&TrustedImage, other: &&TrustedImage| one.ends_before(other).then(one.name.cmp(&other.name));
+        let own = all.iter().copied().min_by(first_of);
+        // An end that the image has in an entry for another boot, or for other banks, holds, too.
+        let same = same_image::places(trusted, &all).into_iter().map(|at| &trusted[at]);
+        let first = own.map(|own| same.min_by(first_of).filter(|first| first.ends_before(own).is_lt()).unwrap_or(own));
         let chain = self.judge_chain(&all, trusted, expected);
         let verdict = match first {
             _ if self.is_marked(UNMEASURED) || self.is_marked(FAILED) => Verdict::NotTrusted(self.why(trusted)),
@@ -65,7 +71,7 @@ impl Proof {
                 // Its name is that of the entry whose chain was compared.
                 let is_compared =
                     |image: &&&TrustedImage| chain.compared.as_ref().is_some_and(|one| one.entry == image.name);
-                let named = all.iter().find(is_compared).copied().unwrap_or(first);
+                let named = all.iter().find(is_compared).copied().or(own).unwrap_or(first);
                 let image = &TrustedImage { expiry: first.expiry.clone(), ..named.clone() };
                 let against = self
                     .unproven_mark()

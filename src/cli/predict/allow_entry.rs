@@ -33,8 +33,8 @@ pub(super) struct AllowEntry {
     /// The image's name in the list [default: the name that the list has for it, else the name of its file].
     #[arg(long, requires = "list", value_parser = trusted_image::name)]
     name: Option<String>,
-    /// Trust the image until the end of this day (2027-01-31, in UTC) or until this moment (RFC 3339) [default: the end
-    /// that the list has for it, else without end].
+    /// Trust the image until the end of this day (2027-01-31, in UTC) or until this moment (RFC 3339), whatever PCR and banks its entries are
+    /// for; a day that is over revokes it [default: the earliest end that the list has for it, else without end].
     #[arg(long, value_name = "DATE", requires = "list")]
     until: Option<Expiry>,
 }
@@ -54,6 +54,11 @@ impl AllowEntry {
             text.and_then(trusted_image::name).map_err(named)?;
         }
         allow_file::check(list)
+    }
+
+    /// The banks that an image is hashed for, if these are predicted. With a list, all: it may have the image for others.
+    pub(super) fn hashed(&self, banks: &[Bank]) -> Vec<Bank> {
+        if self.is_given() { Bank::ALL.to_vec() } else { banks.to_vec() }
     }
 
     /// Whether the user names a list.
@@ -169,7 +174,8 @@ impl AllowEntry {
     fn trusted(&self, entries: &[Entry]) -> Result<Vec<TrustedImage>> {
         let trusted = |(subject, report, chain): &Entry| {
             let name = trusted_image::name(&self.name.clone().unwrap_or_else(|| subject.name()))?;
-            Ok(TrustedImage { chain: chain.clone(), ..TrustedImage::of(&name, report, self.until.clone()) })
+            let (chain, others) = (chain.clone(), subject.digests());
+            Ok(TrustedImage { chain, others, ..TrustedImage::of(&name, report, self.until.clone()) })
         };
         entries.iter().map(trusted).collect()
     }

@@ -3,9 +3,9 @@
 use super::boot::Boot;
 use super::disk::{DiskFile, ReadDisk};
 use super::root::Root;
-use super::root_hash;
 use super::start::Start;
 use super::subject::Subject;
+use super::{in_banks, root_hash};
 use crate::chain::disk::Disk;
 use crate::chain::forecast::Forecast;
 use crate::chain::forecasts::Forecasts;
@@ -28,6 +28,8 @@ pub(super) struct DiskRoots<'a> {
     file: &'a DiskFile,
     disk: &'a Disk<'a>,
     banks: &'a [Bank],
+    /// The banks that are hashed: these, and maybe more, which a list may have.
+    hashed_banks: Vec<Bank>,
     /// What was hashed: each image is read once, however many boots have it.
     hashed: Vec<(Place, Digests)>,
 }
@@ -97,7 +99,12 @@ struct Unknown {
 impl<'a> DiskRoots<'a> {
     /// Those of a disk.
     pub(super) fn of(ReadDisk { file, disk }: &'a ReadDisk<'a>, banks: &'a [Bank]) -> Self {
-        Self { file, disk, banks, hashed: Vec::new() }
+        Self { file, disk, banks, hashed_banks: banks.to_vec(), hashed: Vec::new() }
+    }
+
+    /// The same, hashed for these banks.
+    pub(super) fn hashed_for(self, hashed_banks: Vec<Bank>) -> Self {
+        Self { hashed_banks, ..self }
     }
 
     /// Adds to each boot the image that it measures, or why it is not known.
@@ -186,7 +193,8 @@ impl<'a> DiskRoots<'a> {
             What::Image(found) => {
                 let (disk, place) = (self.file.name.clone(), found.place.clone());
                 let digests = format.of(self.digests(found)?);
-                (Subject::OnDisk { disk, place, bytes: found.bytes, format: *format }, digests)
+                let predicted = in_banks(&digests, self.banks);
+                (Subject::OnDisk { disk, place, bytes: found.bytes, format: *format, digests }, predicted)
             }
         };
         Ok(Root { subject, pcr: *pcr, digests })
@@ -200,7 +208,7 @@ impl<'a> DiskRoots<'a> {
         let name = format!("{}, {}", self.file.name, found.place);
         let bar = progress_bar(found.bytes);
         let mut blocks = found.stretches.blocks(&name, found.bytes)?;
-        let digests = pass::digests(&mut blocks, self.banks, None, &mut |done| bar.set_position(done))?;
+        let digests = pass::digests(&mut blocks, &self.hashed_banks, None, &mut |done| bar.set_position(done))?;
         bar.finish_and_clear();
         self.hashed.push((place, digests.clone()));
         Ok(digests)

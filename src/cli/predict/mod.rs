@@ -180,7 +180,7 @@ impl Predict {
             self.machine.expect(&mut boots, &banks)?;
             let given = self.subject(&banks)?;
             if let (None, Some(disk)) = (&given, &disk) {
-                DiskRoots::of(disk, &banks).add(&mut boots)?;
+                DiskRoots::of(disk, &banks).hashed_for(self.allow.hashed(&banks)).add(&mut boots)?;
                 disk.file.check_unchanged()?;
                 return self.print_disk(&start, &boots, format, &banks, key.as_ref());
             }
@@ -240,7 +240,7 @@ impl Predict {
     /// What is measured as the root image, if the user names one.
     fn subject(&self, banks: &[Bank]) -> Result<Option<(Subject, Digests)>> {
         match (&self.image, self.roothash, self.verity.as_slice()) {
-            (Some(path), ..) => image(path, self.device, self.image_format, banks).map(Some),
+            (Some(path), ..) => self.image(path, banks).map(Some),
             (None, Some(hash), _) => Ok(Some(root_hash(&hash, banks))),
             (None, None, [image, tree]) => {
                 let check = VerityCheck { image, tree, offset: self.hash_offset.unwrap_or(0) };
@@ -248,6 +248,15 @@ impl Predict {
             }
             (None, None, _) => Ok(None),
         }
+    }
+
+    /// Hashes an image as a boot does.
+    fn image(&self, path: &Path, banks: &[Bank]) -> Result<(Subject, Digests)> {
+        let (image, format) = (ImageFile::open(path)?, self.image_format);
+        let bytes = image.measured_bytes(self.device)?;
+        let digests = format.of(image.digests(bytes, &self.allow.hashed(banks))?);
+        let predicted = in_banks(&digests, banks);
+        Ok((Subject::Image { image: image.name, bytes, format, digests }, predicted))
     }
 
     /// Says which parameters the boot must get to measure as it was predicted: without them, it measures in another way, and
@@ -367,12 +376,9 @@ fn parse_rtmr(text: &str) -> Result<RtmrIndex> {
     Err(Error::new(text, cause).hint("2 or 3"))
 }
 
-/// Hashes an image as a boot does.
-fn image(path: &Path, device: bool, format: ImageFormat, banks: &[Bank]) -> Result<(Subject, Digests)> {
-    let image = ImageFile::open(path)?;
-    let bytes = image.measured_bytes(device)?;
-    let digests = format.of(image.digests(bytes, banks)?);
-    Ok((Subject::Image { image: image.name, bytes, format }, digests))
+/// The digests in these banks.
+fn in_banks(digests: &Digests, banks: &[Bank]) -> Digests {
+    digests.iter().filter(|(bank, _)| banks.contains(bank)).map(|(&bank, digest)| (bank, digest.clone())).collect()
 }
 
 fn root_hash(hash: &TreeHash, banks: &[Bank]) -> (Subject, Digests) {

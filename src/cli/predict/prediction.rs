@@ -102,7 +102,8 @@ mod tests {
         let mut pcrs = SoftPcrs::zero(&banks);
         let report = measurement::extend(&mut pcrs, PcrIndex::DEFAULT, &digests_of(&banks, b"image")).unwrap();
         let (sha1, sha256) = (&report.banks[&Bank::Sha1], &report.banks[&Bank::Sha256]);
-        let subject = Subject::Image { image: "i".into(), bytes: 5, format: ImageFormat::Plain };
+        let subject =
+            Subject::Image { image: "i".into(), bytes: 5, format: ImageFormat::Plain, digests: Digests::new() };
         let prediction = Prediction { subject: &subject, report: &report, key: None };
         let text = |format| String::from_utf8(prediction.bytes(format).unwrap()).unwrap();
         assert_eq!(text(Format::Hex), format!("{}\n{}\n", sha1.after, sha256.after));

@@ -6,7 +6,11 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::count::counted;
+use crate::hash::bank::Bank;
+use crate::hash::digest::Digests;
+use crate::measure::image_digest;
 use crate::measure::image_format::ImageFormat;
+use crate::seal::prepared_root_hash::parse_hash;
 
 /// What is between the places of one image.
 const OR: &str = " or ";
@@ -23,6 +27,9 @@ pub(super) enum Subject {
         bytes: u64,
         /// What the PCR is extended with.
         format: ImageFormat,
+        /// The digests in all banks that were hashed.
+        #[serde(skip)]
+        digests: Digests,
     },
     /// An image that is on the disk that is predicted.
     OnDisk {
@@ -36,6 +43,9 @@ pub(super) enum Subject {
         bytes: u64,
         /// What the PCR is extended with.
         format: ImageFormat,
+        /// The digests in all banks that were hashed.
+        #[serde(skip)]
+        digests: Digests,
     },
     /// The root hash of an image that was prepared with veritysetup.
     RootHash {
@@ -52,6 +62,16 @@ impl Subject {
             Self::Image { image, .. } => file(image),
             Self::OnDisk { disk, place, .. } => format!("{}, {place}", file(disk)),
             Self::RootHash { .. } => self.to_string(),
+        }
+    }
+
+    /// What extends the PCR in all banks that are known, also in those that are not predicted.
+    pub(super) fn digests(&self) -> Digests {
+        match self {
+            Self::Image { digests, .. } | Self::OnDisk { digests, .. } => digests.clone(),
+            Self::RootHash { root_hash } => {
+                parse_hash(root_hash).map(|hash| image_digest::of_root_hash(&hash, &Bank::ALL)).unwrap_or_default()
+            }
         }
     }
 }
@@ -71,11 +91,11 @@ impl Subject {
 impl Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Image { image, bytes, format } => {
+            Self::Image { image, bytes, format, .. } => {
                 write!(f, "{image}, {}", counted(*bytes, "byte"))?;
                 if *format == ImageFormat::Plain { Ok(()) } else { write!(f, ", as {format}") }
             }
-            Self::OnDisk { disk, place, bytes, format } => {
+            Self::OnDisk { disk, place, bytes, format, .. } => {
                 write!(f, "{disk}, {place}, {}", counted(*bytes, "byte"))?;
                 if *format == ImageFormat::Plain { Ok(()) } else { write!(f, ", as {format}") }
             }
@@ -89,7 +109,7 @@ mod tests {
     use super::*;
 
     fn image(bytes: u64, format: ImageFormat) -> Subject {
-        Subject::Image { image: "folder/image".to_owned(), bytes, format }
+        Subject::Image { image: "folder/image".to_owned(), bytes, format, digests: Digests::new() }
     }
 
     #[test]
@@ -104,7 +124,7 @@ mod tests {
         assert_eq!(image(512, ImageFormat::Plain).name(), "image");
         assert_eq!(Subject::RootHash { root_hash: "5a".to_owned() }.name(), "roothash=5a");
         let (disk, place) = ("a/disk.img".to_owned(), "/a/root.img on partition 2 (LABEL=a/b)".to_owned());
-        let subject = Subject::OnDisk { disk, place, bytes: 1, format: ImageFormat::Plain };
+        let subject = Subject::OnDisk { disk, place, bytes: 1, format: ImageFormat::Plain, digests: Digests::new() };
         assert_eq!(subject.name(), "disk.img, /a/root.img on partition 2 (LABEL=a/b)");
     }
 }

@@ -125,23 +125,26 @@ impl Verify {
             Some(path) => Inputs::of_evidence(path, self.key.as_deref())?,
             None => self.inputs()?,
         };
-        let mut trusted = self.list()?.images;
+        let list = self.list()?;
+        let (of_list, mut trusted) = (list.banks(), list.images);
         let expected = self.expect.as_deref().map(|path| self.expected(path)).transpose()?.unwrap_or_default();
         let (any_key, accepted) = (self.accepted.any_key(), self.accepted.into());
         let nonce = self.nonce.as_ref().map(|nonce| nonce.0.as_slice());
         let checked = inputs.check(nonce, self.pcr, self.sha1);
         let report = match checked {
             Ok(proof) => {
+                // The list may revoke the image by an entry for other banks than the quoted ones.
+                let banks = Bank::in_order(&[&proof.banks[..], &of_list].concat());
                 // Hashing takes long, so it comes after the check of the evidence.
                 for path in &self.images {
                     let image = ImageFile::open(path)?;
-                    let digests = image.digests(image.measured_bytes_of_any(self.device)?, &proof.banks)?;
+                    let digests = image.digests(image.measured_bytes_of_any(self.device)?, &banks)?;
                     for format in ImageFormat::ALL {
                         trusted.push(self.trusted(image.name.clone(), format.of(digests.clone())));
                     }
                 }
                 for hash in &self.root_hashes {
-                    trusted.push(self.trusted(hex::encode(hash), image_digest::of_root_hash(hash, &proof.banks)));
+                    trusted.push(self.trusted(hex::encode(hash), image_digest::of_root_hash(hash, &banks)));
                 }
                 match proof.judge(&trusted, &expected, accepted, OffsetDateTime::now_utc()) {
                     Ok(judgement) => VerifyReport::of(&proof, judgement),
@@ -232,6 +235,7 @@ impl Verify {
 
     /// A trusted image that is the only one to extend the PCR.
     fn trusted(&self, name: String, digests: Digests) -> TrustedImage {
-        TrustedImage { name, pcr: self.pcr, digests, before: Digests::new(), expiry: None, chain: None }
+        let (before, others) = (Digests::new(), Digests::new());
+        TrustedImage { name, pcr: self.pcr, digests, before, expiry: None, chain: None, others }
     }
 }
