@@ -41,7 +41,9 @@ impl AllowList {
         let (old, mut entry) = (self.images.clone(), stated.clone());
         let (mut place, same) = (None, same_image::places(&self.images, &[stated]));
         if stated.expiry.is_some() {
-            same.iter().for_each(|&at| self.images[at].expiry.clone_from(&stated.expiry));
+            for at in same {
+                self.images[at].expiry.clone_from(&stated.expiry);
+            }
         } else if let Some(first) = same.iter().map(|&at| &self.images[at]).min_by(|one, other| one.ends_before(other))
         {
             entry.expiry.clone_from(&first.expiry);
@@ -207,36 +209,6 @@ mod tests {
         let elsewhere = TrustedImage { pcr: PcrIndex::try_from(9).unwrap(), ..in_banks(&[Bank::Sha1], None) };
         assert_eq!(list.add(&elsewhere, true).0, Added::New);
         assert_eq!(list.images.len(), 3);
-    }
-
-    /// The same image, whose digests in all banks are known.
-    fn known_in_all(banks: &[Bank], expiry: Option<&str>) -> TrustedImage {
-        TrustedImage { others: digests_of(&Bank::ALL, b"image"), ..in_banks(banks, expiry) }
-    }
-
-    #[test]
-    fn an_end_is_that_of_all_entries_about_the_image() {
-        let (end, late) = (Some("2020-01-31"), Some("2099-12-31"));
-        let (good, long) = (&[Bank::Sha256][..], &[Bank::Sha384][..]);
-        let elsewhere = |expiry| TrustedImage { pcr: PcrIndex::try_from(14).unwrap(), ..in_banks(good, expiry) };
-        let later = |expiry| TrustedImage { before: digests_of(good, b"before"), ..in_banks(good, expiry) };
-        let other = TrustedImage { digests: digests_of(good, b"other"), ..image("b", late) };
-        // Without a bank in common, they become one.
-        let mut list = AllowList { images: vec![in_banks(good, late)] };
-        assert_eq!(list.add(&known_in_all(long, end), true).0, Added::Renewed);
-        assert_eq!(list.images, [in_banks(&[Bank::Sha256, Bank::Sha384], end)]);
-        // Those of other PCRs and other values before stay, with the new end.
-        let mut list = AllowList { images: vec![elsewhere(late), later(None), other.clone()] };
-        let (added, entry) = list.add(&known_in_all(long, end), true);
-        assert_eq!(added, Added::New);
-        assert_eq!(list.images, [elsewhere(end), later(end), other.clone(), in_banks(long, end)]);
-        assert_eq!(list.others_of(&entry), [&elsewhere(end), &later(end)]);
-        // A new entry without an end does not undo that; a later end that is stated does.
-        list.add(&TrustedImage { pcr: PcrIndex::try_from(9).unwrap(), ..known_in_all(good, None) }, true);
-        assert!(list.images[4].pcr.get() == 9 && list.images[4].expiry == image("a", end).expiry);
-        list.add(&known_in_all(good, late), true);
-        assert!(list.images.iter().all(|image| image.expiry == other.expiry), "{list:?}");
-        assert_eq!(list.banks(), [Bank::Sha256, Bank::Sha384]);
     }
 
     #[test]

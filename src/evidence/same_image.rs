@@ -52,6 +52,7 @@ pub(super) fn places(all: &[TrustedImage], some: &[&TrustedImage]) -> Vec<usize>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::allow_list::{Added, AllowList};
     use crate::hash::digest::digests_of;
     use crate::measure::pcr::PcrIndex;
 
@@ -89,5 +90,33 @@ mod tests {
         ] {
             assert_eq!(places(&all, &[some]), expected, "{some:?} {all:?}");
         }
+    }
+
+    #[test]
+    fn an_end_that_is_stated_is_that_of_all_entries_about_the_image() {
+        let until = |image: TrustedImage, text: &str| TrustedImage { expiry: text.parse().ok(), ..image };
+        let (end, late) = ("2020-01-31", "2099-12-31");
+        let (good, long) = (&[Bank::Sha256][..], &[Bank::Sha384][..]);
+        let known = |banks| TrustedImage { others: digests_of(&Bank::ALL, b"image"), ..of(banks, b"image") };
+        let elsewhere = TrustedImage { pcr: PcrIndex::try_from(14).unwrap(), ..of(good, b"image") };
+        let later = TrustedImage { before: digests_of(good, b"before"), ..of(good, b"image") };
+        let other = until(of(good, b"other"), late);
+        // Without a bank in common, they become one.
+        let mut list = AllowList { images: vec![until(of(good, b"image"), late)] };
+        assert_eq!(list.add(&until(known(long), end), true).0, Added::Renewed);
+        assert_eq!(list.images, [until(of(&[Bank::Sha256, Bank::Sha384], b"image"), end)]);
+        // Those of other PCRs and other values before stay, with the new end.
+        let mut list = AllowList { images: vec![until(elsewhere.clone(), late), later.clone(), other.clone()] };
+        let (added, entry) = list.add(&until(known(long), end), true);
+        let (elsewhere, later) = (until(elsewhere, end), until(later, end));
+        assert_eq!(added, Added::New);
+        assert_eq!(list.images, [elsewhere.clone(), later.clone(), other.clone(), until(of(long, b"image"), end)]);
+        assert_eq!(list.others_of(&entry), [&elsewhere, &later]);
+        // A new entry without an end does not undo that; a later end that is stated does.
+        list.add(&TrustedImage { pcr: PcrIndex::try_from(9).unwrap(), ..known(good) }, true);
+        assert!(list.images[4].pcr.get() == 9 && list.images[4].expiry == later.expiry);
+        list.add(&until(known(good), late), true);
+        assert!(list.images.iter().all(|image| image.expiry == other.expiry), "{list:?}");
+        assert_eq!(list.banks(), [Bank::Sha256, Bank::Sha384]);
     }
 }

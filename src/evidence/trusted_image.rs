@@ -62,15 +62,15 @@ impl TrustedImage {
         let is_equal = |bank: &&Bank| {
             self.digests.get(bank) == other.digests.get(bank) && self.before(**bank) == other.before(**bank)
         };
-        let mut is_known = || match common.peek() {
-            Some(_) => common.all(|bank| is_equal(&bank)),
-            None => {
-                let has_one =
-                    |one: &Self, of: &Self| one.digests.iter().any(|(bank, own)| of.others.get(bank) == Some(own));
-                self.before.is_empty() && other.before.is_empty() && (has_one(self, other) || has_one(other, self))
-            }
+        let is_known = if common.peek().is_some() {
+            common.all(|bank| is_equal(&bank))
+        } else {
+            let knows = |one: &Self, other: &Self| {
+                other.digests.iter().any(|(bank, digest)| one.others.get(bank) == Some(digest))
+            };
+            self.before.is_empty() && other.before.is_empty() && (knows(self, other) || knows(other, self))
         };
-        self.pcr == other.pcr && is_known()
+        self.pcr == other.pcr && is_known
     }
 
     /// Takes over the banks that an older entry about the same boot has beside the own ones. So the older entry can go, and
