@@ -156,7 +156,7 @@ mod tests {
     fn what_the_hardware_needs_is_loaded_in_this_order() {
         for (devices, buses, expected) in [
             (&[][..], &[][..], "tpm_crb, loop"),
-            (&["pci:v1d3"], &["virtio"], "tpm_crb virtio_pci, loop"),
+            (&["pci:v1d3"], &["virtio"], "tpm_crb virtio_blk virtio_pci, loop"),
             (&["pci:v1d3", "virtio:d00000002v00001AF4"], &["virtio"], "tpm_crb virtio_blk virtio_pci, loop"),
             (&["pci:v1d1"], &[], "tpm_crb scsi_mod sd_mod, libata ahci, loop"),
             (&["pci:v1d2"], &[], "tpm_crb usbcore scsi_mod usb_storage sd_mod, xhci_pci, loop"),
