@@ -11,6 +11,7 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 
 use common::{Ran, measureroot};
+use evidence::attesting::{attest, attest_at, booted};
 use evidence::{Machine, Measured, NONCE, log};
 use serde_json::{Value, json};
 use swtpm::bus::message;
@@ -18,24 +19,6 @@ use swtpm::faulty::{FaultyBus, Met};
 
 /// The attributes of the attestation key.
 const ATTRIBUTES: &str = "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda|restricted|sign";
-
-/// A machine that booted an image, with the log and the image as files.
-fn booted() -> Machine {
-    let events = [Measured::other(4, "kernel"), Measured::image(b"image")];
-    let machine = Machine::booted(&events);
-    machine.write("log", &log(&events));
-    machine.write("image", b"image");
-    machine
-}
-
-/// Runs `measureroot attest` on the TPM at this device.
-fn attest_at(machine: &Machine, device: &str, arguments: &[&str]) -> Ran {
-    measureroot(&[&["attest", "--tpm", device, "--output", &machine.file("evidence")], arguments].concat())
-}
-
-fn attest(machine: &Machine, arguments: &[&str]) -> Ran {
-    attest_at(machine, machine.swtpm.device.to_str().unwrap(), arguments)
-}
 
 /// Makes the evidence, and reads it.
 fn made(machine: &Machine, arguments: &[&str]) -> Value {

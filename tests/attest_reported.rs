@@ -6,6 +6,7 @@ mod evidence;
 mod swtpm;
 
 use common::{Ran, measureroot, run};
+use evidence::attesting::{attest, attest_at, booted};
 use evidence::{Machine, Measured, NONCE, log};
 use measureroot::internal::hash::Bank;
 use serde_json::{Value, json};
@@ -14,23 +15,6 @@ use swtpm::faulty::{FaultyBus, Met};
 /// The attributes of an attestation key, and those of the endorsement keys of the high range.
 const SIGNS: &str = "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda|restricted|sign";
 const DECRYPTS: &str = "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|adminwithpolicy|restricted|decrypt";
-
-/// A machine that booted an image.
-fn booted() -> Machine {
-    let events = [Measured::other(4, "kernel"), Measured::image(b"image")];
-    let machine = Machine::booted(&events);
-    machine.write("log", &log(&events));
-    machine.write("image", b"image");
-    machine
-}
-
-fn attest_at(machine: &Machine, device: &str, arguments: &[&str]) -> Ran {
-    measureroot(&[&["attest", "--tpm", device, "--output", &machine.file("evidence")], arguments].concat())
-}
-
-fn attest(machine: &Machine, arguments: &[&str]) -> Ran {
-    attest_at(machine, machine.swtpm.device.to_str().unwrap(), arguments)
-}
 
 fn quote(machine: &Machine, arguments: &[&str]) -> Ran {
     attest(machine, &[&["--nonce", NONCE, "--log", &machine.file("log")], arguments].concat())

@@ -1,6 +1,8 @@
 //! The evidence of a machine: logs as its boot writes them, and quotes and keys that tpm2-tools make with a software TPM.
 #![allow(dead_code)] // Each test uses a part of it.
 
+pub(crate) mod attesting;
+
 use std::path::PathBuf;
 
 use measureroot::internal::eventlog::{Claim, EventType, Header, tcg};
