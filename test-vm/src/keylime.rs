@@ -1,7 +1,8 @@
 //! Keylime's verifier, registrar and tenant on the network of this machine alone, and machines with its agent.
 
 use crate::tool::{self, Process};
-use crate::{Bank, DocPage, Guest, Image, PackedInitramfs, Result, Vm, assets, ensure, scratch::Scratch, swtpm};
+use crate::{Bank, Bus, DocPage, Guest, Image, Kernel, PackedInitramfs, Result, Vm};
+use crate::{assets, ensure, scratch::Scratch, swtpm, uki};
 use serde_json::Value;
 use std::cell::Cell;
 use std::fs::{self, File};
@@ -115,17 +116,33 @@ impl Keylime {
         Ok(tpm)
     }
 
-    /// A machine that boots this image. It has a copy of the TPM whose state is in the folder. Its agent finds the registrar.
+    /// A machine with SeaBIOS that boots this image. It has a copy of the TPM whose state is in the folder. Its agent finds the registrar.
     #[must_use]
     pub fn machine(&self, image: &Image, tpm: &Path) -> Vm {
+        let vm = Vm::new(&format!("root=/dev/vda {}", self.network())).initramfs(self.initramfs.file());
+        self.with_agent(vm.large(), tpm).disk(image)
+    }
+
+    /// The same machine with UEFI, which starts a unified kernel image of the same parts. From now on, the page's commands predict it, too.
+    pub fn machine_of_uefi(&self, image: &Image, tpm: &Path) -> Result<Vm> {
+        let cmdline = format!("root=/dev/vdb console=ttyS0 panic=1 measureroot.onfail=poweroff {}", self.network());
+        // This makes linux.efi.
+        let program = uki::of(&self.scratch, "linux", Kernel::V6_1, &self.initramfs.file(), &cmdline)?;
+        let esp = self.scratch.path("esp");
+        fs::create_dir_all(esp.join("EFI/BOOT"))?;
+        fs::copy(program, esp.join("EFI/BOOT/BOOTX64.EFI"))?;
+        let disk = uki::disk(&esp, &[], &self.scratch)?;
+        Ok(self.with_agent(Vm::uefi().large(), tpm).disk_file(Bus::Virtio, disk).disk(image))
+    }
+
+    /// What tells the agent of the guest its ports.
+    fn network(&self) -> String {
         let set = "systemd.setenv=KEYLIME_AGENT";
-        let ports = format!("{set}_REGISTRAR_PORT={} {set}_CONTACT_PORT={}", self.ports.registrar, self.ports.agent);
-        let vm = Vm::new(&format!("root=/dev/vda {ports}")).large().limit(Duration::from_secs(900));
-        vm.banks(&[Bank::Sha256])
-            .tpm_state(tpm)
-            .agent_port(self.ports.agent)
-            .initramfs(self.initramfs.file())
-            .disk(image)
+        format!("{set}_REGISTRAR_PORT={} {set}_CONTACT_PORT={}", self.ports.registrar, self.ports.agent)
+    }
+
+    fn with_agent(&self, vm: Vm, tpm: &Path) -> Vm {
+        vm.limit(Duration::from_secs(900)).banks(&[Bank::Sha256]).tpm_state(tpm).agent_port(self.ports.agent)
     }
 
     /// Waits until the agent in the guest has proved to the registrar that its key is in the TPM. Returns its ID.

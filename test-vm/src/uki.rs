@@ -25,16 +25,21 @@ pub fn esp(programs: &[(&Path, &str)], texts: &[(&str, String)], scratch: &Scrat
     Ok(esp)
 }
 
-/// Makes an image `name` with a kernel, its initramfs and a command line.
+/// Makes an image `name` with Debian's 6.12 kernel, its initramfs and a command line.
 pub fn made(scratch: &Scratch, name: &str, cmdline: &str) -> Result<PathBuf> {
+    of(scratch, name, Kernel::V6_12, &Kernel::V6_12.initramfs()?, cmdline)
+}
+
+/// Makes an image `name` with a kernel, an initramfs and a command line.
+pub fn of(scratch: &Scratch, name: &str, kernel: Kernel, initramfs: &Path, cmdline: &str) -> Result<PathBuf> {
     let [uki, line, osrel] = ["efi", "cmdline", "osrel"].map(|end| scratch.path(&format!("{name}.{end}")));
     std::fs::write(&line, cmdline)?;
     std::fs::write(&osrel, "ID=test\n")?;
     let parts = [
         ("osrel", osrel, "0x20000"),
         ("cmdline", line, "0x30000"),
-        ("linux", Kernel::V6_12.image()?, "0x2000000"),
-        ("initrd", Kernel::V6_12.initramfs()?, "0x4000000"),
+        ("linux", kernel.image()?, "0x2000000"),
+        ("initrd", initramfs.to_owned(), "0x4000000"),
     ];
     let options = parts.iter().flat_map(|(name, file, place)| {
         let (add, place) = (format!(".{name}={}", file.display()), format!(".{name}={place}"));

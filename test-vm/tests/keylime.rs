@@ -6,7 +6,9 @@ use test_vm::{DocPage, Guest, Image, Keylime, Result, assets, ensure, image, key
 
 /// The page's command for each kind of policy, and what the verifier says of an image that is not the one of the policy.
 const POLICIES: [(&str, &str); 2] =
-    [("--tpm_policy", "pcr_validation.invalid_pcr_13"), ("--mb-policy", "measured_boot.policy_measureroot")];
+    [("# PCR 13 alone", "pcr_validation.invalid_pcr_13"), ("--mb-policy", "measured_boot.policy_measureroot")];
+/// The command for what starts the agent, too, and what the verifier says of another start.
+const CHAIN: (&str, &str) = ("--uki linux.efi", "pcr_validation.invalid_pcr_4");
 
 /// With both kinds of policy, the machine gets nothing.
 fn gets_nothing(keylime: &Keylime, guest: &mut Guest, agent: &str) -> Result<()> {
@@ -26,8 +28,9 @@ fn the_policy_for_measured_boot_refuses_every_other_log_and_a_broken_policy() ->
 #[test]
 fn the_page_shows_what_the_tests_run() -> Result<()> {
     DocPage::open("docs/keylime.md")?.has_only(&[
-        "--tpm_policy",
-        "--mb-policy",
+        POLICIES[0].0,
+        POLICIES[1].0,
+        CHAIN.0,
         "-c status",
         "-c delete",
         "-c regdelete",
@@ -45,9 +48,9 @@ fn a_machine_gets_the_payload_with_the_predicted_image_and_is_revoked_with_anoth
     let (image, keylime) = (Image::keylime_agent()?, Keylime::start()?);
     keylime.predicts(&image)?;
     let tpm = keylime.tpm()?;
-    let mut guest = keylime.machine(&image, tpm.folder()).boots()?;
+    let mut guest = keylime.machine_of_uefi(&image, tpm.folder())?.boots()?;
     let agent = keylime.registers(&mut guest)?;
-    for (policy, _) in POLICIES {
+    for (policy, _) in [CHAIN, POLICIES[0], POLICIES[1]] {
         keylime.adds(policy, &agent)?;
         keylime.gives(&mut guest, &agent)?;
         keylime.runs("-c delete", &agent)?;
@@ -55,7 +58,7 @@ fn a_machine_gets_the_payload_with_the_predicted_image_and_is_revoked_with_anoth
     keylime.adds(POLICIES[0].0, &agent)?;
     let machine = guest.power_off()?;
 
-    // It boots again, with one other bit.
+    // It boots again, started in another way and with one other bit.
     let changed = image.flipped(image::SQUASHFS_TIME)?;
     let mut guest = keylime.machine(&changed, machine.tpm()?.state()).boots()?;
     keylime.gives_up(&agent)?;
@@ -66,6 +69,9 @@ fn a_machine_gets_the_payload_with_the_predicted_image_and_is_revoked_with_anoth
     keylime.runs("-c regdelete", &agent)?;
     guest.run(&["systemctl", "restart", "keylime_agent"])?;
     ensure!(keylime.registers(&mut guest)? == agent, "the TPM is the same");
+    keylime.adds(CHAIN.0, &agent)?;
+    keylime.refuses(&mut guest, &agent, CHAIN.1)?;
+    keylime.runs("-c delete", &agent)?;
     gets_nothing(&keylime, &mut guest, &agent)
 }
 
