@@ -19,43 +19,37 @@ mod rtmr_prediction;
 mod rvps;
 mod signing;
 mod start;
+mod starting_values;
 mod subject;
 mod tboot;
 mod verity_check;
+mod with_chain;
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use self::allow_entry::{AllowEntry, Entry};
-use self::boot::Boot;
+use self::allow_entry::AllowEntry;
 use self::chain::Chain;
-use self::chain_report::ChainReport;
 use self::disk::DiskFile;
-use self::disk_roots::{DiskRoots, Found, is_root_of};
+use self::disk_roots::DiskRoots;
 use self::format::Format;
 use self::machine::Machine;
 use self::prediction::Prediction;
-use self::root::Root;
 use self::signing::Signing;
-use self::start::Start;
+use self::starting_values::starting_values;
 use self::subject::Subject;
 use self::verity_check::VerityCheck;
 use super::image_file::ImageFile;
 use super::json;
 use super::stdout::{self, print};
-use crate::chain::forecast::Forecast;
-use crate::chain::root_image;
-use crate::count::counted;
 use crate::error::{Error, Result};
-use crate::evidence::library_words;
-use crate::evidence::signing_key::SigningKey;
 use crate::hash::bank::Bank;
-use crate::hash::digest::{Digest, Digests};
+use crate::hash::digest::Digests;
 use crate::hash::tree_shape::TreeHash;
 use crate::measure::image_digest;
 use crate::measure::image_format::ImageFormat;
-use crate::measure::measurement::{self, Report};
+use crate::measure::measurement::{self};
 use crate::measure::pcr::PcrIndex;
 use crate::measure::rtmr::RtmrIndex;
 use crate::measure::rtmr_choice::RtmrChoice;
@@ -284,87 +278,6 @@ impl Predict {
             );
         }
     }
-
-    /// Prints what is measured before the agent, and the root images that are on the same disk.
-    fn print_disk(
-        &self,
-        start: &Start,
-        boots: &[Boot],
-        format: Option<Format>,
-        banks: &[Bank],
-        key: Option<&SigningKey>,
-    ) -> Result<()> {
-        let Found { roots, left_out, others } = Found::of(start, boots);
-        self.allow.check_roots(&roots, &left_out)?;
-        for (name, why) in left_out.iter().filter(|_| !self.allow.is_given()) {
-            warn_of_no_image(name, PcrIndex::DEFAULT, why);
-        }
-        for (name, why) in &others {
-            log::info!("{name}: no root image is measured: {why}");
-        }
-        let chain = |root: &Root| self.allow.chain(start, boots.iter().filter(|boot| is_root_of(root, boot)), root.pcr);
-        let chains = roots.iter().map(chain).collect::<Result<Vec<_>>>()?;
-        let report = ChainReport::new(start, self.chain.append(), None, boots, banks);
-        let measured = |Root { pcr, digests, .. }: &Root| measured(*pcr, digests, banks);
-        let images = roots.iter().map(measured).collect::<Result<Vec<_>>>()?;
-        let entries = roots.iter().zip(&images).zip(chains).map(|((root, image), chain)| (&root.subject, image, chain));
-        self.publish(&report, &entries.collect::<Vec<_>>(), format, banks, key)
-    }
-
-    /// Prints what is measured before the agent, and with it the root image that was given.
-    fn print_chain(
-        &self,
-        start: &Start,
-        mut boots: Vec<Boot>,
-        root: Option<&(Subject, Digests)>,
-        format: Option<Format>,
-        banks: &[Bank],
-        key: Option<&SigningKey>,
-    ) -> Result<()> {
-        if let Some((subject, digests)) = root {
-            for boot in &mut boots {
-                root_image::add(&mut boot.forecasts, self.pcr, &subject.name(), digests);
-                if let Some(Forecast::Open { why }) = boot.forecasts.pcrs.get(&self.pcr.get()) {
-                    warn_of_no_image(&boot.name(start), self.pcr, why);
-                }
-            }
-            self.say_parameters();
-        }
-        let chain = self.allow.chain(start, boots.iter(), self.pcr)?;
-        let subject = root.map(|(subject, _)| subject);
-        let report = ChainReport::new(start, self.chain.append(), subject, &boots, banks);
-        let image = root.map(|(_, digests)| measured(self.pcr, digests, banks)).transpose()?;
-        let entry = subject.zip(image.as_ref()).map(|(subject, image)| (subject, image, chain));
-        self.publish(&report, entry.as_slice(), format, banks, key)
-    }
-
-    /// Prints the report in a format, and adds its images to the list.
-    fn publish(
-        &self,
-        report: &ChainReport,
-        entries: &[Entry],
-        format: Option<Format>,
-        banks: &[Bank],
-        key: Option<&SigningKey>,
-    ) -> Result<()> {
-        self.allow.warn_of_sha1(banks);
-        if format == Some(Format::InToto) {
-            return self.allow.publish(entries, key, print);
-        }
-        print(report.text(format)?.as_bytes())?;
-        // After an error, the list must not trust an image whose prediction nobody got.
-        self.allow.add(entries)
-    }
-}
-
-/// The measurement of an image after a boot that began with zeros.
-fn measured(pcr: PcrIndex, digests: &Digests, banks: &[Bank]) -> Result<Report> {
-    measurement::extend(&mut SoftPcrs::with(starting_values(banks, &[])?), pcr, digests)
-}
-
-/// Says that the PCR of the root image does not follow: the prediction goes on, and a reader could take it for complete.
-fn warn_of_no_image(name: &str, pcr: PcrIndex, why: &str) {
-    log::warn!("{name}: THE ROOT IMAGE IS NOT PREDICTED: PCR {pcr} does not follow: {why}");
 }
 
 fn parse_rtmr(text: &str) -> Result<RtmrIndex> {
@@ -383,41 +296,4 @@ fn in_banks(digests: &Digests, banks: &[Bank]) -> Digests {
 
 fn root_hash(hash: &TreeHash, banks: &[Bank]) -> (Subject, Digests) {
     (Subject::RootHash { root_hash: hex::encode(hash) }, image_digest::of_root_hash(hash, banks))
-}
-
-/// The PCR in each bank before the boot: the values of --before, else zeros.
-fn starting_values(banks: &[Bank], given: &[String]) -> Result<Digests> {
-    let mut values = Digests::new();
-    for text in given {
-        let object = format!("--before {}", if text.is_empty() { "\"\"" } else { text });
-        let bytes = library_words::hex(&object, text.trim_start_matches("0x"))?;
-        let bank = banks.iter().copied().find(|bank| bank.digest_len() == bytes.len()).ok_or_else(|| {
-            Error::new(&object, format!("no predicted bank has digests of {}", counted(bytes.len(), "byte")))
-        })?;
-        if values.insert(bank, Digest::from_bytes(bank, &bytes)?).is_some() {
-            return Err(Error::new(object, format!("is a second value for {bank}")).hint("a bank has one value before"));
-        }
-    }
-    for &bank in banks {
-        values.entry(bank).or_insert_with(|| Digest::zero(bank));
-    }
-    Ok(values)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_length_of_a_value_determines_its_bank() {
-        let values = starting_values(&[Bank::Sha1, Bank::Sha256], &["0x".to_owned() + &"ab".repeat(20)]).unwrap();
-        assert_eq!(values[&Bank::Sha1].to_string(), "ab".repeat(20));
-        assert_eq!(values[&Bank::Sha256], Digest::zero(Bank::Sha256));
-        for wrong in ["", "ab", "xy", &"ab".repeat(64)] {
-            assert!(starting_values(&[Bank::Sha1], &[wrong.to_owned()]).is_err(), "{wrong}");
-        }
-        assert!(starting_values(&[], &[String::new()]).unwrap_err().to_string().starts_with("--before \"\": no "));
-        let twice = ["ab".repeat(20), "ab".repeat(20)];
-        assert!(starting_values(&[Bank::Sha1], &twice).unwrap_err().to_string().contains("a second value for sha1"));
-    }
 }
