@@ -40,8 +40,8 @@ pub mod evidence {
     pub use crate::evidence::{
         accepted::Accepted, accepted::AcceptedStart, allow_list::AllowList, check::Broken, check::Check,
         enrolment::Challenge, evidence_file::EvidenceFile, key::Key, quote::Quote, quoted_values, serialized_pcrs,
-        signature::Signature, signer_key::SignerKey, signing_key::SigningKey, submission::Submission, tpm12_values,
-        trusted_image::TrustedImage, verdict::Verdict,
+        signature::Signature, signer::Signer, signer_key::SignerKey, signing_key::SigningKey, submission::Submission,
+        tpm12_values, trusted_image::TrustedImage, verdict::Verdict,
     };
 }
 

@@ -4,7 +4,9 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use measureroot::internal::evidence::{AllowList, Key, Quote, Signature, SignerKey, SigningKey, quoted_values};
+use measureroot::internal::evidence::{
+    AllowList, Key, Quote, Signature, Signer as _, SignerKey, SigningKey, quoted_values,
+};
 use measureroot::internal::hash::Bank;
 
 /// A key of each type that a TPM made.

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::json_object::{self, Object};
 use super::library_words;
+use super::signer::Signer;
 use super::signer_key::SignerKey;
-use super::signing_key::{SignatureForm, SigningKey};
 use crate::error::{Context, Error, Result};
 
 /// The type of a payload that is a statement of in-toto (in-toto attestation framework, spec/v1/envelope.md).
@@ -47,9 +47,9 @@ pub(super) fn is_envelope(text: &str) -> bool {
 /// The envelope of a statement of in-toto.
 ///
 /// # Errors
-/// If the key or the JSON cannot be written.
-pub(super) fn sign(statement: &str, key: &SigningKey) -> Result<String> {
-    let signature = key.sign(&signed_bytes(IN_TOTO, statement.as_bytes()), SignatureForm::Der);
+/// If the key is not at hand, or if it or the JSON cannot be written.
+pub(super) fn sign(statement: &str, key: &dyn Signer) -> Result<String> {
+    let signature = key.sign(&signed_bytes(IN_TOTO, statement.as_bytes()))?;
     let keyid = Some(hex::encode(key.public().id()?));
     let envelope = Envelope {
         payload_type: IN_TOTO.to_owned(),

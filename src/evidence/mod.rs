@@ -39,6 +39,7 @@ mod scheme;
 mod selection;
 pub mod serialized_pcrs;
 pub(crate) mod signature;
+pub(crate) mod signer;
 pub(crate) mod signer_key;
 pub(crate) mod signing_key;
 mod statement;

@@ -65,7 +65,7 @@ impl SignerKey {
 
     /// Whether the key signed this message. A signature of ECDSA is two numbers in DER (RFC 3279, section 2.2.3), or one after the other, as
     /// browsers and some tokens write it (IEEE 1363); one of Ed25519 has 64 bytes.
-    pub(super) fn signed(&self, message: &[u8], signature: &[u8]) -> bool {
+    pub(crate) fn signed(&self, message: &[u8], signature: &[u8]) -> bool {
         match self {
             Self::P256(key) => p256::ecdsa::Signature::from_der(signature)
                 .or_else(|_| p256::ecdsa::Signature::from_slice(signature))
@@ -77,6 +77,19 @@ impl SignerKey {
             Self::Ed25519(key) => {
                 EdSignature::from_slice(signature).is_ok_and(|signature| key.verify_strict(message, &signature).is_ok())
             }
+        }
+    }
+
+    /// A signature of this key as COSE has it: ECDSA's two numbers one after the other, each as long as the curve's (RFC 9053, section 2.1).
+    ///
+    /// # Errors
+    /// If it is no signature of such a key.
+    pub(crate) fn plain(&self, signature: &[u8]) -> Result<Vec<u8>> {
+        let wrong = |_| Error::new("signature", "is not two numbers in DER");
+        match self {
+            Self::P256(_) => p256::ecdsa::Signature::from_der(signature).map_err(wrong).map(|plain| plain.to_vec()),
+            Self::P384(_) => p384::ecdsa::Signature::from_der(signature).map_err(wrong).map(|plain| plain.to_vec()),
+            Self::Ed25519(_) => Ok(signature.to_vec()),
         }
     }
 }

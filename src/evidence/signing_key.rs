@@ -1,10 +1,11 @@
 //! The private key of the person who signs reference values. The libraries clear it from memory when it is dropped.
 
-use p256::ecdsa::signature::Signer;
+use p256::ecdsa::signature::Signer as _;
 use p256::pkcs8::{DecodePrivateKey, SecretDocument};
 
 use super::library_words::of_crypto;
 use super::pem;
+use super::signer::Signer;
 use super::signer_key::SignerKey;
 use crate::error::{Error, Result};
 
@@ -52,15 +53,6 @@ pub enum SigningKey {
     P384(p384::ecdsa::SigningKey),
     /// Ed25519 (RFC 8032).
     Ed25519(ed25519_dalek::SigningKey),
-}
-
-/// How a signature is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SignatureForm {
-    /// ECDSA's two numbers in DER (RFC 3279, section 2.2.3), as OpenSSL and DSSE have them.
-    Der,
-    /// ECDSA's two numbers one after the other, each as long as the curve's (RFC 9053, section 2.1), as COSE has them.
-    Plain,
 }
 
 impl SigningKey {
@@ -124,10 +116,10 @@ impl SigningKey {
         let p384 = || p384::SecretKey::from_sec1_der(der).ok().map(|key| Self::P384(key.into()));
         p256().or_else(p384)
     }
+}
 
-    /// The public key that belongs to it.
-    #[must_use]
-    pub fn public(&self) -> SignerKey {
+impl Signer for SigningKey {
+    fn public(&self) -> SignerKey {
         match self {
             Self::P256(key) => SignerKey::P256(*key.verifying_key()),
             Self::P384(key) => SignerKey::P384(*key.verifying_key()),
@@ -135,19 +127,19 @@ impl SigningKey {
         }
     }
 
-    /// The signature of a message. The same message has the same signature: ECDSA takes its secret number from the key and the message (RFC
-    /// 6979), so that a bad source of random numbers reveals no key.
-    pub(crate) fn sign(&self, message: &[u8], form: SignatureForm) -> Vec<u8> {
-        match (self, form) {
-            (Self::P256(key), form) => {
+    /// The same message has the same signature: ECDSA takes its secret number from the key and the message (RFC 6979), so that a bad source of
+    /// random numbers reveals no key.
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>> {
+        Ok(match self {
+            Self::P256(key) => {
                 let signature: p256::ecdsa::Signature = key.sign(message);
-                if form == SignatureForm::Der { signature.to_der().as_bytes().to_vec() } else { signature.to_vec() }
+                signature.to_der().as_bytes().to_vec()
             }
-            (Self::P384(key), form) => {
+            Self::P384(key) => {
                 let signature: p384::ecdsa::Signature = key.sign(message);
-                if form == SignatureForm::Der { signature.to_der().as_bytes().to_vec() } else { signature.to_vec() }
+                signature.to_der().as_bytes().to_vec()
             }
-            (Self::Ed25519(key), _) => key.sign(message).to_vec(),
-        }
+            Self::Ed25519(key) => key.sign(message).to_vec(),
+        })
     }
 }

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::allow_list::{AllowList, JsonList};
 use super::bank_texts::BankTexts;
 use super::json_object::Object;
+use super::signer::Signer;
 use super::signer_key::SignerKey;
-use super::signing_key::SigningKey;
 use super::{dsse, library_words};
 use crate::error::{Context, Error, Result};
 
@@ -77,8 +77,8 @@ impl AllowList {
     /// The list as a signed statement in an envelope (DSSE).
     ///
     /// # Errors
-    /// As for [`AllowList::to_statement`].
-    pub fn to_signed(&self, key: &SigningKey) -> Result<String> {
+    /// As for [`AllowList::to_statement`], or if the key is not at hand.
+    pub fn to_signed(&self, key: &dyn Signer) -> Result<String> {
         dsse::sign(&self.to_statement()?, key)
     }
 

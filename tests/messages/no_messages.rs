@@ -40,7 +40,7 @@ pub(crate) const REPORTS: [(&str, &str); 31] = [
 ];
 
 /// Hints that a table or a function of the source has. The page lists no hints.
-pub(crate) const HINTS: [&str; 26] = [
+pub(crate) const HINTS: [&str; 27] = [
     "measureroot=off tells every TPM, because the booted system could use it",
     "a boot would refuse it: an image is a squashfs, erofs or ext4, not compressed once more; of an ISO or a stick, give the image file that is on it",
     "give a file or a block device: its length must be known, and it is read at several places",
@@ -67,6 +67,7 @@ pub(crate) const HINTS: [&str; 26] = [
     "TPM Main, Part 2, section 16 has the meaning of the number",
     "switch it on in the firmware, and then the machine off and on again",
     "the manufacturer of the TPM knows the meaning",
+    "is the token there, and its key named so, as p11tool --list-all shows it? Is the PIN right, which ?pin-source=file:/PATH names? PKCS11_MODULE_PATH names the token's library",
 ];
 
 /// Objects of messages.
@@ -97,7 +98,7 @@ pub(crate) const OBJECTS: [&str; 23] = [
 ];
 
 /// Frames around a message, reports, and texts for programs.
-pub(crate) const OTHERS: [&str; 20] = [
+pub(crate) const OTHERS: [&str; 21] = [
     "measureroot: ...",
     "live: ...",
     "...... (... bytes): ...",
@@ -118,6 +119,7 @@ pub(crate) const OTHERS: [&str; 20] = [
     "verity, every later read is checked against what was measured",
     "1 ... ... ... ... ... ... sha256 ... ......",
     "and ... more",
+    "it gave no reason (...)",
 ];
 
 /// Words by which the messages of libraries are recognized, and the words in their place.

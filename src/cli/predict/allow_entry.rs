@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::evidence::allow_list::{Added, AllowList};
 use crate::evidence::expected::chain::ExpectedChain;
 use crate::evidence::expiry::Expiry;
-use crate::evidence::signing_key::SigningKey;
+use crate::evidence::signer::Signer;
 use crate::evidence::trusted_image::{self, TrustedImage};
 use crate::hash::bank::Bank;
 use crate::measure::measurement::Report;
@@ -145,7 +145,7 @@ impl AllowEntry {
     pub(super) fn publish(
         &self,
         entries: &[Entry],
-        key: Option<&SigningKey>,
+        key: Option<&dyn Signer>,
         print: impl FnOnce(&[u8]) -> Result<()>,
     ) -> Result<()> {
         let published = |list: &AllowList| match key {

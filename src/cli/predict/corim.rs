@@ -16,7 +16,8 @@ use corim::types::triples::ReferenceTriple;
 use super::rvps::pcr_name;
 use super::subject::Subject;
 use crate::error::{Error, Result};
-use crate::evidence::signing_key::{SignatureForm, SigningKey};
+use crate::evidence::signer::Signer;
+use crate::evidence::signer_key::SignerKey;
 use crate::hash::bank::Bank;
 use crate::hash::digest;
 use crate::measure::measurement::{Extension, Report};
@@ -30,8 +31,8 @@ const TPM: &str = "tpm";
 /// The manifest in CBOR: with a key, in a COSE_Sign1 (RFC 9052).
 ///
 /// # Errors
-/// If a bank is SHA-1, or if the values cannot be written.
-pub(super) fn bytes(subject: &Subject, report: &Report, key: Option<&SigningKey>) -> Result<Vec<u8>> {
+/// If a bank is SHA-1, if the key is not at hand, or if the values cannot be written.
+pub(super) fn bytes(subject: &Subject, report: &Report, key: Option<&dyn Signer>) -> Result<Vec<u8>> {
     let digests = |of: fn(&Extension) -> &digest::Digest| {
         let digest = |(bank, extension): (&Bank, &Extension)| {
             Ok(Digest::new(algorithm(*bank)?, of(extension).as_bytes().to_vec()))
@@ -86,20 +87,21 @@ fn algorithm(bank: Bank) -> Result<i64> {
 }
 
 /// The manifest in a COSE_Sign1. The key's ID is the SHA-256 digest of its public key.
-fn signed(manifest: Vec<u8>, key: &SigningKey) -> Result<Vec<u8>> {
-    let id = key.public().id()?;
+fn signed(manifest: Vec<u8>, key: &dyn Signer) -> Result<Vec<u8>> {
+    let public = key.public();
+    let id = public.id()?;
     // RFC 9864 has newer numbers, which readers do not know yet: the crate corim-rs, which Trustee uses, has these.
-    let algorithm = match key {
-        SigningKey::P256(_) => CoseAlgorithm::Es256,
-        SigningKey::P384(_) => CoseAlgorithm::Es384,
-        SigningKey::Ed25519(_) => CoseAlgorithm::EdDsa,
+    let algorithm = match public {
+        SignerKey::P256(_) => CoseAlgorithm::Es256,
+        SignerKey::P384(_) => CoseAlgorithm::Es384,
+        SignerKey::Ed25519(_) => CoseAlgorithm::EdDsa,
     };
     // A name is required, and nothing here knows the signer's.
     let signer = CorimSignerMap { signer_name: format!("key {}", hex::encode(&id)), signer_uri: None };
     let meta = CorimMetaMap { signer, signature_validity: None };
     let mut envelope = SignedCorimBuilder::new(algorithm, manifest).set_corim_meta(meta).kid(id);
-    let signature = key.sign(&envelope.to_be_signed(&[]).map_err(wrong)?, SignatureForm::Plain);
-    envelope.build_with_signature(signature).map_err(wrong)
+    let signature = key.sign(&envelope.to_be_signed(&[]).map_err(wrong)?)?;
+    envelope.build_with_signature(public.plain(&signature)?).map_err(wrong)
 }
 
 fn wrong(error: impl Display) -> Error {

@@ -22,6 +22,7 @@ mod start;
 mod starting_values;
 mod subject;
 mod tboot;
+mod token_key;
 mod verity_check;
 mod with_chain;
 
@@ -161,7 +162,8 @@ impl Predict {
         if let (Some(Format::Json), Some(image)) = (format, &self.image) {
             json::check_path(image)?;
         }
-        let key = &self.signing.read()?;
+        let key = self.signing.read()?;
+        let key = key.as_deref();
         if let (None, Some(format)) = (key, format.filter(|format| format.can_be_signed())) {
             log::info!("{}: IS NOT SIGNED; --sign KEY signs it", format.name());
         }
@@ -176,7 +178,7 @@ impl Predict {
             if let (None, Some(disk)) = (&given, &disk) {
                 DiskRoots::of(disk, &banks).hashed_for(self.allow.hashed(&banks)).add(&mut boots)?;
                 disk.file.check_unchanged()?;
-                return self.print_disk(&start, &boots, format, &banks, key.as_ref());
+                return self.print_disk(&start, &boots, format, &banks, key);
             }
             if let (Some((_, digests)), Some(disk)) = (&given, &disk) {
                 // One bank tells two images apart, if it is not SHA-1.
@@ -185,7 +187,7 @@ impl Predict {
                     .warn_of_others(&start, &boots, digests)?;
                 disk.file.check_unchanged()?;
             }
-            return self.print_chain(&start, boots, given.as_ref(), format, &banks, key.as_ref());
+            return self.print_chain(&start, boots, given.as_ref(), format, &banks, key);
         }
         let format = format.unwrap_or(Format::Tpm2Yaml);
         let banks = self.banks(Some(format));
@@ -210,9 +212,9 @@ impl Predict {
         self.allow.warn_of_sha1(&banks);
         let entries = &[(&subject, &report, None)];
         if format == Format::InToto {
-            return self.allow.publish(entries, key.as_ref(), print);
+            return self.allow.publish(entries, key, print);
         }
-        let prediction = Prediction { subject: &subject, report: &report, key: key.as_ref() };
+        let prediction = Prediction { subject: &subject, report: &report, key };
         print(&prediction.bytes(format)?)?;
         // After an error, the list must not trust an image whose prediction nobody got.
         self.allow.add(entries)

@@ -10,7 +10,7 @@ use super::subject::Subject;
 use super::{corim, rvps};
 use crate::cli::{json, tpm2_pcrread};
 use crate::error::{Error, Result};
-use crate::evidence::signing_key::SigningKey;
+use crate::evidence::signer::Signer;
 use crate::evidence::{policy, tpm12_values};
 use crate::hash::bank::Bank;
 use crate::hash::digest::Digests;
@@ -27,7 +27,7 @@ pub(super) struct Prediction<'a> {
     pub(super) report: &'a Report,
     /// The key that signs it.
     #[serde(skip)]
-    pub(super) key: Option<&'a SigningKey>,
+    pub(super) key: Option<&'a dyn Signer>,
 }
 
 impl Prediction<'_> {

@@ -14,7 +14,7 @@ use crate::chain::forecast::Forecast;
 use crate::chain::root_image;
 use crate::cli::stdout::print;
 use crate::error::Result;
-use crate::evidence::signing_key::SigningKey;
+use crate::evidence::signer::Signer;
 use crate::hash::bank::Bank;
 use crate::hash::digest::Digests;
 use crate::measure::measurement::{self, Report};
@@ -29,7 +29,7 @@ impl Predict {
         boots: &[Boot],
         format: Option<Format>,
         banks: &[Bank],
-        key: Option<&SigningKey>,
+        key: Option<&dyn Signer>,
     ) -> Result<()> {
         let Found { roots, left_out, others } = Found::of(start, boots);
         self.allow.check_roots(&roots, &left_out)?;
@@ -56,7 +56,7 @@ impl Predict {
         root: Option<&(Subject, Digests)>,
         format: Option<Format>,
         banks: &[Bank],
-        key: Option<&SigningKey>,
+        key: Option<&dyn Signer>,
     ) -> Result<()> {
         if let Some((subject, digests)) = root {
             for boot in &mut boots {
@@ -82,7 +82,7 @@ impl Predict {
         entries: &[Entry],
         format: Option<Format>,
         banks: &[Bank],
-        key: Option<&SigningKey>,
+        key: Option<&dyn Signer>,
     ) -> Result<()> {
         self.allow.warn_of_sha1(banks);
         if format == Some(Format::InToto) {
