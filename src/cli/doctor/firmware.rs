@@ -68,7 +68,7 @@ entries! {
 pub(super) fn judge(machine: &Machine, line: Option<&[u8]>) -> Vec<Finding> {
     let firmware = &machine.firmware;
     // Without a TPM, nobody can measure anything; that is said already.
-    let Some(tpm) = machine.tpms.each.first() else { return Vec::new() };
+    let Some(tpm) = firmware_tpm(machine) else { return Vec::new() };
     if !firmware.is_uefi {
         return vec![Finding::new(
             &NO_UEFI,
@@ -85,6 +85,14 @@ pub(super) fn judge(machine: &Machine, line: Option<&[u8]>) -> Vec<Finding> {
     found.extend(secure_boot(machine));
     found.extend(log(&firmware.log, tpm));
     found
+}
+
+/// The TPM that the firmware knows, of several: that of its log, or else one that it extended.
+fn firmware_tpm(machine: &Machine) -> Option<&Tpm> {
+    let tpms = &machine.tpms.each;
+    let of_log = tpms.iter().find(|tpm| Some(tpm.number) == machine.firmware.log_of);
+    let is_extended = |tpm: &&Tpm| (0..8).any(|pcr| tpm.is_extended(pcr) == Some(true));
+    of_log.or_else(|| tpms.iter().find(is_extended)).or(tpms.first())
 }
 
 /// What started the kernel, and whether it measured it.
@@ -178,4 +186,40 @@ fn values(tpm: &Tpm) -> impl Iterator<Item = (Bank, Pcr, Digest)> {
             (!value.as_bytes().is_empty()).then_some((bank, Pcr::try_from(u32::from(*pcr)).ok()?, value))
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::planted::Planted;
+
+    /// The identifiers of what is found in a machine, and not in a healthy one.
+    fn added(machine: &Planted) -> Vec<&'static str> {
+        let ids = |machine: &Planted| machine.found().iter().map(|finding| finding.entry.id).collect::<Vec<_>>();
+        let healthy = ids(&Planted::healthy());
+        let mut found = ids(machine);
+        found.retain(|id| !healthy.contains(id));
+        found
+    }
+
+    /// The kernel numbers the TPMs as it finds them.
+    #[test]
+    fn of_several_tpms_the_one_that_the_firmware_knows_is_judged() {
+        let machine = Planted::healthy();
+        for folder in ["sys/class/tpm", "sys/kernel/security"] {
+            fs::rename(machine.path(&format!("{folder}/tpm0")), machine.path(&format!("{folder}/tpm1"))).unwrap();
+        }
+        machine.write("dev/tpmrm1", "");
+        for file in ["tpm_version_major", "null_name"] {
+            machine.write(&format!("sys/class/tpm/tpm0/{file}"), "2\n");
+        }
+        for pcr in 0..24 {
+            machine.reset_pcr(pcr);
+        }
+        assert_eq!(added(&machine), ["tpm-several"]);
+        // Without the log, it is the one that the firmware extended.
+        machine.remove("sys/kernel/security");
+        assert_eq!(added(&machine), ["tpm-several", "firmware-log-missing"]);
+    }
 }

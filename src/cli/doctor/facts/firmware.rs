@@ -2,11 +2,15 @@
 
 use super::fact::Fact;
 use super::root::Root;
+use crate::boot::shown_tpms;
 use crate::chain::efi_variables::GLOBAL_TEXT;
 use crate::cli::read_limited;
 
 /// The vendor of the variables that systemd's boot loader and stub set (systemd, docs/BOOT_LOADER_INTERFACE.md).
 const LOADER: &str = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
+
+/// More TPMs than a machine has.
+const MOST_TPMS: u32 = 16;
 
 /// What systemd-stub did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +37,9 @@ pub(in crate::cli::doctor) struct Firmware {
     pub(in crate::cli::doctor) stub: Stub,
     /// Whether it measured extension images into PCR 13: `StubPcrInitRDSysExts` (systemd-stub(7)).
     pub(in crate::cli::doctor) stub_measured_extensions: bool,
+    /// The number of the TPM that the firmware's log is about. The kernel shows it below the TPM that the firmware knows, which need not be
+    /// the first one.
+    pub(in crate::cli::doctor) log_of: Option<u32>,
     /// The firmware's log.
     pub(in crate::cli::doctor) log: Fact<Vec<u8>>,
 }
@@ -51,6 +58,8 @@ impl Firmware {
             Fact::Known(names) if names.is_empty() => Fact::Absent,
             names => names.map(drop),
         };
+        let place = |number: u32| format!("sys/kernel/security/{}/binary_bios_measurements", shown_tpms::node(number));
+        let log_of = (0..MOST_TPMS).find(|number| root.has(&place(*number)));
         Self {
             is_uefi: root.has("sys/firmware/efi"),
             variables,
@@ -62,7 +71,8 @@ impl Firmware {
                 (true, true) => Stub::Measured,
             },
             stub_measured_extensions: has("StubPcrInitRDSysExts"),
-            log: root.bytes("sys/kernel/security/tpm0/binary_bios_measurements", read_limited::LOG),
+            log_of,
+            log: root.bytes(&place(log_of.unwrap_or_default()), read_limited::LOG),
         }
     }
 }
