@@ -19,6 +19,7 @@ pub(crate) mod evidence_file;
 pub(crate) mod expected;
 pub(crate) mod expiry;
 pub(crate) mod freshness;
+mod json_list;
 mod json_object;
 pub(crate) mod key;
 mod key_material;

@@ -5,8 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::allow_list::{AllowList, JsonList};
+use super::allow_list::AllowList;
 use super::bank_texts::BankTexts;
+use super::json_list::JsonList;
 use super::json_object::Object;
 use super::signer::Signer;
 use super::signer_key::SignerKey;
