@@ -17,6 +17,7 @@ pub mod builder;
 pub mod debian_disk;
 mod disk_fault;
 pub mod doc_page;
+pub mod doctor;
 pub mod efivars;
 pub mod evidence;
 pub mod failure;

@@ -1,8 +1,10 @@
-//! Images that veritysetup prepared: their root hash is measured, and they are read only through dm-verity.
+//! Images that veritysetup prepared: their root hash is measured, and they are read only through dm-verity. `measureroot doctor` says that the
+//! mounted root is the measured one.
 
+use test_vm::doctor::{self, Findings};
 use test_vm::stopped_vm::{DEFAULT_PCR, FAILED};
 use test_vm::{
-    Bus, Image, Medium, Place, Prediction, PreparedImage, Result, Seal, Step, Uncompressed, Vm, ensure, image,
+    Bus, Guest, Image, Medium, Place, Prediction, PreparedImage, Result, Seal, Step, Uncompressed, Vm, ensure, image,
 };
 
 /// A text in the image's file /secret.
@@ -30,6 +32,12 @@ fn machine(prepared: &PreparedImage) -> Vm {
 fn boots(vm: &Vm, prepared: &PreparedImage, place: &Place) -> Result<()> {
     let mut guest = vm.boots()?;
     ensure!(guest.read("/secret")? == secret().trim_end(), "the image has another secret");
+    is_prepared(&mut guest, prepared, place)?;
+    guest.ends_as(&prepared.predicted()?).map(drop)
+}
+
+/// The image was found at `place`, and is read through dm-verity.
+fn is_prepared(guest: &mut Guest, prepared: &PreparedImage, place: &Place) -> Result<()> {
     guest.found_at(place)?;
     let status = guest.status()?;
     let Seal::Roothash { root_hash, data_blocks, data_block, .. } = status.seal else {
@@ -38,7 +46,7 @@ fn boots(vm: &Vm, prepared: &PreparedImage, place: &Place) -> Result<()> {
     ensure!(root_hash == prepared.root_hash, "dm-verity has the root hash {root_hash}");
     assert_eq!(status.image.bytes, data_blocks * u64::from(data_block));
     assert_eq!(guest.read("/sys/block/dm-0/ro")?, "1");
-    guest.ends_as(&prepared.predicted()?).map(drop)
+    Ok(())
 }
 
 /// The image is /dev/vda and its tree is /dev/vdb.
@@ -96,10 +104,19 @@ fn systemd_s_parameters_name_image_and_tree() -> Result<()> {
 
 #[test]
 fn the_root_hash_names_the_partitions_of_image_and_tree() -> Result<()> {
-    let prepared = PreparedImage::apart(&image(Uncompressed::Erofs)?, &[])?;
+    let prepared = PreparedImage::apart(&doctor::image()?, &[])?;
     let disk = prepared.on_partitions()?;
-    let vm = Vm::new(&prepared.parameter()).disk(&disk);
-    boots(&vm, &prepared, &Place::device("/dev/vda1"))
+    let mut guest = Vm::new(&prepared.parameter()).disk(&disk).boots()?;
+    is_prepared(&mut guest, &prepared, &Place::device("/dev/vda1"))?;
+    doctor::mount(&mut guest)?;
+    let found = Findings::of(&mut guest)?;
+    found.worse_are(&["agent-not-measured"])?;
+    found.say("boot-agrees", "/dev/vda1")?;
+    doctor::shell(&mut guest, "mount -t tmpfs tmpfs /")?;
+    let found = Findings::of(&mut guest)?;
+    found.worse_are(&["agent-not-measured", "boot-root-differs"])?;
+    found.say("boot-root-differs", "/ is tmpfs")?;
+    guest.ends_as(&prepared.predicted()?).map(drop)
 }
 
 #[test]

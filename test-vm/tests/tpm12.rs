@@ -1,8 +1,9 @@
-//! A TPM 1.2: it is extended and marked like a TPM 2.0, in its only bank, and its logs lead to its values.
+//! A TPM 1.2: it is extended and marked like a TPM 2.0, in its only bank, and its logs lead to its values. `measureroot doctor` names it.
 
 use std::fmt::Write;
 use std::fs;
 use std::time::Duration;
+use test_vm::doctor::{self, Findings};
 use test_vm::scratch::Scratch;
 use test_vm::stopped_vm::{DEFAULT_PCR, FAILED, UNMEASURED};
 use test_vm::{
@@ -17,6 +18,20 @@ const LOGS: [&str; 3] =
 fn machine(parameters: &str) -> Result<(Vm, Image)> {
     let image = Image::small(RootFs::Squashfs)?;
     Ok((Vm::new(parameters).tpm_12().disk(&image), image))
+}
+
+/// The same machine with an image that has the doctor.
+fn machine_with_doctor(parameters: &str) -> Result<(Vm, Image)> {
+    let image = doctor::image()?;
+    Ok((Vm::new(parameters).tpm_12().disk(&image), image))
+}
+
+/// What the doctor finds in the guest, with these faults beside what a machine with a TPM 1.2 and without UEFI lacks.
+fn found(guest: &mut Guest, faults: &[&str]) -> Result<Findings> {
+    doctor::mount(guest)?;
+    let found = Findings::of(guest)?;
+    found.worse_are(&[&["tpm-12", "agent-not-measured"], faults].concat())?;
+    Ok(found)
 }
 
 /// The prediction in the only bank.
@@ -57,11 +72,12 @@ fn ends_with_logs(mut guest: Guest, pcr: u8, event: &str) -> Result<StoppedVm> {
 
 #[test]
 fn a_boot_is_measured_into_a_tpm_1_2() -> Result<()> {
-    let (vm, image) = machine("root=/dev/vda")?;
+    let (vm, image) = machine_with_doctor("root=/dev/vda")?;
     let (mut guest, predicted) = (vm.boots()?, predicted(&image, &[])?);
     guest.agrees(&predicted)?;
     let status: serde_json::Value = serde_json::from_str(&guest.read("/run/measureroot/status.json")?)?;
     assert_eq!((&status["tpms"], &status["session"]), (&serde_json::json!(["1.2"]), &"none".into()));
+    found(&mut guest, &["boot-tpm-12"])?.say("boot-agrees", "")?;
     let vm = ends_with_logs(guest, DEFAULT_PCR, ": image, /dev/vda, ")?;
     assert_eq!(vm.pcrs(DEFAULT_PCR)?, predicted.after());
     // Without measureroot: H(zeros || sha1sum of the image).
@@ -75,8 +91,10 @@ fn a_boot_is_measured_into_a_tpm_1_2() -> Result<()> {
 /// meta-measured runs `sha1sum | awk | tr -d '\n' | tpm_extendpcr` with PCR 9.
 #[test]
 fn the_value_of_meta_measured_is_that_of_its_own_tpm() -> Result<()> {
-    let (vm, image) = machine("root=/dev/vda rootimgpcr=9 measureroot.format=meta-measured")?;
-    let vm = ends_with_logs(vm.boots()?, 9, ": image, /dev/vda, ")?;
+    let (vm, image) = machine_with_doctor("root=/dev/vda rootimgpcr=9 measureroot.format=meta-measured")?;
+    let mut guest = vm.boots()?;
+    found(&mut guest, &["boot-pcr13-free", "boot-tpm-12"])?.say("boot-agrees", "PCR 9")?;
+    let vm = ends_with_logs(guest, 9, ": image, /dev/vda, ")?;
     let digits = Bank::Sha1.of_file(image.path())?;
     let by_hand = Bank::Sha1.extend(&Bank::Sha1.zeros(), &Bank::Sha1.of(digits.as_bytes())?)?;
     assert_eq!(vm.pcrs(9)?[&Bank::Sha1], by_hand);
@@ -107,8 +125,10 @@ fn a_tpm_1_2_is_marked_while_a_thread_of_the_boot_hangs() -> Result<()> {
 
 #[test]
 fn an_unmeasured_boot_marks_a_tpm_1_2() -> Result<()> {
-    let (vm, _) = machine("root=/dev/vda measureroot=off")?;
-    let vm = ends_with_logs(vm.boots()?, DEFAULT_PCR, ": the text \"measureroot: unmeasured\"")?;
+    let (vm, _image) = machine_with_doctor("root=/dev/vda measureroot=off")?;
+    let mut guest = vm.boots()?;
+    found(&mut guest, &["command-line-unmeasured", "boot-unmeasured"])?;
+    let vm = ends_with_logs(guest, DEFAULT_PCR, ": the text \"measureroot: unmeasured\"")?;
     vm.holds(DEFAULT_PCR, None, UNMEASURED)
 }
 
