@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::{ROOT, Ran, blocks_of, measureroot, program, run, run_with, shell, squashfs, text};
+use common::{Ran, blocks_of, measureroot, program, run, run_with, shell, squashfs, text};
 use corim_rs::{
     ConciseTagTypeChoice, Corim, CorimError, CoseAlgorithm, CoseKey, CoseKeyOwner, CoseVerifier, IntegerType,
     MeasuredElementTypeChoice, MeasurementValuesMap, ReferenceTripleRecord, Ulabel,
@@ -267,27 +267,6 @@ fn the_commands_of_the_page_work_in_their_order() {
     }
     assert!(matches!(Corim::from_cbor(read("rootfs.corim").as_slice()), Ok(Corim::Signed(_))));
     assert!(rvps(&read("message.json"))["tpm_pcr13"].is_array());
-}
-
-#[test]
-fn a_release_has_the_values_of_the_example_image() {
-    let builder = Builder::with(KINDS[0].1);
-    let (script, mut statements) = (format!("{ROOT}/initramfs/lib/values.sh"), Vec::new());
-    for (folder, key) in [("one", "key"), ("two", "key"), ("unsigned", "")] {
-        let made = format!("mkdir {folder}; . {script}; make_values measureroot {folder} {key}");
-        let ran = shell(&made, builder.0.path(), &[]);
-        assert!(ran.code == 0 && ran.err.contains("the example image are NOT SIGNED") == key.is_empty(), "{ran:?}");
-        assert_eq!(builder.path(&format!("{folder}/signer.pem")).exists(), !key.is_empty());
-        statements.push(fs::read_to_string(builder.path(&format!("{folder}/example.in-toto.json"))).unwrap());
-    }
-    for file in ["example.squashfs", "example.in-toto.json", "example.corim", "example.rvps.json"] {
-        assert_eq!(
-            fs::read(builder.path("one").join(file)).unwrap(),
-            fs::read(builder.path("two").join(file)).unwrap()
-        );
-    }
-    assert!(AllowList::of_signed(&statements[0], &builder.signer()).is_ok());
-    assert!(AllowList::of_signed(&statements[2], &builder.signer()).is_err());
 }
 
 /// The values of a message, by name.

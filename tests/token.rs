@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use common::{Ran, blocks_of, program, run, shell, squashfs, text};
+use common::{Ran, blocks_of, flipped_base64, program, run, shell, squashfs, text};
 use corim_rs::{Corim, CorimError, CoseAlgorithm, CoseKey, CoseKeyOwner, CoseVerifier};
 use measureroot::internal::evidence::{AllowList, SignerKey};
 use p256::ecdsa::signature::Verifier;
@@ -22,9 +22,6 @@ const LIBRARY: &str = "/usr/lib/softhsm/libsofthsm2.so";
 const PIN: &str = "123456";
 /// The key, as the page names it. The page's PIN is in /root.
 const KEY: &str = "pkcs11:token=release;object=signer";
-
-/// The letters of base64 in the order of their values (RFC 4648, section 4).
-const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// A folder with a token, the public keys of its keys, and an image.
 struct Token(TempDir);
@@ -111,11 +108,7 @@ fn what_a_key_on_a_token_signs_is_accepted_and_one_flipped_bit_is_not() {
         assert!(code == 4 && err.contains(&format!("{list}: signed by the key in {key}")), "{err}");
         let place = signed.find("\"payload\":\"").unwrap() + 40;
         for at in [place, signed.find("\"sig\":\"").unwrap() + 40] {
-            let mut flipped = signed.clone().into_bytes();
-            // The letter of base64 whose value differs in the last bit.
-            let value = BASE64.iter().position(|letter| *letter == flipped[at]).unwrap();
-            flipped[at] = BASE64[value ^ 1];
-            token.write("signed", &flipped);
+            token.write("signed", &flipped_base64(&signed, at));
             let Ran { code, err, .. } = verify();
             assert!(code == 1 && err.contains("IS NOT SIGNED BY THIS KEY"), "{err}");
         }

@@ -123,3 +123,13 @@ pub(crate) fn rejected(line: &str) -> String {
     assert!(!out.contains(failed), "{line}: {out}");
     err + &out
 }
+
+/// The text with one bit flipped of what a letter of base64 at this place stands for.
+pub(crate) fn flipped_base64(text: &str, at: usize) -> Vec<u8> {
+    // In the order of their values (RFC 4648, section 4).
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut flipped = text.as_bytes().to_vec();
+    let value = LETTERS.iter().position(|letter| *letter == flipped[at]).expect("a letter of base64");
+    flipped[at] = LETTERS[value ^ 1];
+    flipped
+}
