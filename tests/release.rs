@@ -46,12 +46,11 @@ fn a_release_has_the_values_of_the_example_image() {
 #[test]
 fn verify_trusts_the_example_image_by_the_signed_values_alone() {
     let scratch = with_key();
-    let release = match std::env::var_os("MEASUREROOT_RELEASE") {
-        Some(folder) => PathBuf::from(folder),
-        None => {
-            made(scratch.path(), "made", "key").printed();
-            scratch.path().join("made")
-        }
+    let release = if let Some(folder) = std::env::var_os("MEASUREROOT_RELEASE") {
+        PathBuf::from(folder)
+    } else {
+        made(scratch.path(), "made", "key").printed();
+        scratch.path().join("made")
     };
     let [image, list, signer] =
         ["example.squashfs", "example.in-toto.json", "signer.pem"].map(|name| release.join(name));
@@ -60,12 +59,12 @@ fn verify_trusts_the_example_image_by_the_signed_values_alone() {
     let judged = |list: &Path| machine.judge(&["--allow", text(list), "--signed-by", text(&signer)]);
     let Ran { code, out, err } = judged(&list);
     assert!(code == 0 && out.starts_with("trusted: example.squashfs\n"), "{code}: {out}{err}");
-    let signed = fs::read_to_string(&list).unwrap();
+    let values = fs::read_to_string(&list).unwrap();
     let changed = machine.path("changed");
     for part in ["\"payload\":\"", "\"sig\":\""] {
-        let place = signed.find(part).unwrap() + part.len();
+        let place = values.find(part).unwrap() + part.len();
         for at in [place, place + 40] {
-            fs::write(&changed, flipped_base64(&signed, at)).unwrap();
+            fs::write(&changed, flipped_base64(&values, at)).unwrap();
             let Ran { code, out, err } = judged(&changed);
             assert!(
                 code == 1 && out.is_empty() && err.contains("IS NOT SIGNED BY THIS KEY"),

@@ -73,7 +73,7 @@ impl Findings {
             _ => "0",
         };
         ensure!(code == expected, "exit code {code}: {printed}");
-        Ok(Self { each, printed })
+        Ok(Self { printed, each })
     }
 
     /// Checks that these findings, in this order and no others, are worse than a note.
