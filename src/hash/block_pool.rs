@@ -13,7 +13,7 @@ pub const BLOCK: usize = 1 << 20;
 pub const BUFFERS: usize = 4;
 
 /// O_DIRECT needs memory and offsets that are multiples of the sector size; 4096 is the largest in use.
-const ALIGN: usize = 4096;
+pub(super) const ALIGN: usize = 4096;
 
 /// The buffers that are free, and the way back for those that are in use.
 #[derive(Debug)]

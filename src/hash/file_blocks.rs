@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, PosixFadviseAdvice, fcntl, posix_fadvise};
 
 use crate::error::{Context, Error, Result};
-use crate::hash::block_pool::{BLOCK, Block, BlockPool};
+use crate::hash::block_pool::{ALIGN, BLOCK, Block, BlockPool};
 use crate::hash::pass::Blocks;
 
 /// The blocks of the first `length` bytes of a file or block device.
@@ -38,11 +38,10 @@ impl<'a> FileBlocks<'a> {
     /// Reads from the current offset to the end of the block or of the image, and returns the number of bytes.
     fn fill(&mut self, memory: &mut [u8]) -> Result<usize> {
         let wanted = usize::try_from(self.length - self.offset).map_or(BLOCK, |left| left.min(BLOCK));
+        let end = end_of_request(wanted);
         let mut filled = 0;
         while filled < wanted {
-            // O_DIRECT demands requests for whole sectors, so each asks for a whole block. Bytes behind the image are
-            // not used.
-            match self.file.read_at(&mut memory[filled..BLOCK], self.offset + filled as u64) {
+            match self.file.read_at(&mut memory[filled..end], self.offset + filled as u64) {
                 Ok(0) => {
                     let cause = format!("ends after {} of {} bytes", self.offset + filled as u64, self.length);
                     return Err(Error::new(self.name, cause).hint("was the medium changed or cut short?"));
@@ -94,6 +93,13 @@ impl Drop for FileBlocks<'_> {
     }
 }
 
+/// Where a request for `wanted` bytes of a block ends: O_DIRECT demands whole sectors. The bytes behind the image are not used, and no
+/// further sector is asked for. A medium may be unable to read it: the end of a CD that was written at once, a worn or a counterfeit
+/// stick.
+fn end_of_request(wanted: usize) -> usize {
+    wanted.next_multiple_of(ALIGN)
+}
+
 fn set_direct(file: &File, on: bool) -> nix::Result<()> {
     let mut flags = OFlag::from_bits_retain(fcntl(file, FcntlArg::F_GETFL)?);
     flags.set(OFlag::O_DIRECT, on);
@@ -129,6 +135,15 @@ mod tests {
             let mut blocks = FileBlocks::new(&file, "test", len as u64).unwrap();
             let digests = pass::digests(&mut blocks, &[Bank::Sha256], None, &mut |_| ()).unwrap();
             assert_eq!(digests, digests_of(&[Bank::Sha256], &bytes[..len]), "{len}");
+        }
+    }
+
+    #[test]
+    fn no_sector_behind_the_image_is_asked_for() {
+        let table =
+            [(1, 4096), (4096, 4096), (4097, 8192), (BLOCK - 4096, BLOCK - 4096), (BLOCK - 1, BLOCK), (BLOCK, BLOCK)];
+        for (wanted, end) in table {
+            assert_eq!(end_of_request(wanted), end, "{wanted}");
         }
     }
 

@@ -9,7 +9,7 @@ use crate::error::{Context, Result};
 use crate::hash::bank::Bank;
 use crate::hash::digest::{Digests, collected};
 use crate::hash::fan_out::Lanes;
-use crate::hash::hasher::Hasher;
+use crate::hash::hasher::{self, Hasher};
 use crate::hash::image_sha256::ImageSha256;
 use crate::hash::merkle::TreeBuilder;
 
@@ -66,13 +66,14 @@ impl Lane<'_> {
 /// so far to `progress`.
 ///
 /// # Errors
-/// The errors of `blocks` and of `tee`, and when no thread can be started. There is no partial result.
+/// The errors of `blocks` and of `tee`, when no thread can be started, and when this processor errs. There is no partial result.
 pub fn digests<B: Blocks>(
     blocks: &mut B,
     banks: &[Bank],
     tee: Option<&mut dyn Tee>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Digests> {
+    hasher::check(banks, Bank::digest)?;
     let processors = processors();
     let lanes = lanes(banks, tee, processors);
     let threads = lanes.len().min(processors);
