@@ -1,4 +1,4 @@
-//! An image's digest and its Merkle tree, hashed side by side on one processor. OpenSSL computes the same digests.
+//! Each hash alone; an image's digest and its Merkle tree, hashed side by side on one processor. OpenSSL computes the same digests.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed test panics with the reason.
 
 mod common;
@@ -14,17 +14,34 @@ fn noise(bytes: usize) -> Vec<u8> {
     (0..bytes).map(|i| i.wrapping_mul(2_654_435_761).to_be_bytes()[4]).collect()
 }
 
-/// The digests that OpenSSL computes of these messages, in their order.
-fn openssl(folder: &Path, messages: &[Vec<u8>]) -> Vec<String> {
+/// The digests that OpenSSL computes of these messages with the hash of this bank, in their order.
+fn openssl(bank: Bank, folder: &Path, messages: &[Vec<u8>]) -> Vec<String> {
     let paths: Vec<_> = (0..messages.len()).map(|number| folder.join(number.to_string())).collect();
     paths.iter().zip(messages).for_each(|(path, message)| fs::write(path, message).unwrap());
     let said = run(
         "openssl",
-        &[&["dgst", "-sha256", "-r"], &paths.iter().map(|path| text(path)).collect::<Vec<_>>()[..]].concat(),
+        &[&["dgst", &format!("-{bank}"), "-r"], &paths.iter().map(|path| text(path)).collect::<Vec<_>>()[..]].concat(),
     );
-    let digests: Vec<_> = said.lines().map(|line| line[..64].to_owned()).collect();
+    let digests: Vec<_> = said.lines().map(|line| line[..2 * bank.digest_len()].to_owned()).collect();
     assert_eq!(digests.len(), messages.len());
     digests
+}
+
+#[test]
+fn a_message_of_each_length_has_the_digest_that_openssl_computes_in_each_bank() {
+    let folder = tempfile::tempdir().unwrap();
+    for bank in Bank::ALL {
+        // A block of the hash (FIPS 180-4, figure 1). From none to three of them and a byte, with each length of the padding.
+        let block = if bank.digest_len() > 32 { 128 } else { 64 };
+        let messages: Vec<_> = (0..=3 * block + 1).map(noise).collect();
+        for (message, expected) in messages.iter().zip(openssl(bank, folder.path(), &messages)) {
+            assert_eq!(bank.digest(message).to_string(), expected, "{bank}, {} bytes", message.len());
+            for piece in [1, block - 1, block, block + 1] {
+                let found = digests(&mut Pieces(message.chunks(piece)), &[bank], None, &mut |_| ()).unwrap();
+                assert_eq!(found[&bank].to_string(), expected, "{bank}, {} bytes, {piece} at a time", message.len());
+            }
+        }
+    }
 }
 
 #[test]
@@ -33,7 +50,7 @@ fn an_image_of_each_length_has_the_digest_that_openssl_computes() {
     let folder = tempfile::tempdir().unwrap();
     // From none to two blocks of the tree, with each length of the padding.
     let images: Vec<_> = (0..=1024 + 200).map(noise).collect();
-    let expected = openssl(folder.path(), &images);
+    let expected = openssl(Bank::Sha256, folder.path(), &images);
     for (image, expected) in images.iter().zip(expected) {
         for piece in [64, 100, 512, 1 << 20] {
             let shape = TreeShape { data_block: 512, data_blocks: 2, hash_block: 512, salt: vec![7; 32] };
@@ -55,7 +72,7 @@ fn a_leaf_with_a_salt_of_each_length_has_the_digest_that_openssl_computes() {
         // A superblock of dm-verity has room for 256 bytes of salt.
         let block = noise(size.into());
         let messages: Vec<_> = (0..=256).map(|salt| [noise(salt), block.clone()].concat()).collect();
-        for (salt, expected) in openssl(folder.path(), &messages).into_iter().enumerate() {
+        for (salt, expected) in openssl(Bank::Sha256, folder.path(), &messages).into_iter().enumerate() {
             let shape = TreeShape { data_block: size, data_blocks: 1, hash_block: 4096, salt: noise(salt) };
             for banks in [&[Bank::Sha256][..], &[]] {
                 let mut seal = Seal(TreeBuilder::new(tempfile::tempfile().unwrap(), shape.clone()));

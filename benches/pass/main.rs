@@ -1,5 +1,5 @@
 //! One pass over an image, for several sets of banks, with and without the dm-verity tree, on one, two and all processors. Each row
-//! is compared with its limit, and the program fails if a row is over it. `benches/chart` draws the output.
+//! is compared with its limit, and the program fails if a row from memory is over it: a disk may be slow for a while. `benches/chart` draws the output.
 #![allow(missing_docs, clippy::unwrap_used)] // A benchmark.
 
 mod case;

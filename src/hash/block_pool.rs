@@ -12,7 +12,8 @@ pub const BLOCK: usize = 1 << 20;
 /// lanes on two processors wait for each other. More or larger ones are no faster and take memory.
 pub const BUFFERS: usize = 4;
 
-/// O_DIRECT needs memory and offsets that are multiples of the sector size; 4096 is the largest in use.
+/// O_DIRECT needs memory and offsets that are multiples of the sector size; 4096 is the largest in use. If a device has larger ones,
+/// the kernel answers EINVAL, and the reads go through the page cache.
 pub(super) const ALIGN: usize = 4096;
 
 /// The buffers that are free, and the way back for those that are in use.

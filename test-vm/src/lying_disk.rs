@@ -43,6 +43,11 @@ impl LyingDisk {
         Self::serving(image, withheld, Later::Refused)
     }
 
+    /// Serves `image`, but refuses each read of the first occurrence of `text`.
+    pub fn unreadable_at(image: &Image, text: &str) -> Result<Self> {
+        Self::serving(image, text, Later::Unreadable)
+    }
+
     /// Serves `image`, but does not answer a read of the first occurrence of `text`.
     pub fn falling_silent_at(image: &Image, text: &str) -> Result<Self> {
         Self::serving(image, text, Later::Silent)
@@ -124,6 +129,8 @@ enum Later {
     Altered(Vec<u8>),
     /// An error.
     Refused,
+    /// An error, and the first read, too.
+    Unreadable,
     /// No answer, and the first read neither.
     Silent,
     /// The right bytes. But no read that begins before the range gets an answer.
@@ -161,6 +168,7 @@ impl Export {
             Later::Fails(nth, fault) if read >= *nth => return self.fail(*fault, read == *nth, offset, data),
             Later::Altered(altered) if read > 0 => self.alter(&mut data, offset, altered),
             Later::Refused if read > 0 => return Ok(ReadReply::Refused),
+            Later::Unreadable => return Ok(ReadReply::Refused),
             _ => {}
         }
         Ok(ReadReply::Data(data))
@@ -175,7 +183,7 @@ impl Export {
         match self.later {
             Later::Silent => self.is_met(offset, length),
             Later::SilentBehind => offset < self.at && self.reads.load(Ordering::SeqCst) > 0,
-            Later::Altered(_) | Later::Refused | Later::Fails(..) => false,
+            Later::Altered(_) | Later::Refused | Later::Unreadable | Later::Fails(..) => false,
         }
     }
 

@@ -12,10 +12,12 @@ pub fn command(vm: &Vm, scratch: &Scratch, tpm: Option<&Path>, accel: Accel) -> 
     let mut qemu = tool::tied(board.program);
     qemu.args(["-nodefaults", "-no-user-config", "-display", "none", "-machine", board.machine]);
     qemu.args(["-smp", &vm.processors.to_string()]);
-    match accel {
-        Accel::Kvm => qemu.args(["-accel", "kvm", "-cpu", "host"]),
-        Accel::Tcg => qemu.args(["-accel", "tcg,thread=multi", "-cpu", board.processor]),
+    let (accel, processor) = match accel {
+        Accel::Kvm => ("kvm", "host"),
+        Accel::Tcg => ("tcg,thread=multi", board.processor),
     };
+    let lacking: String = vm.lacking.iter().flat_map(|name| [",-", name]).collect();
+    qemu.args(["-accel", accel, "-cpu", &format!("{processor}{lacking}")]);
     qemu.args(["-m", &format!("{}M", vm.memory_mib)]);
     // Instead of a restart or a power-off, the machine stops. Its TPM can then be read as the guest left it.
     qemu.args(["-action", "shutdown=pause,reboot=shutdown"]);

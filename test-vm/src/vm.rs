@@ -64,6 +64,8 @@ pub struct Vm {
     /// The device that the TPM is connected through, instead of the board's.
     pub(crate) tpm_device: Option<&'static str>,
     pub(crate) processors: u8,
+    /// What its processors lack, in QEMU's names.
+    pub(crate) lacking: Vec<&'static str>,
     pub(crate) memory_mib: u32,
     pub(crate) limit: Duration,
     pub(crate) accel: Option<Accel>,
@@ -95,6 +97,7 @@ impl Vm {
             agent_port: None,
             tpm_device: None,
             processors: 1,
+            lacking: Vec::new(),
             memory_mib: 512,
             limit: Duration::from_secs(120),
             accel: None,
@@ -239,6 +242,13 @@ impl Vm {
     #[must_use]
     pub fn processors(mut self, count: u8) -> Self {
         self.processors = count;
+        self
+    }
+
+    /// Takes instructions from its processors, by their name in QEMU.
+    #[must_use]
+    pub fn lacking(mut self, instructions: &'static str) -> Self {
+        self.lacking.push(instructions);
         self
     }
 

@@ -247,3 +247,17 @@ fn a_disk_that_never_answers_its_driver_ends_the_boot() -> Result<()> {
     failed.at(Step::LoadModules, "module virtio_blk")?;
     failed.because(&["not ready in 30 s", "module_blacklist=virtio_blk", "measureroot.timeout="])
 }
+
+/// The end of a CD that was written at once cannot be read, nor can each place of a worn or counterfeit stick.
+#[test]
+fn a_place_behind_the_image_that_cannot_be_read_is_not_read() -> Result<()> {
+    const BEHIND: &str = "no drive can read this sector";
+    let image = Image::small(RootFs::Squashfs)?;
+    let end = image.bytes()?;
+    let disk =
+        LyingDisk::unreadable_at(&image.on_disk_of(end + (2 << 20))?.with_bytes(end, BEHIND.as_bytes())?, BEHIND)?;
+    let guest = Vm::new("root=/dev/vda").lying_disk(&disk).boots()?;
+    guest.ends_measured(&image)?;
+    assert_eq!(disk.reads(), 0);
+    Ok(())
+}

@@ -49,6 +49,22 @@ fn each_interface_of_a_tpm_works_with_one_to_four_processors() -> Result<()> {
     Ok(())
 }
 
+/// With `noxsave`, the kernel does not let programs use AVX, although the processor says that it has it.
+#[test]
+fn a_processor_without_instructions_for_hashes_measures_the_same() -> Result<()> {
+    for (parameters, lacking, flag) in
+        [("root=/dev/vda", "sha-ni", "sha_ni"), ("root=/dev/vda noxsave", "sha-ni", "avx2")]
+    {
+        let (vm, image) = machine(parameters)?;
+        let mut guest = vm.lacking(lacking).boots()?;
+        let said = guest.read("/proc/cpuinfo")?;
+        ensure!(said.split_whitespace().any(|word| word == "sse2"), "these are no flags: {said}");
+        ensure!(!said.split_whitespace().any(|word| word == flag), "the processor has {flag}");
+        guest.ends_measured(&image)?;
+    }
+    Ok(())
+}
+
 /// meta-measured runs `sha1sum | awk | tr -d '\n' | tpm_extendpcr`. The PCR's value is the same.
 #[test]
 fn an_image_can_be_measured_in_the_format_of_meta_measured() -> Result<()> {
