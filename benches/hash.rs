@@ -1,6 +1,6 @@
 //! One pass for several banks, compared with the slowest of their hashes alone, on the same buffer in memory.
 //!
-//! It also shows the speed of the hashes: if SHA-256 is built for size, it has a fifth of its speed.
+//! It also shows the speed of the hashes: if SHA-256 is built for size, it has less than half of its speed.
 #![allow(missing_docs, clippy::unwrap_used)] // A benchmark.
 
 use std::hint::black_box;

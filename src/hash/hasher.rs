@@ -46,7 +46,7 @@ impl Bank {
 pub(super) fn check(banks: &[Bank], hash: fn(Bank, &[u8]) -> Digest) -> Result<()> {
     match banks.iter().find(|bank| !bank.begins_as_published(&hash(**bank, b"abc"))) {
         Some(bank) => Err(Error::new(bank, "this processor computes it wrongly")
-            .hint("is the processor faulty, or emulated by a hypervisor that errs? without its SHA instructions, it is slow and right")),
+            .hint("is the processor faulty, or does a hypervisor emulate its SHA instructions wrongly? hide them from this machine")),
         None => Ok(()),
     }
 }
