@@ -65,7 +65,8 @@ impl Sha256Pair {
     }
 
     /// Hashes bytes in both ways, once for each value of this type. A processor or a hypervisor whose instructions err
-    /// would make a tree that no later read matches. From a difference on, sha2 alone is used.
+    /// would make a tree that no later read matches. From a difference on, sha2 alone is used. It has SHA instructions of its own: those
+    /// were compared with a published digest before (`hasher::check`).
     pub(crate) fn check(&mut self, bytes: &[u8]) {
         if bytes.is_empty() || std::mem::replace(&mut self.checked, true) {
             return;
