@@ -19,6 +19,7 @@ struct Machine(tempfile::TempDir);
 impl Machine {
     fn new() -> Self {
         let machine = Self(tempfile::tempdir().unwrap());
+        let folder = machine.0.path();
         let folders = ["root/etc", "root/boot", "root/tmp", "root/proc", "root/measured", "boot/grub", "esp", "bin"];
         for folder in folders {
             fs::create_dir_all(machine.path(folder)).unwrap();
@@ -41,6 +42,18 @@ impl Machine {
             ("grub-mkrelpath", "echo /boot".into()),
             ("grub-reboot", "[ \"$*\" = measured ]".into()),
             ("mkinitramfs", "[ $MEASUREROOT = yes ]".into()),
+            ("apt-get", ":".into()),
+            ("lsblk", "echo vda".into()),
+            ("cat", "case $1 in /sys/*) echo 1 ;; *) exec /bin/cat \"$@\" ;; esac".into()),
+            // What it is called with goes into the file, or into one beside it.
+            ("ukify", "for word; do :; done; printf '%s\\n' \"$@\" >\"${word#--output=}\"".into()),
+            (
+                "efibootmgr",
+                format!(
+                    "echo \"$*\" >>{}; printf 'Boot0001* Debian\\nBoot000A* Measured\\tHD(1)\\n'",
+                    text(&folder.join("option"))
+                ),
+            ),
             (
                 "bootctl",
                 format!(
@@ -113,8 +126,13 @@ fn command_line(entry: &str, before: &str) -> String {
 #[test]
 fn each_entry_of_the_menu_names_the_image_and_a_boot_accepts_its_command_line() {
     let machine = Machine::new();
-    let steps =
-        ["Make the initramfs", "Choose the command line", "Add an entry to GRUB", "Or an entry of systemd-boot"];
+    let steps = [
+        "Make the initramfs",
+        "Choose the command line",
+        "Add an entry to GRUB",
+        "Or an entry of systemd-boot",
+        "Or a unified kernel image",
+    ];
     let explained = machine.run(&steps);
     assert!(explained.contains("/measured/rootfs.squashfs") && explained.contains(UUID), "{explained}");
     let grub = machine.file("boot/grub/custom.cfg");
@@ -128,9 +146,19 @@ fn each_entry_of_the_menu_names_the_image_and_a_boot_accepts_its_command_line() 
         assert!(Path::new(&(machine.file("esp") + name)).is_file(), "{name}: {loader}");
     }
     let expected = format!("root=UUID={UUID} rootimg=/measured/rootfs.squashfs");
-    for line in [command_line(&grub, "linux "), command_line(&loader, "options ")] {
+    let unified = fs::read_to_string(machine.path("esp/EFI/Linux/measured.efi")).unwrap();
+    for line in [command_line(&grub, "linux "), command_line(&loader, "options "), command_line(&unified, "--cmdline=")]
+    {
         assert_eq!(line, expected);
     }
+    let option = fs::read_to_string(machine.path("option")).unwrap();
+    assert!(
+        option.starts_with(
+            "--create-only --label Measured --loader \\EFI\\Linux\\measured.efi --disk /dev/vda --part 1\n"
+        ),
+        "{option}"
+    );
+    assert!(option.ends_with("--bootnext 000A\n"), "{option}");
 }
 
 /// Commands that other tests run, for a whole machine.

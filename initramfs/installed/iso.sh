@@ -7,7 +7,7 @@ grub_folder=${GRUB_FOLDER:-/usr/lib/grub}
 
 check_grub() {
 	local pair
-	for pair in i386-pc/boot_hybrid.img=grub-pc-bin x86_64-efi/linuxefi.mod=grub-efi-amd64-bin; do
+	for pair in i386-pc/boot_hybrid.img=grub-pc-bin x86_64-efi/linux.mod=grub-efi-amd64-bin; do
 		if [[ ! -f $grub_folder/${pair%%=*} ]]; then
 			echo "live: $grub_folder/${pair%%=*} is missing: install the package ${pair#*=}" >&2
 			return 1
@@ -32,14 +32,18 @@ fits_ram() {
 make_iso() {
 	local work=$1 label=$2 grub=$1/iso/boot/grub
 	local common=(normal configfile iso9660 search search_label part_msdos part_gpt linux echo test)
+	# The commands for UEFI hand the firmware's event log to Linux: in GRUB 2.06 of Debian 12, a module of their own has them. In 2.12 of
+	# Debian 13, linux and initrd are those.
+	local suffix='' efi=(fat tpm)
+	[[ ! -f $grub_folder/x86_64-efi/linuxefi.mod ]] || suffix=efi efi=(fat linuxefi tpm)
 	# The command line has no special character of GRUB.
 	cat >"$grub/grub.cfg" <<-GRUB
 		set timeout=0
 		menuentry measureroot {
 		    if [ "\$grub_platform" = efi ]; then
 		        # This one also hands the firmware's event log to Linux.
-		        linuxefi /boot/vmlinuz $3
-		        initrdefi /boot/initramfs
+		        linux$suffix /boot/vmlinuz $3
+		        initrd$suffix /boot/initramfs
 		    else
 		        linux /boot/vmlinuz $3
 		        initrd /boot/initramfs
@@ -52,7 +56,7 @@ make_iso() {
 		--output="$grub/bios.img" biosdisk "${common[@]}"
 	# With the module tpm, GRUB measures its commands and the files that it reads.
 	grub-mkimage --directory="$grub_folder/x86_64-efi" --format=x86_64-efi --prefix=/boot/grub --config="$work/early.cfg" \
-		--output="$work/bootx64.efi" fat linuxefi tpm "${common[@]}"
+		--output="$work/bootx64.efi" "${efi[@]}" "${common[@]}"
 	# GRUB has 300 KB. mcopy -m keeps the file's date.
 	truncate --size=1M "$work/efi.img"
 	quietly mkfs.vfat --invariant -i 6D656173 -n ESP "$work/efi.img"
