@@ -33,10 +33,12 @@ pub fn shell(guest: &mut Guest, commands: &str) -> Result<String> {
 /// Extends a PCR of a TPM of the guest with a digest of SHA-256 that nobody knows, as any program can.
 pub fn extend(guest: &mut Guest, device: &str, pcr: u8) -> Result<()> {
     // TPM2_PCR_Extend with an empty password and one digest (TPM Library 1.59, Part 3, section 22.2): 65 bytes.
-    let head = "\\x80\\x02\\0\\0\\0\\x41\\0\\0\\x01\\x82\\0\\0\\0";
-    let rest = "\\0\\0\\0\\x09\\x40\\0\\0\\x09\\0\\0\\0\\0\\0\\0\\0\\0\\x01\\0\\x0b";
-    let command = format!("{head}\\x{pcr:02x}{rest}{}", "\\xda".repeat(32));
-    // Without a file in between, the shell could write it in parts.
+    let head = [0x80, 0x02, 0, 0, 0, 65, 0, 0, 0x01, 0x82, 0, 0, 0, pcr];
+    let password = [0, 0, 0, 9, 0x40, 0, 0, 9, 0, 0, 0, 0, 0];
+    let command = [&head[..], &password, &[0, 0, 0, 1, 0, 0x0b], &[0xda; 32]].concat();
+    // Each shell knows octal numbers.
+    let command: String = command.iter().map(|byte| format!("\\{byte:03o}")).collect();
+    // Not at once: the shell could write to the TPM in parts.
     let send = format!("printf '{command}' >/run/command && dd if=/run/command of={device} bs=65 count=1");
     let is_small = guest.list("/")?.iter().any(|name| name == "busybox");
     if is_small { shell(guest, &send).map(drop) } else { guest.run(&["sh", "-ec", &send]).map(drop) }
