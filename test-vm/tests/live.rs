@@ -11,8 +11,13 @@ const OPTIONS: &str = "--module virtio_console --append 'console=ttyS0 panic=1 m
 
 /// Firmware boots the medium from this bus. The PCR is the one that `initramfs/installed/live` printed.
 fn boots(options: &str, firmware: Firmware, bus: Bus, device: &str) -> Result<()> {
+    boots_made("", options, firmware, bus, device)
+}
+
+/// The same. The commands `before` come before it in the shell.
+fn boots_made(before: &str, options: &str, firmware: Firmware, bus: Bus, device: &str) -> Result<()> {
     let live = LiveFolder::new()?;
-    let said = live.run(&format!("initramfs/installed/live {OPTIONS} {options} root live.iso"))?;
+    let said = live.run(&format!("{before}initramfs/installed/live {OPTIONS} {options} root live.iso"))?;
     let predicted = live.predicted("live.iso.pcr")?;
     ensure!(said.ends_with(&std::fs::read_to_string(live.path("live.iso.pcr"))?), "{said}");
     let vm = Vm::started_by(firmware).large().disk_file(bus, live.path("live.iso"));
@@ -46,6 +51,17 @@ fn a_bios_boots_a_usb_stick() -> Result<()> {
 #[test]
 fn uefi_boots_a_usb_stick() -> Result<()> {
     boots("--label STICK", Firmware::Uefi, Bus::Usb, "/dev/sda1")
+}
+
+/// GRUB 2.12 has other modules than the 2.06 of this machine.
+#[test]
+fn uefi_boots_a_usb_stick_with_grub_of_debian_13() -> Result<()> {
+    let modules = "mkdir grub
+        ln -s /usr/lib/grub/i386-pc grub/i386-pc
+        ln -s \"$0/target/test-vm/grub/13/usr/lib/grub/x86_64-efi\" grub/x86_64-efi
+        test ! -e grub/x86_64-efi/linuxefi.mod
+        export GRUB_FOLDER=$PWD/grub\n";
+    boots_made(modules, "", Firmware::Uefi, Bus::Usb, "/dev/sda1")
 }
 
 /// A medium of another live system boots with the parameters of that system, which ask for a copy in RAM.
