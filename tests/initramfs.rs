@@ -163,6 +163,18 @@ fn modules_that_this_boot_could_not_load_are_refused() {
 }
 
 #[test]
+fn modules_of_a_kernel_without_depmod_s_list_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (agent, output) = (folder.path().join("agent"), folder.path().join("a.cpio"));
+    write_agent(&agent);
+    let modules = module_folder(folder.path(), &[("overlay.ko", elf(MODULE, PC, "")), ("lib.ko", elf(MODULE, PC, ""))]);
+    fs::remove_file(Path::new(&modules).join("modules.dep")).unwrap();
+    let ran = initramfs(&output, &["--agent", text(&agent), "--kernel-modules", &modules, "--module", "overlay"]);
+    assert!(ran.code == 1 && !output.exists(), "{ran:?}");
+    assert!(ran.err.contains("modules.dep: ") && ran.err.contains("run depmod for this kernel first"), "{ran:?}");
+}
+
+#[test]
 fn modules_come_with_their_dependencies() {
     let folder = tempfile::tempdir().unwrap();
     let modules = folder.path().join("6.1.0-test");

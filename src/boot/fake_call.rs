@@ -10,6 +10,7 @@ pub(super) enum Call {
     ExpectFailure,
     CheckInitramfs,
     LoadModules,
+    FinishModules,
     Tpm,
     TpmOfUnmeasured,
     LoadModulesToMark,

@@ -184,6 +184,9 @@ impl Machine for Fake {
     fn load_modules(&mut self, _: &Config) -> Result<()> {
         self.call(Call::LoadModules).map(|()| self.shows_tpm = true)
     }
+    fn finish_modules(&mut self) -> Result<()> {
+        self.call(Call::FinishModules)
+    }
     fn load_modules_to_mark(&mut self) {
         self.shows_tpm |= self.call(Call::LoadModulesToMark).is_ok();
     }

@@ -67,6 +67,8 @@ pub(super) struct Linux {
     for_init: InitArguments,
     devices: Devices,
     modules: Loaded,
+    /// The modules of the file systems of the image and the overlay.
+    file_systems: Loaded,
     /// Whether the modules are loaded that this machine needs.
     has_modules: bool,
     progress: Option<(Style, Progress)>,
@@ -87,6 +89,7 @@ impl Linux {
             for_init,
             devices: Devices::default(),
             modules: Loaded::default(),
+            file_systems: Loaded::default(),
             has_modules: false,
             progress: None,
             module_limit: SHORTEST_LIMIT,
@@ -101,13 +104,16 @@ impl Linux {
         Self { has_modules, ..Self::new(InitArguments::new(std::iter::empty(), Vec::new())) }
     }
 
-    /// Loads modules of this kernel.
-    fn load(&mut self, which: Which, choice: &ModuleChoice, broken: Broken, limit: Duration) -> Result<()> {
+    /// Loads modules of this kernel, or waits for those that are under way.
+    fn load(&mut self, which: Option<Which>, choice: &ModuleChoice, broken: Broken, limit: Duration) -> Result<()> {
         let folder = &Path::new("/lib/modules").join(nix::sys::utsname::uname().about("uname")?.release());
         let ModuleChoice { parameters, forbidden, wanted } = choice;
         let loading = Loading { folder, parameters, forbidden, wanted, broken, limit };
         file_system_modules::remember(&loading);
-        loading.load(which, &mut self.modules)
+        match which {
+            Some(which) => loading.load(which, &mut self.modules),
+            None => loading.finish(&mut self.modules),
+        }
     }
 
     /// Loads the modules that this machine seemed not to need, because something has not appeared: a driver may be for devices that
@@ -116,7 +122,7 @@ impl Linux {
         log::info!("the other modules are loaded, too: {absent}");
         self.modules.has_others = false;
         let (choice, limit) = (ModuleChoice::of(&cmdline::parse(&command_line()?)), self.module_limit);
-        self.load(Which::All, &choice, Broken::EndsTheBoot, limit)
+        self.load(Some(Which::All), &choice, Broken::EndsTheBoot, limit)
     }
 
     /// If no TPM appears soon, loads the other modules.
@@ -187,9 +193,13 @@ impl Machine for Linux {
         }
         // What holds up a driver is a device that does not answer.
         self.module_limit = config.read_limit.max(SHORTEST_LIMIT);
-        self.load(Which::Needed, &config.modules, Broken::EndsTheBoot, self.module_limit)?;
+        self.load(Some(Which::Needed), &config.modules, Broken::EndsTheBoot, self.module_limit)?;
         self.has_modules = true;
         Ok(())
+    }
+
+    fn finish_modules(&mut self) -> Result<()> {
+        self.load(None, &ModuleChoice::of(&[]), Broken::EndsTheBoot, self.module_limit)
     }
 
     fn load_modules_to_mark(&mut self) {
@@ -198,7 +208,7 @@ impl Machine for Linux {
         }
         // The command line may be the very thing that is broken: no other part of it is read.
         let choice = ModuleChoice::of(&cmdline::parse(&command_line().unwrap_or_default()));
-        if let Err(error) = self.load(Which::All, &choice, Broken::IsLeftOut, LIMIT_TO_MARK) {
+        if let Err(error) = self.load(Some(Which::All), &choice, Broken::IsLeftOut, LIMIT_TO_MARK) {
             log::warn!("{error}");
         }
     }
@@ -278,10 +288,17 @@ impl Machine for Linux {
             Content::Prepared => 0,
         };
         let (verity, memory) = (verity_device::is_supported(), memory::available()?);
+        // Beside the hash.
+        let mut needed = vec!["overlay"];
+        if let Content::Plain(superblock) = &image.content {
+            needed.push(superblock.kind.name());
+        }
+        self.file_systems = file_system_modules::begin(&needed);
         Ok(SealConditions { bytes: image.bytes, block, sector, verity, memory })
     }
 
     fn mount_image(&mut self, image: &Image, sealed: &SealedImage, config: &Config) -> Result<FileSystem> {
+        file_system_modules::finish(&mut self.file_systems);
         // The devices must stay open until the mount uses them.
         let mut devices = Vec::new();
         let node = sealed.device(image, config.on_corrupt, &mut devices)?;

@@ -35,7 +35,10 @@ pub(super) trait Machine {
     fn expect_failure(&mut self, policy: &FailurePolicy);
     /// Checks that the files of / can be deleted later: only those of an initramfs can.
     fn check_initramfs(&mut self) -> Result<()>;
+    /// Loads the modules that this machine needs. What no device needs may be under way afterwards.
     fn load_modules(&mut self, config: &Config) -> Result<()>;
+    /// Waits for what is under way.
+    fn finish_modules(&mut self) -> Result<()>;
     /// The modules of the initramfs that are not in the kernel, each with the reason; `None` if there are none.
     fn modules_left_out(&self) -> Option<String> {
         None

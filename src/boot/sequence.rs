@@ -54,6 +54,8 @@ pub(super) fn boot(
     clock.step(Step::Modules, || machine.load_modules(&config))?;
     let tpm = clock.step(Step::Devices, || find_tpm(machine, &config))?;
     let devices = clock.step(Step::Devices, || machine.wait_for_root(&config))?;
+    // From here on, media are mounted, and the seal is chosen by what the kernel has.
+    clock.step(Step::Modules, || machine.finish_modules())?;
     let location = clock.step(Step::Image, || match devices.image {
         Sought::At(location) => Ok(location),
         Sought::Anywhere(path) => machine.search(&path, config.image_request()),

@@ -17,13 +17,14 @@ const FAILED: &[u8] = measurement::FAILED.as_bytes();
 
 #[test]
 fn each_step_fails_in_turn_and_init_is_never_reached() {
-    let table: [(Fault, Step, &[&[u8]]); 18] = [
+    let table: [(Fault, Step, &[&[u8]]); 19] = [
         (Fault::At(Call::MountKernelFilesystems), Step::Mounts, &[FAILED]),
         (Fault::At(Call::CommandLine), Step::CommandLine, &[FAILED]),
         (Fault::At(Call::CheckInitramfs), Step::SwitchRoot, &[FAILED]),
         (Fault::At(Call::LoadModules), Step::Modules, &[FAILED]),
         (Fault::At(Call::Tpm), Step::Devices, &[FAILED]),
         (Fault::At(Call::WaitForRoot), Step::Devices, &[FAILED]),
+        (Fault::At(Call::FinishModules), Step::Modules, &[FAILED]),
         (Fault::At(Call::FindImage), Step::Image, &[FAILED]),
         (Fault::At(Call::SealConditions), Step::Seal, &[FAILED]),
         (Fault::Banks, Step::Banks, &[FAILED]),
@@ -149,6 +150,7 @@ fn a_good_boot_makes_all_calls_in_order() {
         Call::LoadModules,
         Call::Tpm,
         Call::WaitForRoot,
+        Call::FinishModules,
         Call::FindImage,
         Call::SealConditions,
         Call::MountImage,

@@ -88,6 +88,9 @@ impl Machine for Pretended<'_> {
     fn load_modules(&mut self, _: &Config) -> Result<()> {
         Ok(())
     }
+    fn finish_modules(&mut self) -> Result<()> {
+        Ok(())
+    }
     fn load_modules_to_mark(&mut self) {}
     fn tpm(&mut self, request: TpmRequest) -> Result<Option<Box<dyn Pcrs>>> {
         (self.open)(request.session).map(Some)

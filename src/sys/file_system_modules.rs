@@ -4,10 +4,11 @@
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use crate::sys::modules::{Broken, Loaded, Loading, SHORTEST_LIMIT, list};
+use crate::error::Result;
+use crate::sys::modules::{Broken, Loaded, Loading, SHORTEST_LIMIT};
 use crate::sys::modules_alias::{Aliases, FILE_SYSTEM};
 use crate::sys::modules_dep::{Dependencies, module_name};
-use crate::sys::modules_left_out::LeftOut;
+use crate::sys::modules_lists::Lists;
 use crate::sys::modules_plan::is_character_set;
 
 /// How modules are loaded in this boot.
@@ -42,16 +43,35 @@ pub(super) fn prepare(file_system: &str) {
 
 /// Loads the module of a file system, and those that it needs; returns whether the kernel has it now.
 pub(super) fn load(file_system: &str) -> bool {
+    finish(&mut begin(&[file_system]))
+}
+
+/// Begins to load the modules of these file systems beside the boot. What is wrong is said when they are finished, and is an error
+/// when the file system is mounted.
+pub(crate) fn begin(file_systems: &[&str]) -> Loaded {
+    let mut loaded = Loaded::default();
+    with_lists(|loading, dependencies, aliases| {
+        for file_system in file_systems {
+            let files = files_of(file_system, dependencies, aliases);
+            loading.begin_files(dependencies, &files, &|_| true, &mut loaded)?;
+        }
+        Ok(())
+    });
+    loaded
+}
+
+/// Waits for what [`begin`] began; returns whether it has begun anything, and all of it is in the kernel now.
+pub(crate) fn finish(loaded: &mut Loaded) -> bool {
+    with_lists(|loading, dependencies, _| loading.finish_files(dependencies, loaded)) && loaded.is_whole()
+}
+
+/// Does work with modules. A module that cannot be loaded is no error here: the mount that needs it fails, and says why.
+fn with_lists(work: impl FnOnce(&Loading, &Dependencies, &Aliases) -> Result<()>) -> bool {
     let Some(Later { folder, parameters, forbidden }) = LATER.get() else { return false };
-    let lists = (list(folder, "modules.dep"), list(folder, "modules.alias"));
-    let (Ok(Some(dependencies)), Ok(Some(aliases))) = lists else { return false };
-    let Ok(dependencies) = Dependencies::parse(&dependencies) else { return false };
-    let files = files_of(file_system, &dependencies, &Aliases::parse(&aliases));
+    let Ok(Some(Lists { dependencies, aliases: Some(aliases) })) = Lists::read(folder) else { return false };
     let loading =
         Loading { folder, parameters, forbidden, wanted: &[], broken: Broken::IsLeftOut, limit: SHORTEST_LIMIT };
-    let mut loaded = Loaded::default();
-    let tried = loading.load_files(&dependencies, &files, &|_| true, &mut loaded);
-    tried.is_ok() && !files.is_empty() && loaded.left_out == LeftOut::default()
+    work(&loading, dependencies, aliases).is_ok()
 }
 
 /// The files of the modules for a file system, each after those that it needs.

@@ -17,6 +17,7 @@ pub(crate) mod modules;
 pub(crate) mod modules_alias;
 pub(crate) mod modules_dep;
 pub(crate) mod modules_left_out;
+mod modules_lists;
 mod modules_plan;
 pub(crate) mod mount_hint;
 pub(crate) mod mounts;

@@ -7,6 +7,7 @@ use nix::errno::Errno;
 use nix::kmod::{ModuleInitFlags, finit_module};
 
 use crate::error::{Context, Error, Result};
+use crate::sys::modules_dep::module_name;
 
 /// `MODULE_INIT_COMPRESSED_FILE` (kernel, include/uapi/linux/module.h), which nix does not name yet.
 const COMPRESSED: u32 = 4;
@@ -16,6 +17,11 @@ const BESIDE: &str = "async_probe ";
 
 /// Loads a module; returns the error of its driver, if the driver answers with one. If `is_beside` is set, its devices may answer later.
 pub(super) fn load(path: &Path, settings: &str, is_beside: bool) -> Result<Option<Errno>> {
+    // The kernel would check its signature again before it says so.
+    let state = format!("/sys/module/{}/initstate", module_name(&path.to_string_lossy()));
+    if fs::read(state).is_ok_and(|state| state == b"live\n") {
+        return Ok(None);
+    }
     let file = File::open(path).about_hint(path.display(), "modules.dep lists it; is it in the initramfs?")?;
     let beside = if is_beside { BESIDE } else { "" };
     let text = std::ffi::CString::new([beside, settings].concat()).about(path.display())?;

@@ -1,7 +1,5 @@
 //! Loads the kernel modules that the initramfs carries, in the order of their dependencies.
 
-use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,7 +12,8 @@ use crate::sys::module_file;
 use crate::sys::modules_alias::Aliases;
 use crate::sys::modules_dep::{Dependencies, module_name};
 use crate::sys::modules_left_out::{LeftOut, Reason};
-use crate::sys::modules_plan::{Plan, has_no_devices, is_register};
+use crate::sys::modules_lists::Lists;
+use crate::sys::modules_plan::{Plan, has_no_devices, is_algorithm, is_register};
 use crate::sys::waits::UNNOTICED;
 
 /// No driver gets less time than this. An adapter that resets its bus waits for up to 15 s (Linux,
@@ -26,13 +25,15 @@ pub(crate) const LIMIT_TO_MARK: Duration = UNNOTICED;
 /// after the other until its own time is over (`crate::boot::power`).
 const MOST_HANGS: usize = 3;
 
-/// So many modules without devices are loaded at the same time. Few machines that boot have more processors.
-const MOST_AT_ONCE: usize = 4;
+/// So many modules without devices are under way at the same time. It bounds the threads, which the boot does not wait for.
+const MOST_AT_ONCE: usize = 16;
 
 /// The error of the driver, if it answers with one.
 type Answer = Result<Option<Errno>>;
-/// Starts to load the file of a module; says whether its devices may answer later.
-type Load<'a> = &'a mut dyn FnMut(&str, bool) -> Result<Asked<Answer>>;
+/// A module that comes before another one, and whether that one needs it.
+type Before = (Asked<Answer>, bool);
+/// Starts to load the file of a module: whether its devices may answer later, and the modules that come before it.
+type Load<'a> = &'a mut dyn FnMut(&str, bool, Vec<Before>) -> Result<Asked<Answer>>;
 
 /// Which modules to load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,10 +44,16 @@ pub(crate) enum Which {
 }
 
 /// What has been done with the modules of the initramfs.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Default)]
 pub(crate) struct Loaded {
     /// The files that are loaded or left out.
     tried: Vec<String>,
+    /// The files whose modules have not answered yet.
+    under_way: Vec<(String, Result<Asked<Answer>>)>,
+    /// How many are loaded since the log said it.
+    new: usize,
+    /// How many hang.
+    hanging: usize,
     /// The modules that are not in the kernel.
     pub(crate) left_out: LeftOut,
     /// Whether there are others, which this machine seems not to need.
@@ -54,8 +61,14 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
+    /// Whether modules were loaded, and none was left out.
+    pub(super) fn is_whole(&self) -> bool {
+        !self.tried.is_empty() && self.left_out == LeftOut::default()
+    }
+
     fn has_tried(&self, file: &str) -> bool {
-        self.tried.iter().any(|other| other == file)
+        let mut under_way = self.under_way.iter().map(|(other, _)| other);
+        self.tried.iter().any(|other| other == file) || under_way.any(|other| other == file)
     }
 }
 
@@ -91,46 +104,78 @@ impl Loading<'_> {
     /// is left out, and so are the modules that need it. If it was needed, then a device, a file system or an image is missing
     /// later, and that ends the boot.
     ///
+    /// What has no devices may be under way afterwards: [`Self::finish`] waits for it.
+    ///
     /// # Errors
     /// When the initramfs is broken: a module is missing, or it is not one for this kernel. When a driver hangs: the kernel cannot
     /// start the init as long as a thread of this program hangs (kernel, fs/exec.c, `de_thread`).
     pub(crate) fn load(&self, which: Which, loaded: &mut Loaded) -> Result<()> {
-        let Some(text) = list(self.folder, "modules.dep")? else {
+        let Some(Lists { dependencies, aliases }) = Lists::read(self.folder)? else {
             log::info!("{}: the initramfs carries no modules for this kernel", self.folder.display());
             return Ok(());
         };
-        let dependencies = Dependencies::parse(&text)?;
         // A builder that packs no list of the aliases gets what the list cannot tell: all modules.
-        match list(self.folder, "modules.alias")?.filter(|_| which == Which::Needed) {
-            Some(text) => {
-                let look = &mut || Hardware::read(Path::new("/sys/bus"));
-                self.load_needed(&dependencies, &Aliases::parse(&text), look, loaded, &mut |file, is_beside| {
-                    self.start(file, is_beside)
-                })
-            }
-            None => self.load_files(&dependencies, &self.order(&dependencies)?, &|_| false, loaded),
+        if let Some(aliases) = aliases.as_ref().filter(|_| which == Which::Needed) {
+            let look = &mut || Hardware::read(Path::new("/sys/bus"));
+            let load = &mut |file: &str, is_beside, before| self.start(file, is_beside, before);
+            return self.load_needed(dependencies, aliases, look, loaded, load);
         }
+        // A disk that was plugged in since and does not answer must hold up neither its driver nor, behind that, any other.
+        let is_late = |file: &str| {
+            let is_for_a_filled_bus = |aliases: &Aliases| aliases.is_for_a_filled_bus(&module_name(file));
+            self.broken == Broken::EndsTheBoot && aliases.as_ref().is_some_and(is_for_a_filled_bus)
+        };
+        self.begin_files(dependencies, &self.order(dependencies, &is_late)?, &is_late, loaded)?;
+        self.finish_files(dependencies, loaded)
     }
 
-    /// Starts to load the file of a module.
-    fn start(&self, file: &str, is_beside: bool) -> Result<Asked<Answer>> {
-        let settings = settings(&module_name(file), self.parameters);
-        let path = self.folder.join(file);
-        Asked::start(move || module_file::load(&path, &settings, is_beside)).about("thread")
-    }
-
-    /// Loads these files.
+    /// Waits for the modules that are under way.
     ///
     /// # Errors
     /// As [`Self::load`].
-    pub(super) fn load_files(
+    pub(crate) fn finish(&self, loaded: &mut Loaded) -> Result<()> {
+        if loaded.under_way.is_empty() {
+            return Ok(());
+        }
+        Lists::read(self.folder)?.map_or(Ok(()), |lists| self.finish_files(&lists.dependencies, loaded))
+    }
+
+    /// Starts to load the file of a module, once those have answered that come before it.
+    fn start(&self, file: &str, is_beside: bool, before: Vec<Before>) -> Result<Asked<Answer>> {
+        let settings = settings(&module_name(file), self.parameters);
+        let path = self.folder.join(file);
+        let load = move || {
+            if before.iter().all(|(asked, is_needed)| matches!(asked.wait(), Ok(None)) || !is_needed) {
+                return module_file::load(&path, &settings, is_beside);
+            }
+            Ok(Some(Errno::ENOENT))
+        };
+        Asked::start(load).about("thread")
+    }
+
+    /// Begins to load these files.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub(super) fn begin_files(
         &self,
         dependencies: &Dependencies,
         files: &[&str],
         is_beside: &dyn Fn(&str) -> bool,
         loaded: &mut Loaded,
     ) -> Result<()> {
-        self.load_each(dependencies, files, is_beside, loaded, &mut |file, is_beside| self.start(file, is_beside))
+        let load = &mut |file: &str, is_beside, before| self.start(file, is_beside, before);
+        self.begin_each(dependencies, files, is_beside, loaded, load)
+    }
+
+    /// Waits for the files that are under way.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub(super) fn finish_files(&self, dependencies: &Dependencies, loaded: &mut Loaded) -> Result<()> {
+        self.wait(dependencies, loaded, 1)?;
+        log::info!("modules loaded: {}", std::mem::take(&mut loaded.new));
+        Ok(())
     }
 
     /// Loads what the hardware needs, and then what new devices need that the drivers have shown.
@@ -150,21 +195,20 @@ impl Loading<'_> {
         loop {
             let tried: Vec<_> = dependencies.files().filter(|file| loaded.has_tried(file)).collect();
             let order = plan.missing(&look(), &tried)?;
-            if !order.is_empty() {
-                self.load_each(dependencies, &order, &|file| plan.is_beside(file), loaded, load)?;
-            }
-            // What has no devices shows none.
+            self.begin_each(dependencies, &order, &|file| plan.is_beside(file), loaded, load)?;
+            // What has no devices shows none: the boot goes on beside it.
             if order.iter().all(|file| has_no_devices(file)) {
-                loaded.has_others = loaded.tried.len() < dependencies.files().count();
+                loaded.has_others = loaded.tried.len() + loaded.under_way.len() < dependencies.files().count();
                 return Ok(());
             }
+            self.finish_files(dependencies, loaded)?;
         }
     }
 
-    /// Loads each of these modules that is not forbidden and not loaded yet. `load` starts that, in another thread: no signal ends
-    /// finit_module(2) while a driver waits for its device. A driver is loaded alone, because disks have their names in the order of their
-    /// drivers.
-    fn load_each(
+    /// Begins to load each of these modules that is not forbidden and not loaded yet. `load` starts that, in another thread: no signal
+    /// ends finit_module(2) while a driver waits for its device. A driver is loaded alone, because disks have their names in the order of
+    /// their drivers.
+    fn begin_each(
         &self,
         dependencies: &Dependencies,
         order: &[&str],
@@ -172,52 +216,80 @@ impl Loading<'_> {
         loaded: &mut Loaded,
         load: Load,
     ) -> Result<()> {
-        let mut round = Round { loading: self, loaded, under_way: Vec::new(), loaded_now: 0, hanging: 0 };
         for file in order {
             // The kernel lets a second load of the same module wait for the first (kernel/module/main.c, `add_unformed_module`).
-            if round.loaded.has_tried(file) {
+            if loaded.has_tried(file) {
                 continue;
             }
             let is_beside = is_beside(file);
             // To check its signature takes most of the time of a module.
-            let at_once = if is_beside && has_no_devices(file) { MOST_AT_ONCE } else { 1 };
-            round.wait(|under_way| {
-                under_way.len() < at_once && !under_way.iter().any(|(other, _)| dependencies.needs_other(file, other))
-            })?;
-            if round.hanging == MOST_HANGS {
+            self.wait(dependencies, loaded, if is_beside && has_no_devices(file) { MOST_AT_ONCE } else { 1 })?;
+            if loaded.hanging >= MOST_HANGS {
                 log::error!("modules: {MOST_HANGS} drivers hang; no further one is loaded");
                 return Ok(());
             }
             let name = module_name(file);
             if self.forbidden.contains(&name) {
-                round.leave_out(file, name, Reason::Forbidden)?;
-            } else if dependencies.needs_any(file, &round.loaded.left_out) {
-                round.leave_out(file, name, Reason::NeedsAnother)?;
+                self.leave_out(loaded, file, name, Reason::Forbidden)?;
+            } else if dependencies.needs_any(file, &loaded.left_out) {
+                self.leave_out(loaded, file, name, Reason::NeedsAnother)?;
             } else {
-                round.under_way.push((file, load(file, is_beside)));
+                let before = loaded.under_way.iter().filter_map(|(other, asked)| {
+                    let is_needed = dependencies.needs_other(file, other);
+                    let comes_before = is_needed || is_algorithm(other) && !is_algorithm(file);
+                    Some((asked.as_ref().ok().filter(|_| comes_before)?.clone(), is_needed))
+                });
+                let before = before.collect();
+                loaded.under_way.push(((*file).to_owned(), load(file, is_beside, before)));
             }
         }
-        round.wait(|under_way| under_way.is_empty())?;
-        log::info!("modules loaded: {}", round.loaded_now);
         Ok(())
     }
 
-    /// The files of the modules, each after those that it needs.
-    fn order<'a>(&self, dependencies: &'a Dependencies) -> Result<Vec<&'a str>> {
-        let mut files: Vec<_> = dependencies.files().collect();
-        if self.broken == Broken::EndsTheBoot {
-            return dependencies.order_of(&files);
-        }
-        // After a failure only the TPM counts: the others come later, and one of them may hang.
-        let mut others = Vec::new();
-        files.retain(|file| {
-            is_register(file) || {
-                others.push(*file);
-                false
+    /// Waits for one answer after the other, the oldest first, until fewer than `most` modules are under way.
+    fn wait(&self, dependencies: &Dependencies, loaded: &mut Loaded, most: usize) -> Result<()> {
+        while loaded.under_way.len() >= most {
+            let (file, asked) = loaded.under_way.remove(0);
+            let name = module_name(&file);
+            let reason = if dependencies.needs_any(&file, &loaded.left_out) {
+                Some(Reason::NeedsAnother)
+            } else {
+                match asked.and_then(|asked| self.answer(&name, &asked)) {
+                    Err(error) if self.broken == Broken::IsLeftOut => {
+                        log::warn!("{error}");
+                        Some(Reason::NeedsAnother)
+                    }
+                    reason => reason?,
+                }
+            };
+            if let Some(reason) = reason {
+                self.leave_out(loaded, &file, name, reason)?;
+            } else {
+                loaded.tried.push(file);
+                loaded.new += 1;
             }
-        });
+        }
+        Ok(())
+    }
+
+    fn leave_out(&self, loaded: &mut Loaded, file: &str, name: String, reason: Reason) -> Result<()> {
+        loaded.tried.push(file.to_owned());
+        let limit = (reason == Reason::Hangs && self.broken == Broken::EndsTheBoot).then(|| hangs(&name, self.limit));
+        loaded.hanging += usize::from(reason == Reason::Hangs);
+        loaded.left_out.add(name, reason);
+        limit.map_or(Ok(()), Err)
+    }
+
+    /// The files of all modules, each after those that it needs; those that are `late` as late as that allows.
+    fn order<'a>(&self, dependencies: &'a Dependencies, is_late: &dyn Fn(&str) -> bool) -> Result<Vec<&'a str>> {
+        // After a failure only the TPM counts: the others come later, and one of them may hang.
+        let is_late = |file: &&str| if self.broken == Broken::IsLeftOut { !is_register(file) } else { is_late(file) };
+        let (mut others, mut files): (Vec<_>, Vec<_>) = dependencies.files().partition(is_late);
         files.append(&mut others);
-        Ok(dependencies.order_of(&files).unwrap_or(files))
+        match dependencies.order_of(&files) {
+            Err(_) if self.broken == Broken::IsLeftOut => Ok(files),
+            order => order,
+        }
     }
 
     /// Waits for a driver; returns why the module is not in the kernel, if it is not.
@@ -236,67 +308,11 @@ impl Loading<'_> {
     }
 }
 
-/// Modules that are being loaded.
-struct Round<'a> {
-    loading: &'a Loading<'a>,
-    loaded: &'a mut Loaded,
-    /// The files whose modules have not answered yet.
-    under_way: Vec<(&'a str, Result<Asked<Answer>>)>,
-    loaded_now: usize,
-    hanging: usize,
-}
-
-impl Round<'_> {
-    /// Waits for one answer after the other, the oldest first, until this is enough.
-    fn wait(&mut self, is_enough: impl Fn(&[(&str, Result<Asked<Answer>>)]) -> bool) -> Result<()> {
-        while !is_enough(&self.under_way) {
-            let (file, asked) = self.under_way.remove(0);
-            let name = module_name(file);
-            let reason = match asked.and_then(|asked| self.loading.answer(&name, &asked)) {
-                Err(error) if self.loading.broken == Broken::IsLeftOut => {
-                    log::warn!("{error}");
-                    Some(Reason::NeedsAnother)
-                }
-                reason => reason?,
-            };
-            if let Some(reason) = reason {
-                self.leave_out(file, name, reason)?;
-            } else {
-                self.loaded.tried.push(file.to_owned());
-                self.loaded_now += 1;
-            }
-        }
-        Ok(())
-    }
-
-    fn leave_out(&mut self, file: &str, name: String, reason: Reason) -> Result<()> {
-        self.loaded.tried.push(file.to_owned());
-        if reason == Reason::Hangs {
-            self.hanging += 1;
-            if self.loading.broken == Broken::EndsTheBoot {
-                self.loaded.left_out.add(name.clone(), reason);
-                return Err(hangs(&name, self.loading.limit));
-            }
-        }
-        self.loaded.left_out.add(name, reason);
-        Ok(())
-    }
-}
-
 fn hangs(name: &str, limit: Duration) -> Error {
     Error::new(format_args!("module {name}"), format_args!("not ready in {} s", limit.as_secs())).hint(format_args!(
         "does its driver wait for a device that does not answer? dmesg may tell; unplug the device, forbid the driver with \
          module_blacklist={name}, or set a longer measureroot.timeout="
     ))
-}
-
-/// The text of one of depmod's lists; `None` if there is none.
-pub(super) fn list(folder: &Path, name: &str) -> Result<Option<String>> {
-    let list = folder.join(name);
-    match fs::read_to_string(&list) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        text => text.about(list.display()).map(Some),
-    }
 }
 
 fn settings(module: &str, parameters: &[(String, String)]) -> String {
@@ -330,15 +346,16 @@ mod tests {
         answer: fn(&str) -> Answer,
     ) -> (Vec<String>, Loaded, Result<()>) {
         let mut tried = Vec::new();
-        let mut load = |file: &str, _| {
+        let mut load = |file: &str, _, _| {
             let file = file.to_owned();
             tried.push(file.clone());
             Asked::start(move || answer(&file)).about("thread")
         };
         let dependencies = Dependencies::parse(text).unwrap();
         let result = loading
-            .order(&dependencies)
-            .and_then(|order| loading.load_each(&dependencies, &order, &|_| false, &mut loaded, &mut load));
+            .order(&dependencies, &|_| false)
+            .and_then(|order| loading.begin_each(&dependencies, &order, &|_| false, &mut loaded, &mut load))
+            .and_then(|()| loading.finish_files(&dependencies, &mut loaded));
         (tried, loaded, result)
     }
 
@@ -392,7 +409,7 @@ mod tests {
     #[test]
     fn what_the_hardware_needs_is_loaded_in_rounds() {
         let mut tried = Vec::new();
-        let mut load = |file: &str, is_beside| {
+        let mut load = |file: &str, is_beside, _| {
             tried.push(format!("{file} {is_beside}"));
             Asked::start(|| Ok(None)).about("thread")
         };
@@ -408,7 +425,8 @@ mod tests {
         loading.load_needed(&dependencies, &aliases, look, &mut loaded, &mut load).unwrap();
         assert!(loaded.has_others);
         let all: Vec<_> = dependencies.files().collect();
-        loading.load_each(&dependencies, &all, &|_| false, &mut loaded, &mut load).unwrap();
+        loading.begin_each(&dependencies, &all, &|_| false, &mut loaded, &mut load).unwrap();
+        loading.finish_files(&dependencies, &mut loaded).unwrap();
         assert_eq!(
             tried,
             ["x/tpm/e.ko false", "bus/a.ko false", "bus/b.ko false", "kernel/lib/d.ko true", "bus/c.ko false"]
@@ -421,12 +439,11 @@ mod tests {
     fn modules_without_devices_are_loaded_side_by_side_each_after_those_that_it_needs() {
         let (both, answered) = (Arc::new(Barrier::new(2)), Arc::new(Mutex::new(Vec::new())));
         let mut started = Vec::new();
-        let mut load = |file: &str, _| {
+        let mut load = |file: &str, _, before: Vec<Before>| {
             let (name, both, answered) = (module_name(file), Arc::clone(&both), Arc::clone(&answered));
-            let mut before: Vec<String> = answered.lock().unwrap().clone();
-            before.sort();
-            started.push(format!("{name} after {}", before.join(" ")));
+            started.push(format!("{name} after {} and {}", answered.lock().unwrap().len(), before.len()));
             Asked::start(move || {
+                assert!(before.iter().all(|(asked, _)| asked.wait().is_ok()));
                 if name == "a" || name == "b" {
                     both.wait();
                 }
@@ -438,9 +455,36 @@ mod tests {
         let text = "k/fs/a.ko:\nk/fs/b.ko:\nk/fs/c.ko: k/fs/b.ko\nk/driver.ko:\n";
         let dependencies = Dependencies::parse(text).unwrap();
         let files: Vec<_> = dependencies.files().collect();
-        let loading = Loading { limit: Duration::from_secs(10), ..loading(&[], Broken::EndsTheBoot) };
-        loading.load_each(&dependencies, &files, &|_| true, &mut Loaded::default(), &mut load).unwrap();
-        assert_eq!(started, ["a after ", "b after ", "c after a b", "driver after a b c"]);
+        let (loading, mut loaded) =
+            (Loading { limit: Duration::from_secs(60), ..loading(&[], Broken::EndsTheBoot) }, Loaded::default());
+        loading.begin_each(&dependencies, &files, &|_| true, &mut loaded, &mut load).unwrap();
+        loading.finish_files(&dependencies, &mut loaded).unwrap();
+        // The first three are under way at once.
+        assert_eq!(started, ["a after 0 and 0", "b after 0 and 0", "c after 0 and 1", "driver after 3 and 0"]);
+        let answered = answered.lock().unwrap();
+        let place = |name| answered.iter().position(|other| other == name);
+        assert!(place("b") < place("c") && loaded.is_whole());
+    }
+
+    /// The kernel asks for an algorithm by name. One of two modules that have it may be for another processor.
+    #[test]
+    fn a_module_without_devices_waits_for_algorithms_and_needs_none_of_them() {
+        let mut started = Vec::new();
+        let mut load = |file: &str, _, before: Vec<Before>| {
+            started.push((module_name(file), before.iter().map(|(_, is_needed)| *is_needed).collect::<Vec<_>>()));
+            let refused = file.contains("intel").then_some(Errno::ENODEV);
+            Asked::start(move || Ok(refused)).about("thread")
+        };
+        let text = "k/crypto/a_intel.ko:\nk/crypto/a.ko:\nk/lib/b.ko:\nk/md/c.ko: k/lib/b.ko\n";
+        let dependencies = Dependencies::parse(text).unwrap();
+        let files: Vec<_> = dependencies.files().collect();
+        let (loading, mut loaded) = (loading(&[], Broken::EndsTheBoot), Loaded::default());
+        loading.begin_each(&dependencies, &files, &|_| true, &mut loaded, &mut load).unwrap();
+        loading.finish_files(&dependencies, &mut loaded).unwrap();
+        let expected: [(&str, &[bool]); 4] =
+            [("a_intel", &[]), ("a", &[]), ("b", &[false, false]), ("c", &[false, false, true])];
+        assert_eq!(started, expected.map(|(name, before)| (name.to_owned(), before.to_vec())));
+        assert_eq!(loaded.left_out.describe().unwrap(), "a_intel (ENODEV: No such device)");
     }
 
     /// The init function of a driver waits for its device for ever.

@@ -3,18 +3,20 @@
 use crate::sys::hardware::Hardware;
 
 /// The kinds of aliases for devices that the kernel lists at once: those of PCI, of ACPI's tables, of a device tree, of the board,
-/// and the processor.
-const LISTED_AT_ONCE: [&str; 5] = ["pci", "acpi", "of", "platform", "cpu"];
+/// and the processor. Those of virtio are there as soon as the driver of their controller is.
+const LISTED_AT_ONCE: [&str; 6] = ["pci", "acpi", "of", "platform", "cpu", VIRTIO];
+
+/// The bus of a hypervisor's disks.
+const VIRTIO: &str = "virtio";
 
 /// Buses that the kernel fills while it runs, each with the module that makes the bus. A device may appear at any time, so all drivers
 /// of such a bus are needed as soon as there is the bus.
-const FILLED_LATER: [(&str, &str); 8] = [
+const FILLED_LATER: [(&str, &str); 7] = [
     ("usb", "usbcore"),
     ("hid", "hid"),
     ("scsi", "scsi_mod"),
     ("mmc", "mmc_core"),
     ("sdio", "mmc_core"),
-    ("virtio", "virtio"),
     ("vmbus", "hv_vmbus"),
     ("xen", "xenbus_probe_frontend"),
 ];
@@ -88,7 +90,7 @@ impl Aliases {
 
     /// Whether the module drives devices of a bus that another driver fills.
     pub(crate) fn is_for_a_filled_bus(&self, name: &str) -> bool {
-        self.of(name).iter().any(|alias| is_later(kind(alias)))
+        self.of(name).iter().any(|alias| is_later(kind(alias)) || kind(alias) == VIRTIO)
     }
 
     /// The aliases of a module.

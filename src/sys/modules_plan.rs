@@ -13,7 +13,9 @@ const WAIT_FOR_DISKS: [&str; 7] = ["/ata/", "/message/", "/mmc/", "/nvme/", "/sc
 /// The hub of each USB controller.
 const USB_CORE: &str = "/usb/core/";
 /// Folders of what has no devices of its own.
-const NO_DEVICES: [&str; 6] = ["/fs/", "/lib/", "/crypto/", "/md/", "/nls/", "/loop."];
+const NO_DEVICES: [&str; 6] = ["/fs/", "/lib/", CRYPTO, "/md/", "/nls/", "/loop."];
+/// The folders of algorithms.
+const CRYPTO: &str = "/crypto/";
 /// The folder of character sets.
 const CHARACTER_SETS: &str = "/nls/";
 
@@ -115,6 +117,12 @@ pub(super) fn is_character_set(file: &str) -> bool {
     file.contains(CHARACTER_SETS)
 }
 
+/// Whether this module has an algorithm. Others ask the kernel for it by name when they start, as libcrc32c asks for crc32c: modules.dep
+/// does not list that (it is a soft dependency, modprobe.d(5)).
+pub(super) fn is_algorithm(file: &str) -> bool {
+    file.contains(CRYPTO)
+}
+
 /// Whether this module has no devices, so that nothing depends on when it is loaded but what needs it.
 pub(super) fn has_no_devices(file: &str) -> bool {
     NO_DEVICES.iter().any(|folder| file.contains(folder))
@@ -156,7 +164,7 @@ mod tests {
     fn what_the_hardware_needs_is_loaded_in_this_order() {
         for (devices, buses, expected) in [
             (&[][..], &[][..], "tpm_crb, loop"),
-            (&["pci:v1d3"], &["virtio"], "tpm_crb virtio_blk virtio_pci, loop"),
+            (&["pci:v1d3"], &["virtio"], "tpm_crb virtio_pci, loop"),
             (&["pci:v1d3", "virtio:d00000002v00001AF4"], &["virtio"], "tpm_crb virtio_blk virtio_pci, loop"),
             (&["pci:v1d1"], &[], "tpm_crb scsi_mod sd_mod, libata ahci, loop"),
             (&["pci:v1d2"], &[], "tpm_crb usbcore scsi_mod usb_storage sd_mod, xhci_pci, loop"),
@@ -174,6 +182,19 @@ mod tests {
         let tried = ["tpm_crb", "loop"];
         assert_eq!(missing(&[], &[], &tried, ""), "");
         assert_eq!(missing(&["platform:child"], &[], &tried, ""), "child");
+    }
+
+    /// The NVMe disks of some laptops appear behind Intel's controller for volumes, once that has its driver.
+    #[test]
+    fn a_controller_behind_a_controller_gets_its_driver() {
+        let (vmd, nvme) = ("kernel/drivers/pci/controller/vmd.ko", "kernel/drivers/nvme/host/nvme.ko");
+        let dependencies = Dependencies::parse(&format!("{nvme}:\n{vmd}:\n")).unwrap();
+        let aliases = Aliases::parse("alias pci:v*d*sv*sd*bc01sc08i02* nvme\nalias pci:v00008086d00009A0B* vmd\n");
+        let plan = Plan { dependencies: &dependencies, aliases: &aliases, is_named: &|_| false };
+        let (controller, disk) = ("pci:v00008086d00009A0Bsv0sd0bc01sc04i00", "pci:v1d1sv0sd0bc01sc08i02");
+        assert_eq!(plan.missing(&Hardware::of(&[controller], &[]), &[]).unwrap(), [vmd]);
+        assert_eq!(plan.missing(&Hardware::of(&[controller, disk], &[]), &[vmd]).unwrap(), [nvme]);
+        assert!(plan.is_beside(nvme) && !plan.is_beside(vmd));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// The answer of another thread, which may never come.
+#[derive(Clone)]
 pub struct Asked<T>(Arc<OnceLock<T>>);
 
 impl<T: Clone + Send + Sync + 'static> Asked<T> {
@@ -21,6 +22,12 @@ impl<T: Clone + Send + Sync + 'static> Asked<T> {
             waiting.unpark();
         }))?;
         Ok(Self(answer))
+    }
+
+    /// The answer, for a thread for which nobody waits: it waits for ever.
+    #[must_use]
+    pub fn wait(&self) -> &T {
+        self.0.wait()
     }
 
     /// The answer, if it comes within `limit`. Only the thread that started the work is told when it comes.
@@ -54,6 +61,8 @@ mod tests {
     fn a_late_answer_is_taken_and_one_that_never_comes_is_not_waited_for() {
         let late = Asked::start(|| thread::sleep(Duration::from_millis(20))).unwrap();
         assert_eq!(late.within(Duration::ZERO), None);
+        let same = late.clone();
+        assert_eq!(Asked::start(move || *same.wait()).unwrap().within(Duration::from_secs(60)), Some(()));
         assert_eq!(late.within(Duration::from_secs(60)), Some(()));
         let never = Asked::start(|| thread::sleep(Duration::MAX)).unwrap();
         assert_eq!(never.within(Duration::from_millis(20)), None);
