@@ -31,8 +31,9 @@ use crate::hash::tree_shape::TreeShape;
 use crate::measure::measurement::Report;
 use crate::measure::pcrs::{Pcrs, Rtmr};
 use crate::measure::session::SessionChoice;
-use crate::media::image::{Content, Image, ImagePlace};
+use crate::media::image::{Content, Found, Image, ImagePlace};
 use crate::media::image_request::{ImageLocation, ImageRequest};
+use crate::media::image_source::ImageSource;
 use crate::media::superblock::{FileSystem, Superblock};
 use crate::seal::choice::SealConditions;
 use crate::seal::prepared_root_hash::RootHash;
@@ -208,8 +209,12 @@ impl Machine for Fake {
     fn rtmrs(&mut self, request: RtmrRequest) -> Result<Vec<Rtmr>> {
         Ok(self.rtmr.iter().map(|rtmr| rtmr.open(request)).collect())
     }
-    fn wait_for_root(&mut self, _: &Config) -> Result<RootDevices> {
-        let image = Sought::At(ImageLocation::Device("/dev/vda".into()));
+    fn wait_for_root(&mut self, config: &Config) -> Result<RootDevices> {
+        let node = "/dev/vda".into();
+        let image = Sought::At(match &config.source {
+            ImageSource::File(_, path) => ImageLocation::File { node, path: path.clone(), found: Found::Named },
+            _ => ImageLocation::Device(node),
+        });
         self.call(Call::WaitForRoot).map(|()| RootDevices { image, tree: None })
     }
     fn search(&mut self, path: &str, _: ImageRequest) -> Result<ImageLocation> {

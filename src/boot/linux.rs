@@ -116,6 +116,15 @@ impl Linux {
         }
     }
 
+    /// Whether the kernel has dm-verity, or has it in a moment. If its module fails then, the boot fails when it mounts the image.
+    fn has_verity(&mut self) -> Result<bool> {
+        if verity_device::has_hash() && self.modules.is_under_way(verity_device::MODULE) {
+            return Ok(true);
+        }
+        self.finish_modules()?;
+        Ok(verity_device::is_supported())
+    }
+
     /// Loads the modules that this machine seemed not to need, because something has not appeared: a driver may be for devices that
     /// no list of aliases names, and a device may have been plugged in since.
     fn load_others(&mut self, absent: &dyn Display) -> Result<()> {
@@ -199,7 +208,10 @@ impl Machine for Linux {
     }
 
     fn finish_modules(&mut self) -> Result<()> {
-        self.load(None, &ModuleChoice::of(&[]), Broken::EndsTheBoot, self.module_limit)
+        self.load(None, &ModuleChoice::of(&[]), Broken::EndsTheBoot, self.module_limit)?;
+        // What is missing of these is an error when the file system is mounted.
+        file_system_modules::finish(&mut self.file_systems);
+        Ok(())
     }
 
     fn load_modules_to_mark(&mut self) {
@@ -287,7 +299,7 @@ impl Machine for Linux {
             // The superblock of its Merkle tree gives the block size.
             Content::Prepared => 0,
         };
-        let (verity, memory) = (verity_device::is_supported(), memory::available()?);
+        let (verity, memory) = (self.has_verity()?, memory::available()?);
         // Beside the hash.
         let mut needed = vec!["overlay"];
         if let Content::Plain(superblock) = &image.content {
@@ -298,7 +310,6 @@ impl Machine for Linux {
     }
 
     fn mount_image(&mut self, image: &Image, sealed: &SealedImage, config: &Config) -> Result<FileSystem> {
-        file_system_modules::finish(&mut self.file_systems);
         // The devices must stay open until the mount uses them.
         let mut devices = Vec::new();
         let node = sealed.device(image, config.on_corrupt, &mut devices)?;

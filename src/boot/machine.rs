@@ -37,7 +37,7 @@ pub(super) trait Machine {
     fn check_initramfs(&mut self) -> Result<()>;
     /// Loads the modules that this machine needs. What no device needs may be under way afterwards.
     fn load_modules(&mut self, config: &Config) -> Result<()>;
-    /// Waits for what is under way.
+    /// Waits for the modules that are under way, those of the image's file system and of the overlay among them.
     fn finish_modules(&mut self) -> Result<()>;
     /// The modules of the initramfs that are not in the kernel, each with the reason; `None` if there are none.
     fn modules_left_out(&self) -> Option<String> {

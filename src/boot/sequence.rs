@@ -28,6 +28,7 @@ use crate::measure::pcr::PcrIndex;
 use crate::measure::pcrs::Pcrs;
 use crate::measure::tpm_version::TpmChoice;
 use crate::media::image::Image;
+use crate::media::image_request::ImageLocation;
 use crate::seal::choice::{self, SealKind};
 use crate::seal::seal_builder::SealBuilder;
 use crate::tpm::WithRtmrs;
@@ -54,8 +55,10 @@ pub(super) fn boot(
     clock.step(Step::Modules, || machine.load_modules(&config))?;
     let tpm = clock.step(Step::Devices, || find_tpm(machine, &config))?;
     let devices = clock.step(Step::Devices, || machine.wait_for_root(&config))?;
-    // From here on, media are mounted, and the seal is chosen by what the kernel has.
-    clock.step(Step::Modules, || machine.finish_modules())?;
+    if !matches!(devices.image, Sought::At(ImageLocation::Device(_))) {
+        // A medium is mounted to find the image. Its file system may ask for algorithms.
+        finish_modules(machine, &mut clock)?;
+    }
     let location = clock.step(Step::Image, || match devices.image {
         Sought::At(location) => Ok(location),
         Sought::Anywhere(path) => machine.search(&path, config.image_request()),
@@ -85,6 +88,8 @@ pub(super) fn boot(
             clock.step(Step::Extend, || unmeasured(tpm.as_deref_mut(), &config, claim, log))?
         }
     };
+    // They had the time of the hash.
+    finish_modules(machine, &mut clock)?;
     let sealed = clock.step(Step::Seal, || seal.finish())?;
     let from = match &devices.tree {
         Some(tree) => WatchedDevices::new(
@@ -105,6 +110,10 @@ pub(super) fn boot(
     watch.step(&mut clock, Step::SwitchRoot, &from, || machine.switch_root(&report))?;
     log::info!("{status}");
     clock.step(Step::Init, || machine.exec(&init))
+}
+
+fn finish_modules(machine: &mut dyn Machine, clock: &mut Clock) -> std::result::Result<(), Failure> {
+    clock.step(Step::Modules, || machine.finish_modules())
 }
 
 /// The TPM that the boot extends, with the RTMRs of a confidential machine, or these alone.

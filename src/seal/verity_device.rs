@@ -12,13 +12,21 @@ use crate::sys::device_mapper::{DM_HEADER, DmCommand, dm_ioctl};
 
 const CONTROL: &str = "/dev/mapper/control";
 
-/// Whether this kernel has dm-verity and its hash, SHA-256. A kernel can be configured with dm-verity and without the hash;
-/// dm-verity reports that only when a device is created.
+/// The module of dm-verity.
+pub(crate) const MODULE: &str = "dm_verity";
+
+/// Whether this kernel has dm-verity and its hash, SHA-256.
 #[must_use]
 pub(crate) fn is_supported() -> bool {
-    Path::new(CONTROL).exists()
-        && Path::new("/sys/module/dm_verity").exists()
-        && std::fs::read_to_string("/proc/crypto").is_ok_and(|text| lists_sha256(&text))
+    Path::new(CONTROL).exists() && Path::new("/sys/module/dm_verity").exists() && has_hash()
+}
+
+/// Whether this kernel has the hash. A kernel can be configured with dm-verity and without it; dm-verity reports that only when a
+/// device is created.
+#[inline(never)] // The agent is smaller then.
+#[must_use]
+pub(crate) fn has_hash() -> bool {
+    std::fs::read_to_string("/proc/crypto").is_ok_and(|text| lists_sha256(&text))
 }
 
 /// Whether /proc/crypto (kernel, crypto/proc.c) lists the plain hash and not only algorithms that use it, such as hmac(sha256).

@@ -50,10 +50,10 @@ pub(super) fn load(file_system: &str) -> bool {
 /// when the file system is mounted.
 pub(crate) fn begin(file_systems: &[&str]) -> Loaded {
     let mut loaded = Loaded::default();
-    with_lists(|loading, dependencies, aliases| {
+    with_lists(&mut |loading, dependencies, aliases| {
         for file_system in file_systems {
             let files = files_of(file_system, dependencies, aliases);
-            loading.begin_files(dependencies, &files, &|_| true, &mut loaded)?;
+            loading.begin_files(dependencies, &files, &mut loaded)?;
         }
         Ok(())
     });
@@ -62,11 +62,11 @@ pub(crate) fn begin(file_systems: &[&str]) -> Loaded {
 
 /// Waits for what [`begin`] began; returns whether it has begun anything, and all of it is in the kernel now.
 pub(crate) fn finish(loaded: &mut Loaded) -> bool {
-    with_lists(|loading, dependencies, _| loading.finish_files(dependencies, loaded)) && loaded.is_whole()
+    with_lists(&mut |loading, dependencies, _| loading.finish_files(dependencies, loaded)) && loaded.is_whole()
 }
 
 /// Does work with modules. A module that cannot be loaded is no error here: the mount that needs it fails, and says why.
-fn with_lists(work: impl FnOnce(&Loading, &Dependencies, &Aliases) -> Result<()>) -> bool {
+fn with_lists(work: &mut dyn FnMut(&Loading, &Dependencies, &Aliases) -> Result<()>) -> bool {
     let Some(Later { folder, parameters, forbidden }) = LATER.get() else { return false };
     let Ok(Some(Lists { dependencies, aliases: Some(aliases) })) = Lists::read(folder) else { return false };
     let loading =

@@ -19,7 +19,7 @@ const BESIDE: &str = "async_probe ";
 pub(super) fn load(path: &Path, settings: &str, is_beside: bool) -> Result<Option<Errno>> {
     // The kernel would check its signature again before it says so.
     let state = format!("/sys/module/{}/initstate", module_name(&path.to_string_lossy()));
-    if fs::read(state).is_ok_and(|state| state == b"live\n") {
+    if fs::read_to_string(state.as_str()).is_ok_and(|state| state == "live\n") {
         return Ok(None);
     }
     let file = File::open(path).about_hint(path.display(), "modules.dep lists it; is it in the initramfs?")?;

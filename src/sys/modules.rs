@@ -30,10 +30,8 @@ const MOST_AT_ONCE: usize = 16;
 
 /// The error of the driver, if it answers with one.
 type Answer = Result<Option<Errno>>;
-/// A module that comes before another one, and whether that one needs it.
-type Before = (Asked<Answer>, bool);
 /// Starts to load the file of a module: whether its devices may answer later, and the modules that come before it.
-type Load<'a> = &'a mut dyn FnMut(&str, bool, Vec<Before>) -> Result<Asked<Answer>>;
+type Load<'a> = &'a mut dyn FnMut(&str, bool, Vec<Asked<Answer>>) -> Result<Asked<Answer>>;
 
 /// Which modules to load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +62,11 @@ impl Loaded {
     /// Whether modules were loaded, and none was left out.
     pub(super) fn is_whole(&self) -> bool {
         !self.tried.is_empty() && self.left_out == LeftOut::default()
+    }
+
+    /// Whether the module with this name is being loaded, and nothing is known against it.
+    pub(crate) fn is_under_way(&self, name: &str) -> bool {
+        self.under_way.iter().any(|(file, _)| module_name(file) == name)
     }
 
     fn has_tried(&self, file: &str) -> bool {
@@ -115,9 +118,9 @@ impl Loading<'_> {
             return Ok(());
         };
         // A builder that packs no list of the aliases gets what the list cannot tell: all modules.
+        let load = &mut |file: &str, is_beside, before| self.start(file, is_beside, before);
         if let Some(aliases) = aliases.as_ref().filter(|_| which == Which::Needed) {
             let look = &mut || Hardware::read(Path::new("/sys/bus"));
-            let load = &mut |file: &str, is_beside, before| self.start(file, is_beside, before);
             return self.load_needed(dependencies, aliases, look, loaded, load);
         }
         // A disk that was plugged in since and does not answer must hold up neither its driver nor, behind that, any other.
@@ -125,7 +128,7 @@ impl Loading<'_> {
             let is_for_a_filled_bus = |aliases: &Aliases| aliases.is_for_a_filled_bus(&module_name(file));
             self.broken == Broken::EndsTheBoot && aliases.as_ref().is_some_and(is_for_a_filled_bus)
         };
-        self.begin_files(dependencies, &self.order(dependencies, &is_late)?, &is_late, loaded)?;
+        self.begin_each(dependencies, &self.order(dependencies, &is_late)?, &is_late, loaded, load)?;
         self.finish_files(dependencies, loaded)
     }
 
@@ -141,31 +144,26 @@ impl Loading<'_> {
     }
 
     /// Starts to load the file of a module, once those have answered that come before it.
-    fn start(&self, file: &str, is_beside: bool, before: Vec<Before>) -> Result<Asked<Answer>> {
+    fn start(&self, file: &str, is_beside: bool, before: Vec<Asked<Answer>>) -> Result<Asked<Answer>> {
         let settings = settings(&module_name(file), self.parameters);
         let path = self.folder.join(file);
         let load = move || {
-            if before.iter().all(|(asked, is_needed)| matches!(asked.wait(), Ok(None)) || !is_needed) {
-                return module_file::load(&path, &settings, is_beside);
+            for asked in before {
+                let _ = asked.wait();
             }
-            Ok(Some(Errno::ENOENT))
+            // If one that it needs is missing, the kernel refuses this one, too.
+            module_file::load(&path, &settings, is_beside)
         };
         Asked::start(load).about("thread")
     }
 
-    /// Begins to load these files.
+    /// Begins to load these files beside the boot.
     ///
     /// # Errors
     /// As [`Self::load`].
-    pub(super) fn begin_files(
-        &self,
-        dependencies: &Dependencies,
-        files: &[&str],
-        is_beside: &dyn Fn(&str) -> bool,
-        loaded: &mut Loaded,
-    ) -> Result<()> {
+    pub(super) fn begin_files(&self, dependencies: &Dependencies, files: &[&str], loaded: &mut Loaded) -> Result<()> {
         let load = &mut |file: &str, is_beside, before| self.start(file, is_beside, before);
-        self.begin_each(dependencies, files, is_beside, loaded, load)
+        self.begin_each(dependencies, files, &|_| true, loaded, load)
     }
 
     /// Waits for the files that are under way.
@@ -174,7 +172,10 @@ impl Loading<'_> {
     /// As [`Self::load`].
     pub(super) fn finish_files(&self, dependencies: &Dependencies, loaded: &mut Loaded) -> Result<()> {
         self.wait(dependencies, loaded, 1)?;
-        log::info!("modules loaded: {}", std::mem::take(&mut loaded.new));
+        let new = std::mem::take(&mut loaded.new);
+        if new > 0 {
+            log::info!("modules loaded: {new}");
+        }
         Ok(())
     }
 
@@ -234,12 +235,15 @@ impl Loading<'_> {
             } else if dependencies.needs_any(file, &loaded.left_out) {
                 self.leave_out(loaded, file, name, Reason::NeedsAnother)?;
             } else {
-                let before = loaded.under_way.iter().filter_map(|(other, asked)| {
-                    let is_needed = dependencies.needs_other(file, other);
-                    let comes_before = is_needed || is_algorithm(other) && !is_algorithm(file);
-                    Some((asked.as_ref().ok().filter(|_| comes_before)?.clone(), is_needed))
-                });
-                let before = before.collect();
+                let mut before = Vec::new();
+                for (other, asked) in &loaded.under_way {
+                    let is_asked_for = is_algorithm(other) && !is_algorithm(file);
+                    if let Ok(asked) = asked
+                        && (is_asked_for || dependencies.needs_other(file, other))
+                    {
+                        before.push(asked.clone());
+                    }
+                }
                 loaded.under_way.push(((*file).to_owned(), load(file, is_beside, before)));
             }
         }
@@ -439,11 +443,11 @@ mod tests {
     fn modules_without_devices_are_loaded_side_by_side_each_after_those_that_it_needs() {
         let (both, answered) = (Arc::new(Barrier::new(2)), Arc::new(Mutex::new(Vec::new())));
         let mut started = Vec::new();
-        let mut load = |file: &str, _, before: Vec<Before>| {
+        let mut load = |file: &str, _, before: Vec<Asked<Answer>>| {
             let (name, both, answered) = (module_name(file), Arc::clone(&both), Arc::clone(&answered));
-            started.push(format!("{name} after {} and {}", answered.lock().unwrap().len(), before.len()));
+            started.push(format!("{name} after {}", before.len()));
             Asked::start(move || {
-                assert!(before.iter().all(|(asked, _)| asked.wait().is_ok()));
+                assert!(before.iter().all(|asked| asked.wait().is_ok()));
                 if name == "a" || name == "b" {
                     both.wait();
                 }
@@ -459,19 +463,19 @@ mod tests {
             (Loading { limit: Duration::from_secs(60), ..loading(&[], Broken::EndsTheBoot) }, Loaded::default());
         loading.begin_each(&dependencies, &files, &|_| true, &mut loaded, &mut load).unwrap();
         loading.finish_files(&dependencies, &mut loaded).unwrap();
-        // The first three are under way at once.
-        assert_eq!(started, ["a after 0 and 0", "b after 0 and 0", "c after 0 and 1", "driver after 3 and 0"]);
+        // A driver is loaded alone.
+        assert_eq!(started, ["a after 0", "b after 0", "c after 1", "driver after 0"]);
         let answered = answered.lock().unwrap();
         let place = |name| answered.iter().position(|other| other == name);
-        assert!(place("b") < place("c") && loaded.is_whole());
+        assert!(place("b") < place("c") && answered.last().unwrap() == "driver" && loaded.is_whole());
     }
 
     /// The kernel asks for an algorithm by name. One of two modules that have it may be for another processor.
     #[test]
     fn a_module_without_devices_waits_for_algorithms_and_needs_none_of_them() {
         let mut started = Vec::new();
-        let mut load = |file: &str, _, before: Vec<Before>| {
-            started.push((module_name(file), before.iter().map(|(_, is_needed)| *is_needed).collect::<Vec<_>>()));
+        let mut load = |file: &str, _, before: Vec<Asked<Answer>>| {
+            started.push(format!("{} after {}", module_name(file), before.len()));
             let refused = file.contains("intel").then_some(Errno::ENODEV);
             Asked::start(move || Ok(refused)).about("thread")
         };
@@ -481,9 +485,7 @@ mod tests {
         let (loading, mut loaded) = (loading(&[], Broken::EndsTheBoot), Loaded::default());
         loading.begin_each(&dependencies, &files, &|_| true, &mut loaded, &mut load).unwrap();
         loading.finish_files(&dependencies, &mut loaded).unwrap();
-        let expected: [(&str, &[bool]); 4] =
-            [("a_intel", &[]), ("a", &[]), ("b", &[false, false]), ("c", &[false, false, true])];
-        assert_eq!(started, expected.map(|(name, before)| (name.to_owned(), before.to_vec())));
+        assert_eq!(started, ["a_intel after 0", "a after 0", "b after 2", "c after 3"]);
         assert_eq!(loaded.left_out.describe().unwrap(), "a_intel (ENODEV: No such device)");
     }
 
