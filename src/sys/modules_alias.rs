@@ -88,6 +88,11 @@ impl Aliases {
         need
     }
 
+    /// Whether the module drives devices of a bus that the kernel fills while it runs.
+    pub(crate) fn is_for_a_later_bus(&self, name: &str) -> bool {
+        self.of(name).iter().any(|alias| is_later(kind(alias)))
+    }
+
     /// Whether the module drives devices of a bus that another driver fills.
     pub(crate) fn is_for_a_filled_bus(&self, name: &str) -> bool {
         self.of(name).iter().any(|alias| is_later(kind(alias)) || kind(alias) == VIRTIO)

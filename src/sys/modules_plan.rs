@@ -84,11 +84,11 @@ impl<'a> Plan<'a> {
     }
 
     /// What comes first: the TPM, then drivers that answer at once, then those that wait beside the others, and at last what has no
-    /// devices. The drivers of a bus come before its controllers, so that each device has its driver when it appears.
+    /// devices. The drivers of a bus that is filled later come before its controllers, so that each device has its driver when it appears.
     fn rank(&self, file: &str) -> u8 {
         match () {
             () if is_register(file) => 0,
-            () if self.aliases.is_for_a_filled_bus(&module_name(file)) => 1,
+            () if self.aliases.is_for_a_later_bus(&module_name(file)) => 1,
             () if self.may_wait(file) => FIRST_THAT_WAITS,
             () if has_no_devices(file) => LAST_RANK,
             () => 2,
@@ -135,13 +135,13 @@ mod tests {
     const DEP: &str = "kernel/drivers/ata/ahci.ko: kernel/drivers/ata/libata.ko kernel/drivers/scsi/scsi_mod.ko\n\
         kernel/drivers/ata/libata.ko: kernel/drivers/scsi/scsi_mod.ko\nkernel/drivers/ata/ata_piix.ko: kernel/drivers/ata/libata.ko\n\
         kernel/drivers/block/loop.ko:\nkernel/drivers/block/virtio_blk.ko:\nkernel/drivers/char/tpm/tpm_crb.ko:\n\
-        kernel/drivers/scsi/scsi_mod.ko:\nkernel/drivers/scsi/sd_mod.ko: kernel/drivers/scsi/scsi_mod.ko\n\
+        kernel/drivers/scsi/virtio_scsi.ko: kernel/drivers/scsi/scsi_mod.ko\nkernel/drivers/scsi/scsi_mod.ko:\nkernel/drivers/scsi/sd_mod.ko: kernel/drivers/scsi/scsi_mod.ko\n\
         kernel/drivers/usb/core/usbcore.ko:\nkernel/drivers/usb/host/xhci-pci.ko: kernel/drivers/usb/core/usbcore.ko\n\
         kernel/drivers/usb/storage/usb-storage.ko: kernel/drivers/usb/core/usbcore.ko kernel/drivers/scsi/scsi_mod.ko\n\
         kernel/drivers/virtio/virtio_pci.ko:\nkernel/drivers/acpi/child.ko:\nkernel/fs/overlayfs/overlay.ko:\n\
         kernel/fs/nls/nls_utf8.ko:\n";
     const ALIAS: &str = "alias pci:v1d1 ahci\nalias pci:v1d2 xhci_pci\nalias pci:v1d3 virtio_pci\nalias pci:v1d4 ata_piix\n\
-        alias scsi:t-0x00* sd_mod\nalias usb:v* usb_storage\nalias virtio:d00000002v* virtio_blk\nalias devname:loop-control loop\n\
+        alias scsi:t-0x00* sd_mod\nalias usb:v* usb_storage\nalias virtio:d00000002v* virtio_blk\nalias virtio:d00000008v* virtio_scsi\nalias devname:loop-control loop\n\
         alias acpi*:TPM1:* tpm_crb\nalias platform:child child\nalias fs-overlay overlay\n";
 
     /// The names of the modules that are missing on this hardware, round by round.
@@ -166,6 +166,7 @@ mod tests {
             (&[][..], &[][..], "tpm_crb, loop"),
             (&["pci:v1d3"], &["virtio"], "tpm_crb virtio_pci, loop"),
             (&["pci:v1d3", "virtio:d00000002v00001AF4"], &["virtio"], "tpm_crb virtio_blk virtio_pci, loop"),
+            (&["pci:v1d3", "virtio:d00000008v1"], &["virtio"], "tpm_crb scsi_mod sd_mod virtio_scsi virtio_pci, loop"),
             (&["pci:v1d1"], &[], "tpm_crb scsi_mod sd_mod, libata ahci, loop"),
             (&["pci:v1d2"], &[], "tpm_crb usbcore scsi_mod usb_storage sd_mod, xhci_pci, loop"),
             (&["pci:v1d2"], &["scsi"], "tpm_crb scsi_mod sd_mod usbcore usb_storage, xhci_pci, loop"),
