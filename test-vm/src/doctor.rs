@@ -37,9 +37,9 @@ pub fn extend(guest: &mut Guest, device: &str, pcr: u8) -> Result<()> {
     let password = [0, 0, 0, 9, 0x40, 0, 0, 9, 0, 0, 0, 0, 0];
     let command = [&head[..], &password, &[0, 0, 0, 1, 0, 0x0b], &[0xda; 32]].concat();
     // Each shell knows octal numbers.
-    let command: String = command.iter().map(|byte| format!("\\{byte:03o}")).collect();
+    let octal: Vec<_> = command.iter().map(|byte| format!("\\{byte:03o}")).collect();
     // Not at once: the shell could write to the TPM in parts.
-    let send = format!("printf '{command}' >/run/command && dd if=/run/command of={device} bs=65 count=1");
+    let send = format!("printf '{}' >/run/command && dd if=/run/command of={device} bs=65 count=1", octal.concat());
     let is_small = guest.list("/")?.iter().any(|name| name == "busybox");
     if is_small { shell(guest, &send).map(drop) } else { guest.run(&["sh", "-ec", &send]).map(drop) }
 }

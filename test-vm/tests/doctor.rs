@@ -2,7 +2,7 @@
 //! `chain_shim.rs` (GRUB, with Secure Boot and without it), `tpm12.rs`, `two_tpms.rs` and `prepared.rs`.
 
 use std::fs;
-use test_vm::doctor::{Findings, extend};
+use test_vm::doctor::{self, Findings, extend};
 use test_vm::scratch::Scratch;
 use test_vm::{Bus, Firmware, Guest, Image, Kernel, Medium, Result, RootFs, Vm, assets, uki};
 
@@ -58,11 +58,18 @@ fn a_unified_kernel_image_with_secure_boot() -> Result<()> {
     let program = uki::made(&scratch, "good", "root=/dev/vdb console=ttyS0 panic=1 measureroot.onfail=poweroff")?;
     let esp = uki::esp(&[(&program, "EFI/BOOT/BOOTX64.EFI")], &[], &scratch)?;
     let vm = Vm::started_by(Firmware::SecureBoot).disk_file(Bus::Virtio, uki::disk(&esp, &[], &scratch)?);
-    let mut guest = finds_no_fault(vm.disk(&Image::debian(RootFs::Erofs)?), "/dev/vdc", &[])?;
-    let found = Findings::by(&mut guest, PROGRAM)?;
+    let image = doctor::image()?;
+    let mut guest = vm.large().disk(&image).boots()?;
+    doctor::mount(&mut guest)?;
+    let found = Findings::of(&mut guest)?;
+    found.worse_are(&[])?;
     found.say("agent-measured", "systemd-stub measured the kernel")?;
-    found.say("secure-boot-on", "")?;
-    found.say("firmware-log-agrees", "")?;
+    for good in ["secure-boot-on", "firmware-log-agrees", "boot-agrees"] {
+        found.say(good, "")?;
+    }
     extend(&mut guest, "/dev/tpm0", 7)?;
-    finds(guest, &["firmware-log-differs"], "firmware-log-differs", "PCR 7")
+    let found = Findings::of(&mut guest)?;
+    found.worse_are(&["firmware-log-differs"])?;
+    found.say("firmware-log-differs", "PCR 7")?;
+    guest.power_off().map(drop)
 }
