@@ -27,14 +27,14 @@ impl Error {
 
     /// The same error with a hint: the likely cause, or what to do.
     #[must_use]
-    pub fn hint(mut self, hint: impl Display) -> Self {
-        self.set_hint(&hint);
-        self
+    pub fn hint(self, hint: impl Display) -> Self {
+        self.with_hint(&hint)
     }
 
     #[inline(never)]
-    fn set_hint(&mut self, hint: &dyn Display) {
+    fn with_hint(mut self, hint: &dyn Display) -> Self {
         self.hint = Some(one_line(hint));
+        self
     }
 
     /// The same error; with a hint if it has none.

@@ -28,15 +28,22 @@ impl Clock {
     pub(super) fn step<T>(&mut self, step: Step, work: impl FnOnce() -> Result<T>) -> std::result::Result<T, Failure> {
         let start = self.begin(step);
         let result = work();
-        self.steps.push((step, start.elapsed()));
+        self.end(step, start);
         result.map_err(|error| Failure { step, error })
     }
 
+    // These two are not part of each step's code.
+    #[inline(never)]
     fn begin(&self, step: Step) -> Instant {
         if self.steps.last().is_none_or(|(last, _)| *last != step) {
             log::info!("{}", step.name());
         }
         Instant::now()
+    }
+
+    #[inline(never)]
+    fn end(&mut self, step: Step, start: Instant) {
+        self.steps.push((step, start.elapsed()));
     }
 
     /// The time since the boot began.

@@ -294,18 +294,14 @@ impl Machine for Linux {
             // The file is read through a loop device.
             ImagePlace::File { .. } => loop_device::SECTOR.into(),
         };
-        let block = match &image.content {
-            Content::Plain(superblock) => superblock.block,
-            // The superblock of its Merkle tree gives the block size.
-            Content::Prepared => 0,
+        let (block, file_system) = match &image.content {
+            Content::Plain(superblock) => (superblock.block, superblock.kind.name()),
+            // The superblock of its Merkle tree gives the block size. No file system has an empty name.
+            Content::Prepared => (0, ""),
         };
         let (verity, memory) = (self.has_verity()?, memory::available()?);
         // Beside the hash.
-        let mut needed = vec!["overlay"];
-        if let Content::Plain(superblock) = &image.content {
-            needed.push(superblock.kind.name());
-        }
-        self.file_systems = file_system_modules::begin(&needed);
+        self.file_systems = file_system_modules::begin(&["overlay", file_system]);
         Ok(SealConditions { bytes: image.bytes, block, sector, verity, memory })
     }
 

@@ -61,7 +61,7 @@ pub(crate) struct Loaded {
 impl Loaded {
     /// Whether modules were loaded, and none was left out.
     pub(super) fn is_whole(&self) -> bool {
-        !self.tried.is_empty() && self.left_out == LeftOut::default()
+        !self.tried.is_empty() && self.left_out.is_empty()
     }
 
     /// Whether the module with this name is being loaded, and nothing is known against it.
@@ -118,7 +118,7 @@ impl Loading<'_> {
             return Ok(());
         };
         // A builder that packs no list of the aliases gets what the list cannot tell: all modules.
-        let load = &mut |file: &str, is_beside, before| self.start(file, is_beside, before);
+        let load = &mut self.starter();
         if let Some(aliases) = aliases.as_ref().filter(|_| which == Which::Needed) {
             let look = &mut || Hardware::read(Path::new("/sys/bus"));
             return self.load_needed(dependencies, aliases, look, loaded, load);
@@ -157,12 +157,17 @@ impl Loading<'_> {
         Asked::start(load).about("thread")
     }
 
+    /// One function for all callers: the agent is smaller then.
+    fn starter(&self) -> impl FnMut(&str, bool, Vec<Asked<Answer>>) -> Result<Asked<Answer>> {
+        |file, is_beside, before| self.start(file, is_beside, before)
+    }
+
     /// Begins to load these files beside the boot.
     ///
     /// # Errors
     /// As [`Self::load`].
     pub(super) fn begin_files(&self, dependencies: &Dependencies, files: &[&str], loaded: &mut Loaded) -> Result<()> {
-        let load = &mut |file: &str, is_beside, before| self.start(file, is_beside, before);
+        let load = &mut self.starter();
         self.begin_each(dependencies, files, &|_| true, loaded, load)
     }
 

@@ -64,6 +64,11 @@ impl LeftOut {
         self.0.push((name, reason));
     }
 
+    /// Whether no module is left out.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether this module is left out.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(other, _)| other == name)

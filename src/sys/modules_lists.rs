@@ -24,13 +24,13 @@ impl Lists {
     /// # Errors
     /// When one of them cannot be read, or modules.dep is malformed.
     pub(super) fn read(folder: &Path) -> Result<Option<&'static Self>> {
-        if LISTS.get().is_none() {
-            let Some(text) = list(folder, "modules.dep")? else { return Ok(None) };
-            let dependencies = Dependencies::parse(&text)?;
-            let aliases = list(folder, "modules.alias")?.map(|text| Aliases::parse(&text));
-            LISTS.get_or_init(|| Self { dependencies, aliases });
+        if let Some(lists) = LISTS.get() {
+            return Ok(Some(lists));
         }
-        Ok(LISTS.get())
+        let Some(text) = list(folder, "modules.dep")? else { return Ok(None) };
+        let dependencies = Dependencies::parse(&text)?;
+        let aliases = list(folder, "modules.alias")?.map(|text| Aliases::parse(&text));
+        Ok(Some(LISTS.get_or_init(|| Self { dependencies, aliases })))
     }
 }
 
