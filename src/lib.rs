@@ -111,6 +111,7 @@ pub mod internal;
 mod measure;
 mod media;
 mod root;
+mod say;
 mod seal;
 mod sys;
 mod tpm;

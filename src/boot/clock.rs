@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::boot::step::{Failure, Step};
 use crate::error::Result;
+use crate::say;
 
 /// Measures how long each step takes.
 #[derive(Debug)]
@@ -36,7 +37,7 @@ impl Clock {
     #[inline(never)]
     fn begin(&self, step: Step) -> Instant {
         if self.steps.last().is_none_or(|(last, _)| *last != step) {
-            log::info!("{}", step.name());
+            say::info!("{}", step.name());
         }
         Instant::now()
     }

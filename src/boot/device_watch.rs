@@ -15,6 +15,7 @@ use crate::boot::device_io::WatchedDevices;
 use crate::boot::device_reading::{Due, Reading};
 use crate::boot::step::{Failure, Step};
 use crate::error::{Context, Result};
+use crate::say;
 use crate::sys::waits::for_ever;
 
 /// The watch over the device that the boot reads.
@@ -117,7 +118,7 @@ impl Shared {
                     state = self.changed.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner).0;
                 }
                 // It is no error, but only errors are shown in spite of `quiet`.
-                Due::Message(text) => log::error!("{text}"),
+                Due::Message(text) => say::error!("{text}"),
                 Due::Failure(failure) => {
                     *state = State::Over;
                     return failure;

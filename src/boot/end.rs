@@ -11,6 +11,7 @@ use tss2_static::tcti::asked::aside;
 
 use crate::boot::power::Power;
 use crate::config::failure_policy::{FailureAction, FailurePolicy};
+use crate::say;
 
 /// The end that a failed boot comes to.
 pub(super) struct End {
@@ -26,7 +27,7 @@ impl End {
         let (late, limit) = (Arc::clone(&end), end.power.limits().mark);
         after(limit, move || {
             if !late.begun.load(Ordering::Acquire) {
-                log::error!("the mark of the failure takes more than {} s: ends without it", limit.as_secs());
+                say::error!("the mark of the failure takes more than {} s: ends without it", limit.as_secs());
                 late.now();
             }
         });
@@ -55,7 +56,7 @@ impl End {
 /// restarts, too (kernel/reboot.c, `hw_failure_emergency_poweroff_func`).
 fn force(power: Arc<dyn Power>, limit: Duration) {
     after(limit, move || {
-        log::error!("a driver of the kernel has held up the end for {} s: restarts without it", limit.as_secs());
+        say::error!("a driver of the kernel has held up the end for {} s: restarts without it", limit.as_secs());
         power.restart_at_once();
     });
 }
@@ -67,6 +68,6 @@ fn after(time: Duration, work: impl FnOnce() + Send + 'static) {
         work();
     }));
     if let Err(error) = done {
-        log::warn!("the end of this boot has no limit: {error}");
+        say::warn!("the end of this boot has no limit: {error}");
     }
 }

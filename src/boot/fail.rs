@@ -11,14 +11,15 @@ use crate::error::Error;
 use crate::eventlog::Recorder;
 use crate::measure::measurement;
 use crate::measure::session::SessionChoice;
+use crate::say;
 use crate::tpm::{TpmRequest, WithRtmrs};
 
 /// Logs the failure, extends the PCR so that it cannot have the value of any image, waits, and stops the machine.
 pub(super) fn fail(machine: &mut dyn Machine, policy: &FailurePolicy, log: &mut Recorder, failure: &Failure) {
     let end = End::expect(machine.power(), policy);
-    log::error!("{failure}");
+    say::error!("{failure}");
     if let Some(modules) = machine.modules_left_out().filter(|_| failure.step.needs_drivers()) {
-        log::error!("modules that are not loaded: {modules}");
+        say::error!("modules that are not loaded: {modules}");
     }
     mark(machine, policy, log, Some(&failure.error));
     end.now();
@@ -27,7 +28,7 @@ pub(super) fn fail(machine: &mut dyn Machine, policy: &FailurePolicy, log: &mut 
 /// The same after a panic, which is a bug of this program. Nobody knows any more which events were recorded.
 pub(super) fn fail_after_panic(machine: &mut dyn Machine, policy: &FailurePolicy, panic: &dyn Display) {
     let end = End::expect(machine.power(), policy);
-    log::error!("FAILED by a bug of measureroot: {panic}");
+    say::error!("FAILED by a bug of measureroot: {panic}");
     mark(machine, policy, &mut Recorder::default(), None);
     end.now();
 }
@@ -46,20 +47,20 @@ fn mark(machine: &mut dyn Machine, policy: &FailurePolicy, log: &mut Recorder, s
         let extended = match machine.tpm_to_mark(TpmRequest::to_mark(session)) {
             Ok(Some(mut tpm)) => log.failed(&mut *tpm, pcr),
             Ok(None) if has_rtmrs => return,
-            Ok(None) => return log::warn!("no TPM to extend with the digest of \"{text}\""),
+            Ok(None) => return say::warn!("no TPM to extend with the digest of \"{text}\""),
             Err(error) => Err(error),
         };
         match extended {
-            Ok(()) => return log::info!("PCR {pcr} extended with the digest of \"{text}\""),
+            Ok(()) => return say::info!("PCR {pcr} extended with the digest of \"{text}\""),
             Err(error) => last = Some(error),
         }
     }
     match last {
         // It stands on the console already.
         Some(error) if Some(&error) == said => {
-            log::error!("PCR {pcr} is not extended with the digest of \"{text}\", for the same reason");
+            say::error!("PCR {pcr} is not extended with the digest of \"{text}\", for the same reason");
         }
-        Some(error) => log::error!("PCR {pcr} is not extended with the digest of \"{text}\": {error}"),
+        Some(error) => say::error!("PCR {pcr} is not extended with the digest of \"{text}\": {error}"),
         None => {}
     }
 }
@@ -72,8 +73,8 @@ fn mark_rtmrs(machine: &mut dyn Machine, policy: &FailurePolicy, log: &mut Recor
     let marked = opened.and_then(|rtmrs| rtmrs.map(|mut rtmrs| log.failed(&mut *rtmrs, policy.pcr)).transpose());
     match marked {
         Ok(None) => {}
-        Ok(Some(())) => log::info!("RTMR {rtmr} extended with the digest of \"{text}\""),
-        Err(error) => log::error!("RTMR {rtmr} is not extended with the digest of \"{text}\": {error}"),
+        Ok(Some(())) => say::info!("RTMR {rtmr} extended with the digest of \"{text}\""),
+        Err(error) => say::error!("RTMR {rtmr} is not extended with the digest of \"{text}\": {error}"),
     }
     has_rtmrs
 }

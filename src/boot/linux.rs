@@ -46,6 +46,7 @@ use crate::root::overlay;
 use crate::root::selinux_label;
 use crate::root::stub_files;
 use crate::root::switch_root;
+use crate::say;
 use crate::seal::choice::SealConditions;
 use crate::seal::prepared_root_hash::RootHash;
 use crate::seal::prepared_tree::{self, Tree};
@@ -128,7 +129,7 @@ impl Linux {
     /// Loads the modules that this machine seemed not to need, because something has not appeared: a driver may be for devices that
     /// no list of aliases names, and a device may have been plugged in since.
     fn load_others(&mut self, absent: &dyn Display) -> Result<()> {
-        log::info!("the other modules are loaded, too: {absent}");
+        say::info!("the other modules are loaded, too: {absent}");
         self.modules.has_others = false;
         let (choice, limit) = (ModuleChoice::of(&cmdline::parse(&command_line()?)), self.module_limit);
         self.load(Some(Which::All), &choice, Broken::EndsTheBoot, limit)
@@ -221,7 +222,7 @@ impl Machine for Linux {
         // The command line may be the very thing that is broken: no other part of it is read.
         let choice = ModuleChoice::of(&cmdline::parse(&command_line().unwrap_or_default()));
         if let Err(error) = self.load(Some(Which::All), &choice, Broken::IsLeftOut, LIMIT_TO_MARK) {
-            log::warn!("{error}");
+            say::warn!("{error}");
         }
     }
 
@@ -283,7 +284,7 @@ impl Machine for Linux {
         let Some((style, progress)) = &mut self.progress else { return };
         match (progress.line(amount), style) {
             (Some(line), Style::Screen) => logger::rewrite_line(&line, amount.is_all()),
-            (Some(line), Style::Log) => log::info!("{line}"),
+            (Some(line), Style::Log) => say::info!("{line}"),
             (None, _) => {}
         }
     }

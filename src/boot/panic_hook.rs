@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::config::failure_policy::FailurePolicy;
+use crate::say;
 use crate::sys::waits::for_ever;
 
 /// What to do after a failure, as far as it is known.
@@ -23,7 +24,7 @@ pub(super) fn set(end: fn(&FailurePolicy, &dyn Display)) {
     std::panic::set_hook(Box::new(move |panic| {
         // A child process only ends; PID 1 notices that.
         if std::process::id() != 1 {
-            return log::error!("{panic}");
+            return say::error!("{panic}");
         }
         // When the hook of a second thread returns, the program aborts, and the first thread may not be done.
         if PANICKED.swap(true, Ordering::AcqRel) {

@@ -7,6 +7,7 @@ use nix::sys::reboot::{RebootMode, reboot};
 use tss2_static::tcti::line::met_silence;
 
 use crate::config::failure_policy::FailureAction;
+use crate::say;
 use crate::sys::sysrq;
 use crate::sys::waits::for_ever;
 
@@ -71,12 +72,12 @@ impl Power for LinuxPower {
             FailureAction::Halt => RebootMode::RB_HALT_SYSTEM,
         };
         let Err(error) = reboot(mode);
-        log::error!("reboot(2): {error}");
+        say::error!("reboot(2): {error}");
     }
 
     fn restart_at_once(&self) {
         if let Err(error) = sysrq::restart() {
-            log::error!("{error}");
+            say::error!("{error}");
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::media::image::Found;
 use crate::media::image_request::ImageLocation;
 use crate::media::image_source::ImageSource;
 use crate::media::wait::Wait;
+use crate::say;
 
 /// Where to look for the image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +55,7 @@ impl RootDevices {
 fn wait_for(devices: &Devices, name: &DeviceName, wait: Wait) -> Result<PathBuf> {
     let mut lookup = DeviceLookup::new(devices, name);
     if let Some(node) = wait.until_found(|| lookup.look())? {
-        log::info!("{name}: found at {}", node.display());
+        say::info!("{name}: found at {}", node.display());
         return Ok(node);
     }
     let present = lookup.describe()?;

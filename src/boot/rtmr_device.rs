@@ -13,6 +13,7 @@ use crate::error::{Context, Error, Result};
 use crate::measure::pcrs::Rtmr;
 use crate::measure::rtmr::RtmrIndex;
 use crate::measure::rtmr_choice::RtmrChoice;
+use crate::say;
 use crate::tpm::TsmRegister;
 
 /// The folder of the registers in sysfs. It is there as soon as the driver has started (Linux 6.16,
@@ -73,7 +74,7 @@ fn open_in(sys: &File, request: RtmrRequest, is_tdx: impl FnOnce(&File) -> Resul
         if request.is_strict() {
             return Err(error);
         }
-        log::warn!("{error}");
+        say::warn!("{error}");
         return Ok(Vec::new());
     }
     let (first, second) = request.registers();

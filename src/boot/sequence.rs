@@ -29,6 +29,7 @@ use crate::measure::pcrs::Pcrs;
 use crate::measure::tpm_version::TpmChoice;
 use crate::media::image::Image;
 use crate::media::image_request::ImageLocation;
+use crate::say;
 use crate::seal::choice::{self, SealKind};
 use crate::seal::seal_builder::SealBuilder;
 use crate::tpm::WithRtmrs;
@@ -51,7 +52,7 @@ pub(super) fn boot(
     // Long before that step: then there is nothing to undo.
     machine.check_initramfs().map_err(|error| Failure { step: Step::SwitchRoot, error })?;
     let config = clock.step(Step::CommandLine, || Config::parse(&tokens))?;
-    config.translated.iter().for_each(|words| log::info!("{words}"));
+    config.translated.iter().for_each(|words| say::info!("{words}"));
     clock.step(Step::Modules, || machine.load_modules(&config))?;
     let tpm = clock.step(Step::Devices, || find_tpm(machine, &config))?;
     let devices = clock.step(Step::Devices, || machine.wait_for_root(&config))?;
@@ -83,7 +84,7 @@ pub(super) fn boot(
             report
         }
         BootTpm::Unmeasured(mut tpm) => {
-            log::warn!("THE ROOT IMAGE IS NOT MEASURED: the command line says measureroot=off");
+            say::warn!("THE ROOT IMAGE IS NOT MEASURED: the command line says measureroot=off");
             let claim = claim(&image, &seal, &config);
             clock.step(Step::Extend, || unmeasured(tpm.as_deref_mut(), &config, claim, log))?
         }
@@ -108,7 +109,7 @@ pub(super) fn boot(
     watch.step(&mut clock, Step::Status, &from, || machine.write_status(&status))?;
     watch.step(&mut clock, Step::MoveMounts, &from, || machine.move_mounts())?;
     watch.step(&mut clock, Step::SwitchRoot, &from, || machine.switch_root(&report))?;
-    log::info!("{status}");
+    say::info!("{status}");
     clock.step(Step::Init, || machine.exec(&init))
 }
 
@@ -179,11 +180,11 @@ fn begin_seal(
     let kind = choice::decide(config.seal, conditions)?;
     match kind {
         SealKind::None if config.measured => {
-            log::warn!(
+            say::warn!(
                 "measureroot.seal=none: later reads are not checked: the medium may answer a second read differently"
             );
         }
-        _ => log::info!("seal: {kind}"),
+        _ => say::info!("seal: {kind}"),
     }
     SealBuilder::begin(kind, conditions.bytes, conditions.block)
 }

@@ -17,6 +17,7 @@ use crate::error::{Context, Error, Result};
 use crate::measure::pcrs::Pcrs;
 use crate::measure::session::SessionChoice;
 use crate::measure::tpm_version::{TpmChoice, TpmVersion};
+use crate::say;
 use crate::sys::random::random;
 use crate::tpm::{self, EsysPcrs, EveryTpm, TpmRequest, Version12};
 
@@ -172,14 +173,14 @@ fn patience_to_mark(named: FirmwareTpm, is_absent: bool) -> Duration {
 
 fn open_all(shown: &ShownTpms, request: TpmRequest) -> Result<Box<dyn Pcrs>> {
     if shown.count() > 1 {
-        log::warn!("this machine has {} TPMs: all of them are extended", shown.count());
+        say::warn!("this machine has {} TPMs: all of them are extended", shown.count());
     }
     let mut tpms = Vec::new();
     for (number, version) in shown.all() {
         let name = node(number);
         let tpm = match version {
             TpmVersion::V1_2 => {
-                log::warn!("/dev/{name} is a TPM 1.2: its only bank is sha1");
+                say::warn!("/dev/{name} is a TPM 1.2: its only bank is sha1");
                 open_version12(number, request)?
             }
             TpmVersion::V2_0 => open_node(&name, number, request)?,

@@ -7,6 +7,7 @@ use crate::boot::shown_tpms::{ShownTpms, node};
 use crate::error::{Error, Result};
 use crate::measure::tpm_version::TpmChoice;
 use crate::media::wait::Wait;
+use crate::say;
 use crate::sys::waits::UNNOTICED;
 
 /// Whether the boot has waited for the whole time, and the TPM that it needs was not ready.
@@ -27,7 +28,7 @@ pub(super) fn wait_for(choice: TpmChoice, patience: Duration, look: Look) -> Res
             told = true;
             let version = if choice == TpmChoice::V2_0 { " 2.0" } else { "" };
             // It is no error, but only errors are shown in spite of `quiet`.
-            log::error!("no TPM{version} for {} s; waits for at most {} s", UNNOTICED.as_secs(), patience.as_secs());
+            say::error!("no TPM{version} for {} s; waits for at most {} s", UNNOTICED.as_secs(), patience.as_secs());
         }
         shown = look()?;
         Ok(shown.is_ready_for(choice).then_some(()))

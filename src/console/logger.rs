@@ -9,6 +9,7 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use crate::console::progress::Style;
 use crate::error::{Context, Result, one_line};
+use crate::say;
 use crate::sys::sysctl::Sysctl;
 
 /// `KERN_ERR` and `KERN_INFO` (kernel, include/linux/kern_levels.h).
@@ -64,7 +65,7 @@ pub(crate) fn rewrite_line(text: &str, last: bool) {
     let end = if last { "\n" } else { "" };
     let text = format!("\r{text}\x1b[K{end}");
     if let Err(error) = open("/dev/console").and_then(|mut console| console.write_all(text.as_bytes())) {
-        log::debug!("/dev/console: {error}");
+        say::debug!("/dev/console: {error}");
     }
 }
 

@@ -16,6 +16,7 @@ use crate::error::{Context, Error, Result};
 use crate::hash::digest::Digests;
 use crate::measure::pcr::Pcr;
 use crate::measure::rtmr::RtmrIndex;
+use crate::say;
 
 /// The log with only our events, in the folder that also has the status file.
 pub(crate) const OWN: &str = "measureroot/eventlog.bin";
@@ -107,7 +108,7 @@ impl Journal {
         match whole {
             Ok(form) => logs.push(TcgLog::create(run.join(WHOLE), form, &before)?),
             // Our events cannot follow a log that cannot be read, and without its events the log would be incomplete.
-            Err(error) => log::warn!("the firmware's {error}: {WHOLE} is not written"),
+            Err(error) => say::warn!("the firmware's {error}: {WHOLE} is not written"),
         }
         Ok(Self { logs, systemd: run.join(SYSTEMD), ccel: None })
     }
@@ -129,7 +130,7 @@ impl Journal {
             Some(Ok(read)) => read,
             // The booted system finds the firmware's log where we did.
             Some(Err(error)) => {
-                log::warn!("the firmware's {error}: {CCEL} has no event of the firmware");
+                say::warn!("the firmware's {error}: {CCEL} has no event of the firmware");
                 (own, ours)
             }
             None => (own, ours),

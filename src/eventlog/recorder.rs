@@ -13,6 +13,7 @@ use crate::measure::pcr::PcrIndex;
 use crate::measure::pcrs::Pcrs;
 use crate::measure::rtmr::RtmrIndex;
 use crate::measure::tpm_version::TpmVersion;
+use crate::say;
 
 /// The log of this boot: in memory at first, also in files once [`Recorder::write_to`] was called.
 #[derive(Debug, Default)]
@@ -89,9 +90,9 @@ impl Recorder {
             // There are only RTMRs.
             Ok(now) if now.is_empty() => {}
             Ok(now) => self.held = now,
-            Err(error) => log::warn!("PCR {pcr} is extended, but cannot be read: {error}"),
+            Err(error) => say::warn!("PCR {pcr} is extended, but cannot be read: {error}"),
         }
-        logged.unwrap_or_else(|error| log::warn!("the event is not logged: {error}"));
+        logged.unwrap_or_else(|error| say::warn!("the event is not logged: {error}"));
         Ok(())
     }
 

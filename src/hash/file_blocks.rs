@@ -10,6 +10,7 @@ use nix::fcntl::{FcntlArg, OFlag, PosixFadviseAdvice, fcntl, posix_fadvise};
 use crate::error::{Context, Error, Result};
 use crate::hash::block_pool::{ALIGN, BLOCK, Block, BlockPool};
 use crate::hash::pass::Blocks;
+use crate::say;
 
 /// The blocks of the first `length` bytes of a file or block device.
 #[derive(Debug)]
@@ -88,7 +89,7 @@ impl Drop for FileBlocks<'_> {
         if self.direct
             && let Err(error) = set_direct(self.file, false)
         {
-            log::debug!("{}: O_DIRECT stays set: {error}", self.name);
+            say::debug!("{}: O_DIRECT stays set: {error}", self.name);
         }
     }
 }

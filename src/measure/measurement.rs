@@ -12,6 +12,7 @@ use crate::measure::pcrs::{Pcrs, Rtmr};
 use crate::measure::rtmr::{RtmrExtension, RtmrIndex};
 use crate::measure::session::Session;
 use crate::measure::tpm_version::TpmVersion;
+use crate::say;
 
 /// If a boot fails, the PCR is extended with the digest of this text in each bank.
 pub const FAILED: &str = "measureroot: failed";
@@ -165,7 +166,7 @@ fn extend_failed_pcr(pcrs: &mut dyn Pcrs, pcr: PcrIndex, banks: &[Bank]) -> Resu
 /// Warns if the PCR had a value before the boot extended it. `tpm` says in which TPM.
 pub(crate) fn warn_if_used<'a>(tpm: &str, pcr: PcrIndex, before: impl IntoIterator<Item = &'a Digest>) {
     if before.into_iter().any(|value| value.as_bytes().iter().any(|&byte| byte != 0)) {
-        log::warn!(
+        say::warn!(
             "{tpm}: PCR {pcr} was not zero: something extended it before this boot (the firmware, a boot loader, systemd-stub, or \
              the system before a kexec). A verifier that expects zero will not trust this boot; status.json has the values, and \
              predict takes them with --before"

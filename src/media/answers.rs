@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::error::Result;
 use crate::media::answer::Answer;
 use crate::media::devices::MediumId;
+use crate::say;
 use crate::sys::block_device;
 use crate::sys::child::Child;
 
@@ -82,7 +83,7 @@ impl Answers {
             if let Some(answer) = child.answer(end.saturating_duration_since(Instant::now())) {
                 let answer = Answer::decode(&answer);
                 if let (Answer::NotYet(error), true) = (&answer, asked.answer.as_ref() != Some(&answer)) {
-                    log::info!("{}: cannot be read yet: {}", error.object(), error.reason());
+                    say::info!("{}: cannot be read yet: {}", error.object(), error.reason());
                 }
                 (asked.answer, asked.child) = (Some(answer), None);
             }

@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::media::answers::Answers;
 use crate::media::device_name::DeviceName;
 use crate::media::devices::{Devices, OTHER_NAME};
+use crate::say;
 
 /// How long a look waits for answers.
 const LOOK: Duration = Duration::from_millis(20);
@@ -47,10 +48,10 @@ impl<'a> DeviceLookup<'a> {
             return Ok(None);
         }
         if found.len() > 1 {
-            log::warn!("{}: found on {}; {first} is used", self.name, found.join(", "));
+            say::warn!("{}: found on {}; {first} is used", self.name, found.join(", "));
         }
         for hung in self.answers.hung() {
-            log::warn!("{hung}: does not answer, and is left out");
+            say::warn!("{hung}: does not answer, and is left out");
         }
         Ok(Some(self.devices.node(first)))
     }

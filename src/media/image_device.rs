@@ -8,6 +8,7 @@ use crate::media::image_request::ImageRequest;
 use crate::media::read_at::ReadAt;
 use crate::media::superblock::{FileSystem, Superblock};
 use crate::media::superblock_reader;
+use crate::say;
 use crate::sys::block_device;
 
 /// mksquashfs pads the file with zeros to a multiple of this many bytes, unless it has -nopad (squashfs-tools,
@@ -76,7 +77,7 @@ pub(crate) fn open(node: &Path, request: ImageRequest) -> Result<Image> {
         (Content::Prepared, opened_bytes)
     } else {
         let (superblock, bytes) = plain(&file, &name, opened_bytes, request)?;
-        log::info!("{name}: {} of {bytes} bytes on a device of {opened_bytes}", superblock.kind.name());
+        say::info!("{name}: {} of {bytes} bytes on a device of {opened_bytes}", superblock.kind.name());
         (Content::Plain(superblock), bytes)
     };
     Ok(Image { file, place: ImagePlace::Device(node.to_owned()), content, bytes, opened_bytes })

@@ -13,6 +13,7 @@ use crate::media::rootflags::Replay;
 use crate::media::superblock::FileSystem;
 use crate::media::superblock_reader;
 use crate::media::{devices, journal};
+use crate::say;
 use crate::sys::block_device;
 use crate::sys::mounts::{self, Mount};
 
@@ -54,7 +55,7 @@ impl Medium<'_> {
         match self.image(path, request) {
             Ok(image) => {
                 if let Some(stale) = stale {
-                    log::warn!("{}: {stale}", self.node.display());
+                    say::warn!("{}: {stale}", self.node.display());
                 }
                 Ok(image)
             }

@@ -12,6 +12,7 @@ use crate::media::image_request::ImageRequest;
 use crate::media::read_at::ReadAt;
 use crate::media::superblock::Superblock;
 use crate::media::superblock_reader;
+use crate::say;
 
 /// A medium that is mounted while an image on it is opened.
 #[derive(Debug, Clone, Copy)]
@@ -56,7 +57,7 @@ impl MountedMedium<'_> {
             Content::Prepared
         } else {
             let superblock = superblock(&file, &name, bytes)?;
-            log::info!("{name}: {} in a file of {bytes} bytes", superblock.kind.name());
+            say::info!("{name}: {} in a file of {bytes} bytes", superblock.kind.name());
             Content::Plain(superblock)
         };
         Ok(Some(Image { file, place, content, bytes, opened_bytes: bytes }))

@@ -8,6 +8,7 @@ use crate::media::devices::Devices;
 use crate::media::image::Found;
 use crate::media::image_request::{ImageLocation, ImageRequest};
 use crate::media::medium::Medium;
+use crate::say;
 
 /// How long a look waits for answers.
 const LOOK: Duration = Duration::from_millis(20);
@@ -49,10 +50,10 @@ fn look(devices: &Devices, answers: &mut Answers, path: &str, request: ImageRequ
         return Ok(None);
     }
     if found.len() > 1 {
-        log::warn!("/{path}: found on {}; {first} is used", found.join(", "));
+        say::warn!("/{path}: found on {}; {first} is used", found.join(", "));
     }
     for hung in answers.hung() {
-        log::warn!("{hung}: does not answer, and is left out");
+        say::warn!("{hung}: does not answer, and is left out");
     }
     Ok(Some((*first).to_owned()))
 }

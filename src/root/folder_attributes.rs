@@ -9,6 +9,7 @@ use std::path::Path;
 use nix::errno::Errno;
 
 use crate::error::{Context, Error, Result};
+use crate::say;
 use crate::sys::xattr;
 
 /// The most bytes of all values together. The kernel allows 64 KiB for each (xattr(7)), so a folder with many of them would fill
@@ -57,7 +58,7 @@ fn copy_extended(from: &Path, to: &Path) -> Result<()> {
         }
         match xattr::set(to, name, &value) {
             Err(Errno::EOPNOTSUPP) if !decides_access(name) => {
-                log::info!("{}: not kept, tmpfs does not store it on this kernel", shown());
+                say::info!("{}: not kept, tmpfs does not store it on this kernel", shown());
             }
             set => set.about_hint(shown(), "is CONFIG_TMPFS_XATTR set, and CONFIG_TMPFS_POSIX_ACL?")?,
         }

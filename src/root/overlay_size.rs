@@ -4,6 +4,7 @@ use std::fmt::{self, Display};
 
 use crate::cmdline::number::decimal;
 use crate::error::{Error, Result};
+use crate::say;
 
 /// `measureroot.overlaysize=`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -36,7 +37,7 @@ impl OverlaySize {
             Self::HalfOfAvailable => format!("{}k", (available / 2 / 1024).max(SMALLEST_KIB)),
             Self::Asked(text) => {
                 if bytes(text, total) > available {
-                    log::warn!(
+                    say::warn!(
                         "measureroot.overlaysize={text}: only {available} bytes of memory are available: a system that writes \
                          more runs out of memory, instead of getting \"no space left\""
                     );

@@ -8,6 +8,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::Path;
 
+use crate::say;
 use crate::sys::xattr;
 
 /// The kernel makes this folder if SELinux is active (security/selinux/selinuxfs.c).
@@ -36,7 +37,7 @@ pub(crate) fn restore_later(root: &Path, run: &Path) {
         return;
     }
     if let Err(error) = write(&run.join("systemd/system")) {
-        log::warn!("{UNIT}: not written, so the label of / will be that of a tmpfs: {error}");
+        say::warn!("{UNIT}: not written, so the label of / will be that of a tmpfs: {error}");
     }
 }
 

@@ -5,6 +5,7 @@
 //! The firmware's boot loader could read credentials from a disk that is not trusted. systemd authenticates them when it decrypts
 //! them. Extension images (`sysext`, `confext`) are for the initramfs alone in systemd too, and are left out.
 
+use crate::say;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, symlink};
@@ -43,7 +44,7 @@ pub(crate) fn hand_over(extra: &Path, run: &Path) {
         if from.exists()
             && let Err(error) = make_parent(&to).and_then(|()| copy(&from, &to, mode, MOST))
         {
-            log::warn!("{}: not handed to the booted system: {error}", from.display());
+            say::warn!("{}: not handed to the booted system: {error}", from.display());
         }
     }
     let mut left = MOST;
@@ -55,7 +56,7 @@ pub(crate) fn hand_over(extra: &Path, run: &Path) {
                 Ok(bytes) => left -= bytes,
                 // The credential of this kernel has the name, too.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => log::warn!("{}: not handed over: {error}", entry.path().display()),
+                Err(error) => say::warn!("{}: not handed over: {error}", entry.path().display()),
             }
         }
     }

@@ -13,6 +13,7 @@ use crate::error::{Context, Error, Result};
 use crate::measure::measurement::Report;
 use crate::root::init_arguments::InitArguments;
 use crate::root::program;
+use crate::say;
 use crate::sys::mounts::{self, Mount, kernel_filesystems};
 
 /// The programs that the kernel itself tries without `init=` (init/main.c), without the shell: if the image has no init, the
@@ -120,7 +121,7 @@ fn delete_below(folder: &Path, device: u64) {
             (true, false) => fs::remove_file(&path),
         };
         if let Err(error) = deleted {
-            log::debug!("{}: not deleted, stays in memory: {error}", path.display());
+            say::debug!("{}: not deleted, stays in memory: {error}", path.display());
         }
     }
 }

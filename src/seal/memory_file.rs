@@ -9,6 +9,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::statfs::{FsType, fstatfs};
 
 use crate::error::{Context, Result};
+use crate::say;
 use crate::sys::ramfs;
 
 /// Creates a memory file (memfd_create(2)).
@@ -42,7 +43,7 @@ pub(super) fn create_copy() -> Result<File> {
     match ramfs::file() {
         // Only unit tests lack the right to mount: PID 1 has it.
         Err(Errno::EPERM) => {
-            log::warn!("{COPY}: it can be swapped out, because this process may not mount a ramfs");
+            say::warn!("{COPY}: it can be swapped out, because this process may not mount a ramfs");
             create("image")
         }
         file => file.about(COPY),

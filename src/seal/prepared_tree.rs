@@ -19,6 +19,7 @@ use crate::hash::tree_shape::{TreeHash, TreeShape};
 use crate::media::image::{Image, ImagePlace};
 use crate::media::superblock::{FileSystem, Superblock};
 use crate::media::superblock_reader;
+use crate::say;
 use crate::seal::prepared_root_hash::RootHash;
 use crate::sys::block_device;
 
@@ -81,7 +82,7 @@ pub(crate) fn find_tree(image: &Image, node: Option<&Path>, roothash: &RootHash)
         suits_sectors(&image.file, &image.to_string(), shape.data_block)?;
     }
     let place = node.map_or_else(|| image.to_string(), |node| node.display().to_string());
-    log::info!(
+    say::info!(
         "{image}: the Merkle tree of its {} bytes is on {place} at byte {}",
         shape.data_bytes(),
         roothash.offset

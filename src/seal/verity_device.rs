@@ -7,6 +7,7 @@ use nix::errno::Errno;
 
 use crate::cmdline::choice::Choice;
 use crate::error::{Context, Error, Result};
+use crate::say;
 use crate::seal::dm_verity::{OnCorrupt, VerityTarget};
 use crate::sys::device_mapper::{DM_HEADER, DmCommand, dm_ioctl};
 
@@ -84,7 +85,7 @@ fn load_table(control: &File, name: &VerityName, target: &VerityTarget) -> nix::
     match load(OnCorrupt::WITH_READ_ERRORS) {
         Err(Errno::EINVAL) if target.on_corrupt != OnCorrupt::Error => {
             load(OnCorrupt::WITHOUT_READ_ERRORS)?;
-            log::warn!(
+            say::warn!(
                 "measureroot.oncorrupt={}: only for blocks that differ: if the medium refuses a read, that read fails with EIO \
                  (a kernel of Linux 6.13 or later could do more)",
                 target.on_corrupt.name()

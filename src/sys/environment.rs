@@ -1,6 +1,7 @@
 //! The environment that the kernel gave PID 1.
 #![allow(unsafe_code)] // The environment belongs to all threads.
 
+use crate::say;
 use std::ffi::CString;
 
 /// Clears the environment of this process and returns its old content. The kernel puts unknown parameters of the command
@@ -19,7 +20,7 @@ pub(crate) fn take() -> Vec<CString> {
     // SAFETY: main calls this first, when no other thread exists that could read the environment. If it fails, the boot
     // goes on: then libraries may still read the variables.
     if unsafe { nix::env::clearenv() }.is_err() {
-        log::warn!("environment: cannot be cleared");
+        say::warn!("environment: cannot be cleared");
     }
     variables
 }

@@ -7,6 +7,7 @@ use nix::errno::Errno;
 use tss2_static::tcti::asked::Asked;
 
 use crate::error::{Context, Error, Result};
+use crate::say;
 use crate::sys::hardware::Hardware;
 use crate::sys::module_file;
 use crate::sys::modules_alias::Aliases;
@@ -114,7 +115,7 @@ impl Loading<'_> {
     /// start the init as long as a thread of this program hangs (kernel, fs/exec.c, `de_thread`).
     pub(crate) fn load(&self, which: Which, loaded: &mut Loaded) -> Result<()> {
         let Some(Lists { dependencies, aliases }) = Lists::read(self.folder)? else {
-            log::info!("{}: the initramfs carries no modules for this kernel", self.folder.display());
+            say::info!("{}: the initramfs carries no modules for this kernel", self.folder.display());
             return Ok(());
         };
         // A builder that packs no list of the aliases gets what the list cannot tell: all modules.
@@ -179,7 +180,7 @@ impl Loading<'_> {
         self.wait(dependencies, loaded, 1)?;
         let new = std::mem::take(&mut loaded.new);
         if new > 0 {
-            log::info!("modules loaded: {new}");
+            say::info!("modules loaded: {new}");
         }
         Ok(())
     }
@@ -231,7 +232,7 @@ impl Loading<'_> {
             // To check its signature takes most of the time of a module.
             self.wait(dependencies, loaded, if is_beside && has_no_devices(file) { MOST_AT_ONCE } else { 1 })?;
             if loaded.hanging >= MOST_HANGS {
-                log::error!("modules: {MOST_HANGS} drivers hang; no further one is loaded");
+                say::error!("modules: {MOST_HANGS} drivers hang; no further one is loaded");
                 return Ok(());
             }
             let name = module_name(file);
@@ -265,7 +266,7 @@ impl Loading<'_> {
             } else {
                 match asked.and_then(|asked| self.answer(&name, &asked)) {
                     Err(error) if self.broken == Broken::IsLeftOut => {
-                        log::warn!("{error}");
+                        say::warn!("{error}");
                         Some(Reason::NeedsAnother)
                     }
                     reason => reason?,
@@ -307,7 +308,7 @@ impl Loading<'_> {
         if answer.is_none() && self.limit > UNNOTICED {
             // It is no error, but only errors are shown in spite of `quiet`.
             let (silent, limit) = (UNNOTICED.as_secs(), self.limit.as_secs());
-            log::error!("module {name}: not ready after {silent} s; the boot waits for {limit} s");
+            say::error!("module {name}: not ready after {silent} s; the boot waits for {limit} s");
             answer = asked.within(self.limit.saturating_sub(UNNOTICED));
         }
         match answer {

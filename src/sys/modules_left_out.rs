@@ -1,6 +1,7 @@
 //! The modules of the initramfs that are not in the kernel. This is no error by itself: what they were needed for may be built in,
 //! or not be needed by this boot. If something is missing later, they are the first suspects.
 
+use crate::say;
 use nix::errno::Errno;
 
 /// Why a module is not in the kernel.
@@ -58,7 +59,7 @@ impl LeftOut {
             Reason::Refused(_) if !reason.is_absence() => log::Level::Warn,
             _ => log::Level::Info,
         };
-        log::log!(level, "module {name} is not loaded: {}", reason.text());
+        say::say(level, format_args!("module {name} is not loaded: {}", reason.text()));
         // After a failure, the modules are loaded a second time.
         self.0.retain(|(other, _)| *other != name);
         self.0.push((name, reason));

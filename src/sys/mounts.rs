@@ -11,6 +11,7 @@ use nix::mount::MsFlags;
 use sys_mount::{MountFlags, UnmountFlags};
 
 use crate::error::{Context, Error, Result};
+use crate::say;
 use crate::sys::file_system_modules;
 use crate::sys::mount_hint;
 
@@ -68,7 +69,7 @@ impl Mount {
     pub(crate) fn apply(&self) -> Result<()> {
         match fs::create_dir_all(&self.target) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(Error::new(&self.target, error)),
-            _ => log::debug!("{self}"),
+            _ => say::debug!("{self}"),
         }
         file_system_modules::prepare(&self.fstype);
         let mut result = Ok(());

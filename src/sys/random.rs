@@ -8,6 +8,7 @@ use std::time::Duration;
 use tss2_static::tcti::asked::Asked;
 
 use crate::error::{Context, Error, Result};
+use crate::say;
 
 /// How long to wait for the salt of a tree. No parameter changes it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -35,7 +36,7 @@ fn answer<T: Clone + Send + Sync + 'static>(asked: &Asked<Result<T>>, patience: 
     if let Some(answer) = asked.within(UNNOTICED) {
         return answer;
     }
-    log::warn!("waits for random numbers, for at most {} s", patience.as_secs());
+    say::warn!("waits for random numbers, for at most {} s", patience.as_secs());
     asked.within(patience).unwrap_or_else(|| {
         Err(Error::new("random numbers", "the kernel has none")
             .hint("does the processor have RDRAND, or the virtual machine virtio-rng and its driver?"))

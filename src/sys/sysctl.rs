@@ -1,5 +1,6 @@
 //! A parameter of the kernel that has another value while this program runs.
 
+use crate::say;
 use std::fs;
 
 /// A parameter below /proc/sys, and the value that it had before.
@@ -17,13 +18,13 @@ impl Sysctl {
             fs::write(path, format!("{value}\n"))?;
             Ok(Self { path, before })
         });
-        set.inspect_err(|error| log::debug!("{path}: {error}")).ok()
+        set.inspect_err(|error| say::debug!("{path}: {error}")).ok()
     }
 
     /// Sets the value that the parameter had before.
     pub(crate) fn restore(&self) {
         if let Err(error) = fs::write(self.path, &self.before) {
-            log::warn!("{}: {error}", self.path);
+            say::warn!("{}: {error}", self.path);
         }
     }
 }

@@ -15,6 +15,7 @@ use tss2_static::tcti::line::Line;
 use crate::count::counted;
 use crate::error::{Context, Error, Result};
 use crate::measure::session::SessionChoice;
+use crate::say;
 use crate::tpm::command_error::command_error;
 use crate::tpm::leftovers;
 use crate::tpm::open_line;
@@ -85,7 +86,7 @@ impl EsysPcrs {
         match self.current_session() {
             Err(SessionError::Unsupported(error)) if choice == SessionChoice::Auto && !is_supported => {
                 // An attacker on the bus may have forged this answer. So it is logged as an error, which is always shown.
-                log::error!("no HMAC session: commands to the TPM and its answers are not protected: {error}");
+                say::error!("no HMAC session: commands to the TPM and its answers are not protected: {error}");
                 self.bus = Bus::Unprotected;
             }
             Err(error) => return Err(error.into()),
@@ -172,8 +173,8 @@ fn esys_on(line: &Arc<Line>) -> Result<Esys> {
 
 /// Flushes what others left in the TPM. `full` is the error that makes it necessary.
 fn make_room(line: &Line, full: &Error) -> Result<()> {
-    log::warn!("{full}: flushes what an earlier user of the TPM left there");
+    say::warn!("{full}: flushes what an earlier user of the TPM left there");
     let leftovers::Flushed { objects, sessions } = leftovers::flush_all(line)?;
-    log::warn!("flushed {} and {} of an earlier user", counted(objects, "object"), counted(sessions, "session"));
+    say::warn!("flushed {} and {} of an earlier user", counted(objects, "object"), counted(sessions, "session"));
     Ok(())
 }

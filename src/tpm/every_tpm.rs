@@ -8,6 +8,7 @@ use crate::measure::pcr::PcrIndex;
 use crate::measure::pcrs::Pcrs;
 use crate::measure::session::Session;
 use crate::measure::tpm_version::TpmVersion;
+use crate::say;
 use crate::tpm::one_tpm::OneTpm;
 
 /// Counts the TPMs of the machine.
@@ -46,7 +47,7 @@ impl EveryTpm {
         }
         match last {
             Some(error) if opened.is_empty() => return Err(error),
-            Some(error) => log::error!("{error}"),
+            Some(error) => say::error!("{error}"),
             None => {}
         }
         Ok(Self::new(opened, count))

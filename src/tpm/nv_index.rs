@@ -7,6 +7,7 @@ use tss_esapi::interface_types::session_handles::AuthSession;
 use tss_esapi::structures::CapabilityData;
 
 use crate::error::{Context, Error, Result};
+use crate::say;
 use crate::tpm::attestation::is_wrong_password;
 use crate::tpm::esys::EsysPcrs;
 use crate::tpm::key_templates::KeyKind;
@@ -43,7 +44,7 @@ impl EsysPcrs {
         }
         let attributes = about.attributes();
         if !attributes.written() {
-            log::warn!("measureroot: {name}: is the place of a certificate, and nothing was written there");
+            say::warn!("measureroot: {name}: is the place of a certificate, and nothing was written there");
             return Ok(None);
         }
         // Makers set either attribute, or both. The empty password of the index is never changed; that of the owner may be.

@@ -9,6 +9,7 @@ use tss2_static::tcti::line::Line;
 
 use crate::error::{Error, Result};
 use crate::media::wait::Wait;
+use crate::say;
 
 /// How long a command may take if nothing else is said. The slowest is TPM2_CreatePrimary: some TPMs need several seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -26,7 +27,7 @@ pub(super) fn open_when_free(device: &Path, family: Family, patience: Duration) 
         if busy && !told && !patience.is_zero() {
             told = true;
             let (device, seconds) = (device.display(), patience.as_secs());
-            log::warn!("{device}: another program holds the TPM; waits for at most {seconds} s");
+            say::warn!("{device}: another program holds the TPM; waits for at most {seconds} s");
         }
         Ok((!busy).then_some(opened))
     })?;

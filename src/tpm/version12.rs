@@ -14,6 +14,7 @@ use crate::measure::pcr::{Pcr, PcrIndex};
 use crate::measure::pcrs::Pcrs;
 use crate::measure::session::{Session, SessionChoice};
 use crate::measure::tpm_version::TpmVersion;
+use crate::say;
 use crate::tpm::open_line;
 use crate::tpm::version12_answer::{Answer, body};
 
@@ -80,7 +81,7 @@ impl Version12 {
             }
             // As for a TPM 2.0 without sessions: it is always shown.
             SessionChoice::Auto => {
-                log::error!("no HMAC session: commands to a TPM 1.2 and its answers are not protected");
+                say::error!("no HMAC session: commands to a TPM 1.2 and its answers are not protected");
             }
             SessionChoice::None => {}
         }

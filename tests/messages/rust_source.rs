@@ -40,12 +40,16 @@ const ARGUMENTS: [(&str, usize, Part); 20] = [
 ];
 
 /// The macros of the log: every argument of a call is for the log.
-const LOGS: [(&str, Part); 5] = [
+const LOGS: [(&str, Part); 9] = [
     ("log::error!", Part::Message),
     ("log::warn!", Part::Message),
     ("log::info!", Part::Other),
     ("log::debug!", Part::Other),
     ("log::trace!", Part::Other),
+    ("say::error!", Part::Message),
+    ("say::warn!", Part::Message),
+    ("say::info!", Part::Other),
+    ("say::debug!", Part::Other),
 ];
 
 /// Which parts of the sources count.

@@ -15,6 +15,7 @@ use crate::hash::sha256_pair::aarch64 as processor;
 #[cfg(target_arch = "x86_64")]
 use crate::hash::sha256_pair::x86_64 as processor;
 use crate::hash::sha256_state::{CompressBoth, MessageBlock, START, State};
+use crate::say;
 
 /// The way two messages are hashed on this processor.
 #[derive(Debug, Clone, Copy)]
@@ -77,7 +78,7 @@ impl Sha256Pair {
         self.compress(found.each_mut(), messages);
         Self { both: None, checked: true }.compress(expected.each_mut(), messages);
         if found != expected {
-            log::warn!("SHA-256: the processor errs in two at a time: each is hashed alone");
+            say::warn!("SHA-256: the processor errs in two at a time: each is hashed alone");
             self.both = None;
         }
     }
