@@ -16,5 +16,7 @@ bake_agent() {
 	built=$folder/packages/usr/lib/measureroot/init
 	mkdir -p "${built%/*}" "$folder/packages/lib/modules"
 	strip --strip-unneeded -o "$built" "$folder/work/measureroot/image/usr/lib/measureroot/init"
+	# The kernel of an earlier run may have another version.
+	rm -f "$folder/packages/lib/modules/"*
 	ln -sfn "$(realpath "$out/kernel-6.1/modules")" "$folder/packages/lib/modules/"
 }
