@@ -1,14 +1,21 @@
 //! modules.dep: the kernel modules in a folder, and the modules that each of them needs.
 
+use std::collections::BTreeSet;
+
 use crate::error::{Error, Result};
 use crate::sys::modules_left_out::LeftOut;
 
 /// The content of modules.dep: the file of each module and the files of the modules that it needs, relative to the
 /// kernel's module folder (depmod(8)).
 ///
-/// A list serves: to load a module takes far longer than to find it, and the code of a map is larger.
+/// The code of a map is larger than that of two lists.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Dependencies(Vec<Module>);
+pub struct Dependencies {
+    /// In the order of the lines.
+    modules: Vec<Module>,
+    /// The places of the modules in that list, sorted by their files.
+    by_file: Vec<usize>,
+}
 
 /// A line of modules.dep.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,13 +24,24 @@ struct Module {
     needs: Vec<String>,
 }
 
+/// How far the walk of [`Dependencies::order_of`] is with a module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Visit {
+    /// It was not met yet.
+    New,
+    /// Those that it needs are being added, and it comes behind them.
+    Open,
+    /// It is added.
+    Added,
+}
+
 impl Dependencies {
     /// Reads the text of modules.dep.
     ///
     /// # Errors
     /// For a line without a colon, and for a path that leads out of the folder.
     pub fn parse(text: &str) -> Result<Self> {
-        let mut modules: Vec<Module> = Vec::new();
+        let mut list = Self::default();
         for line in text.lines().filter(|line| !line.trim().is_empty()) {
             let (file, needs) = line.split_once(':').ok_or_else(|| Error::new("modules.dep", "a line has no colon"))?;
             let file = file.trim();
@@ -32,11 +50,10 @@ impl Dependencies {
             if let Some(path) = needs.iter().map(String::as_str).chain([file]).find(|path| climbs(path)) {
                 return Err(Error::new("modules.dep", format_args!("{path} is outside the folder")));
             }
-            // Of two lines for a module, the last counts.
-            modules.retain(|module| module.file != file);
-            modules.push(Module { file: file.to_owned(), needs });
+            list.by_file.insert(list.rank(file), list.modules.len());
+            list.modules.push(Module { file: file.to_owned(), needs });
         }
-        Ok(Self(modules))
+        Ok(list)
     }
 
     /// The file of the module called `name`. As for modprobe(8), dashes and underscores are the same.
@@ -48,7 +65,7 @@ impl Dependencies {
 
     /// The files of all modules.
     pub fn files(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|module| module.file.as_str())
+        self.modules.iter().map(|module| module.file.as_str())
     }
 
     /// `files` and all files that they need, each after those it needs.
@@ -56,14 +73,40 @@ impl Dependencies {
     /// # Errors
     /// When a file is not listed, or some need each other in a circle.
     pub fn order<'a>(&'a self, files: impl Iterator<Item = &'a str>) -> Result<Vec<&'a str>> {
-        self.order_of(&files.collect::<Vec<_>>())
+        let order = self.order_of(&files.collect::<Vec<_>>())?;
+        let mut before = BTreeSet::new();
+        for file in &order {
+            if !self.needs(file).unwrap_or_default().iter().all(|need| before.contains(need.as_str())) {
+                return Err(wrong(file, "depends on itself"));
+            }
+            before.insert(*file);
+        }
+        Ok(order)
     }
 
-    /// The same for a list.
+    /// The same for a list. Of a circle, which the builder refuses, the order is any: the kernel then refuses the module that comes first.
     pub(crate) fn order_of<'a>(&'a self, files: &[&'a str]) -> Result<Vec<&'a str>> {
         let mut order = Vec::new();
-        for file in files {
-            self.add(file, &mut order, &mut Vec::new())?;
+        let mut visits = vec![Visit::New; self.modules.len()];
+        // Not recursive: a chain may be longer than the stack. The last file is the next one.
+        let mut rest: Vec<_> = files.iter().rev().copied().collect();
+        while let Some(file) = rest.last().copied() {
+            let found = self.module(file).and_then(|(place, module)| Some((visits.get_mut(place)?, module)));
+            let Some((visit, module)) = found else {
+                return Err(wrong(file, "is not in modules.dep"));
+            };
+            if *visit == Visit::New {
+                *visit = Visit::Open;
+                for need in module.needs.iter().rev() {
+                    rest.push(need);
+                }
+            } else {
+                if *visit == Visit::Open {
+                    *visit = Visit::Added;
+                    order.push(file);
+                }
+                rest.pop();
+            }
         }
         Ok(order)
     }
@@ -80,32 +123,33 @@ impl Dependencies {
 
     /// Whether any other module needs `file`.
     pub(crate) fn is_needed(&self, file: &str) -> bool {
-        self.files().any(|other| self.needs_other(other, file))
+        self.modules.iter().any(|module| module.needs.iter().any(|need| need == file))
     }
 
-    /// The files that `file` needs; `None` if it is not listed.
-    fn needs(&self, file: &str) -> Option<&[String]> {
-        self.0.iter().find(|module| module.file == file).map(|module| module.needs.as_slice())
+    /// The files that stand behind `file` in its line; `None` if it is not listed.
+    pub(crate) fn needs(&self, file: &str) -> Option<&[String]> {
+        self.module(file).map(|(_, module)| module.needs.as_slice())
     }
 
-    /// Adds `file` to `order`, after those it needs. `open` has the files whose needs are being added.
-    fn add<'a>(&'a self, file: &'a str, order: &mut Vec<&'a str>, open: &mut Vec<&'a str>) -> Result<()> {
-        if order.contains(&file) {
-            return Ok(());
-        }
-        if open.contains(&file) {
-            return Err(Error::new(file, "depends on itself").hint("run depmod again"));
-        }
-        let needs =
-            self.needs(file).ok_or_else(|| Error::new(file, "is not in modules.dep").hint("run depmod again"))?;
-        open.push(file);
-        for need in needs {
-            self.add(need, order, open)?;
-        }
-        open.pop();
-        order.push(file);
-        Ok(())
+    /// The module in `file`, and its place in the list. Of two lines for a module, the last counts.
+    #[inline(never)]
+    fn module(&self, file: &str) -> Option<(usize, &Module)> {
+        let place = *self.by_file.get(self.rank(file).wrapping_sub(1))?;
+        self.modules.get(place).filter(|module| module.file == file).map(|module| (place, module))
     }
+
+    /// How many of the sorted files do not come behind `file`.
+    #[inline(never)]
+    fn rank(&self, file: &str) -> usize {
+        let name = |place: usize| self.modules.get(place).map_or("", |module| &module.file);
+        self.by_file.partition_point(|&place| name(place) <= file)
+    }
+}
+
+/// The error of a list that does not fit the modules.
+#[inline(never)]
+fn wrong(file: &str, cause: &str) -> Error {
+    Error::new(file, cause).hint("run depmod again")
 }
 
 /// The kernel's name for the module in `file`: for `kernel/fs/a-b.ko.xz` it is `a_b`.
@@ -141,6 +185,30 @@ mod tests {
         absent.add("b_b".to_owned(), Reason::Forbidden);
         assert!(dependencies.needs_any("kernel/a.ko.xz", &absent));
         assert!(!dependencies.needs_any("kernel/b-b.ko.xz", &absent));
+    }
+
+    #[test]
+    fn of_two_lines_for_a_module_the_last_counts() {
+        let dependencies = Dependencies::parse("a.ko: b.ko\nb.ko:\nc.ko:\na.ko: c.ko\n").unwrap();
+        assert_eq!(dependencies.order(["a.ko"].into_iter()).unwrap(), ["c.ko", "a.ko"]);
+        assert_eq!(dependencies.order(dependencies.files()).unwrap(), ["c.ko", "a.ko", "b.ko"]);
+    }
+
+    /// A walk that calls itself would overflow the stack.
+    #[test]
+    fn a_chain_of_any_length_has_an_order() {
+        const LENGTH: usize = 60_000;
+        let line = |link| format!("m{link}.ko: m{}.ko\n", link + 1);
+        let chain = (0..LENGTH).map(line).collect::<Vec<_>>().concat();
+        let begun = std::time::Instant::now();
+        let dependencies = Dependencies::parse(&format!("{chain}m{LENGTH}.ko:\n")).unwrap();
+        let order = dependencies.order(["m0.ko"].into_iter()).unwrap();
+        assert_eq!((order.len(), order[0], order[LENGTH]), (LENGTH + 1, "m60000.ko", "m0.ko"));
+        // If each file is compared with each other one, this takes minutes.
+        assert!(begun.elapsed() < std::time::Duration::from_secs(30), "{:?}", begun.elapsed());
+        let circle = Dependencies::parse(&format!("{chain}m{LENGTH}.ko: m7.ko\n")).unwrap();
+        let error = circle.order(["m0.ko"].into_iter()).unwrap_err().to_string();
+        assert!(error.ends_with(": depends on itself (run depmod again)"), "{error}");
     }
 
     #[test]
