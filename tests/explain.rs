@@ -60,6 +60,10 @@ fn explain_shows_the_effect_of_each_parameter() {
         ("root=/dev/vda ro", "-o ro,redirect_dir=on,lowerdir="),
         ("root=/dev/vda measureroot.overlaysize=1g", "size=1g"),
         ("root=/dev/vda init=/bin/x", "start init\n  /bin/x\n"),
+        (
+            "root=/dev/vda",
+            "\n  later all others in the initramfs, if the root device or the TPM has not appeared after 2 s\n",
+        ),
         ("root=/dev/vda", "each after the modules that it needs; a driver that answers with an error is left out"),
         (
             "root=/dev/vda loop.max_loop=3",

@@ -60,7 +60,7 @@ impl DeviceName {
                 "the image must be on a disk or a partition: /dev/X, PARTUUID=, PARTLABEL=, LABEL= or UUID=",
             ),
             Some(rest) if is_plain_path(rest) => Ok(Self::Node(text.to_owned())),
-            _ => fail("not a block device", "use /dev/X, LABEL=, UUID=, PARTUUID=, PARTLABEL= or /dev/disk/by-*"),
+            _ => fail("not a block device", "use /dev/X, LABEL=, UUID=, PARTUUID= or PARTLABEL="),
         }
     }
 }
@@ -140,6 +140,15 @@ impl Display for DeviceName {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_hint_names_only_what_works() {
+        let error = DeviceName::parse("0801").unwrap_err().to_string();
+        let (_, hint) = error.split_once(" (use /dev/X, ").unwrap();
+        for name in hint.trim_end_matches(')').replace(" or ", ", ").split(", ") {
+            assert!(DeviceName::parse(&format!("{name}x")).is_ok(), "{name}");
+        }
+    }
 
     #[test]
     fn each_form_of_a_name_is_read_or_refused() {

@@ -9,6 +9,9 @@ use crate::media::image_source::ImageSource;
 use crate::root::{overlay, switch_root};
 use crate::sys::mounts::{Mount, kernel_filesystems};
 
+/// What follows if the device or the TPM does not appear (`crate::boot::linux`).
+const OTHERS: &str = "later all others in the initramfs, if the root device or the TPM has not appeared after 2 s";
+
 /// The actions of a step, in their order; empty if the step does nothing.
 pub(super) fn of(step: Step, config: &Config) -> Vec<String> {
     let shell = |mounts: &[Mount]| mounts.iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -28,6 +31,7 @@ pub(super) fn of(step: Step, config: &Config) -> Vec<String> {
                  an error is left out"
                     .to_owned(),
             )
+            .chain([OTHERS.to_owned()])
             .chain(config.modules.wanted.iter().map(|module| format!("{module} in any case")))
             .chain(config.modules.forbidden.iter().map(forbidden))
             .chain(settings)
