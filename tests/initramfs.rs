@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use common::elf::{ARM64, MODULE, PC, PROGRAM, agent, elf};
+use common::elf::{ARM64, MODULE, PC, PROGRAM, agent, elf, module, module_with};
 use common::{Ran, measureroot, run, text};
 
 fn initramfs(output: &Path, arguments: &[&str]) -> Ran {
@@ -129,9 +129,12 @@ fn an_agent_that_could_not_start_is_refused_and_the_old_output_stays() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "a part of the output is left");
 }
 
+/// The kernel of the module folders.
+const KERNEL: &str = "6.1.0-test";
+
 /// A module folder with these two files, each a name and its content; the first one needs the second.
 fn module_folder(folder: &Path, files: &[(&str, Vec<u8>); 2]) -> String {
-    let modules = folder.join("6.1.0-test");
+    let modules = folder.join(KERNEL);
     fs::create_dir_all(modules.join("kernel")).unwrap();
     for (name, bytes) in files {
         fs::write(modules.join("kernel").join(name), bytes).unwrap();
@@ -141,25 +144,179 @@ fn module_folder(folder: &Path, files: &[(&str, Vec<u8>); 2]) -> String {
     text(&modules).to_owned()
 }
 
+/// Packs the module overlay of a folder with these two files, and checks that the message has `cause`; without a cause, it must succeed.
+fn check_packing(files: &[(&str, Vec<u8>); 2], cause: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let (agent, output) = (folder.path().join("agent"), folder.path().join("a.cpio"));
+    write_agent(&agent);
+    let modules = module_folder(folder.path(), files);
+    let ran = initramfs(&output, &["--agent", text(&agent), "--kernel-modules", &modules, "--module", "overlay"]);
+    assert_eq!((ran.code == 0, output.exists()), (cause.is_empty(), cause.is_empty()), "{cause}: {ran:?}");
+    assert!(ran.err.contains(cause), "{cause}: {ran:?}");
+}
+
 #[test]
 fn modules_that_this_boot_could_not_load_are_refused() {
-    let plain = || elf(MODULE, PC, "");
-    for (files, cause) in [
-        ([("overlay.ko", plain()), ("lib.ko", plain())], ""),
-        ([("overlay.ko.gz", plain()), ("lib.ko", plain())], "overlay.ko.gz: cannot be unpacked"),
-        ([("overlay.ko", plain()), ("lib.ko.xz", plain())], "lib.ko.xz: cannot be unpacked"),
-        ([("overlay.ko.lz4", plain()), ("lib.ko", plain())], "*.ko.lz4 is none of *.ko.gz, *.ko.xz and *.ko.zst"),
-        ([("overlay.ko", plain()), ("lib.ko", vec![])], "is not a kernel module"),
-        ([("overlay.ko", plain()), ("lib.ko", elf(MODULE, ARM64, ""))], "is for aarch64, but the agent is for x86_64"),
+    let lib = || module(PC, "lib", KERNEL);
+    let overlay = || ("overlay.ko", module(PC, "overlay", KERNEL));
+    check_packing(&[overlay(), ("lib.ko", lib())], "");
+    for (name, bytes, cause) in [
+        ("lib.ko.gz", lib(), "lib.ko.gz: cannot be unpacked"),
+        ("lib.ko.xz", lib(), "lib.ko.xz: is no xz file (is the kernel's package whole?"),
+        (
+            "lib.ko.lz4",
+            lib(),
+            "*.ko.lz4 is none of *.ko.gz, *.ko.xz and *.ko.zst (unpack it with the program that packed it",
+        ),
+        ("lib.ko", vec![], "is not a kernel module"),
+        ("lib.ko", elf(MODULE, PC, ""), "lib.ko: does not say which kernel it was built for (vermagic)"),
+        ("lib.ko", module(ARM64, "lib", KERNEL), "is for aarch64, but the agent is for x86_64"),
+    ] {
+        check_packing(&[overlay(), (name, bytes)], cause);
+    }
+    // The order of the processor's bytes (elf(5), EI_DATA). A header alone cannot be read as another one, so the agent is of another kind.
+    let mut bytes = module(PC, "lib", KERNEL);
+    bytes[4] = 1;
+    check_packing(&[overlay(), ("lib.ko", bytes)], "lib.ko: ");
+}
+
+/// The kernel compares the version of a module with its own, and no name at all.
+#[test]
+fn a_module_of_another_kernel_or_with_another_name_is_refused() {
+    let overlay = || ("overlay.ko", module(PC, "overlay", KERNEL));
+    for (name, bytes, cause) in [
+        (
+            "lib.ko",
+            module(PC, "lib", "6.1.0-cloud"),
+            "kernel/lib.ko: was built for the kernel 6.1.0-cloud, but the folder is that of 6.1.0-test (",
+        ),
+        ("lib.ko", module(PC, "squashfs", KERNEL), "kernel/lib.ko: is the module squashfs, not lib ("),
+        ("lib-a.ko", module(PC, "lib_a", KERNEL), ""),
+        // Before Linux 4.13.
+        ("lib.ko", module_with(PC, "vermagic=6.1.0-test SMP \0"), ""),
+        ("lib.ko", module_with(PC, "name=lib\0"), "lib.ko: does not say which kernel it was built for"),
+    ] {
+        check_packing(&[overlay(), (name, bytes)], cause);
+    }
+    // A folder with the name of no kernel.
+    let other = ("overlay.ko", module(PC, "overlay", "6.1.0"));
+    check_packing(
+        &[other, ("lib.ko", module(PC, "lib", "6.1.0"))],
+        "was built for the kernel 6.1.0, but the folder is that of 6.1.0-test (",
+    );
+}
+
+/// RHEL and SUSE link modules of another kernel there that has the same interface.
+#[test]
+fn a_module_that_the_distribution_calls_compatible_is_packed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (agent, output) = (folder.path().join("agent"), folder.path().join("a.cpio"));
+    write_agent(&agent);
+    let modules = folder.path().join(KERNEL);
+    fs::create_dir_all(modules.join("weak-updates")).unwrap();
+    fs::write(modules.join("modules.dep"), "weak-updates/overlay.ko:\n").unwrap();
+    fs::write(folder.path().join("overlay.ko"), module(PC, "overlay", "6.0.9-test")).unwrap();
+    std::os::unix::fs::symlink("../../overlay.ko", modules.join("weak-updates/overlay.ko")).unwrap();
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(KERNEL, &link).unwrap();
+    initramfs(&output, &["--agent", text(&agent), "--kernel-modules", text(&link), "--module", "overlay"]).printed();
+}
+
+/// A list that a person, or a copy that broke off, has changed.
+#[test]
+fn a_damaged_list_of_depmod_is_named_with_its_line() {
+    for (list, content, code, said) in [
+        (
+            "modules.dep",
+            &b"kernel/overlay.ko:\nkernel/lib.ko\n"[..],
+            1,
+            "/modules.dep, line 2: a line has no colon (run depmod for this",
+        ),
+        (
+            "modules.dep",
+            b"\nkernel/overlay.ko:\n../lib.ko:\n",
+            1,
+            "/modules.dep, line 3: ../lib.ko is outside the folder (run depmod",
+        ),
+        ("modules.dep", b"kernel/overlay.ko:", 0, "/modules.dep: its last line has no end, so the list may be cut off"),
+        (
+            "modules.alias",
+            b"alias fs-overlay overlay\nalias \xff b\n",
+            1,
+            "/modules.alias, line 2: is not UTF-8, as a list",
+        ),
+        ("modules.softdep", b"\xff\n", 1, "/modules.softdep, line 1: is not UTF-8"),
+        ("modules.builtin", b"a\nb\n\xff", 1, "/modules.builtin, line 3: is not UTF-8"),
+        (
+            "modules.alias",
+            b"alias fs-overlay over",
+            0,
+            "/modules.alias: its last line has no end, so the list may be cut off",
+        ),
+        ("modules.alias", b"", 0, "/modules.alias: is missing or empty: the boot loads all modules of the initramfs"),
+        ("modules.alias", b"alias fs-overlay overlay\n", 0, ""),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let (agent, output) = (folder.path().join("agent"), folder.path().join("a.cpio"));
         write_agent(&agent);
-        let modules = module_folder(folder.path(), &files);
+        let modules = module_folder(
+            folder.path(),
+            &[("overlay.ko", module(PC, "overlay", KERNEL)), ("lib.ko", module(PC, "lib", KERNEL))],
+        );
+        let others = Path::new(&modules);
+        fs::write(others.join("modules.alias"), "alias fs-overlay overlay\n").unwrap();
+        fs::write(others.join(list), content).unwrap();
         let ran = initramfs(&output, &["--agent", text(&agent), "--kernel-modules", &modules, "--module", "overlay"]);
-        assert_eq!((ran.code == 0, output.exists()), (cause.is_empty(), cause.is_empty()), "{cause}: {ran:?}");
-        assert!(ran.err.contains(cause), "{cause}: {ran:?}");
+        assert!(ran.code == code && ran.err.contains(said), "{list}: {said}: {ran:?}");
+        assert_eq!(said.is_empty(), !ran.err.contains("depmod"), "{ran:?}");
     }
+}
+
+/// What the program xz can write: some of it is more than this command reads.
+#[test]
+fn a_compression_that_measureroot_lacks_is_named() {
+    let bytes = module(PC, "lib", KERNEL);
+    let folder = tempfile::tempdir().unwrap();
+    let plain = folder.path().join("plain");
+    fs::write(&plain, [bytes.as_slice(), &b"more than one block ".repeat(4000)].concat()).unwrap();
+    for (command, cause) in [
+        ("xz --check=crc32 --lzma2=dict=1MiB", ""),
+        ("xz --check=crc64", ""),
+        ("xz --check=none", ""),
+        ("xz --threads=2 --block-size=8192", ""),
+        (
+            "xz --check=sha256",
+            "lib.ko.xz: is an xz file with a SHA-256 (--check=sha256), which measureroot cannot unpack (unpack it with",
+        ),
+        (
+            "xz --check=crc32 --x86 --lzma2",
+            "lib.ko.xz: is an xz file with a filter before LZMA2 (BCJ or delta), which ",
+        ),
+        ("bash -c 'xz -c; echo | xz -c' bash", "lib.ko.xz: is an xz file with several streams, which "),
+    ] {
+        let packed =
+            Command::new("bash").args(["-c", &format!("{command} <\"$1\""), "bash", text(&plain)]).output().unwrap();
+        assert!(packed.status.success(), "{command}: {packed:?}");
+        check_packing(&[("overlay.ko", module(PC, "overlay", KERNEL)), ("lib.ko.xz", packed.stdout)], cause);
+    }
+}
+
+/// A list of depmod has some thousand modules and short chains. A hostile one must not overflow the stack or take for ever.
+#[test]
+fn a_long_chain_of_dependencies_is_packed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (agent, output) = (folder.path().join("agent"), folder.path().join("a.cpio"));
+    write_agent(&agent);
+    let modules = folder.path().join(KERNEL);
+    fs::create_dir_all(modules.join("kernel")).unwrap();
+    let line = |link| format!("kernel/m{link}.ko: kernel/m{}.ko\n", link + 1);
+    let lines = (0..60_000).map(line).collect::<Vec<_>>().concat();
+    fs::write(modules.join("modules.dep"), format!("{lines}kernel/m60000.ko:\n")).unwrap();
+    let begun = std::time::Instant::now();
+    let ran = initramfs(&output, &["--agent", text(&agent), "--kernel-modules", text(&modules), "--module", "m0"]);
+    // The first file to load is not there.
+    assert!(ran.code == 1 && ran.err.contains("kernel/m60000.ko: "), "{ran:?}");
+    assert!(begun.elapsed() < std::time::Duration::from_secs(60), "{:?}", begun.elapsed());
 }
 
 #[test]
@@ -167,7 +324,10 @@ fn modules_of_a_kernel_without_depmod_s_list_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let (agent, output) = (folder.path().join("agent"), folder.path().join("a.cpio"));
     write_agent(&agent);
-    let modules = module_folder(folder.path(), &[("overlay.ko", elf(MODULE, PC, "")), ("lib.ko", elf(MODULE, PC, ""))]);
+    let modules = module_folder(
+        folder.path(),
+        &[("overlay.ko", module(PC, "overlay", KERNEL)), ("lib.ko", module(PC, "lib", KERNEL))],
+    );
     fs::remove_file(Path::new(&modules).join("modules.dep")).unwrap();
     let ran = initramfs(&output, &["--agent", text(&agent), "--kernel-modules", &modules, "--module", "overlay"]);
     assert!(ran.code == 1 && !output.exists(), "{ran:?}");
@@ -177,10 +337,10 @@ fn modules_of_a_kernel_without_depmod_s_list_are_refused() {
 #[test]
 fn modules_come_with_their_dependencies() {
     let folder = tempfile::tempdir().unwrap();
-    let modules = folder.path().join("6.1.0-test");
+    let modules = folder.path().join(KERNEL);
     fs::create_dir_all(modules.join("kernel/fs")).unwrap();
     for name in ["overlay", "lib", "other"] {
-        fs::write(modules.join(format!("kernel/fs/{name}.ko")), elf(MODULE, PC, name)).unwrap();
+        fs::write(modules.join(format!("kernel/fs/{name}.ko")), module(PC, name, KERNEL)).unwrap();
     }
     let dep = "kernel/fs/other.ko:\nkernel/fs/overlay.ko: kernel/fs/lib.ko\nkernel/fs/lib.ko:\n";
     fs::write(modules.join("modules.dep"), dep).unwrap();

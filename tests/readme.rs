@@ -9,7 +9,7 @@ mod swtpm;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::elf::{MODULE, PC, agent, elf};
+use common::elf::{PC, agent, module};
 use common::{ROOT, program, shell, text};
 use evidence::{Machine, Measured, log};
 use measureroot::internal::eventlog::{EventType, Header, tcg};
@@ -96,7 +96,7 @@ fn the_command_for_an_initramfs_with_modules_works() {
     let names = ["virtio_pci", "virtio_blk", "loop", "squashfs", "overlay", "dm-verity"];
     fs::write(modules.join("modules.dep"), names.map(|name| format!("kernel/{name}.ko:\n")).concat()).unwrap();
     for name in names {
-        fs::write(modules.join(format!("kernel/{name}.ko")), elf(MODULE, PC, name)).unwrap();
+        fs::write(modules.join(format!("kernel/{name}.ko")), module(PC, &name.replace('-', "_"), "6.1.0")).unwrap();
     }
     // Made-up modules take the place of those of the running kernel.
     let block = block("--kernel-modules");

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::elf::{MODULE, PC, agent, elf};
+use super::elf::{PC, agent, module};
 use super::{ROOT, Ran, program, squashfs};
 
 /// A folder with a valid file for each option of each command.
@@ -20,7 +20,7 @@ impl Files {
         files.write("list", br#"{"images": []}"#);
         fs::create_dir_all(files.path("6.1.0/kernel")).unwrap();
         files.write("6.1.0/modules.dep", b"kernel/overlay.ko:\n");
-        files.write("6.1.0/kernel/overlay.ko", &elf(MODULE, PC, ""));
+        files.write("6.1.0/kernel/overlay.ko", &module(PC, "overlay", "6.1.0"));
         files
     }
 

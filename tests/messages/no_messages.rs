@@ -40,7 +40,7 @@ pub(crate) const REPORTS: [(&str, &str); 31] = [
 ];
 
 /// Hints that a table or a function of the source has. The page lists no hints.
-pub(crate) const HINTS: [&str; 27] = [
+pub(crate) const HINTS: [&str; 29] = [
     "measureroot=off tells every TPM, because the booted system could use it",
     "a boot would refuse it: an image is a squashfs, erofs or ext4, not compressed once more; of an ISO or a stick, give the image file that is on it",
     "give a file or a block device: its length must be known, and it is read at several places",
@@ -68,10 +68,12 @@ pub(crate) const HINTS: [&str; 27] = [
     "switch it on in the firmware, and then the machine off and on again",
     "the manufacturer of the TPM knows the meaning",
     "is the token there, and its key named so, as p11tool --list-all shows it? Is the PIN right, which ?pin-source=file:/PATH names? PKCS11_MODULE_PATH names the token's library",
+    "is the kernel's package whole? install it again",
+    "run depmod for this kernel again",
 ];
 
 /// Objects of messages.
-pub(crate) const OBJECTS: [&str; 23] = [
+pub(crate) const OBJECTS: [&str; 25] = [
     "..., line ..., column ...",
     "no TPM",
     "RTMR ...",
@@ -90,6 +92,8 @@ pub(crate) const OBJECTS: [&str; 23] = [
     "the firmware's event log",
     "the firmware's log of its RTMRs",
     "ELF machine ...",
+    "of 32 bits",
+    "in big-endian",
     "standard output",
     "an unknown program",
     "the initrd",
@@ -98,7 +102,7 @@ pub(crate) const OBJECTS: [&str; 23] = [
 ];
 
 /// Frames around a message, reports, and texts for programs.
-pub(crate) const OTHERS: [&str; 21] = [
+pub(crate) const OTHERS: [&str; 25] = [
     "measureroot: ...",
     "live: ...",
     "...... (... bytes): ...",
@@ -120,6 +124,10 @@ pub(crate) const OTHERS: [&str; 21] = [
     "1 ... ... ... ... ... ... sha256 ... ......",
     "and ... more",
     "it gave no reason (...)",
+    "a SHA-256 (--check=sha256)",
+    "a filter before LZMA2 (BCJ or delta)",
+    "an unknown check",
+    "several streams",
 ];
 
 /// Words by which the messages of libraries are recognized, and the words in their place.

@@ -62,7 +62,7 @@ fn check(bytes: &[u8]) -> std::result::Result<Machine, String> {
     if !bytes.windows(MARK.len()).any(|part| part == MARK) {
         return Err("is a static program, but not the agent: it lacks the agent's text for a failed boot".to_owned());
     }
-    Ok(Machine(file.ehdr.e_machine))
+    Ok(Machine::of(&file.ehdr))
 }
 
 #[cfg(test)]

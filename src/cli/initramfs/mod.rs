@@ -7,7 +7,9 @@ mod machine;
 mod manifest;
 mod module_file;
 mod module_folder;
+mod module_info;
 mod soft_dependencies;
+mod xz_file;
 mod zstd_frame;
 
 use std::fs;
@@ -92,7 +94,7 @@ fn module_entries(folder: &Path, names: &[String], machine: Machine, output: &Pa
         mode: 0o644,
         content: Content::File(bytes),
     };
-    let mut entries = vec![entry("modules.dep", modules.dep_lines(&files)?.into_bytes())];
+    let mut entries = vec![entry("modules.dep", modules.dep_lines(&files).into_bytes())];
     if let Some(aliases) = modules.alias_lines(&files) {
         entries.push(entry("modules.alias", aliases.into_bytes()));
     }
@@ -100,7 +102,7 @@ fn module_entries(folder: &Path, names: &[String], machine: Machine, output: &Pa
         let path = folder.join(file);
         check_inputs(output, [path.as_path()])?;
         let module = ModuleFile::read(&path)?;
-        module.check_machine(file, machine)?;
+        module.check(file, machine, version)?;
         entries.push(entry(unpacked_name(file), module.bytes));
     }
     Ok(entries)

@@ -9,18 +9,29 @@ use elf::abi::ET_REL;
 use elf::endian::AnyEndian;
 
 use super::machine::Machine;
+use super::module_info::ModuleInfo;
+use super::xz_file;
 use crate::cli::input_file::Kinds;
 use crate::cli::read_limited;
 use crate::error::{Error, Result};
+use crate::sys::modules_dep::module_name;
 
 /// The limit in bytes: the kernel reads no longer module (kernel/module/main.c, `init_module_from_file`: `INT_MAX`).
 const LIMIT: u64 = i32::MAX as u64;
 
-/// The bytes of a module, and the machine that it is for.
-#[derive(Debug, PartialEq, Eq)]
+/// The folder of links to modules of other kernels with the same interface, which weak-modules(8) of RHEL and SUSE has compared. The
+/// kernel compares check sums of each symbol then, and no version (kernel/module/version.c, `same_magic`).
+const OF_OTHER_KERNELS: &str = "weak-updates/";
+
+/// What a damaged file means.
+const HINT: &str = "is the kernel's package whole? install it again";
+
+/// The bytes of a module, the machine that it is for, and what it says about itself.
+#[derive(Debug)]
 pub(super) struct ModuleFile {
     pub(super) bytes: Vec<u8>,
-    pub(super) machine: Machine,
+    machine: Machine,
+    info: ModuleInfo,
 }
 
 impl ModuleFile {
@@ -31,29 +42,42 @@ impl ModuleFile {
     pub(super) fn read(path: &Path) -> Result<Self> {
         let bytes = read_limited::read(path, LIMIT, Kinds::File)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        Self::unpacked(&name, bytes)
-            .map_err(|cause| Error::new(path.display(), cause).hint("is the kernel's package whole? install it again"))
+        Self::unpacked(&name, bytes).map_err(|error| error.renamed(path.display()).hint_if_none(HINT))
     }
 
-    fn unpacked(name: &str, bytes: Vec<u8>) -> std::result::Result<Self, String> {
-        let ending = name.rsplit_once(".ko").map_or("", |(_, ending)| ending);
-        let bytes = unpack(ending, bytes).map_err(|error| format!("cannot be unpacked: {error}"))?;
-        match ElfBytes::<AnyEndian>::minimal_parse(&bytes) {
-            Ok(file) if file.ehdr.e_type == ET_REL => Ok(Self { machine: Machine(file.ehdr.e_machine), bytes }),
-            _ => Err("is not a kernel module".to_owned()),
+    fn unpacked(name: &str, bytes: Vec<u8>) -> Result<Self> {
+        let bytes = unpack(name, bytes)?;
+        let Ok(file) = ElfBytes::<AnyEndian>::minimal_parse(&bytes) else {
+            return Err(Error::new(name, "is not a kernel module"));
+        };
+        if file.ehdr.e_type != ET_REL {
+            return Err(Error::new(name, "is not a kernel module"));
         }
+        let info = ModuleInfo::read(&file);
+        let info = info.ok_or_else(|| Error::new(name, "does not say which kernel it was built for (vermagic)"))?;
+        Ok(Self { machine: Machine::of(&file.ehdr), info, bytes })
     }
 
-    /// Checks that `machine` can load this module.
+    /// Checks that the agent's `machine`, and the kernel of this `version`, can load this module, and that it is what the name of
+    /// its file says. `path` is below the kernel's folder.
     ///
     /// # Errors
-    /// If it is for another one.
-    pub(super) fn check_machine(&self, path: &str, machine: Machine) -> Result<()> {
-        if self.machine == machine {
-            return Ok(());
+    /// If not: the kernel would refuse it during the boot, or another module would run than the one that was named.
+    pub(super) fn check(&self, path: &str, machine: Machine, version: &str) -> Result<()> {
+        if self.machine != machine {
+            return Err(Error::new(path, format!("is for {}, but the agent is for {machine}", self.machine))
+                .hint("--agent names the agent for the kernel's machine; initramfs/build --target makes it"));
         }
-        Err(Error::new(path, format!("is for {}, but the agent is for {machine}", self.machine))
-            .hint("--agent names the agent for the kernel's machine; initramfs/build --target makes it"))
+        let (expected, kernel) = (module_name(path), &self.info.kernel);
+        if let Some(name) = self.info.name.as_ref().filter(|name| name.replace('-', "_") != expected) {
+            return Err(Error::new(path, format!("is the module {name}, not {expected}")).hint(HINT));
+        }
+        if kernel != version && !path.starts_with(OF_OTHER_KERNELS) {
+            return Err(Error::new(path, format!("was built for the kernel {kernel}, but the folder is that of {version}"))
+                .hint("the boot looks in /lib/modules/VERSION of its kernel, which takes only its own modules: name a folder that has \
+                       its kernel's version (uname -r) as its name and no module of another one; is the kernel's package whole?"));
+        }
+        Ok(())
     }
 }
 
@@ -62,18 +86,27 @@ pub(super) fn unpacked_name(file: &str) -> &str {
     file.rfind(".ko").map_or(file, |at| &file[..at + ".ko".len()])
 }
 
-/// Unpacks what has this ending after `.ko`: the compressions of Linux's `make modules_install` (kernel, scripts/Makefile.modinst).
-fn unpack(ending: &str, bytes: Vec<u8>) -> io::Result<Vec<u8>> {
+/// Unpacks a file by the ending of its name after `.ko`: the compressions of Linux's `make modules_install` (kernel,
+/// scripts/Makefile.modinst).
+fn unpack(name: &str, bytes: Vec<u8>) -> Result<Vec<u8>> {
+    let failed = |error: io::Error| Error::new(name, format_args!("cannot be unpacked: {error}"));
     let mut unpacked = Limited(Vec::new());
+    let ending = name.rsplit_once(".ko").map_or("", |(_, ending)| ending);
     match ending {
         "" => return Ok(bytes),
-        ".gz" => drop(io::copy(&mut flate2::read::MultiGzDecoder::new(&*bytes), &mut unpacked)?),
-        ".zst" => drop(io::copy(&mut zstd::Decoder::new(&*bytes)?, &mut unpacked)?),
-        ".xz" => {
-            lzma_rs::xz_decompress(&mut &*bytes, &mut unpacked)
-                .map_err(|error| io::Error::other(format!("{error:?}")))?;
+        ".gz" => {
+            io::copy(&mut flate2::read::MultiGzDecoder::new(&*bytes), &mut unpacked).map_err(failed)?;
         }
-        ending => return Err(io::Error::other(format!("*.ko{ending} is none of *.ko.gz, *.ko.xz and *.ko.zst"))),
+        ".zst" => {
+            let mut decoder = zstd::Decoder::new(&*bytes).map_err(failed)?;
+            io::copy(&mut decoder, &mut unpacked).map_err(failed)?;
+        }
+        ".xz" => xz_file::unpack(name, &bytes, &mut unpacked)?,
+        ending => {
+            return Err(Error::new(name, format!("*.ko{ending} is none of *.ko.gz, *.ko.xz and *.ko.zst")).hint(
+                "unpack it with the program that packed it, such as lz4 --decompress, and run depmod for this kernel",
+            ));
+        }
     }
     Ok(unpacked.0)
 }
@@ -98,31 +131,24 @@ impl Write for Limited {
 mod tests {
     use super::*;
 
-    /// The start of an ELF file for x86-64: an object, and no program.
-    fn module() -> Vec<u8> {
-        let mut elf = vec![0; 64];
-        elf[..16].copy_from_slice(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0");
-        elf[16..20].copy_from_slice(&[1, 0, 62, 0]);
-        elf[20] = 1;
-        elf
-    }
-
     #[test]
-    fn a_module_is_unpacked() {
-        let module = module();
+    fn a_file_is_unpacked() {
+        let module = b"a module".repeat(1000);
         let mut xz = Vec::new();
         lzma_rs::xz_compress(&mut &*module, &mut xz).unwrap();
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
         gzip.write_all(&module).unwrap();
         let zstd = zstd::bulk::compress(&module, 19).unwrap();
-        let files =
-            [("a.ko", module.clone()), ("a.ko.xz", xz), ("a.ko.gz", gzip.finish().unwrap()), ("a.ko.zst", zstd)];
-        for (name, bytes) in files {
-            let unpacked = ModuleFile::unpacked(name, bytes.clone()).unwrap();
-            assert_eq!(unpacked, ModuleFile { bytes: module.clone(), machine: Machine(62) }, "{name}");
-            let cut = ModuleFile::unpacked(name, bytes[..bytes.len() / 2].to_vec());
-            assert!(cut.is_err(), "{name}");
+        for (name, bytes) in [("a.ko.xz", xz), ("a.ko.gz", gzip.finish().unwrap()), ("a.ko.zst", zstd)] {
+            assert!(unpack(name, bytes.clone()).unwrap() == module, "{name}");
+            for cut in [bytes.len() / 2, bytes.len() - 1] {
+                let error = unpack(name, bytes[..cut].to_vec()).unwrap_err().to_string();
+                assert!(error.contains(": cannot be unpacked: "), "{error}");
+                // The words are for a person.
+                assert!(!error.contains(['{', '"']), "{error}");
+            }
         }
+        assert!(unpack("a.ko", module.clone()).unwrap() == module);
         assert_eq!(["a/b.ko.xz", "a/b.ko", "c"].map(unpacked_name), ["a/b.ko", "a/b.ko", "c"]);
     }
 
@@ -132,21 +158,14 @@ mod tests {
             ("a.ko", &b"\xfd7zXZ\0"[..], "is not a kernel module"),
             ("a.ko", b"", "is not a kernel module"),
             ("a.ko.gz", b"\x7fELF", "cannot be unpacked: "),
-            ("a.ko.xz", b"\x7fELF", "cannot be unpacked: "),
+            ("a.ko.xz", b"\x7fELF", "is no xz file"),
             ("a.ko.zst", b"\x7fELF", "cannot be unpacked: "),
-            ("a.ko.lz4", b"", "cannot be unpacked: *.ko.lz4 is none of *.ko.gz, *.ko.xz and *.ko.zst"),
+            ("a.ko.lz4", b"", "*.ko.lz4 is none of *.ko.gz, *.ko.xz and *.ko.zst (unpack it"),
         ] {
-            let error = ModuleFile::unpacked(name, bytes.to_vec()).unwrap_err();
-            assert!(error.starts_with(cause), "{name}: {error}");
+            let error = ModuleFile::unpacked(name, bytes.to_vec()).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("{name}: {cause}")), "{error}");
         }
         // A program is no module.
         assert!(ModuleFile::unpacked("a.ko", std::fs::read("/proc/self/exe").unwrap()).is_err());
-    }
-
-    #[test]
-    fn a_module_for_another_machine_is_refused() {
-        let module = ModuleFile { bytes: module(), machine: Machine(elf::abi::EM_AARCH64) };
-        let error = module.check_machine("a.ko", Machine(elf::abi::EM_X86_64)).unwrap_err().to_string();
-        assert!(error.starts_with("a.ko: is for aarch64, but the agent is for x86_64 ("), "{error}");
     }
 }

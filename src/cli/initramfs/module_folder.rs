@@ -1,13 +1,13 @@
 //! A kernel's module folder: which module files an initramfs needs for the modules that the user names.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::module_file::unpacked_name;
 use super::soft_dependencies::SoftDependencies;
 use crate::cli::input_file::Kinds;
 use crate::cli::read_limited;
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::sys::modules_dep::{Dependencies, module_name};
 
 /// The modules that every boot needs: loop makes a block device of the image, of its Merkle tree or of its copy in RAM;
@@ -16,6 +16,9 @@ const EVERY_BOOT: [&str; 2] = ["loop", "overlay"];
 
 /// The limit for a list of depmod in bytes: 64 MiB. The longest one of a PC kernel, modules.alias, has some 2 MiB.
 const LIST: u64 = 64 << 20;
+
+/// What to do with a damaged list.
+const DEPMOD: &str = "run depmod for this kernel again";
 
 /// A kernel's module folder, /lib/modules/VERSION.
 #[derive(Debug)]
@@ -35,30 +38,50 @@ impl ModuleFolder {
             let list = folder.join(name);
             if list.exists() { text(&list) } else { Ok(String::new()) }
         };
+        let (softdep, alias) = (other("modules.softdep")?, other("modules.alias")?);
+        if alias.is_empty() {
+            let list = folder.join("modules.alias");
+            log::warn!(
+                "{}: is missing or empty: the boot loads all modules of the initramfs, and not only those that the machine needs; \
+                 {DEPMOD}",
+                list.display()
+            );
+        }
         Ok(Self {
-            dependencies: Dependencies::parse(&modules)?,
-            soft_dependencies: SoftDependencies::new(other("modules.softdep")?, other("modules.alias")?),
+            dependencies: Dependencies::parse(&modules).map_err(|error| in_line(&list, &modules, error))?,
+            soft_dependencies: SoftDependencies::new(&softdep, alias),
             builtin: other("modules.builtin")?.lines().map(module_name).collect(),
         })
     }
 
     /// The files of the modules `names` and of all modules that they need, in the order in which they are loaded. A module that
-    /// is built into the kernel has no file. Fails if the kernel lacks one of `names`.
+    /// is built into the kernel has no file. Fails if the kernel lacks some of `names`.
     pub(super) fn closure(&self, names: &[String]) -> Result<Vec<&str>> {
-        let mut files = Vec::new();
+        let (mut files, mut unknown) = (Vec::new(), Vec::new());
         for name in names {
             match self.dependencies.file(name) {
                 Some(file) => files.push(file),
                 None if self.builtin.contains(&name.replace('-', "_")) => {}
-                None => return Err(self.unknown(name)),
+                None => unknown.push(name.as_str()),
             }
+        }
+        if !unknown.is_empty() {
+            return Err(self.unknown(&unknown));
         }
         self.with_soft_dependencies(files)
     }
 
-    /// The error of a module that the kernel does not have.
-    fn unknown(&self, name: &str) -> Error {
-        let error = Error::new(format!("module {name}"), "neither a module of this kernel nor built into it");
+    /// The error of modules that the kernel does not have.
+    fn unknown(&self, names: &[&str]) -> Error {
+        let shown = names.iter().map(|name| if name.is_empty() { "\"\"" } else { name }).collect::<Vec<_>>().join(", ");
+        let modules = if names.len() == 1 { "module" } else { "modules" };
+        let error = Error::new(format!("{modules} {shown}"), "neither a module of this kernel nor built into it");
+        let is_no_name = |name: &&str| name.is_empty() || name.contains(['.', ',', '/', ' ']);
+        if names.iter().any(is_no_name) {
+            return error.hint(
+                "--module takes the name of one module, without its folder and .ko; give it once for each module",
+            );
+        }
         // depmod leaves the list empty if it ran before the modules were there, or cannot unpack them (kmod(8), `--version`).
         error.hint(if self.dependencies.files().next().is_none() {
             "modules.dep is empty: run depmod for this kernel, with a kmod that knows the compression of its modules"
@@ -69,24 +92,31 @@ impl ModuleFolder {
 
     /// `files`, all that they depend on, and the soft dependencies of all of these, in the order in which they are loaded.
     fn with_soft_dependencies<'a>(&'a self, mut files: Vec<&'a str>) -> Result<Vec<&'a str>> {
-        loop {
-            let order = self.dependencies.order(files.iter().copied())?;
-            let needs = order.iter().flat_map(|file| self.soft_dependencies.of(&module_name(file)));
-            let new: BTreeSet<_> =
-                needs.flat_map(|name| self.files_of(&name)).filter(|file| !order.contains(file)).collect();
-            if new.is_empty() {
-                return Ok(order);
+        let mut by_name = BTreeMap::new();
+        for file in self.dependencies.files() {
+            by_name.entry(module_name(file)).or_insert(file);
+        }
+        let file_called = |name: &str| by_name.get(&name.replace('-', "_")).copied();
+        // Each round looks only at what the one before has added.
+        let (mut known, mut added) = (BTreeSet::new(), files.clone());
+        while !added.is_empty() {
+            let mut needs = BTreeSet::new();
+            for file in self.dependencies.order(added.into_iter())? {
+                if known.insert(file) {
+                    needs.extend(self.soft_dependencies.of(&module_name(file)));
+                }
             }
-            files.splice(0..0, new);
+            // The file of a module, or the files of the modules that have this alias.
+            let of_name_or_alias = |name: &String| match file_called(name) {
+                Some(file) => vec![file],
+                None => self.soft_dependencies.aliased(name).filter_map(file_called).collect(),
+            };
+            added = needs.iter().flat_map(of_name_or_alias).filter(|file| !known.contains(file)).collect();
+            added.sort_unstable();
+            added.dedup();
+            files.splice(0..0, added.iter().copied());
         }
-    }
-
-    /// The file of a module, or the files of the modules that have this alias.
-    fn files_of(&self, name: &str) -> Vec<&str> {
-        match self.dependencies.file(name) {
-            Some(file) => vec![file],
-            None => self.soft_dependencies.aliased(name).filter_map(|module| self.dependencies.file(module)).collect(),
-        }
+        self.dependencies.order(files.into_iter())
     }
 
     /// Checks that `files` have the modules that every boot needs, unless they are built into this kernel.
@@ -98,13 +128,15 @@ impl ModuleFolder {
         })
     }
 
-    /// The lines of a modules.dep for `files`, after they are unpacked.
-    pub(super) fn dep_lines(&self, files: &[&str]) -> Result<String> {
-        files.iter().try_fold(String::new(), |text, file| {
-            let order = self.dependencies.order(std::iter::once(*file))?;
-            let needs = order.iter().rev().skip(1).map(|file| unpacked_name(file)).collect::<Vec<_>>().join(" ");
-            Ok(format!("{text}{}:{}{needs}\n", unpacked_name(file), if needs.is_empty() { "" } else { " " }))
-        })
+    /// The lines of a modules.dep for `files`, after they are unpacked. depmod lists all that a module needs, the agent follows the
+    /// lines of a list that does not, too.
+    pub(super) fn dep_lines(&self, files: &[&str]) -> String {
+        let line = |file: &&str| {
+            let needs = self.dependencies.needs(file).unwrap_or_default().iter();
+            let needs = needs.flat_map(|need| [" ", unpacked_name(need)]).collect::<String>();
+            format!("{}:{needs}\n", unpacked_name(file))
+        };
+        files.iter().map(line).collect::<Vec<_>>().concat()
     }
 }
 
@@ -116,8 +148,26 @@ impl ModuleFolder {
     }
 }
 
+/// The text of a list. Warns if its last line has no end: depmod ends each line.
 fn text(list: &Path) -> Result<String> {
-    String::from_utf8(read_limited::read(list, LIST, Kinds::File)?).about(list.display())
+    let text = String::from_utf8(read_limited::read(list, LIST, Kinds::File)?).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let line = error.as_bytes().iter().take(good).filter(|&&byte| byte == b'\n').count() + 1;
+        Error::new(format!("{}, line {line}", list.display()), "is not UTF-8, as a list of depmod is").hint(DEPMOD)
+    })?;
+    if !text.is_empty() && !text.ends_with('\n') {
+        log::warn!(
+            "{}: its last line has no end, so the list may be cut off: the boot may lack a module, or load it only after a wait of 2 s; {DEPMOD}",
+            list.display()
+        );
+    }
+    Ok(text)
+}
+
+/// The error of modules.dep with the list's path and the first line that has it.
+fn in_line(list: &Path, text: &str, error: Error) -> Error {
+    let line = text.lines().position(|line| Dependencies::parse(line).is_err()).map_or(0, |place| place + 1);
+    error.renamed(format!("{}, line {line}", list.display())).hint(DEPMOD)
 }
 
 #[cfg(test)]
@@ -132,7 +182,7 @@ mod tests {
             dependencies: Dependencies::parse(dep).unwrap(),
             builtin: BTreeSet::from(["ext4".to_owned(), "nls_cp437".to_owned()]),
             soft_dependencies: SoftDependencies::new(
-                "# comment\nsoftdep x_y pre: z post: absent\nsoftdep libcrc32c pre: crc32c\n".to_owned(),
+                "# comment\nsoftdep x_y pre: z post: absent\nsoftdep libcrc32c pre: crc32c\n",
                 "# comment\nalias crc32c crc32c_intel\nalias crc32c crc32c_generic\nalias fs-erofs erofs\n".to_owned(),
             ),
         }
@@ -147,6 +197,24 @@ mod tests {
         assert_eq!(check("a/overlay.ko:\n", &["a/overlay.ko"]), Ok(()));
         let error = check("a/loop.ko:\na/overlay.ko:\n", &["a/overlay.ko"]).unwrap_err();
         assert_eq!(error, "module loop: missing, and no image boots without it (add --module loop)");
+    }
+
+    /// A hostile list: each module has the next one as its soft dependency.
+    #[test]
+    fn a_long_chain_of_soft_dependencies_is_followed() {
+        const LENGTH: usize = 5000;
+        let lines = |line: &dyn Fn(usize) -> String| (0..LENGTH).map(line).collect::<Vec<_>>().concat();
+        let dep = lines(&|link| format!("m{link}.ko:\n"));
+        let softdep = lines(&|link| format!("softdep m{link} pre: m{}\n", link + 1));
+        let folder = ModuleFolder {
+            dependencies: Dependencies::parse(&dep).unwrap(),
+            soft_dependencies: SoftDependencies::new(&softdep, String::new()),
+            ..folder()
+        };
+        let begun = std::time::Instant::now();
+        let order = folder.closure(&["m0".to_owned()]).unwrap();
+        assert_eq!((order.len(), order[0], order[LENGTH - 1]), (LENGTH, "m4999.ko", "m0.ko"));
+        assert!(begun.elapsed() < std::time::Duration::from_secs(30), "{:?}", begun.elapsed());
     }
 
     #[test]
@@ -164,6 +232,26 @@ mod tests {
                 .unwrap_err()
                 .starts_with("module absent: neither a module of this kernel nor built into it (is")
         );
+        for (names, expected) in [
+            (
+                &["absent", "vfat", "other"][..],
+                "modules absent, other: neither a module of this kernel nor built into it (is the ",
+            ),
+            (
+                &["z.ko"],
+                "module z.ko: neither a module of this kernel nor built into it (--module takes the name of one module, ",
+            ),
+            (&["vfat,z"], "module vfat,z: neither a module of this kernel nor built into it (--module takes"),
+            (&["kernel/z"], "module kernel/z: neither a module of this kernel nor built into it (--module takes"),
+            (
+                &["", "absent"],
+                "modules \"\", absent: neither a module of this kernel nor built into it (--module takes",
+            ),
+        ] {
+            let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
+            let error = folder().closure(&names).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
+        }
         let empty = ModuleFolder { dependencies: Dependencies::default(), ..folder() };
         let error = empty.closure(&["vfat".to_owned()]).unwrap_err().to_string();
         assert!(error.contains("(modules.dep is empty: run depmod"), "{error}");
@@ -176,9 +264,9 @@ mod tests {
         );
         let files = folder.closure(&["vfat".to_owned()]).unwrap();
         assert_eq!(
-            folder.dep_lines(&files).unwrap(),
+            folder.dep_lines(&files),
             "kernel/nls/nls_ascii.ko:\nkernel/fs/fat/fat.ko:\nkernel/fs/fat/vfat.ko: kernel/fs/fat/fat.ko\n"
         );
-        assert_eq!(folder.dep_lines(&["kernel/x-y.ko.xz"]).unwrap(), "kernel/x-y.ko:\n", "it is unpacked");
+        assert_eq!(folder.dep_lines(&["kernel/x-y.ko.xz"]), "kernel/x-y.ko:\n", "it is unpacked");
     }
 }
