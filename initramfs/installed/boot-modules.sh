@@ -9,11 +9,13 @@
 	tpm_tis|tpm_crb|tpm_tis_spi|tpm_tis_i2c|tpm_ftpm_tee|tpm_ibmvtpm|xen_tpmfront}"
 # These are packed if the kernel has them: drivers of media, the character sets that mounting vfat needs, and SHA-256 by the
 # processor's instructions, for dm-verity. The list is short, because every boot unpacks every module that is packed. pci_hyperv brings
-# the NVMe disks of Azure's machines; mptspi and mptsas are the SCSI and SAS controllers of VMware and VirtualBox. tdx-guest shows the RTMRs of an Intel TDX
-# guest.
+# the NVMe disks of Azure's machines; mptspi and mptsas are the SCSI and SAS controllers of VMware and VirtualBox, sym53c8xx is QEMU's.
+# megaraid_sas, mpt3sas, mpi3mr, smartpqi, hpsa and aacraid are the RAID and SAS controllers of servers, which have no other way to their
+# disks. tdx-guest shows the RTMRs of an Intel TDX guest.
 : "${measureroot_drivers:=virtio_pci virtio_mmio virtio_blk virtio_scsi nvme vmd ahci ata_piix sd_mod sr_mod \
 	ata_generic xhci_pci ehci_pci ohci_pci uhci_hcd usb_storage uas mmc_block sdhci_pci sdhci_acpi rtsx_pci_sdmmc rtsx_usb_sdmmc \
-	ufshcd_pci hv_storvsc pci_hyperv xen_blkfront vmw_pvscsi mptspi mptsas \
+	ufshcd_pci hv_storvsc pci_hyperv xen_blkfront vmw_pvscsi mptspi mptsas sym53c8xx \
+	megaraid_sas mpt3sas mpi3mr smartpqi hpsa aacraid \
 	tdx-guest nls_cp437 nls_ascii nls_iso8859_1 nls_utf8 sha256_ssse3 sha256_arm64 sha2_ce}"
 
 measureroot_complain() { echo "measureroot: $*" >&2; }

@@ -14,6 +14,16 @@ impl PackedInitramfs {
         Self::packed(Kernel::V6_1, modules, "zstd")
     }
 
+    /// The agent, the modules that the hooks for image builders pack, and the one that the guest's probe needs.
+    pub fn as_builders_do(kernel: Kernel) -> Result<Self> {
+        let choose = ". ./initramfs/installed/boot-modules.sh
+            measureroot_choose \"$0\" all $measureroot_modules && measureroot_choose \"$0\" some $measureroot_drivers";
+        let mut shell = tool::limited(Duration::from_secs(60), "sh");
+        shell.current_dir(assets::checkout()).args(["-euc", choose]).arg(kernel.modules()?);
+        let chosen = tool::finish(&mut shell)?;
+        Self::packed(kernel, &chosen.split_whitespace().chain(["virtio_console"]).collect::<Vec<_>>(), "zstd")
+    }
+
     /// The agent, these modules of a kernel, and the modules that those depend on, without a list of the devices that they are for: the
     /// agent loads all of them. It is not compressed: that takes minutes for hundreds of modules.
     pub fn without_aliases(kernel: Kernel, modules: &[&str]) -> Result<Self> {

@@ -73,51 +73,61 @@ pub fn command(vm: &Vm, scratch: &Scratch, tpm: Option<&Path>, accel: Accel) -> 
     qemu.args(["-device", "pcie-root-port,id=late,chassis=1", "-device", "virtio-scsi-pci,id=scsi"]);
     for (number, (file, bus)) in vm.disks.iter().enumerate() {
         let first = if vm.firmware.is_some() && number == 0 { ",bootindex=0" } else { "" };
-        let drive = format!("if=none,id=disk{number},format=raw,file={}", file.display());
-        match bus {
-            // The guest can write to it, so that a scenario sees every write. The file stays as it is.
-            Bus::Virtio | Bus::Virtio4096 => {
-                let sector = if *bus == Bus::Virtio { 512 } else { 4096 };
-                let sectors = format!("logical_block_size={sector},physical_block_size={sector}");
-                qemu.args(["-drive", &format!("{drive},snapshot=on")]);
-                qemu.args(["-device", &format!("virtio-blk-pci,drive=disk{number},{sectors}")]);
-            }
-            Bus::CdRom | Bus::SataCdRom => {
-                qemu.args(["-drive", &format!("{drive},media=cdrom,readonly=on")]);
-                let device = if *bus == Bus::CdRom { "scsi-cd,bus=scsi.0" } else { "ide-cd" };
-                qemu.args(["-device", &format!("{device},drive=disk{number}{first}")]);
-            }
-            Bus::Nvme | Bus::Sata | Bus::Usb => {
-                qemu.args(["-drive", &format!("{drive},snapshot=on")]);
-                let device = match bus {
-                    Bus::Nvme => "nvme,serial=measured",
-                    // A port of the machine's own controller.
-                    Bus::Sata => "ide-hd",
-                    _ => "usb-storage,bus=usb.0",
-                };
-                if *bus == Bus::Usb {
-                    qemu.args(["-device", "qemu-xhci,id=usb"]);
-                }
-                qemu.args(["-device", &format!("{device},drive=disk{number}{first}")]);
-            }
-            // Without a cache, each read of the guest reaches the server.
-            Bus::Nbd | Bus::NbdScsi => {
-                let node = format!("driver=raw,node-name=disk{number},read-only=on,cache.direct=on");
-                let server = format!("file.driver=nbd,file.server.type=unix,file.server.path={}", file.display());
-                qemu.args(["-blockdev", &format!("{node},{server}")]);
-                let device = if *bus == Bus::Nbd { "virtio-blk-pci" } else { "scsi-hd,bus=scsi.0" };
-                qemu.args(["-device", &format!("{device},drive=disk{number},id=front{number}")]);
-            }
-            // Writes and the size stay in QEMU's own layer.
-            Bus::NbdResizable => {
-                let server = format!("file.driver=nbd,file.server.type=unix,file.server.path={}", file.display());
-                qemu.args(["-drive", &format!("if=none,id=disk{number},format=raw,{server},snapshot=on")]);
-                qemu.args(["-device", &format!("virtio-blk-pci,drive=disk{number}")]);
-            }
-        }
+        disk(&mut qemu, number, file, *bus, first);
     }
     qemu.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(std::fs::File::create(scratch.path("messages"))?);
     Ok(qemu)
+}
+
+/// Connects the disk with this number.
+fn disk(qemu: &mut Command, number: usize, file: &Path, bus: Bus, first: &str) {
+    let drive = format!("if=none,id=disk{number},format=raw,file={}", file.display());
+    match bus {
+        // The guest can write to it, so that a scenario sees every write. The file stays as it is.
+        Bus::Virtio | Bus::Virtio4096 => {
+            let sector = if bus == Bus::Virtio { 512 } else { 4096 };
+            let sectors = format!("logical_block_size={sector},physical_block_size={sector}");
+            qemu.args(["-drive", &format!("{drive},snapshot=on")]);
+            qemu.args(["-device", &format!("virtio-blk-pci,drive=disk{number},{sectors}")]);
+        }
+        Bus::CdRom | Bus::SataCdRom => {
+            qemu.args(["-drive", &format!("{drive},media=cdrom,readonly=on")]);
+            let device = if bus == Bus::CdRom { "scsi-cd,bus=scsi.0" } else { "ide-cd" };
+            qemu.args(["-device", &format!("{device},drive=disk{number}{first}")]);
+        }
+        Bus::Nvme | Bus::Sata | Bus::Usb => {
+            qemu.args(["-drive", &format!("{drive},snapshot=on")]);
+            let device = match bus {
+                Bus::Nvme => "nvme,serial=measured",
+                // A port of the machine's own controller.
+                Bus::Sata => "ide-hd",
+                _ => "usb-storage,bus=usb.0",
+            };
+            if bus == Bus::Usb {
+                qemu.args(["-device", "qemu-xhci,id=usb"]);
+            }
+            qemu.args(["-device", &format!("{device},drive=disk{number}{first}")]);
+        }
+        Bus::Controller(name) => {
+            qemu.args(["-drive", &format!("{drive},snapshot=on")]);
+            qemu.args(["-device", &format!("{name},id=controller{number}")]);
+            qemu.args(["-device", &format!("scsi-hd,bus=controller{number}.0,drive=disk{number}")]);
+        }
+        // Without a cache, each read of the guest reaches the server.
+        Bus::Nbd | Bus::NbdScsi => {
+            let node = format!("driver=raw,node-name=disk{number},read-only=on,cache.direct=on");
+            let server = format!("file.driver=nbd,file.server.type=unix,file.server.path={}", file.display());
+            qemu.args(["-blockdev", &format!("{node},{server}")]);
+            let device = if bus == Bus::Nbd { "virtio-blk-pci" } else { "scsi-hd,bus=scsi.0" };
+            qemu.args(["-device", &format!("{device},drive=disk{number},id=front{number}")]);
+        }
+        // Writes and the size stay in QEMU's own layer.
+        Bus::NbdResizable => {
+            let server = format!("file.driver=nbd,file.server.type=unix,file.server.path={}", file.display());
+            qemu.args(["-drive", &format!("if=none,id=disk{number},format=raw,{server},snapshot=on")]);
+            qemu.args(["-device", &format!("virtio-blk-pci,drive=disk{number}")]);
+        }
+    }
 }
 
 /// Variables with Debian's key for tests in PK, KEK and db.

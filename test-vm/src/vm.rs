@@ -25,6 +25,8 @@ pub enum Bus {
     Sata,
     /// A memory stick on USB 3: /dev/sda.
     Usb,
+    /// A SCSI disk behind a controller of its own, which has this name in QEMU.
+    Controller(&'static str),
     /// virtio-blk, with an NBD server at a socket instead of a file.
     Nbd,
     /// The same, but the guest can write, and QEMU can change the size.

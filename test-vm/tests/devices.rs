@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use test_vm::machine::Machine;
-use test_vm::{Bus, Image, Medium, Place, Result, RootFs, SealChoice, Step, Vm, ensure};
+use test_vm::{Bus, Image, Kernel, Medium, PackedInitramfs, Place, Result, RootFs, SealChoice, Step, Vm, ensure};
 
 /// The path of the small squashfs on the media.
 const FILE: &str = "/images/root.squashfs";
@@ -228,4 +228,25 @@ fn a_search_among_ten_devices_that_fails_is_said() -> Result<()> {
     let failed = Vm::new("rootimg=/nowhere measureroot.timeout=2").disk(&disk).fails()?;
     failed.at(Step::FindImage, "/nowhere")?;
     failed.because(&["vda, vda1, vda2", "no known file system"])
+}
+
+/// QEMU imitates these controllers of servers and virtual machines, and the list of the builders names their drivers. The medium is
+/// behind one of them, and the image without a medium behind each of the others.
+#[test]
+fn a_disk_behind_a_controller_of_servers_is_found() -> Result<()> {
+    const CONTROLLERS: [(&str, &str); 4] =
+        [("lsi53c895a", "sym53c8xx"), ("pvscsi", "vmw_pvscsi"), ("mptsas1068", "mptsas"), ("megasas", "megaraid_sas")];
+    let (medium, image) = (Image::medium(Medium::Ext4)?, Image::small(RootFs::Squashfs)?);
+    let initramfs = PackedInitramfs::as_builders_do(Kernel::Pc)?;
+    let mut vm = Vm::new(&format!("rootimg={FILE}")).kernel(Kernel::Pc).initramfs(initramfs.file()).large();
+    for (controller, module) in CONTROLLERS {
+        vm = vm.disk_on(Bus::Controller(controller), if module == "megaraid_sas" { &medium } else { &image });
+    }
+    let mut guest = vm.boots()?;
+    let loaded = guest.list("/sys/module")?;
+    let has = |name: &str| loaded.iter().any(|module| module == name);
+    for (_, module) in CONTROLLERS {
+        ensure!(has(module), "no {module}: {loaded:?}");
+    }
+    guest.ends_measured(&image).map(drop)
 }
