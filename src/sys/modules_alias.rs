@@ -74,7 +74,7 @@ impl Aliases {
                 hardware.has(alias)
             } else if is_later(kind) {
                 buses.contains(&kind)
-            } else if alias.starts_with(FOR_NODES) {
+            } else if alias.starts_with(FOR_NODES) || is_name(alias) {
                 continue;
             } else {
                 // Nobody knows what asks for this.
@@ -119,6 +119,12 @@ fn is_later(kind: &str) -> bool {
     FILLED_LATER.iter().any(|(bus, _)| *bus == kind)
 }
 
+/// Whether this is another name of the module, such as `cciss` for hpsa: only modprobe(8) asks for it, on a person's behalf. What the
+/// kernel asks for on behalf of something has a colon or a dash.
+fn is_name(alias: &str) -> bool {
+    !alias.bytes().any(|byte| byte == b':' || byte == b'-')
+}
+
 /// What stands before the first colon, without the pattern that some kinds have there, as in `acpi*:PNP0C31:*`.
 fn kind(alias: &str) -> &str {
     let end = alias.bytes().position(|byte| byte == b':' || byte == b'*');
@@ -133,7 +139,8 @@ mod tests {
         alias pci:v*d*sv*sd*bc01sc06i01* ahci\nalias acpi*:PNP0C31:* tpm_tis\nalias of:N*T*Cvirtio,mmioC* virtio_mmio\n\
         alias of:N*T*Cvirtio,mmio virtio_mmio\nalias block-major-8-* sd_mod\nalias scsi:t-0x00* sd_mod\n\
         alias fs-ext4 ext4\nalias usb:v*p*d*dc*dsc*dp*ic08isc06ip50in* usb-storage\nalias cpu:type:x86,ven*:feature:*0081* aes\n\
-        alias crypto-aes aes\nalias xen:vbd xen_blkfront\nodd\nalias odd\n";
+        alias crypto-aes aes\nalias aes aes\nalias xen:vbd xen_blkfront\nalias xenblk xen_blkfront\nalias md5 md5\n\
+        odd\nalias odd\n";
 
     #[test]
     fn a_module_is_needed_if_its_device_or_its_bus_is_there() {
@@ -152,6 +159,8 @@ mod tests {
             ("ext4", "", Need::Always),
             ("aes", "", Need::Always),
             ("overlay", "", Need::Always),
+            // It has no other alias than its name.
+            ("md5", "", Need::Always),
         ] {
             assert_eq!(need(name, loaded), expected, "{name} {loaded}");
         }
