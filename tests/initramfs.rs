@@ -4,7 +4,7 @@
 mod common;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use common::elf::{ARM64, MODULE, PC, PROGRAM, agent, elf, module, module_with};
@@ -132,26 +132,54 @@ fn an_agent_that_could_not_start_is_refused_and_the_old_output_stays() {
 /// The kernel of the module folders.
 const KERNEL: &str = "6.1.0-test";
 
-/// A module folder with these two files, each a name and its content; the first one needs the second.
-fn module_folder(folder: &Path, files: &[(&str, Vec<u8>); 2]) -> String {
-    let modules = folder.join(KERNEL);
-    fs::create_dir_all(modules.join("kernel")).unwrap();
-    for (name, bytes) in files {
-        fs::write(modules.join("kernel").join(name), bytes).unwrap();
+/// An agent, and the module folder of a kernel.
+struct Packing {
+    folder: tempfile::TempDir,
+    modules: PathBuf,
+}
+
+impl Packing {
+    /// The folder has this modules.dep, and these files below kernel/.
+    fn new(dep: &str, files: &[(&str, Vec<u8>)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        write_agent(&folder.path().join("agent"));
+        let modules = folder.path().join(KERNEL);
+        fs::create_dir_all(modules.join("kernel")).unwrap();
+        fs::write(modules.join("modules.dep"), dep).unwrap();
+        for (name, bytes) in files {
+            fs::write(modules.join("kernel").join(name), bytes).unwrap();
+        }
+        Self { folder, modules }
     }
-    let [(one, _), (two, _)] = files;
-    fs::write(modules.join("modules.dep"), format!("kernel/{one}: kernel/{two}\nkernel/{two}:\n")).unwrap();
-    text(&modules).to_owned()
+
+    /// The folder has two modules, and the first one needs the second.
+    fn of_two([(one, bytes), (two, others)]: [(&str, Vec<u8>); 2]) -> Self {
+        let dep = format!("kernel/{one}: kernel/{two}\nkernel/{two}:\n");
+        Self::new(&dep, &[(one, bytes), (two, others)])
+    }
+
+    /// Both modules are as they should be.
+    fn whole() -> Self {
+        Self::of_two([("overlay.ko", module(PC, "overlay", KERNEL)), ("lib.ko", module(PC, "lib", KERNEL))])
+    }
+
+    fn output(&self) -> PathBuf {
+        self.folder.path().join("a.cpio")
+    }
+
+    /// Packs this module.
+    fn pack(&self, module: &str) -> Ran {
+        let (agent, modules) = (self.folder.path().join("agent"), text(&self.modules));
+        let choice = ["--kernel-modules", modules, "--module", module, "--compress", "none"];
+        initramfs(&self.output(), &[&["--agent", text(&agent)], &choice[..]].concat())
+    }
 }
 
 /// Packs the module overlay of a folder with these two files, and checks that the message has `cause`; without a cause, it must succeed.
-fn check_packing(files: &[(&str, Vec<u8>); 2], cause: &str) {
-    let folder = tempfile::tempdir().unwrap();
-    let (agent, output) = (folder.path().join("agent"), folder.path().join("a.cpio"));
-    write_agent(&agent);
-    let modules = module_folder(folder.path(), files);
-    let ran = initramfs(&output, &["--agent", text(&agent), "--kernel-modules", &modules, "--module", "overlay"]);
-    assert_eq!((ran.code == 0, output.exists()), (cause.is_empty(), cause.is_empty()), "{cause}: {ran:?}");
+fn check_packing(files: [(&str, Vec<u8>); 2], cause: &str) {
+    let packing = Packing::of_two(files);
+    let ran = packing.pack("overlay");
+    assert_eq!((ran.code == 0, packing.output().exists()), (cause.is_empty(), cause.is_empty()), "{cause}: {ran:?}");
     assert!(ran.err.contains(cause), "{cause}: {ran:?}");
 }
 
@@ -159,7 +187,7 @@ fn check_packing(files: &[(&str, Vec<u8>); 2], cause: &str) {
 fn modules_that_this_boot_could_not_load_are_refused() {
     let lib = || module(PC, "lib", KERNEL);
     let overlay = || ("overlay.ko", module(PC, "overlay", KERNEL));
-    check_packing(&[overlay(), ("lib.ko", lib())], "");
+    check_packing([overlay(), ("lib.ko", lib())], "");
     for (name, bytes, cause) in [
         ("lib.ko.gz", lib(), "lib.ko.gz: cannot be unpacked"),
         ("lib.ko.xz", lib(), "lib.ko.xz: is no xz file (is the kernel's package whole?"),
@@ -172,12 +200,12 @@ fn modules_that_this_boot_could_not_load_are_refused() {
         ("lib.ko", elf(MODULE, PC, ""), "lib.ko: does not say which kernel it was built for (vermagic)"),
         ("lib.ko", module(ARM64, "lib", KERNEL), "is for aarch64, but the agent is for x86_64"),
     ] {
-        check_packing(&[overlay(), (name, bytes)], cause);
+        check_packing([overlay(), (name, bytes)], cause);
     }
     // The order of the processor's bytes (elf(5), EI_DATA). A header alone cannot be read as another one, so the agent is of another kind.
     let mut bytes = module(PC, "lib", KERNEL);
     bytes[4] = 1;
-    check_packing(&[overlay(), ("lib.ko", bytes)], "lib.ko: ");
+    check_packing([overlay(), ("lib.ko", bytes)], "lib.ko: ");
 }
 
 /// The kernel compares the version of a module with its own, and no name at all.
@@ -196,12 +224,12 @@ fn a_module_of_another_kernel_or_with_another_name_is_refused() {
         ("lib.ko", module_with(PC, "vermagic=6.1.0-test SMP \0"), ""),
         ("lib.ko", module_with(PC, "name=lib\0"), "lib.ko: does not say which kernel it was built for"),
     ] {
-        check_packing(&[overlay(), (name, bytes)], cause);
+        check_packing([overlay(), (name, bytes)], cause);
     }
     // A folder with the name of no kernel.
     let other = ("overlay.ko", module(PC, "overlay", "6.1.0"));
     check_packing(
-        &[other, ("lib.ko", module(PC, "lib", "6.1.0"))],
+        [other, ("lib.ko", module(PC, "lib", "6.1.0"))],
         "was built for the kernel 6.1.0, but the folder is that of 6.1.0-test (",
     );
 }
@@ -209,17 +237,15 @@ fn a_module_of_another_kernel_or_with_another_name_is_refused() {
 /// RHEL and SUSE link modules of another kernel there that has the same interface.
 #[test]
 fn a_module_that_the_distribution_calls_compatible_is_packed() {
-    let folder = tempfile::tempdir().unwrap();
-    let (agent, output) = (folder.path().join("agent"), folder.path().join("a.cpio"));
-    write_agent(&agent);
-    let modules = folder.path().join(KERNEL);
-    fs::create_dir_all(modules.join("weak-updates")).unwrap();
-    fs::write(modules.join("modules.dep"), "weak-updates/overlay.ko:\n").unwrap();
-    fs::write(folder.path().join("overlay.ko"), module(PC, "overlay", "6.0.9-test")).unwrap();
-    std::os::unix::fs::symlink("../../overlay.ko", modules.join("weak-updates/overlay.ko")).unwrap();
-    let link = folder.path().join("link");
+    let mut packing = Packing::new("weak-updates/overlay.ko:\n", &[]);
+    let path = |name: &str| packing.folder.path().join(name);
+    fs::create_dir(packing.modules.join("weak-updates")).unwrap();
+    fs::write(path("overlay.ko"), module(PC, "overlay", "6.0.9-test")).unwrap();
+    std::os::unix::fs::symlink("../../overlay.ko", packing.modules.join("weak-updates/overlay.ko")).unwrap();
+    let link = path("link");
     std::os::unix::fs::symlink(KERNEL, &link).unwrap();
-    initramfs(&output, &["--agent", text(&agent), "--kernel-modules", text(&link), "--module", "overlay"]).printed();
+    packing.modules = link;
+    packing.pack("overlay").printed();
 }
 
 /// A list that a person, or a copy that broke off, has changed.
@@ -256,17 +282,10 @@ fn a_damaged_list_of_depmod_is_named_with_its_line() {
         ("modules.alias", b"", 0, "/modules.alias: is missing or empty: the boot loads all modules of the initramfs"),
         ("modules.alias", b"alias fs-overlay overlay\n", 0, ""),
     ] {
-        let folder = tempfile::tempdir().unwrap();
-        let (agent, output) = (folder.path().join("agent"), folder.path().join("a.cpio"));
-        write_agent(&agent);
-        let modules = module_folder(
-            folder.path(),
-            &[("overlay.ko", module(PC, "overlay", KERNEL)), ("lib.ko", module(PC, "lib", KERNEL))],
-        );
-        let others = Path::new(&modules);
-        fs::write(others.join("modules.alias"), "alias fs-overlay overlay\n").unwrap();
-        fs::write(others.join(list), content).unwrap();
-        let ran = initramfs(&output, &["--agent", text(&agent), "--kernel-modules", &modules, "--module", "overlay"]);
+        let packing = Packing::whole();
+        fs::write(packing.modules.join("modules.alias"), "alias fs-overlay overlay\n").unwrap();
+        fs::write(packing.modules.join(list), content).unwrap();
+        let ran = packing.pack("overlay");
         assert!(ran.code == code && ran.err.contains(said), "{list}: {said}: {ran:?}");
         assert_eq!(said.is_empty(), !ran.err.contains("depmod"), "{ran:?}");
     }
@@ -297,23 +316,17 @@ fn a_compression_that_measureroot_lacks_is_named() {
         let packed =
             Command::new("bash").args(["-c", &format!("{command} <\"$1\""), "bash", text(&plain)]).output().unwrap();
         assert!(packed.status.success(), "{command}: {packed:?}");
-        check_packing(&[("overlay.ko", module(PC, "overlay", KERNEL)), ("lib.ko.xz", packed.stdout)], cause);
+        check_packing([("overlay.ko", module(PC, "overlay", KERNEL)), ("lib.ko.xz", packed.stdout)], cause);
     }
 }
 
 /// A list of depmod has some thousand modules and short chains. A hostile one must not overflow the stack or take for ever.
 #[test]
 fn a_long_chain_of_dependencies_is_packed() {
-    let folder = tempfile::tempdir().unwrap();
-    let (agent, output) = (folder.path().join("agent"), folder.path().join("a.cpio"));
-    write_agent(&agent);
-    let modules = folder.path().join(KERNEL);
-    fs::create_dir_all(modules.join("kernel")).unwrap();
     let line = |link| format!("kernel/m{link}.ko: kernel/m{}.ko\n", link + 1);
     let lines = (0..60_000).map(line).collect::<Vec<_>>().concat();
-    fs::write(modules.join("modules.dep"), format!("{lines}kernel/m60000.ko:\n")).unwrap();
     let begun = std::time::Instant::now();
-    let ran = initramfs(&output, &["--agent", text(&agent), "--kernel-modules", text(&modules), "--module", "m0"]);
+    let ran = Packing::new(&format!("{lines}kernel/m60000.ko:\n"), &[]).pack("m0");
     // The first file to load is not there.
     assert!(ran.code == 1 && ran.err.contains("kernel/m60000.ko: "), "{ran:?}");
     assert!(begun.elapsed() < std::time::Duration::from_secs(60), "{:?}", begun.elapsed());
@@ -321,39 +334,24 @@ fn a_long_chain_of_dependencies_is_packed() {
 
 #[test]
 fn modules_of_a_kernel_without_depmod_s_list_are_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let (agent, output) = (folder.path().join("agent"), folder.path().join("a.cpio"));
-    write_agent(&agent);
-    let modules = module_folder(
-        folder.path(),
-        &[("overlay.ko", module(PC, "overlay", KERNEL)), ("lib.ko", module(PC, "lib", KERNEL))],
-    );
-    fs::remove_file(Path::new(&modules).join("modules.dep")).unwrap();
-    let ran = initramfs(&output, &["--agent", text(&agent), "--kernel-modules", &modules, "--module", "overlay"]);
-    assert!(ran.code == 1 && !output.exists(), "{ran:?}");
+    let packing = Packing::whole();
+    fs::remove_file(packing.modules.join("modules.dep")).unwrap();
+    let ran = packing.pack("overlay");
+    assert!(ran.code == 1 && !packing.output().exists(), "{ran:?}");
     assert!(ran.err.contains("modules.dep: ") && ran.err.contains("run depmod for this kernel first"), "{ran:?}");
 }
 
 #[test]
 fn modules_come_with_their_dependencies() {
-    let folder = tempfile::tempdir().unwrap();
-    let modules = folder.path().join(KERNEL);
-    fs::create_dir_all(modules.join("kernel/fs")).unwrap();
-    for name in ["overlay", "lib", "other"] {
-        fs::write(modules.join(format!("kernel/fs/{name}.ko")), module(PC, name, KERNEL)).unwrap();
-    }
-    let dep = "kernel/fs/other.ko:\nkernel/fs/overlay.ko: kernel/fs/lib.ko\nkernel/fs/lib.ko:\n";
-    fs::write(modules.join("modules.dep"), dep).unwrap();
-    let (agent, output) = (folder.path().join("agent"), folder.path().join("a.cpio"));
-    write_agent(&agent);
-    let build = |module: &str| {
-        let (modules, agent) = (text(&modules), text(&agent));
-        initramfs(&output, &["--agent", agent, "--kernel-modules", modules, "--module", module, "--compress", "none"])
-    };
-    build("overlay").printed();
+    let dep = "kernel/other.ko:\nkernel/overlay.ko: kernel/lib.ko\nkernel/lib.ko:\n";
+    let file = |name| module(PC, name, KERNEL);
+    let files = [("overlay.ko", file("overlay")), ("lib.ko", file("lib")), ("other.ko", file("other"))];
+    let packing = Packing::new(dep, &files);
+    packing.pack("overlay").printed();
+    let output = packing.output();
     let names: Vec<_> = listed(&output).iter().map(|line| line.rsplit(' ').next().unwrap().to_owned()).collect();
     let has = |name: &str| names.contains(&format!("lib/modules/6.1.0-test/{name}"));
-    assert!(has("kernel/fs/overlay.ko") && has("kernel/fs/lib.ko") && has("modules.dep") && !has("kernel/fs/other.ko"));
-    let Ran { err, .. } = build("absent");
+    assert!(has("kernel/overlay.ko") && has("kernel/lib.ko") && has("modules.dep") && !has("kernel/other.ko"));
+    let Ran { err, .. } = packing.pack("absent");
     assert!(err.contains("module absent"), "{err}");
 }
