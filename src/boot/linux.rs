@@ -56,7 +56,7 @@ use crate::sys::block_device;
 use crate::sys::file_system_modules;
 use crate::sys::loop_device;
 use crate::sys::memory;
-use crate::sys::modules::{Broken, LIMIT_TO_MARK, Loaded, Loading, SHORTEST_LIMIT, Which};
+use crate::sys::modules::{self, Broken, LIMIT_TO_MARK, Loaded, Loading, SHORTEST_LIMIT, Which};
 use crate::sys::mounts::{self, Mount};
 use crate::sys::signals;
 use crate::sys::sysctl::Sysctl;
@@ -105,16 +105,12 @@ impl Linux {
         Self { has_modules, ..Self::new(InitArguments::new(std::iter::empty(), Vec::new())) }
     }
 
-    /// Loads modules of this kernel, or waits for those that are under way.
-    fn load(&mut self, which: Option<Which>, choice: &ModuleChoice, broken: Broken, limit: Duration) -> Result<()> {
-        let folder = &Path::new("/lib/modules").join(nix::sys::utsname::uname().about("uname")?.release());
+    /// Loads modules of this kernel.
+    fn load(&mut self, which: Which, choice: &ModuleChoice, broken: Broken, limit: Duration) -> Result<()> {
         let ModuleChoice { parameters, forbidden, wanted } = choice;
-        let loading = Loading { folder, parameters, forbidden, wanted, broken, limit };
+        let loading = Loading { folder: &modules_folder()?, parameters, forbidden, wanted, broken, limit };
         file_system_modules::remember(&loading);
-        match which {
-            Some(which) => loading.load(which, &mut self.modules),
-            None => loading.finish(&mut self.modules),
-        }
+        loading.load(which, &mut self.modules)
     }
 
     /// Whether the kernel has dm-verity, or has it in a moment. If its module fails then, the boot fails when it mounts the image.
@@ -132,7 +128,7 @@ impl Linux {
         say::info!("the other modules are loaded, too: {absent}");
         self.modules.has_others = false;
         let (choice, limit) = (ModuleChoice::of(&cmdline::parse(&command_line()?)), self.module_limit);
-        self.load(Some(Which::All), &choice, Broken::EndsTheBoot, limit)
+        self.load(Which::All, &choice, Broken::EndsTheBoot, limit)
     }
 
     /// If no TPM appears soon, loads the other modules.
@@ -155,6 +151,11 @@ impl Linux {
         }
         look(&self.devices, wait.without_delay())
     }
+}
+
+/// The folder of this kernel's modules in the initramfs.
+fn modules_folder() -> Result<PathBuf> {
+    Ok(Path::new("/lib/modules").join(nix::sys::utsname::uname().about("uname")?.release()))
 }
 
 fn command_line() -> Result<Vec<u8>> {
@@ -203,13 +204,13 @@ impl Machine for Linux {
         }
         // What holds up a driver is a device that does not answer.
         self.module_limit = config.read_limit.max(SHORTEST_LIMIT);
-        self.load(Some(Which::Needed), &config.modules, Broken::EndsTheBoot, self.module_limit)?;
+        self.load(Which::Needed, &config.modules, Broken::EndsTheBoot, self.module_limit)?;
         self.has_modules = true;
         Ok(())
     }
 
     fn finish_modules(&mut self) -> Result<()> {
-        self.load(None, &ModuleChoice::of(&[]), Broken::EndsTheBoot, self.module_limit)?;
+        modules::finish(&modules_folder()?, self.module_limit, &mut self.modules)?;
         // What is missing of these is an error when the file system is mounted.
         file_system_modules::finish(&mut self.file_systems);
         Ok(())
@@ -221,7 +222,7 @@ impl Machine for Linux {
         }
         // The command line may be the very thing that is broken: no other part of it is read.
         let choice = ModuleChoice::of(&cmdline::parse(&command_line().unwrap_or_default()));
-        if let Err(error) = self.load(Some(Which::All), &choice, Broken::IsLeftOut, LIMIT_TO_MARK) {
+        if let Err(error) = self.load(Which::All, &choice, Broken::IsLeftOut, LIMIT_TO_MARK) {
             say::warn!("{error}");
         }
     }
@@ -295,14 +296,18 @@ impl Machine for Linux {
             // The file is read through a loop device.
             ImagePlace::File { .. } => loop_device::SECTOR.into(),
         };
-        let (block, file_system) = match &image.content {
-            Content::Plain(superblock) => (superblock.block, superblock.kind.name()),
-            // The superblock of its Merkle tree gives the block size. No file system has an empty name.
-            Content::Prepared => (0, ""),
+        let mut file_systems = vec!["overlay"];
+        let block = match &image.content {
+            Content::Plain(superblock) => {
+                file_systems.push(superblock.kind.name());
+                superblock.block
+            }
+            // The superblock of its Merkle tree gives the block size, and its own superblock is not read before it can be checked.
+            Content::Prepared => 0,
         };
         let (verity, memory) = (self.has_verity()?, memory::available()?);
         // Beside the hash.
-        self.file_systems = file_system_modules::begin(&["overlay", file_system]);
+        self.file_systems = file_system_modules::begin(&file_systems);
         Ok(SealConditions { bytes: image.bytes, block, sector, verity, memory })
     }
 

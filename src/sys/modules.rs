@@ -108,7 +108,7 @@ impl Loading<'_> {
     /// is left out, and so are the modules that need it. If it was needed, then a device, a file system or an image is missing
     /// later, and that ends the boot.
     ///
-    /// What has no devices may be under way afterwards: [`Self::finish`] waits for it.
+    /// What has no devices may be under way afterwards: [`finish`] waits for it.
     ///
     /// # Errors
     /// When the initramfs is broken: a module is missing, or it is not one for this kernel. When a driver hangs: the kernel cannot
@@ -131,17 +131,6 @@ impl Loading<'_> {
         };
         self.begin_each(dependencies, &self.order(dependencies, &is_late)?, &is_late, loaded, load)?;
         self.finish_files(dependencies, loaded)
-    }
-
-    /// Waits for the modules that are under way.
-    ///
-    /// # Errors
-    /// As [`Self::load`].
-    pub(crate) fn finish(&self, loaded: &mut Loaded) -> Result<()> {
-        if loaded.under_way.is_empty() {
-            return Ok(());
-        }
-        Lists::read(self.folder)?.map_or(Ok(()), |lists| self.finish_files(&lists.dependencies, loaded))
     }
 
     /// Starts to load the file of a module, once those have answered that come before it.
@@ -318,9 +307,19 @@ impl Loading<'_> {
     }
 }
 
+/// Waits so long for each module of this folder that is under way.
+///
+/// # Errors
+/// As [`Loading::load`].
+pub(crate) fn finish(folder: &Path, limit: Duration, loaded: &mut Loaded) -> Result<()> {
+    let Some(lists) = Lists::read(folder)? else { return Ok(()) };
+    let (parameters, forbidden, wanted, broken) = (&[], &[], &[], Broken::EndsTheBoot);
+    Loading { folder, parameters, forbidden, wanted, broken, limit }.finish_files(&lists.dependencies, loaded)
+}
+
 fn hangs(name: &str, limit: Duration) -> Error {
     Error::new(format_args!("module {name}"), format_args!("not ready in {} s", limit.as_secs())).hint(format_args!(
-        "does its driver wait for a device that does not answer? dmesg may tell; unplug the device, forbid the driver with \
+        "does its driver, or one loaded before it, wait for a device that does not answer? dmesg may tell; unplug the device, forbid the driver with \
          module_blacklist={name}, or set a longer measureroot.timeout="
     ))
 }
