@@ -146,6 +146,9 @@ impl Packing {
         let modules = folder.path().join(KERNEL);
         fs::create_dir_all(modules.join("kernel")).unwrap();
         fs::write(modules.join("modules.dep"), dep).unwrap();
+        for list in ["modules.softdep", "modules.builtin"] {
+            fs::write(modules.join(list), "").unwrap();
+        }
         for (name, bytes) in files {
             fs::write(modules.join("kernel").join(name), bytes).unwrap();
         }

@@ -22,7 +22,7 @@ const OTHERS: [&str; 4] = ["measureroot", "rootimg", "rootimgpcr", "roothash"];
 /// Parameters of the kernel, systemd, modprobe, dracut and initramfs-tools that the agent obeys. Without them, it could take another
 /// type of file system, another device, or a module that was forbidden. Shorter names (`root`, `ro`, `init`, `panic`) are
 /// left out: too many words of other programs are like them (`boot`, for example).
-const OBEYED: [&str; 15] = [
+const OBEYED: [&str; 17] = [
     "rootfstype",
     "rootflags",
     "rootwait",
@@ -39,6 +39,8 @@ const OBEYED: [&str; 15] = [
     "modules-load",
     "rd.modules_load",
     "rd.modules-load",
+    "rd.driver.pre",
+    "rd.driver.post",
 ];
 
 /// Whether a parameter is meant for this program alone. The kernel does not know such a parameter, so it gives it to
@@ -131,6 +133,8 @@ mod tests {
             ("module_blacklst", "module_blacklist"),
             ("modprobe.blacklists", "modprobe.blacklist"),
             ("rd.driver.blaclist", "rd.driver.blacklist"),
+            ("rd.drivers.pre", "rd.driver.pre"),
+            ("rd.driver.posts", "rd.driver.post"),
             ("black_list", "blacklist"),
         ];
         for (wrong, name) in table {

@@ -40,7 +40,7 @@ pub(crate) const REPORTS: [(&str, &str); 31] = [
 ];
 
 /// Hints that a table or a function of the source has. The page lists no hints.
-pub(crate) const HINTS: [&str; 29] = [
+pub(crate) const HINTS: [&str; 32] = [
     "measureroot=off tells every TPM, because the booted system could use it",
     "a boot would refuse it: an image is a squashfs, erofs or ext4, not compressed once more; of an ISO or a stick, give the image file that is on it",
     "give a file or a block device: its length must be known, and it is read at several places",
@@ -70,10 +70,16 @@ pub(crate) const HINTS: [&str; 29] = [
     "is the token there, and its key named so, as p11tool --list-all shows it? Is the PIN right, which ?pin-source=file:/PATH names? PKCS11_MODULE_PATH names the token's library",
     "is the kernel's package whole? install it again",
     "run depmod for this kernel again",
+    "modules that others ask for when they start, such as crc32c for ext4, are left out",
+    "what is built into the kernel is not known",
+    "... (--module adds it; if another archive or the kernel brings it, all is well)",
 ];
 
 /// Objects of messages.
-pub(crate) const OBJECTS: [&str; 25] = [
+pub(crate) const OBJECTS: [&str; 28] = [
+    "disk or CD-ROM drive behind a SCSI, SATA, RAID or USB controller",
+    "SD card or eMMC",
+    "virtio disk",
     "..., line ..., column ...",
     "no TPM",
     "RTMR ...",

@@ -26,13 +26,14 @@ pub(super) fn of(step: Step, config: &Config) -> Vec<String> {
             let settings = (!settings.is_empty())
                 .then(|| format!("parameters of modules, if the initramfs has them: {}", settings.join(" ")));
             let forbidden = |module: &String| format!("not {module}, and not the modules that need it");
+            let is_allowed = |module: &&String| !config.modules.forbidden.contains(module);
             std::iter::once(
                 "those in the initramfs that this machine needs, each after the modules that it needs; a driver that answers with \
                  an error is left out"
                     .to_owned(),
             )
             .chain([OTHERS.to_owned()])
-            .chain(config.modules.wanted.iter().map(|module| format!("{module} in any case")))
+            .chain(config.modules.wanted.iter().filter(is_allowed).map(|module| format!("{module} in any case")))
             .chain(config.modules.forbidden.iter().map(forbidden))
             .chain(settings)
             .collect()

@@ -2,6 +2,7 @@
 
 mod agent;
 mod archive;
+mod companions;
 mod compression;
 mod machine;
 mod manifest;
@@ -89,6 +90,9 @@ fn module_entries(folder: &Path, names: &[String], machine: Machine, output: &Pa
     let modules = ModuleFolder::open(&folder)?;
     let files = modules.closure(names)?;
     modules.check_complete(&files)?;
+    for lacking in modules.companions(&files) {
+        log::warn!("{lacking} (--module adds it; if another archive or the kernel brings it, all is well)");
+    }
     let entry = |path: &str, bytes| Entry {
         path: format!("lib/modules/{version}/{path}"),
         mode: 0o644,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use super::companions;
 use super::module_file::unpacked_name;
 use super::soft_dependencies::SoftDependencies;
 use crate::cli::input_file::Kinds;
@@ -39,11 +40,19 @@ impl ModuleFolder {
             if list.exists() { text(&list) } else { Ok(String::new()) }
         };
         let (softdep, alias) = (other("modules.softdep")?, other("modules.alias")?);
+        for (name, lost) in [
+            ("modules.softdep", "modules that others ask for when they start, such as crc32c for ext4, are left out"),
+            ("modules.builtin", "what is built into the kernel is not known"),
+        ] {
+            if !folder.join(name).exists() {
+                log::warn!("{}: is missing: {lost}; is the kernel's package whole?", folder.join(name).display());
+            }
+        }
         if alias.is_empty() {
             let list = folder.join("modules.alias");
             log::warn!(
-                "{}: is missing or empty: the boot loads all modules of the initramfs, and not only those that the machine needs; \
-                 {DEPMOD}",
+                "{}: is missing or empty: the boot loads all modules of the initramfs, and not only those that the machine needs, and \
+                 modules that others ask for by an alias are left out; {DEPMOD}",
                 list.display()
             );
         }
@@ -76,7 +85,9 @@ impl ModuleFolder {
         let shown = names.iter().map(|name| if name.is_empty() { "\"\"" } else { name }).collect::<Vec<_>>().join(", ");
         let modules = if names.len() == 1 { "module" } else { "modules" };
         let error = Error::new(format!("{modules} {shown}"), "neither a module of this kernel nor built into it");
-        let is_no_name = |name: &&str| name.is_empty() || name.contains(['.', ',', '/', ' ']);
+        let is_no_name = |name: &&str| {
+            name.is_empty() || name.contains(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-')
+        };
         if names.iter().any(is_no_name) {
             return error.hint(
                 "--module takes the name of one module, without its folder and .ko; give it once for each module",
@@ -126,6 +137,13 @@ impl ModuleFolder {
             Err(Error::new(format!("module {name}"), "missing, and no image boots without it")
                 .hint(format!("add --module {name}")))
         })
+    }
+
+    /// What `files` probably lack.
+    pub(super) fn companions(&self, files: &[&str]) -> Vec<String> {
+        let packed: BTreeSet<_> = files.iter().map(|file| module_name(file)).collect();
+        let any = |beginning: &str| packed.iter().chain(&self.builtin).any(|name| name.starts_with(beginning));
+        companions::missing(&|name| packed.contains(name) || self.builtin.contains(name), &any)
     }
 
     /// The lines of a modules.dep for `files`, after they are unpacked. depmod lists all that a module needs, the agent follows the
