@@ -55,6 +55,8 @@ fn explain_shows_the_effect_of_each_parameter() {
         ("root=/dev/vda rootfstype=squashfs,auto", "/dev/vda: as many bytes as its file system has"),
         ("root=/dev/vda module_blacklist=vfat", "\n  not vfat, and not the modules that need it\n"),
         ("root=/dev/vda modules_load=nls-utf8", "\n  nls_utf8 in any case\n"),
+        ("root=/dev/vda modules_load=nls-utf8,nvme.ko", "nvme.ko is no name of a module: write the names as lsmod"),
+        ("root=/dev/vda \"modules_load=nvme vmd\"", "nvme vmd is no name of a module"),
         ("root=/dev/vda rd.driver.blacklist=nls-utf8", "\n  not nls_utf8, and not the modules that need it\n"),
         ("root=/dev/vda -- single rootimg=/b", "\n  with the arguments behind --: single rootimg=/b\n"),
         ("root=/dev/vda ro", "-o ro,redirect_dir=on,lowerdir="),

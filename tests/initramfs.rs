@@ -248,7 +248,22 @@ fn a_module_that_the_distribution_calls_compatible_is_packed() {
     let link = path("link");
     std::os::unix::fs::symlink(KERNEL, &link).unwrap();
     packing.modules = link;
-    packing.pack("overlay").printed();
+    assert!(!packing.pack("overlay").err.contains("is a link to"));
+    packing.modules = path("6.9.9");
+    std::os::unix::fs::symlink(KERNEL, &packing.modules).unwrap();
+    let ran = packing.pack("overlay");
+    assert!(ran.code == 0 && ran.err.contains("6.9.9 is a link to the folder of the kernel 6.1.0-test"), "{ran:?}");
+}
+
+/// What people name instead of the folder of a kernel.
+#[test]
+fn a_folder_that_is_no_kernel_s_is_named_with_the_right_one() {
+    let mut packing = Packing::whole();
+    for (name, cause) in [("none", "name the folder of a kernel, /lib/modules/VERSION"), (".", "else name that one)")] {
+        packing.modules = packing.folder.path().join(name);
+        let ran = packing.pack("overlay");
+        assert!(ran.code == 1 && ran.err.contains(cause), "{name}: {ran:?}");
+    }
 }
 
 /// A list that a person, or a copy that broke off, has changed.
@@ -341,7 +356,10 @@ fn modules_of_a_kernel_without_depmod_s_list_are_refused() {
     fs::remove_file(packing.modules.join("modules.dep")).unwrap();
     let ran = packing.pack("overlay");
     assert!(ran.code == 1 && !packing.output().exists(), "{ran:?}");
-    assert!(ran.err.contains("modules.dep: ") && ran.err.contains("run depmod for this kernel first"), "{ran:?}");
+    assert!(
+        ran.err.contains("modules.dep: ") && ran.err.contains("run depmod for this kernel first; else name that one)"),
+        "{ran:?}"
+    );
 }
 
 #[test]

@@ -40,7 +40,7 @@ pub(crate) const REPORTS: [(&str, &str); 31] = [
 ];
 
 /// Hints that a table or a function of the source has. The page lists no hints.
-pub(crate) const HINTS: [&str; 32] = [
+pub(crate) const HINTS: [&str; 34] = [
     "measureroot=off tells every TPM, because the booted system could use it",
     "a boot would refuse it: an image is a squashfs, erofs or ext4, not compressed once more; of an ISO or a stick, give the image file that is on it",
     "give a file or a block device: its length must be known, and it is read at several places",
@@ -72,6 +72,8 @@ pub(crate) const HINTS: [&str; 32] = [
     "run depmod for this kernel again",
     "modules that others ask for when they start, such as crc32c for ext4, are left out",
     "what is built into the kernel is not known",
+    "if this is the folder of one kernel, /lib/modules/VERSION, run depmod for this kernel first; else name that one",
+    "run this as a user who may read it",
     "... (--module adds it; if another archive or the kernel brings it, all is well)",
 ];
 

@@ -3,6 +3,7 @@
 use crate::cmdline::own_names;
 use crate::cmdline::tokens::Token;
 use crate::config::failure_policy;
+use crate::config::module_choice::ModuleChoice;
 
 /// What is to say about the spelling of a word. `accepted`: the boot takes the command line, so no error says the same.
 pub(super) fn note(token: &Token, accepted: bool) -> Option<String> {
@@ -12,11 +13,20 @@ pub(super) fn note(token: &Token, accepted: bool) -> Option<String> {
         Some("a quote is not closed: all behind it is one word".into())
     } else if accepted && own_names::is_obeyed(&token.key) && is_placeholder(token.value.as_deref()?) {
         Some("looks like a placeholder that was not replaced".into())
+    } else if let Some(name) = no_module(token) {
+        Some(format!("{name} is no name of a module: write the names as lsmod prints them, with commas between them"))
     } else if token.is("panic") {
         panic(token)
     } else {
         None
     }
+}
+
+/// The first name that no module can have, of those that the parameter names.
+fn no_module(token: &Token) -> Option<String> {
+    let ModuleChoice { forbidden, wanted, .. } = ModuleChoice::of(std::slice::from_ref(token));
+    let is_odd = |name: &String| !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    wanted.into_iter().chain(forbidden).find(is_odd)
 }
 
 /// Whether a value has a part such as `<name>` or `${name}`.

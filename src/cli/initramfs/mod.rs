@@ -82,9 +82,19 @@ fn default_agent() -> Result<PathBuf> {
 
 /// The modules' files, and depmod's lists of them, in the folder in which the agent looks for them.
 fn module_entries(folder: &Path, names: &[String], machine: Machine, output: &Path) -> Result<Vec<Entry>> {
-    let folder = fs::canonicalize(folder).about(folder.display())?;
+    let given = folder;
+    let folder = fs::canonicalize(given)
+        .about_hint(given.display(), "name the folder of a kernel, /lib/modules/VERSION; its package brings it")?;
     let version = folder.file_name().and_then(|name| name.to_str());
     let version = version.ok_or_else(|| Error::new(folder.display(), "its name is not a kernel version"))?;
+    // A kernel with the version of a link's name would not find them.
+    let is_a_version = |name: &str| name.starts_with(|first: char| first.is_ascii_digit());
+    if given.file_name().and_then(|name| name.to_str()).is_some_and(|name| name != version && is_a_version(name)) {
+        log::warn!(
+            "{} is a link to the folder of the kernel {version}: the initramfs is for that one",
+            given.display()
+        );
+    }
     let lists = ["modules.dep", "modules.softdep", "modules.alias", "modules.builtin"].map(|list| folder.join(list));
     check_inputs(output, lists.iter().map(PathBuf::as_path))?;
     let modules = ModuleFolder::open(&folder)?;

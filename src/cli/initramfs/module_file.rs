@@ -40,7 +40,7 @@ impl ModuleFile {
     /// # Errors
     /// If its content is not what its name says: the kernel would refuse it during the boot.
     pub(super) fn read(path: &Path) -> Result<Self> {
-        let bytes = read_limited::read(path, LIMIT, Kinds::File)?;
+        let bytes = read_limited::read(path, LIMIT, Kinds::File).map_err(|error| error.hint_if_none(HINT))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         Self::unpacked(&name, bytes).map_err(|error| error.renamed(path.display()).hint_if_none(HINT))
     }

@@ -18,6 +18,11 @@ const EVERY_BOOT: [&str; 2] = ["loop", "overlay"];
 /// The limit for a list of depmod in bytes: 64 MiB. The longest one of a PC kernel, modules.alias, has some 2 MiB.
 const LIST: u64 = 64 << 20;
 
+/// What to do if modules.dep is not there, or cannot be read.
+const NO_LIST: &str =
+    "if this is the folder of one kernel, /lib/modules/VERSION, run depmod for this kernel first; else name that one";
+const READABLE: &str = "run this as a user who may read it";
+
 /// What to do with a damaged list.
 const DEPMOD: &str = "run depmod for this kernel again";
 
@@ -33,7 +38,8 @@ impl ModuleFolder {
     /// Reads the lists that depmod wrote. Fails if there is no modules.dep.
     pub(super) fn open(folder: &Path) -> Result<Self> {
         let list = folder.join("modules.dep");
-        let modules = text(&list).map_err(|error| error.hint_if_none("run depmod for this kernel first"))?;
+        let modules =
+            text(&list).map_err(|error| error.hint_if_none(if list.exists() { READABLE } else { NO_LIST }))?;
         // The other lists may be missing: an old depmod, or a kernel without built-in modules.
         let other = |name: &str| {
             let list = folder.join(name);
@@ -92,6 +98,11 @@ impl ModuleFolder {
             return error.hint(
                 "--module takes the name of one module, without its folder and .ko; give it once for each module",
             );
+        }
+        for alias in names {
+            if let Some(name) = self.soft_dependencies.aliased(alias).next() {
+                return error.hint(format!("{alias} is another name of {name}: name that"));
+            }
         }
         // depmod leaves the list empty if it ran before the modules were there, or cannot unpack them (kmod(8), `--version`).
         error.hint(if self.dependencies.files().next().is_none() {
@@ -259,6 +270,11 @@ mod tests {
                 &["z.ko"],
                 "module z.ko: neither a module of this kernel nor built into it (--module takes the name of one module, ",
             ),
+            (
+                &["crc32c"],
+                "module crc32c: neither a module of this kernel nor built into it (crc32c is another name of crc32c_intel",
+            ),
+            (&["a|b"], "module a|b: neither a module of this kernel nor built into it (--module takes"),
             (&["vfat,z"], "module vfat,z: neither a module of this kernel nor built into it (--module takes"),
             (&["kernel/z"], "module kernel/z: neither a module of this kernel nor built into it (--module takes"),
             (
