@@ -108,6 +108,17 @@ fn a_device_is_there_when_its_first_bytes_can_be_read() {
     assert_eq!(Wait::at_most(Duration::from_secs(20)).until_found(|| lookup.look()).unwrap(), Some(node));
 }
 
+/// It was in the list of those that are there, with the reason that it is not there.
+#[test]
+fn a_device_that_is_not_there_is_none_of_those_that_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let devices = disk(folder.path(), "gpt");
+    let name = DeviceName::Node(devices.nodes.join("vdb").to_str().unwrap().into());
+    let mut lookup = DeviceLookup::new(&devices, &name);
+    assert_eq!(Wait::at_most(Duration::from_millis(200)).until_found(|| lookup.look()).unwrap(), None);
+    assert_eq!(lookup.describe().unwrap(), "vda, vda1, vda2");
+}
+
 #[test]
 fn partition_uuids_are_those_of_sfdisk() {
     for label in ["gpt", "dos"] {

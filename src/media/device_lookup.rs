@@ -69,7 +69,9 @@ impl<'a> DeviceLookup<'a> {
     /// When sysfs cannot be read.
     pub fn describe(&self) -> Result<String> {
         let mut names = self.devices.names()?;
-        names.extend(self.candidates()?.into_iter().filter(|device| self.answers.reason(device).is_some()));
+        // A device that is not there is no answer to the question which ones are.
+        let is_there = |device: &String| self.answers.reason(device).is_some() && self.devices.node(device).exists();
+        names.extend(self.candidates()?.into_iter().filter(is_there));
         let text = |device: String| match self.answers.reason(&device).filter(|reason| reason != OTHER_NAME) {
             Some(reason) => format!("{device} ({reason})"),
             None if self.devices.is_empty(&device) => format!("{device} (empty)"),
