@@ -13,8 +13,8 @@
 # megaraid_sas, mpt3sas, mpi3mr, smartpqi, hpsa and aacraid are the RAID and SAS controllers of servers, which have no other way to their
 # disks. tdx-guest shows the RTMRs of an Intel TDX guest.
 : "${measureroot_drivers:=virtio_pci virtio_mmio virtio_blk virtio_scsi nvme vmd ahci ata_piix sd_mod sr_mod \
-	ata_generic xhci_pci xhci_pci_renesas xhci_pci_prom21 ehci_pci ohci_pci uhci_hcd usb_storage uas mmc_block sdhci_pci sdhci_acpi rtsx_pci_sdmmc rtsx_usb_sdmmc \
-	ufshcd_pci hv_storvsc pci_hyperv xen_blkfront vmw_pvscsi mptspi mptsas sym53c8xx \
+	ata_generic xhci_pci xhci_pci_renesas xhci_pci_prom21 ehci_pci ohci_pci uhci_hcd usb_storage uas \
+	mmc_block sdhci_pci sdhci_acpi rtsx_pci_sdmmc rtsx_usb_sdmmc ufshcd_pci hv_storvsc pci_hyperv xen_blkfront vmw_pvscsi mptspi mptsas sym53c8xx \
 	megaraid_sas mpt3sas mpi3mr smartpqi hpsa aacraid \
 	tdx-guest nls_cp437 nls_ascii nls_iso8859_1 nls_utf8 sha256_ssse3 sha256_arm64 sha2_ce}"
 

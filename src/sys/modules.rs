@@ -319,8 +319,8 @@ pub(crate) fn finish(folder: &Path, limit: Duration, loaded: &mut Loaded) -> Res
 
 fn hangs(name: &str, limit: Duration) -> Error {
     Error::new(format_args!("module {name}"), format_args!("not ready in {} s", limit.as_secs())).hint(format_args!(
-        "does its driver, or one loaded before it, wait for a device that does not answer? dmesg may tell; unplug the device, forbid the driver with \
-         module_blacklist={name}, or set a longer measureroot.timeout="
+        "does its driver, or one loaded before it, wait for a device that does not answer? dmesg may tell; unplug the device, \
+         forbid the driver with module_blacklist={name}, or set a longer measureroot.timeout="
     ))
 }
 
