@@ -152,9 +152,7 @@ impl ModuleFolder {
 
     /// What `files` probably lack.
     pub(super) fn companions(&self, files: &[&str]) -> Vec<String> {
-        let packed: BTreeSet<_> = files.iter().map(|file| module_name(file)).collect();
-        let any = |beginning: &str| packed.iter().chain(&self.builtin).any(|name| name.starts_with(beginning));
-        companions::missing(&|name| packed.contains(name) || self.builtin.contains(name), &any)
+        companions::missing(&files.iter().map(|file| module_name(file)).collect(), &self.builtin)
     }
 
     /// The lines of a modules.dep for `files`, after they are unpacked. depmod lists all that a module needs, the agent follows the
